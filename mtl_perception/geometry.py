@@ -37,3 +37,43 @@ class Intrinsics:
         """The same camera after its image was resized to ``width`` × ``height``."""
         sx, sy = width / self.width, height / self.height
         return Intrinsics(width, height, self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5)
+
+
+@dataclass(frozen=True)
+class View:
+    """How an original image was laid into the network's input: scaled by one factor, then padded right and below.
+
+    Attributes:
+        width, height: the original image, pixels.
+        scale: pixels of the input per pixel of the original.
+        content_width, content_height: the part of the input that the image fills, pixels.
+        input_width, input_height: the whole input, multiples of 32, pixels.
+        focal_px: focal length in pixels of the input; None if the camera is not known.
+    """
+
+    width: int
+    height: int
+    scale: float
+    content_width: int
+    content_height: int
+    input_width: int
+    input_height: int
+    focal_px: float | None
+
+    @classmethod
+    def fit(
+        cls, width: int, height: int, max_width: int, max_height: int, multiple: int, intrinsics: Intrinsics | None
+    ) -> View:
+        """The view that shows all of a ``width`` × ``height`` image within ``max_width`` × ``max_height``."""
+        scale = min(max_width / width, max_height / height)
+        content_width, content_height = max(1, round(width * scale)), max(1, round(height * scale))
+        return cls(
+            width,
+            height,
+            scale,
+            content_width,
+            content_height,
+            math.ceil(content_width / multiple) * multiple,
+            math.ceil(content_height / multiple) * multiple,
+            None if intrinsics is None else intrinsics.fx * (width / intrinsics.width) * scale,
+        )

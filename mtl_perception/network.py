@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One network: encoder → neck → {task: head}. Nothing else decides the forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from mtl_perception.encoders import build_encoder
+from mtl_perception.necks import build_neck
+from mtl_perception.tasks import Task
+
+MAX_STRIDE = 32
+"""Height and width of an input must be multiples of this."""
+
+
+class Architecture(BaseModel):
+    """Which encoder and neck a network is made of."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    encoder: str
+    neck: str = "pan"
+    neck_channels: int = Field(gt=0)
+
+
+VARIANTS: dict[str, Architecture] = {
+    "lite": Architecture(encoder="mobilenet_v3_large", neck_channels=64),
+    "base": Architecture(encoder="resnet18", neck_channels=96),
+    "large": Architecture(encoder="resnet50", neck_channels=96),
+}
+
+
+class MultiTaskNetwork(nn.Module):
+    """Hard parameter sharing: one encoder and one neck under a head for each task."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, architecture: Architecture, tasks: Mapping[str, Task]) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.tasks = dict(tasks)
+        self.encoder = build_encoder(architecture.encoder)
+        self.neck = build_neck(architecture.neck, self.encoder.channels, architecture.neck_channels)
+        self.heads = nn.ModuleDict({name: task.build_head(architecture.neck_channels) for name, task in tasks.items()})
+        # ImageNet's statistics, so that torchvision's encoder weights can be used where they can be had.
+        self.register_buffer("mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor, tasks: Collection[str] | None = None) -> dict[str, dict[str, Tensor]]:
+        """Run the shared part once and the heads of ``tasks``.
+
+        Args:
+            images: (B, 3, H, W) RGB in 0…255, any dtype; H and W multiples of 32.
+            tasks: names of the heads to run; None for all.
+
+        Returns:
+            For each task the raw tensors of its head; each head's ``forward`` says their keys and shapes.
+        """
+        # Normalised in float32 for exactness, then in the dtype of the weights, so that a half-precision network
+        # needs no autocast.
+        x = ((images.float() - self.mean.float()) / self.std.float()).to(self.mean.dtype)
+        features = self.neck(self.encoder(x.contiguous(memory_format=torch.channels_last)))
+        return {name: head(features) for name, head in self.heads.items() if tasks is None or name in tasks}
+
+    def shared_parameters(self) -> list[nn.Parameter]:
+        """Parameters that every task uses: encoder and neck."""
+        return [*self.encoder.parameters(), *self.neck.parameters()]

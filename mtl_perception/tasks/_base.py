@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every task answers: its head, its targets, its loss, its decoding."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from mtl_perception.data.sample import Sample
+from mtl_perception.geometry import View
+
+
+class TaskSettings(BaseModel):
+    """What a checkpoint must remember of a task to build it again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LossTerm(NamedTuple):
+    """A loss as a sum and what it is divided by.
+
+    Kept apart so that under partial labels and several processes both can be summed before they are divided.
+    """
+
+    total: Tensor
+    count: Tensor
+    weight: float = 1.0
+
+
+class DecodeOptions(NamedTuple):
+    """What a user may change while the network runs."""
+
+    score_threshold: float = 0.3
+    max_detections: int = 100
+
+
+SettingsT = TypeVar("SettingsT", bound=TaskSettings)
+
+
+class Task(ABC, Generic[SettingsT]):
+    """One thing that the network says of an image. Imports no other task.
+
+    Attributes:
+        kind: name in the registry, and key of its labels in ``Sample.labels``.
+        scene_field: field of ``Scene`` that ``decode`` fills.
+    """
+
+    kind: ClassVar[str]
+    scene_field: ClassVar[str]
+    Settings: ClassVar[type[TaskSettings]]
+
+    def __init__(self, settings: SettingsT) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def build_head(self, channels: int) -> nn.Module:
+        """A head whose forward takes {"p2" … "p5"} of ``channels`` each and returns named raw tensors."""
+
+    @abstractmethod
+    def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
+        """Label tensors of a batch, the first dimension as long as ``samples``; unlabelled samples are filled with
+        what ``loss`` ignores."""
+
+    @abstractmethod
+    def loss(self, raw: dict[str, Tensor], targets: dict[str, Tensor], labelled: Tensor, focal_px: Tensor) -> dict[str, LossTerm]:
+        """Named loss terms, in float32.
+
+        Args:
+            raw: what the head returned.
+            targets: what ``targets`` returned.
+            labelled: (B,) bool; a sample that is False contributes to no sum and no count.
+            focal_px: (B,) focal length in pixels of the network's input.
+        """
+
+    @abstractmethod
+    def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Any:
+        """The raw tensors of one image (batch of 1) as what ``Scene`` holds, in pixels of the original image."""

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tasks this package knows. A new task is one new module and one line here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from mtl_perception.tasks._base import Task
+from mtl_perception.tasks.depth import DepthTask
+from mtl_perception.tasks.detection import DetectionTask
+from mtl_perception.tasks.segmentation import SegmentationTask
+
+TASKS: dict[str, type[Task]] = {task.kind: task for task in (DetectionTask, SegmentationTask, DepthTask)}
+
+
+def build_task(kind: str, settings: dict[str, Any]) -> Task:
+    """A task from its kind and its settings as they stand in a checkpoint's card or a training configuration.
+
+    Raises:
+        ValueError: the kind is not known, or a setting is.
+    """
+    if kind not in TASKS:
+        raise ValueError(f"task kind '{kind}' is not known to this version; expected one of: {', '.join(TASKS)}")
+    try:
+        return TASKS[kind](TASKS[kind].Settings.model_validate(settings))
+    except ValidationError as error:
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or kind}: {e['msg']}" for e in error.errors())
+        raise ValueError(f"settings of task '{kind}' are not valid: {problems}") from error

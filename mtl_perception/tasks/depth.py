@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metric depth from one image, for any calibrated lens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from mtl_perception.data.sample import Sample
+from mtl_perception.geometry import View
+from mtl_perception.layers import ConvNormAct
+from mtl_perception.scene import Depth
+from mtl_perception.tasks._base import DecodeOptions, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._dense import enlarge
+
+
+class DepthSettings(TaskSettings):
+    """Range of the canonical depth, and the focal length that it is measured at.
+
+    A camera with twice the focal length shows a thing twice as large, as if it stood at half the distance. So the
+    network learns the depth that a camera of ``canonical_focal_px`` would see, and the real focal length scales it back
+    (the camera-space transformation of Yin et al., Metric3D, ICCV 2023).
+    """
+
+    min_m: float = Field(0.1, gt=0)
+    max_m: float = Field(30.0, gt=0)
+    canonical_focal_px: float = Field(300.0, gt=0)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> DepthSettings:
+        if self.max_m <= self.min_m:
+            raise ValueError(f"max_m is {self.max_m}, expected more than min_m ({self.min_m})")
+        return self
+
+
+class DepthHead(nn.Module):
+    """Two 3×3 convolutions at stride 4, the second to half the channels."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.tower = nn.Sequential(ConvNormAct(channels, channels), ConvNormAct(channels, channels // 2))
+        self.regress = nn.Conv2d(channels // 2, 2, 1)
+
+    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """→ {"z": (B, 1, H/4, W/4), place between the smallest and the largest log depth, before the sigmoid;
+        "log_scale": (B, 1, H/4, W/4), log of the expected absolute error of log depth}."""
+        z, log_scale = self.regress(self.tower(features["p2"])).chunk(2, 1)
+        return {"z": z, "log_scale": log_scale}
+
+
+class DepthTask(Task[DepthSettings]):
+    kind: ClassVar[str] = "depth"
+    scene_field: ClassVar[str] = "depth"
+    Settings: ClassVar[type[TaskSettings]] = DepthSettings
+
+    def build_head(self, channels: int) -> nn.Module:
+        return DepthHead(channels)
+
+    def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
+        """{"depth_m": (B, H, W) float32}, 0 where unknown."""
+        depths = [s.labels.get(self.kind, np.zeros(s.image.shape[:2], np.float32)) for s in samples]
+        return {"depth_m": torch.from_numpy(np.stack(depths))}
+
+    def _log_canonical(self, z: Tensor) -> Tensor:
+        low, high = math.log(self.settings.min_m), math.log(self.settings.max_m)
+        return low + (high - low) * z.float().sigmoid()
+
+    def loss(self, raw: dict[str, Tensor], targets: dict[str, Tensor], labelled: Tensor, focal_px: Tensor) -> dict[str, LossTerm]:
+        """On log depth at half the input's resolution: scale-invariant error (Eigen et al., 2014, λ = 0.85), absolute
+        error, error of gradients at three scales (MegaDepth, Li and Snavely, 2018), and the likelihood of a Laplace
+        distribution that trains the uncertainty alone."""
+        depth_m = targets["depth_m"][:, None, 1::2, 1::2]
+        known = (depth_m > 0) & labelled[:, None, None, None]
+        to_canonical = (self.settings.canonical_focal_px / focal_px)[:, None, None, None]
+        truth = torch.log(torch.where(known, depth_m * to_canonical, 1.0))
+        predicted = F.interpolate(self._log_canonical(raw["z"]), scale_factor=2, mode="bilinear", align_corners=False)
+        log_scale = F.interpolate(raw["log_scale"].float(), scale_factor=2, mode="bilinear", align_corners=False).clamp(-6, 3)
+        error = torch.where(known, predicted - truth, 0.0)
+
+        pixels = known.sum((1, 2, 3))
+        images = (pixels > 0).float()
+        mean = error.sum((1, 2, 3)) / pixels.clamp(min=1)
+        mean_square = error.square().sum((1, 2, 3)) / pixels.clamp(min=1)
+        # The small constant keeps the root's gradient finite where an image is predicted perfectly.
+        silog = (mean_square - 0.85 * mean.square() + 1e-4).sqrt() * images
+        likelihood = torch.where(known, error.detach().abs() * torch.exp(-log_scale) + log_scale, 0.0)
+        gradient, gradient_count = _gradient_error(error, known)
+        count = pixels.sum().float()
+        return {
+            "silog": LossTerm(silog.sum(), images.sum()),
+            "log_l1": LossTerm(error.abs().sum(), count),
+            "gradient": LossTerm(gradient, gradient_count, 0.5),
+            "uncertainty": LossTerm(likelihood.sum(), count, 0.1),
+        }
+
+    def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Depth:
+        """Metres; for a camera whose focal length is not known, as if it were the canonical one."""
+        factor = 1.0 if view.focal_px is None else view.focal_px / self.settings.canonical_focal_px
+        depth_m = torch.exp(self._log_canonical(enlarge(raw["z"].float(), view))) * factor
+        return Depth(depth_m=depth_m[0, 0].cpu().numpy())
+
+
+def _gradient_error(error: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    total, count = error.new_zeros(()), error.new_zeros(())
+    for step in (1, 2, 4):
+        for dim in (2, 3):
+            length = error.shape[dim] - step
+            both = known.narrow(dim, step, length) & known.narrow(dim, 0, length)
+            difference = error.narrow(dim, step, length) - error.narrow(dim, 0, length)
+            total = total + torch.where(both, difference.abs(), 0.0).sum()
+            count = count + both.sum()
+    return total, count

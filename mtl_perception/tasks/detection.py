@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Object detection: anchor-free, one prediction per cell of three pyramid levels."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+import torchvision
+from pydantic import Field
+from torch import Tensor, nn
+
+from mtl_perception.data.sample import Sample
+from mtl_perception.geometry import View
+from mtl_perception.layers import ConvNormAct
+from mtl_perception.scene import Detections
+from mtl_perception.tasks._assignment import assign
+from mtl_perception.tasks._base import DecodeOptions, LossTerm, Task, TaskSettings
+
+LEVEL_STRIDES = {"p3": 8, "p4": 16, "p5": 32}
+MAX_CANDIDATES = 300
+"""Boxes that go into suppression: fixed, so that an exported graph has static shapes."""
+
+
+class DetectionSettings(TaskSettings):
+    """Class names in the order of their ids, and the overlap above which the weaker of two boxes of a class goes."""
+
+    labels: list[str] = Field(min_length=1)
+    nms_iou: float = Field(0.6, gt=0, le=1)
+
+
+class DetectionHead(nn.Module):
+    """Decoupled towers per level: one for the class, one for the distances to the box's four sides."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+
+        def tower() -> nn.Module:
+            return nn.Sequential(ConvNormAct(channels, channels), ConvNormAct(channels, channels))
+
+        self.class_towers = nn.ModuleDict({level: tower() for level in LEVEL_STRIDES})
+        self.box_towers = nn.ModuleDict({level: tower() for level in LEVEL_STRIDES})
+        self.classify = nn.ModuleDict({level: nn.Conv2d(channels, classes, 1) for level in LEVEL_STRIDES})
+        self.regress = nn.ModuleDict({level: nn.Conv2d(channels, 4, 1) for level in LEVEL_STRIDES})
+        for level in LEVEL_STRIDES:
+            # Start from a probability of 1 % for every class, or the many empty cells swamp the first steps
+            # (RetinaNet, Lin et al., 2017), and from boxes about four cells wide.
+            nn.init.constant_(self.classify[level].bias, -math.log(99))
+            nn.init.constant_(self.regress[level].bias, 2.0)
+
+    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """→ {"class_logits": (B, A, classes); "boxes_xyxy": (B, A, 4), pixels of the input, float32;
+        "points": (A, 2) centres of the cells in pixels; "strides": (A,)}, A over p3, p4, p5 in row-major order."""
+        logits, boxes, points, strides = [], [], [], []
+        for level, stride in LEVEL_STRIDES.items():
+            feature = features[level]
+            centres = _cell_centres(feature, stride)
+            raw = self.regress[level](self.box_towers[level](feature)).float()
+            distances = F.softplus(raw.flatten(2).transpose(1, 2)) * stride
+            boxes.append(torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], -1))
+            logits.append(self.classify[level](self.class_towers[level](feature)).flatten(2).transpose(1, 2))
+            points.append(centres)
+            strides.append(centres.new_full((len(centres),), stride))
+        return {
+            "class_logits": torch.cat(logits, 1),
+            "boxes_xyxy": torch.cat(boxes, 1),
+            "points": torch.cat(points),
+            "strides": torch.cat(strides),
+        }
+
+
+def _cell_centres(feature: Tensor, stride: int) -> Tensor:
+    """(h·w, 2) x, y of the cells' centres in pixels of the input."""
+    height, width = feature.shape[-2:]
+    y = (torch.arange(height, device=feature.device) + 0.5) * stride
+    x = (torch.arange(width, device=feature.device) + 0.5) * stride
+    return torch.stack([x.repeat(height), y.repeat_interleave(width)], -1)
+
+
+class DetectionTask(Task[DetectionSettings]):
+    kind: ClassVar[str] = "detection"
+    scene_field: ClassVar[str] = "detections"
+    Settings: ClassVar[type[TaskSettings]] = DetectionSettings
+
+    def build_head(self, channels: int) -> nn.Module:
+        return DetectionHead(channels, len(self.settings.labels))
+
+    def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
+        """{"boxes_xyxy": (B, M, 4) float32; "class_ids": (B, M) int64, −1 past the last box of a sample}."""
+        most = max((len(s.labels[self.kind].class_ids) for s in samples if self.kind in s.labels), default=0)
+        boxes = torch.zeros(len(samples), most, 4)
+        class_ids = torch.full((len(samples), most), -1, dtype=torch.long)
+        for i, sample in enumerate(samples):
+            if self.kind in sample.labels:
+                labels = sample.labels[self.kind]
+                boxes[i, : len(labels.class_ids)] = torch.from_numpy(labels.boxes_xyxy)
+                class_ids[i, : len(labels.class_ids)] = torch.from_numpy(labels.class_ids)
+        return {"boxes_xyxy": boxes, "class_ids": class_ids}
+
+    def loss(self, raw: dict[str, Tensor], targets: dict[str, Tensor], labelled: Tensor, focal_px: Tensor) -> dict[str, LossTerm]:
+        """Quality focal loss (Li et al., NeurIPS 2020) against the task-aligned quality of each cell (TOOD, Feng et al.,
+        ICCV 2021), and generalised IoU (Rezatofighi et al., CVPR 2019) weighted by it."""
+        logits, boxes = raw["class_logits"].float(), raw["boxes_xyxy"]
+        quality, matched = assign(
+            logits.detach().sigmoid(), boxes.detach(), raw["points"], targets["boxes_xyxy"], targets["class_ids"]
+        )
+        probability = logits.sigmoid()
+        cross_entropy = F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
+        focal = (quality - probability).detach().square() * cross_entropy
+
+        weight = quality.sum(-1)
+        positive = (weight > 0) & labelled[:, None]
+        count = torch.where(labelled[:, None], weight, 0.0).sum()
+        giou = torchvision.ops.generalized_box_iou_loss(boxes[positive], matched[positive], reduction="none")
+        return {
+            # Images without any box still teach what is nothing, hence the least count of one.
+            "quality": LossTerm((focal.sum((1, 2)) * labelled).sum(), torch.where(labelled.any(), count.clamp(min=1), 0.0)),
+            "giou": LossTerm((giou * weight[positive]).sum(), count, 2.0),
+        }
+
+    def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Detections:
+        scores, class_ids, boxes = candidates(raw)
+        scores, class_ids, boxes = scores[0], class_ids[0], boxes[0]
+        chosen = scores >= options.score_threshold
+        scores, class_ids, boxes = scores[chosen], class_ids[chosen], boxes[chosen]
+        kept = torchvision.ops.batched_nms(boxes, scores, class_ids, self.settings.nms_iou)[: options.max_detections]
+        limit = boxes.new_tensor([view.width, view.height, view.width, view.height])
+        # The two axes are rounded to whole pixels separately, so each has its own factor.
+        factor = limit / boxes.new_tensor([view.content_width, view.content_height] * 2)
+        original = torch.minimum((boxes[kept] * factor).clamp(min=0), limit)
+        return Detections(
+            boxes_xyxy=original.cpu().numpy(), scores=scores[kept].cpu().numpy(), class_ids=class_ids[kept].cpu().numpy()
+        )
+
+
+def candidates(raw: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """The best (cell, class) pairs: scores (B, K), class ids (B, K), boxes (B, K, 4) in pixels of the input."""
+    scores = raw["class_logits"].float().sigmoid()
+    classes = scores.shape[-1]
+    best, index = scores.flatten(1).topk(min(MAX_CANDIDATES, scores[0].numel()))
+    cell = (index // classes)[..., None].expand(-1, -1, 4)
+    return best, index % classes, raw["boxes_xyxy"].gather(1, cell)

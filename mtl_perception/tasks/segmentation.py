@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Semantic segmentation: one class per pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from mtl_perception.data.sample import Sample
+from mtl_perception.geometry import View
+from mtl_perception.layers import ConvNormAct
+from mtl_perception.scene import UNLABELLED, Segmentation
+from mtl_perception.tasks._base import DecodeOptions, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._dense import enlarge
+
+
+class SegmentationSettings(TaskSettings):
+    """Class names in the order of their ids, and how much a pixel of each weighs in the loss (None: all alike)."""
+
+    labels: list[str] = Field(min_length=2, max_length=UNLABELLED)
+    class_weights: list[float] | None = None
+
+    @model_validator(mode="after")
+    def _one_weight_per_class(self) -> SegmentationSettings:
+        if self.class_weights is not None and len(self.class_weights) != len(self.labels):
+            raise ValueError(f"class_weights has {len(self.class_weights)} values for {len(self.labels)} labels")
+        return self
+
+
+class SegmentationHead(nn.Module):
+    """Two 3×3 convolutions at stride 4, the second to half the channels."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.tower = nn.Sequential(ConvNormAct(channels, channels), ConvNormAct(channels, channels // 2))
+        self.classify = nn.Conv2d(channels // 2, classes, 1)
+
+    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """→ {"logits": (B, classes, H/4, W/4)}."""
+        return {"logits": self.classify(self.tower(features["p2"]))}
+
+
+class SegmentationTask(Task[SegmentationSettings]):
+    kind: ClassVar[str] = "segmentation"
+    scene_field: ClassVar[str] = "segmentation"
+    Settings: ClassVar[type[TaskSettings]] = SegmentationSettings
+
+    def build_head(self, channels: int) -> nn.Module:
+        return SegmentationHead(channels, len(self.settings.labels))
+
+    def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
+        """{"mask": (B, H, W) uint8}, unlabelled samples all 255."""
+        masks = [s.labels.get(self.kind, np.full(s.image.shape[:2], UNLABELLED, np.uint8)) for s in samples]
+        return {"mask": torch.from_numpy(np.stack(masks))}
+
+    def loss(self, raw: dict[str, Tensor], targets: dict[str, Tensor], labelled: Tensor, focal_px: Tensor) -> dict[str, LossTerm]:
+        """Cross-entropy at half the input's resolution: finer than the head's stride, so that edges count, and a
+        quarter of the memory of the full one."""
+        logits = F.interpolate(raw["logits"].float(), scale_factor=2, mode="bilinear", align_corners=False)
+        mask = targets["mask"][:, 1::2, 1::2].long()
+        mask = torch.where(labelled[:, None, None], mask, UNLABELLED)
+        weights = None
+        if self.settings.class_weights is not None:
+            weights = torch.tensor(self.settings.class_weights, device=logits.device)
+        total = F.cross_entropy(logits, mask, weights, ignore_index=UNLABELLED, reduction="sum")
+        valid = mask[mask != UNLABELLED]
+        count = weights[valid].sum() if weights is not None else valid.numel() * logits.new_ones(())
+        return {"cross_entropy": LossTerm(total, count)}
+
+    def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Segmentation:
+        # Probabilities at the head's resolution, then enlarged: a softmax over full-size logits costs ten times more
+        # and moves borders by less than a pixel.
+        probabilities = raw["logits"].float().softmax(1)
+        enlarged = enlarge(probabilities, view)
+        confidence, mask = enlarged[0].max(0)
+        return Segmentation(
+            mask=mask.to(torch.uint8).cpu().numpy(),
+            confidence=(confidence * 255).round().to(torch.uint8).cpu().numpy(),
+        )
