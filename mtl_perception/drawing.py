@@ -47,7 +47,7 @@ class Card(Protocol):
 
 
 def class_color(name: str) -> Color:
-    """RGB of a class: chosen by hand for the classes of the shipped models, else a stable function of the name."""
+    """RGB of a class: chosen by hand for the shipped models' classes, else a stable function of the name."""
     if name in _PALETTE:
         return _PALETTE[name]
     digest = zlib.crc32(name.encode())
@@ -73,7 +73,7 @@ def colorize_mask(mask: np.ndarray, labels: Sequence[str]) -> np.ndarray:
 
 
 def colorize_depth(depth_m: np.ndarray, near_m: float, far_m: float) -> np.ndarray:
-    """Metres to colours, warm near and cold far, logarithmic: the eye then sees 10 % of depth as one step everywhere.
+    """Metres to colours, warm near and cold far, logarithmic: 10 % of depth is then one step everywhere.
 
     Args:
         depth_m: (H, W) float metres; what is not a positive finite number is drawn near black.
@@ -101,8 +101,8 @@ def colorize_depth(depth_m: np.ndarray, near_m: float, far_m: float) -> np.ndarr
 def draw_overlay(image_rgb: np.ndarray, scene: Scene, card: Card) -> np.ndarray:
     """The image with everything the network said of it.
 
-    The mask tints the image and has its borders traced; each box carries its class, its score and, where depth is known,
-    its distance. Without a mask, depth tints the image instead.
+    The mask tints the image and has its borders traced; each box carries its class, its score and, where
+    depth is known and the box is wide enough, its distance. Without a mask, depth tints the image instead.
 
     Args:
         image_rgb: (H, W, 3) uint8, any strides; left as it is.
@@ -144,7 +144,9 @@ def _tint_with_depth(image_rgb: np.ndarray, depth: Depth) -> np.ndarray:
     return cv2.addWeighted(np.ascontiguousarray(image_rgb), 0.5, colors, 0.5, 0.0)
 
 
-def _draw_boxes(canvas: np.ndarray, detections: Detections, labels: Sequence[str], depth: Depth | None) -> None:
+def _draw_boxes(
+    canvas: np.ndarray, detections: Detections, labels: Sequence[str], depth: Depth | None
+) -> None:
     height, width = canvas.shape[:2]
     scale = float(np.clip(min(height, width) / 480, 0.5, 3.0))
     line = max(1, round(2 * scale))
@@ -155,7 +157,9 @@ def _draw_boxes(canvas: np.ndarray, detections: Detections, labels: Sequence[str
         chip = _Chip(f"{name} {score:.2f}", box, class_color(name), scale)
         if depth is not None and (distance_m := _distance_m(depth, *box)) is not None:
             longer = _Chip(f"{chip.text}  {distance_m:.1f} m", box, chip.color, scale)
-            if longer.width <= max(x2 - x1, chip.width):  # the distance must not make the chip hide more than its box
+            if longer.width <= max(
+                x2 - x1, chip.width
+            ):  # the distance must not make the chip hide more than its box
                 chip = longer
         chip.place(canvas.shape, placed)
         placed.append(chip)
@@ -196,7 +200,7 @@ class _Chip:
         return (x1, y1), (max(x1, x2 - 1), max(y1, y2 - 1))
 
     def place(self, shape: tuple[int, ...], placed: list[_Chip]) -> None:
-        """Above the box, else inside it, else below, else higher: the first place in the image and free of earlier chips."""
+        """Above the box, else inside it, else below, else higher: the first place that is free."""
         x1, y1, _, y2 = self.box
         highest_y = max(0, shape[0] - self.height)
         self.x = min(x1, max(0, shape[1] - self.width))
@@ -218,4 +222,6 @@ class _Chip:
         red, green, blue = self.color
         ink = (16, 17, 20) if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else (255, 255, 255)
         baseline = self.y + self.pad - 1 + self.text_height
-        cv2.putText(canvas, self.text, (self.x + self.pad, baseline), _FONT, 0.4 * self.scale, ink, 1, cv2.LINE_AA)
+        cv2.putText(
+            canvas, self.text, (self.x + self.pad, baseline), _FONT, 0.4 * self.scale, ink, 1, cv2.LINE_AA
+        )

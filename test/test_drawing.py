@@ -43,7 +43,9 @@ def test_mask_colors_follow_labels_and_ids_without_a_label_are_dark():
 
 
 def test_depth_is_warm_near_and_cold_far_clamped_and_dark_where_unknown():
-    picture = colorize_depth(np.array([[0.1, 0.5, 8.0, 100.0, np.nan, 0.0, -1.0, np.inf]]), 0.5, 8.0).astype(int)
+    picture = colorize_depth(np.array([[0.1, 0.5, 8.0, 100.0, np.nan, 0.0, -1.0, np.inf]]), 0.5, 8.0).astype(
+        int
+    )
     red, blue = picture[0, :, 0], picture[0, :, 2]
     assert (picture[0, 0] == picture[0, 1]).all() and (picture[0, 2] == picture[0, 3]).all()
     assert red[1] > blue[1] and blue[2] > red[2]
@@ -58,7 +60,13 @@ def test_depth_range_that_makes_no_sense_is_named(near_m, far_m):
 
 @pytest.mark.parametrize("height, width", [(480, 640), (97, 131), (8, 8), (1080, 1920)])
 def test_overlay_takes_boxes_anywhere_and_leaves_its_input_alone(height, width):
-    boxes = [[-9, -9, 3, 3], [width - 2, 0, width, height], [0, 0, width, height], [4, 4, 4, 4], [width, height, width, height]]
+    boxes = [
+        [-9, -9, 3, 3],
+        [width - 2, 0, width, height],
+        [0, 0, width, height],
+        [4, 4, 4, 4],
+        [width, height, width, height],
+    ]
     image = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
     before = image.copy()
     picture = draw_overlay(image, scene_of(height, width, boxes), CARD)
