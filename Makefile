@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+# Each target does the set-up it needs; an unchanged set-up is skipped in well under a second.
+.DEFAULT_GOAL := help
+.PHONY: help setup build test demo bench clean
+
+export PYTHON ?= python3
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup:  ## install what is missing into .venv and build the messages
+	@scripts/setup
+
+build:  ## build messages and package again with colcon
+	@rm -f install/setup-stamp
+	@scripts/setup
+
+test: setup  ## run all tests; TEST=test/ros for a part of them
+	@scripts/run python -m pytest $(or $(TEST),test)
+
+demo: setup  ## replay the recorded drive through the node; results in out/demo
+	@scripts/run mtl-perception demo --out out/demo
+
+bench: setup  ## measure what the node costs beside the network
+	@scripts/run python benchmarks/node_overhead.py
+
+clean:  ## remove what was built (.venv stays; rm -r .venv removes that too)
+	rm -rf build install log out *.egg-info .pytest_cache
