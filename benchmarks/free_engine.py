@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An engine that costs nothing: what remains is the node."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from mtl_perception.scene import Depth, Detections, Scene, Segmentation
+
+LABELS = ["floor", "wall", "door", "table", "chair", "bottle"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """The part of a model's card that the node reads."""
+
+    name: str = "free"
+    detection_labels: list[str] = field(default_factory=lambda: LABELS[2:])
+    segmentation_labels: list[str] = field(default_factory=lambda: list(LABELS))
+
+
+class FreeEngine:
+    """Says the same of every image of a size: ``boxes`` detections, stripes of classes, depth that grows to the right.
+
+    Args:
+        delay_s: sleep this long on every frame, as a slow network would.
+    """
+
+    def __init__(self, boxes: int = 50, delay_s: float = 0.0) -> None:
+        self.card = Card()
+        self.tasks = ("detection", "segmentation", "depth")
+        self.device, self.precision = "cpu", "float32"
+        self.notes = ["device auto: no CUDA device, using cpu"]
+        self.score_threshold = 0.3
+        self._delay_s = delay_s
+        self._detections = _detections(boxes)
+        self._dense: dict[tuple[int, int], tuple[Segmentation, Depth]] = {}
+
+    def warm_up(self, height: int, width: int) -> None:
+        self._dense[height, width] = _dense(height, width)
+
+    def __call__(self, image_rgb, intrinsics=None, tasks=None) -> Scene:
+        height, width = image_rgb.shape[:2]
+        if (height, width) not in self._dense:
+            self.warm_up(height, width)
+        time.sleep(self._delay_s)
+        tasks = self.tasks if tasks is None else tasks
+        segmentation, depth = self._dense[height, width]
+        return Scene(
+            width,
+            height,
+            detections=self._above_threshold() if "detection" in tasks else None,
+            segmentation=segmentation if "segmentation" in tasks else None,
+            depth=depth if "depth" in tasks else None,
+            stage_s={"preprocess": 0.0, "network": self._delay_s, "postprocess": 0.0},
+        )
+
+    def close(self) -> None:
+        self._dense.clear()
+
+    def _above_threshold(self) -> Detections:
+        found = self._detections
+        count = int(np.count_nonzero(found.scores >= self.score_threshold))
+        return Detections(found.boxes_xyxy[:count], found.scores[:count], found.class_ids[:count])
+
+
+def _detections(count: int) -> Detections:
+    """``count`` boxes with scores falling from 0.99 to 0.5."""
+    corners = np.stack([np.arange(count) * 8.0, np.arange(count) * 6.0], axis=1)
+    boxes_xyxy = np.concatenate([corners, corners + [64.0, 48.0]], axis=1).astype(np.float32)
+    return Detections(boxes_xyxy, np.linspace(0.99, 0.5, count, dtype=np.float32), np.arange(count) % len(LABELS[2:]))
+
+
+def _dense(height: int, width: int) -> tuple[Segmentation, Depth]:
+    columns = np.arange(width)
+    mask = np.broadcast_to((columns // 64 % len(LABELS)).astype(np.uint8), (height, width)).copy()
+    confidence = np.full((height, width), 200, np.uint8)
+    depth_m = np.broadcast_to(np.linspace(0.5, 5.0, width, dtype=np.float32), (height, width)).copy()
+    mask[0], depth_m[0] = 255, np.nan
+    return Segmentation(mask, confidence), Depth(depth_m)

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CameraInfo to intrinsics and back."""
+
+from __future__ import annotations
+
+from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
+
+from mtl_perception.geometry import Intrinsics
+
+
+def read_intrinsics(info: CameraInfo, width: int, height: int, *, rectified: bool) -> Intrinsics:
+    """The pinhole camera of an image of ``width`` × ``height`` pixels.
+
+    CameraInfo speaks of the full sensor; the image may be a region of it (``roi``), binned, or resized.
+
+    Args:
+        rectified: the image is rectified, so that P holds; otherwise K.
+
+    Raises:
+        ValueError: a zero or NaN where a size or focal length should be, or another shape than the image's.
+    """
+    if rectified:
+        fx, fy, cx, cy = info.p[0], info.p[5], info.p[2], info.p[6]
+    else:
+        fx, fy, cx, cy = info.k[0], info.k[4], info.k[2], info.k[5]
+    roi = info.roi
+    if roi.width and roi.height:
+        region = Intrinsics(roi.width, roi.height, fx, fy, cx - roi.x_offset, cy - roi.y_offset)
+    else:
+        region = Intrinsics(info.width, info.height, fx, fy, cx, cy)
+    if abs(region.width * height - region.height * width) > max(region.width, region.height):
+        raise ValueError(
+            f"camera_info is for {region.width}x{region.height} pixels and the image has {width}x{height}: "
+            "another shape, expected the camera_info of this camera"
+        )
+    return region.scaled(width, height)
+
+
+def write_camera_info(intrinsics: Intrinsics, header: Header) -> CameraInfo:
+    """A CameraInfo without distortion, K and P both filled: MoveIt reads K, depth_image_proc reads P."""
+    fx, fy, cx, cy = intrinsics.fx, intrinsics.fy, intrinsics.cx, intrinsics.cy
+    return CameraInfo(
+        header=header,
+        width=intrinsics.width,
+        height=intrinsics.height,
+        distortion_model="plumb_bob",
+        d=[0.0] * 5,
+        k=[fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0],
+        r=[1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        p=[fx, 0.0, cx, 0.0, 0.0, fy, cy, 0.0, 0.0, 0.0, 1.0, 0.0],
+    )

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One camera: its topics in, the newest frame and the calibration out."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from rclpy.event_handler import QoSMessageLostInfo, SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.ros.calibration import read_intrinsics
+from mtl_perception.ros.cdr import CompressedImageView, ImageView, read_compressed_image, read_image
+from mtl_perception.ros.conversions import compressed_image_to_rgb, image_to_rgb
+from mtl_perception.ros.frames import Frame, FrameCounts, NewestFrame
+from mtl_perception.ros.parameters import Parameters
+
+
+@dataclass(frozen=True)
+class Source:
+    """A publisher on the image topic; ``mismatch`` says why it cannot be heard."""
+
+    node: str
+    mismatch: str | None
+
+
+class Camera:
+    """Subscribes on construction; ``close`` ends it. ``newest`` is where frames wait for the worker."""
+
+    def __init__(self, node: Node, parameters: Parameters, counts: FrameCounts) -> None:
+        self._node = node
+        self._counts = counts
+        self._rectified = parameters["rectified"]
+        self._compressed = parameters["transport"] == "compressed"
+        self._info: CameraInfo | None = None
+        self.newest = NewestFrame()
+        self.started_s = time.monotonic()
+        self.last_frame_s: float | None = None
+        self.image_size: tuple[int, int] | None = None
+        self._qos = QoSProfile(
+            depth=parameters["input.depth"], reliability=ReliabilityPolicy.get_from_short_key(parameters["input.reliability"])
+        )
+        losses = SubscriptionEventCallbacks(message_lost=self._on_lost)
+        message_type, topic = (CompressedImage, "~/image/compressed") if self._compressed else (Image, "~/image")
+        self._images = node.create_subscription(message_type, topic, self._on_image, self._qos, raw=True, event_callbacks=losses)
+        self._infos = node.create_subscription(CameraInfo, "~/camera_info", self._on_info, self._qos)
+
+    @property
+    def topic(self) -> str:
+        return self._images.topic_name
+
+    @property
+    def info_topic(self) -> str:
+        return self._infos.topic_name
+
+    def read(self, frame: Frame) -> ImageView | CompressedImageView:
+        """The frame's fields, its pixels still encoded. Raises ConversionError."""
+        return read_compressed_image(frame.serialised) if self._compressed else read_image(frame.serialised)
+
+    def decode(self, message: ImageView | CompressedImageView):
+        """The frame's pixels, (H, W, 3) uint8 RGB. Raises ConversionError."""
+        image_rgb = compressed_image_to_rgb(message) if self._compressed else image_to_rgb(message)
+        self.image_size = (image_rgb.shape[1], image_rgb.shape[0])
+        return image_rgb
+
+    def intrinsics(self) -> Intrinsics | None:
+        """The calibration for images of the size seen last; None without a camera_info. Raises ValueError for a bad one."""
+        info = self._info
+        if info is None:
+            return None
+        width, height = self.image_size or (info.width, info.height)
+        return read_intrinsics(info, width, height, rectified=self._rectified)
+
+    def sources(self) -> list[Source]:
+        """Who publishes on the image topic."""
+        return [
+            Source(f"{info.node_namespace.rstrip('/')}/{info.node_name}", self._mismatch(info))
+            for info in self._node.get_publishers_info_by_topic(self.topic)
+        ]
+
+    def other_image_topics(self) -> list[str]:
+        """Topics with images of either transport: what the user may have meant."""
+        types = {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"}
+        own = self._node.get_fully_qualified_name() + "/"
+        return [
+            name
+            for name, of in self._node.get_topic_names_and_types()
+            if types & set(of) and not name.startswith(own) and name != self.topic and self._node.count_publishers(name)
+        ]
+
+    def close(self) -> None:
+        self.newest.close()
+        self._node.destroy_subscription(self._images)
+        self._node.destroy_subscription(self._infos)
+
+    def _mismatch(self, publisher) -> str | None:
+        expected = "sensor_msgs/msg/" + ("CompressedImage" if self._compressed else "Image")
+        if publisher.topic_type != expected:
+            return f"publishes {publisher.topic_type} where {expected} is expected: set the parameter transport, or remap"
+        compatibility, reason = qos_check_compatible(publisher.qos_profile, self._qos)
+        if compatibility == QoSCompatibility.ERROR:
+            offered = publisher.qos_profile.reliability.short_key
+            return f"offers {offered} and this node asks for {self._qos.reliability.short_key}: set input.reliability to {offered} ({reason})"
+        return None
+
+    def _on_image(self, serialised: bytes) -> None:
+        self.last_frame_s = time.monotonic()
+        self._counts.received += 1
+        self._counts.dropped += self.newest.put(Frame(serialised, self.last_frame_s))
+
+    def _on_lost(self, event: QoSMessageLostInfo) -> None:
+        self._counts.lost += event.total_count_change
+
+    def _on_info(self, info: CameraInfo) -> None:
+        self._info = info

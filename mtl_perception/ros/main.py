@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the node until it is told to stop, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import Executor, SingleThreadedExecutor
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+
+from mtl_perception.ros.node import LoadEngine, PerceptionNode
+
+_WAKE_EVERY_S = 0.2
+_SWITCH_INTERVAL_S = 5e-4
+
+
+def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -> int:
+    """Run ``perception`` until SIGINT or SIGTERM.
+
+    Args:
+        args: ROS arguments (``--ros-args -p model:=... --params-file ...``); None for those of the process.
+        load_engine: how to load a model; None for ``Engine.load``.
+
+    Returns:
+        The process's exit status: 1 when a parameter is wrong or the node could not start itself.
+    """
+    if load_engine is None:
+        from mtl_perception.inference.engine import Engine
+
+        load_engine = Engine.load
+    # The worker holds the interpreter lock while it fills messages: let the camera's callback in sooner.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    # Own handlers: rclpy's end the context first, and then the node could no longer say goodbye to its peers.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    stop = _StopOnSignal()
+    try:
+        return _run(load_engine, stop)
+    except ParameterException as error:
+        rclpy.logging.get_logger("perception").fatal(str(error))
+        return 1
+    finally:
+        rclpy.try_shutdown()
+
+
+def _run(load_engine: LoadEngine, stop: _StopOnSignal) -> int:
+    node = PerceptionNode(load_engine)
+    executor = _executor()
+    executor.add_node(node)
+    try:
+        if node.parameters["autostart"] and not _autostart(node):
+            return 1
+        while rclpy.ok() and not stop.requested and not node.is_finalized:
+            executor.spin_once(timeout_sec=_WAKE_EVERY_S)
+        return 0
+    finally:
+        executor.remove_node(node)
+        if not node.is_finalized:
+            node.trigger_shutdown()
+        node.destroy_node()
+        executor.shutdown()
+
+
+def _autostart(node: PerceptionNode) -> bool:
+    success = TransitionCallbackReturn.SUCCESS
+    return node.trigger_configure() == success and node.trigger_activate() == success
+
+
+def _executor() -> Executor:
+    """The one that costs least. It wants ``spin_once`` with a finite timeout: its ``spin`` burns a core."""
+    try:
+        from rclpy.experimental import EventsExecutor
+    except ImportError:
+        return SingleThreadedExecutor()
+    return EventsExecutor()
+
+
+class _StopOnSignal:
+    """Remembers that somebody wants the process to end."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._request)
+
+    def _request(self, number: int, frame: object) -> None:
+        self.requested = True
+
+
+if __name__ == "__main__":
+    sys.exit(main())

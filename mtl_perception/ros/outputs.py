@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenes to messages: one writer per topic.
+
+Every writer owns one message and fills it again for each frame: building fifty detections anew costs more than the rest
+of the node. ``publish`` serialises before it returns, so the message is free again. Arrays are put behind the setter
+(``message._data``), which would copy them once more; serialisation takes any contiguous buffer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, ObjectHypothesisWithPose, VisionClass
+
+from mtl_perception.drawing import draw_overlay
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.msg import PerceptionStatus
+from mtl_perception.ros.calibration import write_camera_info
+from mtl_perception.ros.conversions import depth_to_millimetres
+from mtl_perception.ros.parameters import Parameters
+from mtl_perception.scene import Scene
+
+
+@dataclass(frozen=True)
+class Result:
+    """One frame and what the network said of it. ``header`` is the input's."""
+
+    header: Header
+    image_rgb: np.ndarray
+    intrinsics: Intrinsics | None
+    scene: Scene
+
+
+class Outputs:
+    """Every topic of the node. ``card`` is the model's."""
+
+    def __init__(self, node: LifecycleNode, parameters: Parameters, card: Any) -> None:
+        self._node = node
+        self._card = card
+        qos = QoSProfile(
+            depth=parameters["output.depth"], reliability=ReliabilityPolicy.get_from_short_key(parameters["output.reliability"])
+        )
+        latched = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        publish = node.create_lifecycle_publisher
+        self._writers = (
+            DetectionsWriter(publish(Detection2DArray, "~/detections", qos), card.detection_labels),
+            MaskWriter(publish(Image, "~/segmentation/mask", qos)),
+            ConfidenceWriter(publish(Image, "~/segmentation/confidence", qos)),
+            DepthWriter(publish(Image, "~/depth/image_rect", qos), parameters["depth.encoding"]),
+            DepthInfoWriter(publish(CameraInfo, "~/depth/camera_info", qos)),
+            OverlayWriter(publish(Image, "~/overlay", qos), card),
+        )
+        self._status = publish(PerceptionStatus, "~/status", qos)
+        self._label_info = publish(LabelInfo, "~/segmentation/label_info", latched)
+
+    def wanted_tasks(self, enabled: tuple[str, ...]) -> tuple[str, ...]:
+        """Those of the enabled tasks whose topics somebody reads."""
+        wanted = {task for writer in self._writers if writer.is_read for task in writer.tasks}
+        return tuple(task for task in enabled if task in wanted or OverlayWriter.EVERY_TASK in wanted)
+
+    def fill(self, result: Result) -> list[tuple[Any, Any]]:
+        """(publisher, message) for every topic that is read and has something to say."""
+        filled = [(writer.publisher, writer.fill(result)) for writer in self._writers if writer.is_read]
+        return [(publisher, message) for publisher, message in filled if message is not None]
+
+    def publish_labels(self) -> None:
+        """Say once what the ids in the mask mean; late subscribers get it too."""
+        header = Header(stamp=self._node.get_clock().now().to_msg())
+        classes = [VisionClass(class_id=number, class_name=name) for number, name in enumerate(self._card.segmentation_labels)]
+        self._label_info.publish(LabelInfo(header=header, class_map=classes))
+
+    @property
+    def status_is_read(self) -> bool:
+        return self._status.get_subscription_count() > 0
+
+    def publish_status(self, status: PerceptionStatus) -> None:
+        self._status.publish(status)
+
+    def close(self) -> None:
+        for publisher in (*(writer.publisher for writer in self._writers), self._status, self._label_info):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+
+class _Writer:
+    """What all writers share: a publisher, and the tasks that their topic is made of."""
+
+    tasks: tuple[str, ...] = ()
+
+    def __init__(self, publisher) -> None:
+        self.publisher = publisher
+
+    @property
+    def is_read(self) -> bool:
+        return self.publisher.get_subscription_count() > 0
+
+
+class DetectionsWriter(_Writer):
+    """``vision_msgs/Detection2DArray``: boxes in pixels of the input image, class names as ids."""
+
+    tasks = ("detection",)
+
+    def __init__(self, publisher, labels: list[str]) -> None:
+        super().__init__(publisher)
+        self._labels = labels
+        self._pool: list[Detection2D] = []
+        self._message = Detection2DArray()
+
+    def fill(self, result: Result) -> Detection2DArray | None:
+        found = result.scene.detections
+        if found is None:
+            return None
+        while len(self._pool) < len(found):
+            self._pool.append(Detection2D(results=[ObjectHypothesisWithPose()]))
+        rows = zip(self._pool, found.boxes_xyxy.tolist(), found.scores.tolist(), found.class_ids.tolist())
+        for detection, (x1, y1, x2, y2), score, class_id in rows:
+            detection.header = result.header
+            hypothesis = detection.results[0].hypothesis
+            hypothesis.class_id = self._labels[class_id]
+            hypothesis.score = score
+            box = detection.bbox
+            box.center.position.x = (x1 + x2) / 2
+            box.center.position.y = (y1 + y2) / 2
+            box.size_x = x2 - x1
+            box.size_y = y2 - y1
+        self._message.header = result.header
+        self._message.detections = self._pool[: len(found)]
+        return self._message
+
+
+class _ImageWriter(_Writer):
+    """``sensor_msgs/Image`` without row padding."""
+
+    def __init__(self, publisher, encoding: str) -> None:
+        super().__init__(publisher)
+        self._message = Image(encoding=encoding, is_bigendian=0)
+
+    def fill(self, result: Result) -> Image | None:
+        pixels = self._pixels(result)
+        if pixels is None:
+            return None
+        message, pixels = self._message, np.ascontiguousarray(pixels)
+        message.header = result.header
+        message.height, message.width = pixels.shape[:2]
+        message.step = pixels.strides[0]
+        message._data = pixels
+        return message
+
+    def _pixels(self, result: Result) -> np.ndarray | None:
+        raise NotImplementedError
+
+
+class MaskWriter(_ImageWriter):
+    """Class ids, 255 where there is none."""
+
+    tasks = ("segmentation",)
+
+    def __init__(self, publisher) -> None:
+        super().__init__(publisher, "mono8")
+
+    def _pixels(self, result: Result) -> np.ndarray | None:
+        segmentation = result.scene.segmentation
+        return None if segmentation is None else segmentation.mask
+
+
+class ConfidenceWriter(_ImageWriter):
+    """Probability of the mask's class, 0 to 255."""
+
+    tasks = ("segmentation",)
+
+    def __init__(self, publisher) -> None:
+        super().__init__(publisher, "mono8")
+
+    def _pixels(self, result: Result) -> np.ndarray | None:
+        segmentation = result.scene.segmentation
+        return None if segmentation is None else segmentation.confidence
+
+
+class DepthWriter(_ImageWriter):
+    """REP 118: metres as 32FC1, NaN where unknown; or millimetres as 16UC1, 0 where unknown."""
+
+    tasks = ("depth",)
+
+    def _pixels(self, result: Result) -> np.ndarray | None:
+        depth = result.scene.depth
+        if depth is None:
+            return None
+        return depth.depth_m if self._message.encoding == "32FC1" else depth_to_millimetres(depth.depth_m)
+
+
+class DepthInfoWriter(_Writer):
+    """The depth image's CameraInfo; nothing while the camera is not calibrated."""
+
+    tasks = ("depth",)
+
+    def fill(self, result: Result) -> CameraInfo | None:
+        if result.scene.depth is None or result.intrinsics is None:
+            return None
+        return write_camera_info(result.intrinsics, result.header)
+
+
+class OverlayWriter(_ImageWriter):
+    """Boxes, mask and depth drawn over the image, rgb8."""
+
+    EVERY_TASK = "*"
+    tasks = (EVERY_TASK,)
+
+    def __init__(self, publisher, card: Any) -> None:
+        super().__init__(publisher, "rgb8")
+        self._card = card
+
+    def _pixels(self, result: Result) -> np.ndarray:
+        return draw_overlay(result.image_rgb, result.scene, self._card)

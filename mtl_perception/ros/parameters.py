@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's parameters: declared with their range and meaning, checked as they are set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+ALL_TASKS = "all"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One parameter. Only those with ``at_run_time`` can change once the node has started."""
+
+    name: str
+    default: Any
+    description: str
+    choices: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    at_run_time: bool = False
+
+    def descriptor(self) -> ParameterDescriptor:
+        descriptor = ParameterDescriptor(description=self.description, read_only=not self.at_run_time)
+        if self.choices:
+            descriptor.additional_constraints = "one of " + ", ".join(self.choices)
+        if isinstance(self.default, float):
+            descriptor.floating_point_range = [FloatingPointRange(from_value=self.low, to_value=self.high)]
+        elif isinstance(self.default, int) and not isinstance(self.default, bool):
+            descriptor.integer_range = [IntegerRange(from_value=self.low, to_value=self.high, step=1)]
+        return descriptor
+
+
+SPECS = (
+    Spec("model", "", "checkpoint file (.safetensors)"),
+    Spec("device", "auto", "where the network runs: auto, cpu, cuda, cuda:0, ..."),
+    Spec("precision", "auto", "number format of the network", choices=("auto", "float32", "float16", "bfloat16")),
+    Spec("transport", "raw", "subscribe to ~/image (raw) or ~/image/compressed", choices=("raw", "compressed")),
+    Spec("rectified", False, "the image is rectified: use P of camera_info instead of K"),
+    Spec("input.reliability", "best_effort", "QoS of image and camera_info", choices=("best_effort", "reliable")),
+    Spec("input.depth", 1, "QoS history depth of image and camera_info, in messages", low=1, high=100),
+    Spec("output.reliability", "reliable", "QoS of the outputs", choices=("best_effort", "reliable")),
+    Spec("output.depth", 1, "QoS history depth of the outputs, in messages", low=1, high=100),
+    Spec("depth.encoding", "32FC1", "metres as float, NaN invalid; or millimetres as integer, 0 invalid", choices=("32FC1", "16UC1")),
+    Spec("warm_up.width", 640, "width in pixels of the image that configure warms the network up with", low=32, high=8192),
+    Spec("warm_up.height", 480, "height in pixels of the image that configure warms the network up with", low=32, high=8192),
+    Spec("autostart", True, "configure and activate at start; false where a lifecycle manager does it"),
+    Spec("tasks", [ALL_TASKS], "heads that may run: detection, segmentation, depth, ...; all for every one of the model", at_run_time=True),
+    Spec("score_threshold", 0.3, "detections below this score are left out", low=0.0, high=1.0, at_run_time=True),
+    Spec("max_frame_age", 0.0, "frames older than this many seconds are discarded; 0 for never", low=0.0, high=3600.0, at_run_time=True),
+)
+
+
+class Parameters:
+    """Declares every parameter on ``node`` and holds the rules for changing them.
+
+    Raises:
+        rclpy.exceptions.ParameterException: an initial value of the wrong type or out of its range.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._specs = {spec.name: spec for spec in SPECS}
+        self.model_tasks: tuple[str, ...] | None = None
+        """Tasks of the loaded model; None while there is none."""
+        node.add_on_set_parameters_callback(self._check)
+        for spec in SPECS:
+            node.declare_parameter(spec.name, spec.default, spec.descriptor())
+
+    def __getitem__(self, name: str) -> Any:
+        return self._node.get_parameter(name).value
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that may run, of those that the loaded model has."""
+        chosen = self["tasks"]
+        return tuple(task for task in self.model_tasks or () if task in chosen or ALL_TASKS in chosen)
+
+    def check_tasks(self, tasks: list[str]) -> str | None:
+        """Why these cannot be the enabled tasks, or None if they can."""
+        if not tasks:
+            return f"tasks is empty, expected ['{ALL_TASKS}'] or names of tasks; to pause the node call ~/enable"
+        if self.model_tasks is None:
+            return None
+        unknown = [task for task in tasks if task not in (*self.model_tasks, ALL_TASKS)]
+        if unknown:
+            return f"tasks has {unknown[0]!r}, expected '{ALL_TASKS}' or names out of {', '.join(self.model_tasks)}, which this model has"
+        return None
+
+    def _check(self, parameters: list[Parameter]) -> SetParametersResult:
+        for parameter in parameters:
+            reason = self._reason_against(parameter)
+            if reason:
+                return SetParametersResult(successful=False, reason=reason)
+        return SetParametersResult(successful=True)
+
+    def _reason_against(self, parameter: Parameter) -> str | None:
+        spec = self._specs.get(parameter.name)
+        if spec is None:  # one of rclpy's own, such as use_sim_time
+            return None
+        if spec.choices and parameter.value not in spec.choices:
+            return f"{spec.name} is {parameter.value!r}, expected {spec.descriptor().additional_constraints}"
+        if spec.name == "tasks":
+            return self.check_tasks(list(parameter.value))
+        if isinstance(spec.default, float) and not math.isfinite(parameter.value):
+            return f"{spec.name} is {parameter.value}, expected a number from {spec.low} to {spec.high}"
+        return None
