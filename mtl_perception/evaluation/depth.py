@@ -38,7 +38,7 @@ class DepthMetric:
         """
         if depth_m.shape != true_depth_m.shape:
             raise ValueError(
-                f"depth of {depth_m.shape}, truth of {true_depth_m.shape}: expected both in the original image's size"
+                f"depth of {depth_m.shape}, truth of {true_depth_m.shape}: expected both in the image's size"
             )
         known = np.isfinite(true_depth_m) & (true_depth_m > 0)
         self._true_pixels += int(known.sum())
@@ -61,7 +61,7 @@ class DepthMetric:
             self._sums[name] += total
 
     def compute(self) -> dict:
-        """AbsRel, RMSE (m), RMSElog, SILog (× 100, as KITTI prints it), δ1 to δ3, share of truth with a result.
+        """AbsRel, RMSE (m), RMSElog, SILog (× 100, as KITTI prints it), δ1 to δ3, coverage of the truth.
 
         Every value is NaN when there was no pixel.
         """

@@ -54,7 +54,7 @@ class DetectionMetric:
         self._images += other._images
 
     def compute(self) -> dict:
-        """mAP over IoU .50:.95, AP50, AP75, mAP of small (< 32² px), medium, large (> 96² px) boxes, per class.
+        """mAP over IoU .50:.95, AP50, AP75, mAP of small (< 32² px), medium, large (> 96² px) boxes.
 
         What no true box speaks of is NaN.
         """

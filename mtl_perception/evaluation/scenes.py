@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,17 @@ class Truth:
     class_ids: np.ndarray | None = None
     mask: np.ndarray | None = None
     depth_m: np.ndarray | None = None
+
+    @classmethod
+    def of_sample(cls, sample: Any) -> Truth:
+        """The labels of a ``data.Sample``."""
+        boxes = sample.labels.get("detection")
+        return cls(
+            None if boxes is None else boxes.boxes_xyxy,
+            None if boxes is None else boxes.class_ids,
+            sample.labels.get("segmentation"),
+            sample.labels.get("depth"),
+        )
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class SegmentationMetric:
         """
         if mask.shape != true_mask.shape:
             raise ValueError(
-                f"mask of {mask.shape}, truth of {true_mask.shape}: expected both in the original image's size"
+                f"mask of {mask.shape}, truth of {true_mask.shape}: expected both in the image's size"
             )
         classes = len(self.labels)
         for what, ids in (("true mask", true_mask), ("mask", mask)):

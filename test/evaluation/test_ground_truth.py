@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+from small_bags import HEIGHT, STUFF, WIDTH, SmallBag, box, write_drive
+
+from mtl_perception.bags import Bag, BagError
+from mtl_perception.evaluation.ground_truth import BagTruth
+
+
+def test_truth_is_found_by_stamp_in_the_labels_of_the_model(tmp_path):
+    write_drive(tmp_path / "drive", 3)
+    with Bag(tmp_path / "drive") as bag:
+        truth = BagTruth(bag, ["bin", "cup"], ["cup", "wall", "floor"])
+        assert len(truth) == 3 and truth.left_out == set()
+        known = truth.at(truth.stamps_ns[2])
+        assert truth.at(truth.stamps_ns[2] + 1) is None
+    x1, y1, x2, y2 = box(2)
+    assert known.boxes_xyxy.tolist() == [[x1, y1, x2, y2]] and known.class_ids.tolist() == [1]
+    assert known.mask[y1, x1] == 0 and known.mask[0, 0] == 1
+    assert np.isnan(known.depth_m[:, : WIDTH // 2]).all()
+    assert known.depth_m[0, -1] == pytest.approx(3.0) and known.depth_m.dtype == np.float32
+
+
+def test_classes_unknown_to_the_model_are_left_out_and_named(tmp_path):
+    write_drive(tmp_path / "drive", 1)
+    with Bag(tmp_path / "drive") as bag:
+        truth = BagTruth(bag, ["bin"], ["wall"])
+        known = truth.at(truth.stamps_ns[0])
+        assert known.boxes_xyxy.shape == (0, 4)
+        assert set(np.unique(known.mask)) == {0, 255}
+        assert truth.left_out == {"cup", "floor"}
+
+
+def test_a_mask_without_names_is_refused(tmp_path):
+    with SmallBag(tmp_path / "bag") as bag:
+        bag.write_truth(0)
+    with Bag(tmp_path / "bag") as bag, pytest.raises(BagError, match="no /ground_truth/label_info"):
+        BagTruth(bag, ["cup"], STUFF)
+
+
+def test_a_mask_that_is_no_grey_png_is_named(tmp_path):
+    with SmallBag(tmp_path / "bag") as bag:
+        bag.write_label_info()
+        bag.write_jpeg(0, "/ground_truth/segmentation")
+    with Bag(tmp_path / "bag") as bag:
+        truth = BagTruth(bag, ["cup"], STUFF)
+        with pytest.raises(
+            BagError, match=rf"uint8 of shape \({HEIGHT}, {WIDTH}, 3\), expected a grey uint8 PNG"
+        ):
+            truth.at(truth.stamps_ns[0])
+
+
+def test_a_bag_without_truth_has_none(tmp_path):
+    write_drive(tmp_path / "drive", 1, truth=False)
+    with Bag(tmp_path / "drive") as bag:
+        assert len(BagTruth(bag, ["cup"], STUFF)) == 0
