@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images, ids and depth of a built world through MuJoCo's Filament renderer on Vulkan."""
+
+from __future__ import annotations
+
+import collections.abc
+import contextlib
+import ctypes.util
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import mujoco
+import mujoco.studio
+import numpy as np
+from mujoco import mjrf
+
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.scene import UNLABELLED
+from mtl_perception.simulation.camera import Pose
+from mtl_perception.simulation.world import BuiltWorld
+
+NEAR_M, FAR_M = 0.02, 30.0
+
+
+class RendererError(RuntimeError):
+    """The machine cannot render."""
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """One view.
+
+    Attributes:
+        rgb: (H, W, 3) uint8 sRGB.
+        semantic: (H, W) uint8 class ids, 255 unlabelled.
+        instance: (H, W) int32, 0 where there is no instance.
+        depth_m: (H, W) float32 metres along the optical axis.
+    """
+
+    rgb: np.ndarray
+    semantic: np.ndarray
+    instance: np.ndarray
+    depth_m: np.ndarray
+
+
+class RoomRenderer:
+    """Renders views of one size; ``load`` a world first. Grows by some 5 MB a world, so restart the process at times."""
+
+    def __init__(self, width: int, height: int) -> None:
+        """
+        Raises:
+            RendererError: no Vulkan driver.
+        """
+        check_vulkan()
+        self.width, self.height = width, height
+        filament = _filament()
+        config = mjrf.ContextConfig()
+        config.graphics_api = mjrf.GraphicsApi.GRAPHICS_API_VULKAN
+        with _silence():
+            self._context = mjrf.Context(config)
+        self._ambient_texture = _ambient_texture(self._context)
+        self._filament = filament
+        self._rgb = np.zeros((height, width, 3), np.uint8)
+        self._ids = np.zeros((height, width, 3), np.uint8)
+        self._z = np.zeros((height, width), np.float32)
+        self._scene = self._renderer = self._ambient = self._world = None
+
+    def load(self, world: BuiltWorld) -> None:
+        """Uploads a world; the one before is released."""
+        from mujoco.rendering.filament.model_scene import ModelScene
+
+        if self._scene is not None:
+            self._scene.scene.remove_light(self._ambient)
+            self._scene = self._renderer = self._ambient = None
+        renderer = self._filament.Renderer(self._context)
+        scene = ModelScene(self._context, world.model, renderer.scene("room"))
+        scene.update(world.data)
+        renderer.target("rgb", self._rgb)
+        renderer.target("ids", self._ids)
+        renderer.target("z", self._z, mjrf.PixelFormat.PIXEL_FORMAT_R32F)
+        for i, lamp in enumerate(world.lamps):
+            scene.get_light(i).set_intensity(lamp.intensity_cd)
+        params = mjrf.LightParams()
+        params.type, params.texture = mjrf.LightType.LIGHT_IMAGE, self._ambient_texture
+        params.color, params.intensity = list(world.ambient_color), world.ambient_lux
+        self._ambient = self._context.create_light(params)
+        scene.scene.add_light(self._ambient)
+        self._renderer, self._scene, self._world = renderer, scene, world
+
+    def labels(self, camera: Intrinsics, pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Semantic ids, instances and depth of a view, without its picture; see :class:`Rendering`."""
+        world = self._world
+        self._draw("ids", camera, pose, mjrf.DrawMode.DRAW_MODE_SEGMENTATION_BY_ID)
+        geom = self._ids[..., 0].astype(np.int32) + 256 * self._ids[..., 1].astype(np.int32) - 1
+        geom[(geom < 0) | (geom >= world.model.ngeom)] = world.model.ngeom
+        self._draw("z", camera, pose, mjrf.DrawMode.DRAW_MODE_DEPTH)
+        depth_m = NEAR_M * FAR_M / (self._z * (FAR_M - NEAR_M) + NEAR_M)  # reversed z: 1 is near
+        return world.geom_class[geom], world.geom_instance[geom], depth_m
+
+    def picture(self, camera: Intrinsics, pose: Pose) -> np.ndarray:
+        """(H, W, 3) uint8 sRGB; a copy."""
+        self._draw("rgb", camera, pose, None)
+        return self._rgb.copy()
+
+    def render(self, camera: Intrinsics, pose: Pose) -> Rendering:
+        return Rendering(self.picture(camera, pose), *self.labels(camera, pose))
+
+    def _draw(self, target: str, camera: Intrinsics, pose: Pose, mode: mjrf.DrawMode | None) -> None:
+        view = {"scene": "room", "target": target, "camera": _frustum(camera, pose), "haze": False}
+        if mode is not None:
+            view |= {"draw_mode": mode, "post_processing": False, "shadows": False, "skybox": False, "reflections": False}
+        self._renderer.render([self._filament.View(**view)])
+
+
+def check_vulkan() -> None:
+    """
+    Raises:
+        RendererError: the Vulkan loader or every driver is missing.
+    """
+    places = (Path("/usr/share/vulkan/icd.d"), Path("/etc/vulkan/icd.d"), Path("/usr/local/share/vulkan/icd.d"))
+    named = os.environ.get("VK_DRIVER_FILES") or os.environ.get("VK_ICD_FILENAMES")
+    if ctypes.util.find_library("vulkan") and (named or any(any(place.glob("*.json")) for place in places)):
+        return
+    raise RendererError(
+        "rendering needs Vulkan and found no driver; install the system packages libvulkan1 and mesa-vulkan-drivers "
+        "(a GPU is not needed)"
+    )
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """The renderer greets on the terminal, past Python's streams; a progress bar would not survive it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        for number, copy in zip((1, 2), kept, strict=True):
+            os.dup2(copy, number)
+            os.close(copy)
+        os.close(nowhere)
+
+
+def _filament():
+    """MuJoCo's renderer module. It names collections.abc.Buffer, which Python has from 3.12 on."""
+    if sys.version_info < (3, 12) and not hasattr(collections.abc, "Buffer"):
+        collections.abc.Buffer = np.ndarray
+    from mujoco.rendering.filament import renderer
+
+    return renderer
+
+
+def _ambient_texture(context: mjrf.Context) -> mjrf.Texture:
+    """The image light that comes with MuJoCo."""
+    raw = (Path(mujoco.__file__).parent / "studio/assets/ibl.ktx").read_bytes()
+    config = mjrf.TextureConfig()
+    config.width, config.height = len(raw), 0
+    config.format, config.sampler_type = mjrf.PixelFormat.PIXEL_FORMAT_KTX, mjrf.SamplerType.TEXTURE_CUBE
+    config.color_space = mjrf.ColorSpace.COLORSPACE_LINEAR
+    texture, data = context.create_texture(config), mjrf.TextureData()
+    data.set_image(raw)
+    texture.upload(data)
+    return texture
+
+
+def _frustum(camera: Intrinsics, pose: Pose) -> mjrf.Camera:
+    top = NEAR_M * camera.height / 2 / camera.fy
+    frustum = mjrf.Camera(
+        pos=[float(v) for v in pose.position],
+        forward=[float(v) for v in pose.rotation[:, 2]],
+        up=[float(-v) for v in pose.rotation[:, 1]],
+        frustum_bottom=-top,
+        frustum_top=top,
+        frustum_near=NEAR_M,
+        frustum_far=FAR_M,
+    )
+    frustum.frustum_width = NEAR_M * camera.width / 2 / camera.fx
+    return frustum

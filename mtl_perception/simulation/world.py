@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A MuJoCo model under construction that remembers the class and the instance of every geom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import mujoco
+import numpy as np
+
+from mtl_perception.simulation.labels import CLUTTER, DETECTION_LABELS, segmentation_id
+from mtl_perception.simulation.meshes import Mesh, merge
+from mtl_perception.simulation.textures import Texture
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """How a surface looks; ``emission`` > 0 glows by itself (a window pane, a lamp)."""
+
+    texture: Texture
+    roughness: float = 0.6
+    metallic: float = 0.0
+    emission: float = 0.0
+
+
+Part = tuple[Mesh, Material]
+
+
+@dataclass(frozen=True)
+class Support:
+    """A horizontal rectangle that things can stand on, in the frame of its owner."""
+
+    x: float
+    y: float
+    z: float
+    half_x: float
+    half_y: float
+    clearance: float
+    """Free height above it, metres."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing in its own frame: origin on the ground below its middle, front towards +y."""
+
+    label: str
+    parts: list[Part]
+    half_x: float
+    half_y: float
+    height: float
+    supports: tuple[Support, ...] = ()
+
+
+@dataclass(frozen=True)
+class Lamp:
+    """A spot light of wide cone. Intensity in candela; ``radius_m`` softens its shadows."""
+
+    position: tuple[float, float, float]
+    direction: tuple[float, float, float]
+    intensity_cd: float
+    color: tuple[float, float, float]
+    cutoff_deg: float
+    radius_m: float
+    shadow: bool
+
+
+@dataclass(frozen=True)
+class BuiltWorld:
+    """A compiled scene. ``geom_class`` and ``geom_instance`` (ngeom + 1,) are indexed by geom id; the last entry is
+    what lies outside everything. Instance 0 is no instance; ``instance_class`` (instances + 1,) has the classes."""
+
+    model: mujoco.MjModel
+    data: mujoco.MjData
+    geom_class: np.ndarray
+    geom_instance: np.ndarray
+    instance_class: np.ndarray
+    lamps: tuple[Lamp, ...]
+    ambient_lux: float
+    ambient_color: tuple[float, float, float]
+
+
+@dataclass
+class World:
+    """Collects things and compiles them."""
+
+    lamps: list[Lamp] = field(default_factory=list)
+    ambient_lux: float = 10_000.0
+    ambient_color: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        self._spec = mujoco.MjSpec()
+        self._material_names: dict[Material, str] = {}
+        self._geom_class: list[int] = []
+        self._geom_instance: list[int] = []
+        self._instance_class: list[int] = [segmentation_id(CLUTTER)]
+
+    def add(self, label: str, parts: list[Part], x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0) -> None:
+        """Adds one thing, turned by ``yaw`` and moved to (x, y, z). A class of boxes becomes a new instance."""
+        instance = 0
+        if label in DETECTION_LABELS:
+            instance = len(self._instance_class)
+            self._instance_class.append(segmentation_id(label))
+        by_material: dict[Material, list[Mesh]] = {}
+        for mesh, material in parts:
+            by_material.setdefault(material, []).append(mesh)
+        for material, meshes in by_material.items():
+            self._add_geom(merge(meshes).turned(yaw).moved(x, y, z), material)
+            self._geom_class.append(segmentation_id(label))
+            self._geom_instance.append(instance)
+
+    def add_item(self, item: Item, x: float, y: float, z: float = 0.0, yaw: float = 0.0) -> None:
+        self.add(item.label, item.parts, x, y, z, yaw)
+
+    def compile(self) -> BuiltWorld:
+        for lamp in self.lamps:
+            light = self._spec.worldbody.add_light()
+            light.type = mujoco.mjtLightType.mjLIGHT_SPOT
+            light.pos, light.dir = lamp.position, lamp.direction
+            light.cutoff, light.exponent = lamp.cutoff_deg, 1.0
+            light.diffuse, light.specular, light.ambient = lamp.color, [0.3] * 3, [0.0] * 3
+            light.castshadow, light.bulbradius, light.range = lamp.shadow, lamp.radius_m, 15.0
+        self._spec.visual.quality.shadowsize = 1024
+        for name, value in _RENDER_SETTINGS.items():
+            numeric = self._spec.add_numeric()
+            numeric.name, numeric.data, numeric.size = name, [value], 1
+        model = self._spec.compile()
+        data = mujoco.MjData(model)
+        mujoco.mj_forward(model, data)
+        outside = segmentation_id(CLUTTER)
+        return BuiltWorld(
+            model,
+            data,
+            np.array([*self._geom_class, outside], np.uint8),
+            np.array([*self._geom_instance, 0], np.int32),
+            np.array(self._instance_class, np.uint8),
+            tuple(self.lamps),
+            self.ambient_lux,
+            self.ambient_color,
+        )
+
+    def _add_geom(self, mesh: Mesh, material: Material) -> None:
+        name = f"geom{len(self._geom_class)}"
+        mj_mesh = self._spec.add_mesh(name=name)
+        mj_mesh.uservert = mesh.vertices.ravel().tolist()
+        mj_mesh.usernormal = mesh.normals.ravel().tolist()
+        mj_mesh.usertexcoord = mesh.uv.ravel().tolist()
+        faces = mesh.faces.ravel().tolist()
+        mj_mesh.userface = faces
+        mj_mesh.userfacenormal = faces
+        mj_mesh.userfacetexcoord = faces
+        mj_mesh.inertia = mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL
+        geom = self._spec.worldbody.add_geom(name=name, type=mujoco.mjtGeom.mjGEOM_MESH, meshname=name)
+        geom.contype = geom.conaffinity = 0
+        geom.material = self._material(material)
+
+    def _material(self, material: Material) -> str:
+        if material in self._material_names:
+            return self._material_names[material]
+        name = f"material{len(self._material_names)}"
+        self._material_names[material] = name
+        rgb = material.texture.rgb
+        texture = self._spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, nchannel=3)
+        texture.height, texture.width, texture.data = rgb.shape[0], rgb.shape[1], rgb.tobytes()
+        texture.colorspace = mujoco.mjtColorSpace.mjCOLORSPACE_SRGB
+        mj_material = self._spec.add_material(name=name)
+        mj_material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
+        mj_material.texrepeat = [1 / material.texture.size_m] * 2
+        mj_material.roughness, mj_material.metallic = material.roughness, material.metallic
+        mj_material.emission = material.emission
+        return name
+
+
+# Read by the renderer from the model's custom numbers.
+_RENDER_SETTINGS = {
+    "filament.ao.enabled": 1,
+    "filament.ao.radius": 0.4,
+    "filament.ao.power": 1.0,
+    "filament.ao.strength": 1.0,
+    "filament.shadows.type": 2,  # soft
+    "filament.cg.tone_mapping": 4,  # filmic: keeps colours natural and highlights whole
+}
