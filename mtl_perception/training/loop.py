@@ -178,7 +178,7 @@ def _step(network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, co
     total.backward()
     nn.utils.clip_grad_norm_(network.parameters(), config.gradient_norm)
     optimizer.step()
-    return {f"{task}/{term}": float(value) for task, terms in losses.items() for term, value in terms.items()}
+    return {f"{task}/{term}": value.item() for task, terms in losses.items() for term, value in terms.items()}
 
 
 def _to_device(batch: Batch, device: torch.device) -> Batch:
