@@ -24,5 +24,5 @@ demo: setup  ## replay the recorded drive through the node; results in out/demo
 bench: setup  ## measure what the node costs beside the network
 	@scripts/run python benchmarks/node_overhead.py
 
-clean:  ## remove what was built (.venv stays; rm -r .venv removes that too)
-	rm -rf build install log out *.egg-info .pytest_cache
+clean:  ## remove what was built; .venv and out stay
+	rm -rf build install log *.egg-info .pytest_cache
