@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from mtl_perception.encoders import build_encoder
+from mtl_perception.necks import build_neck
+from mtl_perception.network import VARIANTS, Architecture, MultiTaskNetwork
+from mtl_perception.tasks import build_task
+from model import tiny_card, tiny_network
+
+
+@pytest.mark.parametrize(("variant", "parameters_m", "gmac"), [("lite", 4, 5.9), ("base", 13, 20), ("large", 26, 35)])
+def test_stays_within_its_budget_at_vga(variant: str, parameters_m: float, gmac: float) -> None:
+    labels = [f"class {i}" for i in range(17)]
+    tasks = {
+        "detection": build_task("detection", {"labels": labels[:14]}),
+        "segmentation": build_task("segmentation", {"labels": labels}),
+        "depth": build_task("depth", {}),
+    }
+    with torch.device("meta"):
+        network = MultiTaskNetwork(VARIANTS[variant], tasks).eval()
+        images = torch.zeros(1, 3, 480, 640)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(images)
+    assert sum(p.numel() for p in network.parameters()) <= parameters_m * 1e6
+    assert counter.get_total_flops() / 2e9 <= gmac
+
+
+def test_runs_only_the_heads_it_is_asked_for_and_gives_the_same_numbers() -> None:
+    network = tiny_network()
+    image = torch.randint(0, 256, (1, 3, 96, 128), dtype=torch.uint8)
+    calls: list[str] = []
+    for name, head in network.heads.items():
+        head.register_forward_hook(lambda *_, name=name: calls.append(name))
+    with torch.no_grad():
+        only = network(image, tasks=("depth",))
+        assert calls == ["depth"]
+        everything = network(image)
+    assert list(only) == ["depth"]
+    assert list(everything) == ["detection", "segmentation", "depth"]
+    torch.testing.assert_close(only["depth"], everything["depth"], rtol=0, atol=0)
+
+
+def test_each_head_answers_with_the_shapes_it_promises() -> None:
+    with torch.no_grad():
+        raw = tiny_network()(torch.zeros(2, 3, 96, 160, dtype=torch.uint8))
+    cells = 12 * 20 + 6 * 10 + 3 * 5
+    assert raw["detection"]["class_logits"].shape == (2, cells, 2)
+    assert raw["detection"]["boxes_xyxy"].shape == (2, cells, 4)
+    assert raw["detection"]["points"].shape == (cells, 2)
+    assert raw["segmentation"]["logits"].shape == (2, 4, 24, 40)
+    assert raw["depth"]["z"].shape == raw["depth"]["log_scale"].shape == (2, 1, 24, 40)
+
+
+def test_shared_parameters_are_those_of_no_head() -> None:
+    network = tiny_network()
+    shared = {id(p) for p in network.shared_parameters()}
+    heads = {id(p) for p in network.heads.parameters()}
+    assert not shared & heads
+    assert shared | heads == {id(p) for p in network.parameters()}
+
+
+def test_a_network_for_one_task_is_the_same_code() -> None:
+    card = tiny_card(tasks=("depth",))
+    assert list(tiny_network(card)(torch.zeros(1, 3, 96, 128))) == ["depth"]
+
+
+def test_unknown_names_list_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="'vgg'.*mobilenet_v3_large"):
+        build_encoder("vgg")
+    with pytest.raises(ValueError, match="'fnp'.*pan"):
+        build_neck("fnp", (1, 2, 3, 4), 8)
+    with pytest.raises(ValueError, match="'pose'.*detection, segmentation, depth"):
+        build_task("pose", {})
+    with pytest.raises(ValueError, match="neck_channels"):
+        Architecture(encoder="resnet18", neck_channels=0)
