@@ -94,7 +94,8 @@ def compressed_image_to_rgb(image: Any) -> np.ndarray:
     data = bytes(image.data)
     if data.startswith(b"\xff\xd8"):
         # libjpeg fills what is missing with grey and only warns. A whole file has an end after its last scan began.
-        if data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        end = data.rfind(b"\xff\xd9")
+        if end < 0 or end < data.rfind(b"\xff\xda"):
             raise ConversionError(f"JPEG of {len(data)} bytes is truncated: its end-of-image marker is missing")
     elif data.startswith(b"\x89PNG"):
         if b"IEND" not in data[-64:]:

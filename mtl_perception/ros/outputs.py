@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Scenes to messages: one writer per topic.
 
-Every writer owns one message and fills it again for each frame: building fifty detections anew costs more than the rest
-of the node. ``publish`` serialises before it returns, so the message is free again. Arrays are put behind the setter
-(``message._data``), which would copy them once more; serialisation takes any contiguous buffer.
+Images and detections leave serialised (``cdr.py``), which ``publish`` takes like a message.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +15,13 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
-from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, ObjectHypothesisWithPose, VisionClass
+from vision_msgs.msg import Detection2DArray, LabelInfo, VisionClass
 
 from mtl_perception.drawing import draw_overlay
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.calibration import write_camera_info
+from mtl_perception.ros.cdr import write_detections, write_image
 from mtl_perception.ros.conversions import depth_to_millimetres
 from mtl_perception.ros.parameters import Parameters
 from mtl_perception.scene import Scene
@@ -105,92 +105,50 @@ class DetectionsWriter(_Writer):
 
     tasks = ("detection",)
 
-    def __init__(self, publisher, labels: list[str]) -> None:
+    def __init__(self, publisher, labels: Sequence[str]) -> None:
         super().__init__(publisher)
         self._labels = labels
-        self._pool: list[Detection2D] = []
-        self._message = Detection2DArray()
 
-    def fill(self, result: Result) -> Detection2DArray | None:
+    def fill(self, result: Result) -> bytes | None:
         found = result.scene.detections
-        if found is None:
-            return None
-        while len(self._pool) < len(found):
-            self._pool.append(Detection2D(results=[ObjectHypothesisWithPose()]))
-        rows = zip(self._pool, found.boxes_xyxy.tolist(), found.scores.tolist(), found.class_ids.tolist())
-        for detection, (x1, y1, x2, y2), score, class_id in rows:
-            detection.header = result.header
-            hypothesis = detection.results[0].hypothesis
-            hypothesis.class_id = self._labels[class_id]
-            hypothesis.score = score
-            box = detection.bbox
-            box.center.position.x = (x1 + x2) / 2
-            box.center.position.y = (y1 + y2) / 2
-            box.size_x = x2 - x1
-            box.size_y = y2 - y1
-        self._message.header = result.header
-        self._message.detections = self._pool[: len(found)]
-        return self._message
+        return None if found is None else write_detections(result.header, found, self._labels)
 
 
-class _ImageWriter(_Writer):
-    """``sensor_msgs/Image`` without row padding."""
-
-    def __init__(self, publisher, encoding: str) -> None:
-        super().__init__(publisher)
-        self._message = Image(encoding=encoding, is_bigendian=0)
-
-    def fill(self, result: Result) -> Image | None:
-        pixels = self._pixels(result)
-        if pixels is None:
-            return None
-        message, pixels = self._message, np.ascontiguousarray(pixels)
-        message.header = result.header
-        message.height, message.width = pixels.shape[:2]
-        message.step = pixels.strides[0]
-        message._data = pixels
-        return message
-
-    def _pixels(self, result: Result) -> np.ndarray | None:
-        raise NotImplementedError
-
-
-class MaskWriter(_ImageWriter):
-    """Class ids, 255 where there is none."""
+class MaskWriter(_Writer):
+    """mono8: class ids, 255 where there is none."""
 
     tasks = ("segmentation",)
 
-    def __init__(self, publisher) -> None:
-        super().__init__(publisher, "mono8")
-
-    def _pixels(self, result: Result) -> np.ndarray | None:
+    def fill(self, result: Result) -> bytes | None:
         segmentation = result.scene.segmentation
-        return None if segmentation is None else segmentation.mask
+        return None if segmentation is None else write_image(result.header, "mono8", segmentation.mask)
 
 
-class ConfidenceWriter(_ImageWriter):
-    """Probability of the mask's class, 0 to 255."""
+class ConfidenceWriter(_Writer):
+    """mono8: probability of the mask's class, 0 to 255."""
 
     tasks = ("segmentation",)
 
-    def __init__(self, publisher) -> None:
-        super().__init__(publisher, "mono8")
-
-    def _pixels(self, result: Result) -> np.ndarray | None:
+    def fill(self, result: Result) -> bytes | None:
         segmentation = result.scene.segmentation
-        return None if segmentation is None else segmentation.confidence
+        return None if segmentation is None else write_image(result.header, "mono8", segmentation.confidence)
 
 
-class DepthWriter(_ImageWriter):
+class DepthWriter(_Writer):
     """REP 118: metres as 32FC1, NaN where unknown; or millimetres as 16UC1, 0 where unknown."""
 
     tasks = ("depth",)
 
-    def _pixels(self, result: Result) -> np.ndarray | None:
+    def __init__(self, publisher, encoding: str) -> None:
+        super().__init__(publisher)
+        self._encoding = encoding
+
+    def fill(self, result: Result) -> bytes | None:
         depth = result.scene.depth
         if depth is None:
             return None
-        return depth.depth_m if self._message.encoding == "32FC1" else depth_to_millimetres(depth.depth_m)
+        pixels = depth.depth_m if self._encoding == "32FC1" else depth_to_millimetres(depth.depth_m)
+        return write_image(result.header, self._encoding, pixels)
 
 
 class DepthInfoWriter(_Writer):
@@ -204,15 +162,15 @@ class DepthInfoWriter(_Writer):
         return write_camera_info(result.intrinsics, result.header)
 
 
-class OverlayWriter(_ImageWriter):
-    """Boxes, mask and depth drawn over the image, rgb8."""
+class OverlayWriter(_Writer):
+    """rgb8: boxes, mask and depth drawn over the image."""
 
     EVERY_TASK = "*"
     tasks = (EVERY_TASK,)
 
     def __init__(self, publisher, card: Any) -> None:
-        super().__init__(publisher, "rgb8")
+        super().__init__(publisher)
         self._card = card
 
-    def _pixels(self, result: Result) -> np.ndarray:
-        return draw_overlay(result.image_rgb, result.scene, self._card)
+    def fill(self, result: Result) -> bytes:
+        return write_image(result.header, "rgb8", draw_overlay(result.image_rgb, result.scene, self._card))

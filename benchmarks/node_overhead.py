@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the node costs beside its network: a frame in, 50 detections, mask and depth out, with a network that costs nothing.
+
+    scripts/run python benchmarks/node_overhead.py [--frames 90] [--rounds 6]
+
+Three processes over DDS, as on a robot: this one is the camera and the reader; one is the perception node with an engine
+that returns constants; one is the floor, the least that a Python node can do: it takes the image serialised and publishes
+constant serialised bytes of the same sizes. Both get the same images and camera_info at 30 Hz, in turns of some seconds,
+so that whatever else the machine does meets both. A frame takes from the camera's publish() until the last of its three
+outputs has arrived.
+
+The bar: median at most 1.35 times the floor's, 95th percentile at most twice the median, every frame delivered.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+import rclpy
+from free_engine import FreeEngine
+from rclpy.experimental import EventsExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import CameraInfo, Image
+from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
+
+WIDTH, HEIGHT, BOXES, RATE_HZ = 640, 480, 50, 30.0
+OUTPUTS = {"detections": Detection2DArray, "segmentation/mask": Image, "depth/image_rect": Image}
+LARGEST_RATIO, LARGEST_SPREAD = 1.35, 2.0
+CAMERA_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+OUTPUT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--frames", type=int, default=90, help="frames per round and node")
+    parser.add_argument("--rounds", type=int, default=6)
+    parser.add_argument("--serve", choices=("node", "floor"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        return serve_node() if options.serve == "node" else serve_floor()
+
+    os.environ.setdefault("ROS_DOMAIN_ID", str(os.getpid() % 100 + 1))
+    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    served = [subprocess.Popen([sys.executable, __file__, "--serve", name]) for name in ("floor", "node")]
+    rclpy.init()
+    try:
+        floor, node = measure(options.rounds, options.frames)
+    finally:
+        for process in served:
+            process.send_signal(signal.SIGINT)
+        for process in served:
+            process.wait()
+        rclpy.try_shutdown()
+    return report(floor, node)
+
+
+@dataclass
+class Arm:
+    """One of the two nodes: publishers to it, and what came back. Times are in seconds."""
+
+    name: str
+    camera: Node
+    sent_s: float = 0.0
+    arrived: set[str] = field(default_factory=set)
+    recording: bool = False
+    rounds: list[list[float]] = field(default_factory=list)
+    sent: int = 0
+
+    def __post_init__(self) -> None:
+        self.image = self.camera.create_publisher(Image, f"/{self.name}/image", CAMERA_QOS)
+        self.info = self.camera.create_publisher(CameraInfo, f"/{self.name}/camera_info", CAMERA_QOS)
+        for topic, message_type in OUTPUTS.items():
+            self.camera.create_subscription(
+                message_type, f"/{self.name}/{topic}", lambda _, topic=topic: self._on_output(topic), OUTPUT_QOS, raw=True
+            )
+
+    def send(self, image: bytes, info: bytes) -> None:
+        self.arrived.clear()
+        self.info.publish(info)
+        self.sent_s = time.perf_counter()
+        self.image.publish(image)
+
+    def _on_output(self, topic: str) -> None:
+        self.arrived.add(topic)
+        if len(self.arrived) == len(OUTPUTS) and self.recording:
+            self.rounds[-1].append(time.perf_counter() - self.sent_s)
+
+
+def measure(rounds: int, frames: int) -> tuple[Arm, Arm]:
+    camera = rclpy.create_node("camera")
+    floor, node = Arm("floor", camera), Arm("perception", camera)
+    executor = EventsExecutor()
+    executor.add_node(camera)
+    image = Image(height=HEIGHT, width=WIDTH, encoding="bgr8", step=WIDTH * 3)
+    image.header.frame_id = "camera_color_optical_frame"
+    image.data.frombytes(np.random.default_rng(0).integers(0, 256, HEIGHT * WIDTH * 3, np.uint8).tobytes())
+    info = CameraInfo(height=HEIGHT, width=WIDTH, k=[500.0, 0.0, 320.0, 0.0, 500.0, 240.0, 0.0, 0.0, 1.0])
+    image_bytes, info_bytes = serialize_message(image), serialize_message(info)
+
+    def run(arm: Arm, count: int) -> None:
+        due_s = time.perf_counter()
+        for _ in range(count):
+            arm.send(image_bytes, info_bytes)
+            due_s += 1 / RATE_HZ
+            while (left_s := due_s - time.perf_counter()) > 0:
+                executor.spin_once(timeout_sec=left_s)
+
+    for arm in (floor, node):
+        for _ in range(60):  # until both sides have found each other and every buffer has been touched
+            run(arm, 15)
+            if len(arm.arrived) == len(OUTPUTS):
+                break
+        else:
+            raise SystemExit(f"{arm.name} does not answer")
+    for number in range(rounds):
+        for arm in (floor, node) if number % 2 == 0 else (node, floor):
+            run(arm, 5)
+            arm.rounds.append([])
+            arm.recording = True
+            run(arm, frames)
+            arm.recording = False
+            arm.sent += frames
+    executor.remove_node(camera)
+    camera.destroy_node()
+    return floor, node
+
+
+def report(floor: Arm, node: Arm) -> int:
+    print(f"{WIDTH}x{HEIGHT} at {RATE_HZ:.0f} Hz in; {BOXES} detections, mask and depth out; load {os.getloadavg()[0]:.1f}")
+    print(f"{'':12}{'median ms':>10}{'p95 ms':>10}{'p95/median':>12}{'delivered':>11}")
+    for arm in (floor, node):
+        times_ms = 1e3 * np.concatenate(arm.rounds)
+        median, p95 = np.median(times_ms), np.percentile(times_ms, 95)
+        print(f"{arm.name:12}{median:10.2f}{p95:10.2f}{p95 / median:12.2f}{len(times_ms) / arm.sent:11.1%}")
+    ratios = [np.median(ours) / np.median(least) for ours, least in zip(node.rounds, floor.rounds)]
+    ratio = float(np.median(ratios))
+    print(f"node / floor {ratio:.2f} (median of {len(ratios)} rounds, {min(ratios):.2f} to {max(ratios):.2f}), at most {LARGEST_RATIO}")
+    met = ratio <= LARGEST_RATIO and p95 / median <= LARGEST_SPREAD and len(times_ms) == node.sent
+    print("within the bar" if met else "NOT within the bar")
+    return 0 if met else 1
+
+
+def serve_node() -> int:
+    from mtl_perception.ros.main import main as run_node
+
+    arguments = ["--ros-args", "-p", "model:=free", "--log-level", "error"]
+    return run_node(arguments, lambda model, device, precision: FreeEngine(BOXES))
+
+
+def serve_floor() -> int:
+    rclpy.init()
+    node = rclpy.create_node("floor")
+    constants = [
+        (node.create_publisher(message_type, f"/floor/{topic}", OUTPUT_QOS), serialize_message(_output(topic)))
+        for topic, message_type in OUTPUTS.items()
+    ]
+
+    def on_image(serialised: bytes) -> None:
+        for publisher, constant in constants:
+            publisher.publish(constant)
+
+    node.create_subscription(Image, "/floor/image", on_image, CAMERA_QOS, raw=True)
+    node.create_subscription(CameraInfo, "/floor/camera_info", lambda serialised: None, CAMERA_QOS, raw=True)
+    executor = EventsExecutor()
+    executor.add_node(node)
+    try:
+        while rclpy.ok():
+            executor.spin_once(timeout_sec=0.2)
+    except KeyboardInterrupt:
+        pass
+    rclpy.try_shutdown()
+    return 0
+
+
+def _output(topic: str) -> Image | Detection2DArray:
+    """A message of the size that the node sends."""
+    if topic == "detections":
+        one = Detection2D(results=[ObjectHypothesisWithPose()])
+        one.header.frame_id, one.results[0].hypothesis.class_id = "camera_color_optical_frame", "bottle"
+        return Detection2DArray(header=one.header, detections=[one] * BOXES)
+    bytes_per_pixel, encoding = (4, "32FC1") if topic.startswith("depth") else (1, "mono8")
+    image = Image(height=HEIGHT, width=WIDTH, encoding=encoding, step=WIDTH * bytes_per_pixel)
+    image.data.frombytes(bytes(HEIGHT * image.step))
+    return image
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Replay without transport and without time: every frame through the engine, the node's messages into a bag.
+
+The same bag, model and device give the same recording, to the bit where the device computes the same twice (a CPU
+does). So nothing that is measured by a clock is in it: ``status`` has no stage times.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+from builtin_interfaces.msg import Time
+from rclpy.serialization import serialize_message
+from std_msgs.msg import Header
+
+from mtl_perception.bags import Bag, Topic
+from mtl_perception.msg import PerceptionStatus
+from mtl_perception.ros.outputs import Outputs, Result
+from mtl_perception.ros.parameters import SPECS
+from mtl_perception.ros.recording import Recording
+from mtl_perception.ros.report import FrameTiming, ReplayReport
+
+
+def replay_offline(
+    bag: Bag,
+    image: Topic,
+    camera_info: Topic | None,
+    engine: Any,
+    recording: Recording,
+    *,
+    overlay: bool = False,
+    on_frame: Callable[[ReplayReport], None] | None = None,
+) -> ReplayReport:
+    """Record what ``engine`` says of every image of ``bag``, at the time at which the image was recorded.
+
+    Args:
+        bag: an open bag.
+        image, camera_info: its topics.
+        engine: a loaded ``Engine``; its score threshold is used as it stands.
+        recording: an open recording; left open.
+        overlay: record ``overlay`` too.
+        on_frame: called after each frame.
+
+    Returns:
+        What happened; complete up to the last whole frame also after KeyboardInterrupt.
+    """
+    sink = _Sink(recording, () if overlay else ("overlay",))
+    defaults = {spec.name: spec.default for spec in SPECS}
+    outputs = Outputs(sink, defaults, engine.card)
+    report = ReplayReport("offline", image.name, engine.card.name, engine.device, engine.precision)
+    try:
+        for frame in bag.frames(image, camera_info):
+            sink.time_ns = frame.time_ns
+            if report.frames_in == 0:
+                outputs.publish_labels()
+            report.frames_in += 1
+            if frame.problem:
+                report.warn(frame.problem)
+            if frame.image_rgb is None:
+                report.frames_rejected += 1
+                continue
+            started_s = time.perf_counter()
+            scene = engine(frame.image_rgb, frame.intrinsics)
+            latency_s = time.perf_counter() - started_s
+            header = _header(frame.message)
+            for publisher, message in outputs.fill(Result(header, frame.image_rgb, frame.intrinsics, scene)):
+                publisher.publish(message)
+            report.frames_processed += 1
+            outputs.publish_status(_status(header, engine, report))
+            report.frames.append(FrameTiming(frame.stamp_ns, latency_s, dict(scene.stage_s)))
+            if on_frame is not None:
+                on_frame(report)
+    except KeyboardInterrupt:
+        report.interrupted = True
+    return report
+
+
+class _Sink:
+    """Stands where ``Outputs`` expects its node: publishers that write into the recording at the frame's time."""
+
+    def __init__(self, recording: Recording, unread: tuple[str, ...]) -> None:
+        self.recording = recording
+        self.unread = unread
+        self.time_ns = 0
+
+    def create_lifecycle_publisher(self, message_type: type, topic: str, qos: Any) -> _Publisher:
+        return _Publisher(self, message_type, topic.replace("~", "/perception"), topic[2:] not in self.unread)
+
+    def get_clock(self) -> Any:
+        now = Time(sec=self.time_ns // 1_000_000_000, nanosec=self.time_ns % 1_000_000_000)
+        return SimpleNamespace(now=lambda: SimpleNamespace(to_msg=lambda: now))
+
+
+class _Publisher:
+    def __init__(self, sink: _Sink, message_type: type, topic: str, is_read: bool) -> None:
+        self._sink, self._topic, self._is_read = sink, topic, is_read
+        package, _, _ = message_type.__module__.partition(".")
+        self._type = f"{package}/msg/{message_type.__name__}"
+
+    def get_subscription_count(self) -> int:
+        return int(self._is_read)
+
+    def publish(self, message: Any) -> None:
+        serialised = message if isinstance(message, bytes) else serialize_message(message)
+        # rmw leaves the padding between fields as it was in memory: serialised once more, it is zero.
+        types = self._sink.recording.types(self._type)
+        plain = types.deserialize_cdr(serialised, self._type)
+        self._sink.recording.write(
+            self._topic, self._type, self._sink.time_ns, bytes(types.serialize_cdr(plain, self._type))
+        )
+
+
+def _header(message: Any) -> Header:
+    stamp = message.header.stamp
+    return Header(stamp=Time(sec=stamp.sec, nanosec=stamp.nanosec), frame_id=message.header.frame_id)
+
+
+def _status(header: Header, engine: Any, report: ReplayReport) -> PerceptionStatus:
+    return PerceptionStatus(
+        header=header,
+        model=report.model,
+        device=report.device,
+        precision=report.precision,
+        tasks=list(engine.tasks),
+        frames_received=report.frames_in,
+        frames_processed=report.frames_processed,
+        frames_rejected=report.frames_rejected,
+    )

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes a bag that ``ros2 bag`` reads: MCAP with message definitions and QoS."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
+from rosbags.typesys.store import Typestore
+
+from mtl_perception.bags import BagError
+
+LATCHED_TOPICS = ("label_info",)
+"""Last elements of topics that a late subscriber must get too."""
+
+_FOREVER = QosTime(9223372036, 854775807)
+
+
+class Recording:
+    """A bag being written. ``close`` makes it whole, also after an interruption; a bag without messages is removed.
+
+    Attributes:
+        counts: messages written, by topic.
+
+    Raises:
+        BagError: something exists at ``path`` already.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if path.exists():
+            raise BagError(f"{path} exists already; choose another folder, or remove it")
+        self.path = path
+        self.counts: Counter[str] = Counter()
+        self._connections: dict[str, Connection] = {}
+        self._typestore = get_typestore(Stores.ROS2_JAZZY)
+        self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
+        # Masks shrink to a tenth; the chunks stay readable by ros2 bag and by Foxglove.
+        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        self._writer.open()
+
+    def write(self, topic: str, msgtype: str, time_ns: int, data: bytes) -> None:
+        """Add one serialised message, recorded at ``time_ns``."""
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(
+                topic, msgtype, typestore=self.types(msgtype), offered_qos_profiles=[_qos_of(topic)]
+            )
+        self._writer.write(self._connections[topic], time_ns, data)
+        self.counts[topic] += 1
+
+    def types(self, msgtype: str) -> Typestore:
+        """A type store that knows ``msgtype``: ROS's own, and the installed packages that were asked for.
+
+        Raises:
+            BagError: the package of the type is not installed.
+        """
+        if msgtype not in self._typestore.fielddefs:
+            self._register_package(msgtype.split("/")[0])
+        return self._typestore
+
+    def close(self) -> None:
+        """Write what is pending, the index and metadata.yaml."""
+        if self.counts:
+            self._writer.close()
+        else:
+            self._writer.abort()
+            shutil.rmtree(self.path)
+
+    def _register_package(self, package: str) -> None:
+        try:
+            folder = Path(get_package_share_directory(package)) / "msg"
+        except PackageNotFoundError:
+            raise BagError(f"the messages of {package} are not installed; source the workspace that has them") from None
+        for file in sorted(folder.glob("*.msg")):
+            name = f"{package}/msg/{file.stem}"
+            if name not in self._typestore.fielddefs:
+                self._typestore.register(get_types_from_msg(file.read_text(encoding="utf-8"), name))
+
+
+def _qos_of(topic: str) -> Qos:
+    latched = topic.rpartition("/")[2] in LATCHED_TOPICS
+    return Qos(
+        history=QosHistory.KEEP_LAST,
+        depth=1 if latched else 10,
+        reliability=QosReliability.RELIABLE,
+        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        deadline=_FOREVER,
+        lifespan=_FOREVER,
+        liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=_FOREVER,
+        avoid_ros_namespace_conventions=False,
+    )

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happened in a replay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class FrameTiming:
+    """One processed frame.
+
+    Attributes:
+        stamp_ns: of its header.
+        latency_s: live: from publishing the image to the arrival of its last result. Offline: the engine's time.
+        stage_s: by stage, as the node or the engine timed them.
+    """
+
+    stamp_ns: int
+    latency_s: float
+    stage_s: dict[str, float]
+
+
+@dataclass
+class ReplayReport:
+    """One replay.
+
+    Attributes:
+        mode: "live" or "offline".
+        image_topic: of the bag.
+        frames_in: images of the bag that were given to the node or the engine.
+        frames_processed: those that gave results.
+        frames_dropped: replaced by a newer frame before they were processed.
+        frames_rejected: messages that hold no usable image.
+        frames_lost: sent and never received.
+        interrupted: ended by Ctrl-C.
+        warnings: in words, each once.
+    """
+
+    mode: str
+    image_topic: str
+    model: str = ""
+    device: str = ""
+    precision: str = ""
+    frames_in: int = 0
+    frames_processed: int = 0
+    frames_dropped: int = 0
+    frames_rejected: int = 0
+    frames_lost: int = 0
+    interrupted: bool = False
+    frames: list[FrameTiming] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)
