@@ -142,7 +142,7 @@ class Bag:
     def find_image(self, wanted: str | None = None) -> Topic:
         """The camera's image topic: ``wanted``, or the only one that can be meant.
 
-        Colour goes before grey, an image that has a camera_info before one that has none, raw before compressed.
+        Colour goes before grey, an image with a camera_info before one without, raw before compressed.
         Depth and ground truth are no camera's images.
 
         Raises:

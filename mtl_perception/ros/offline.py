@@ -8,7 +8,7 @@ does). So nothing that is measured by a clock is in it: ``status`` has no stage 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,7 +19,7 @@ from std_msgs.msg import Header
 from mtl_perception.bags import Bag, Topic
 from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.outputs import Outputs, Result
-from mtl_perception.ros.parameters import SPECS
+from mtl_perception.ros.parameters import ALL_TASKS
 from mtl_perception.ros.recording import Recording
 from mtl_perception.ros.report import FrameTiming, ReplayReport
 
@@ -30,9 +30,10 @@ def replay_offline(
     camera_info: Topic | None,
     engine: Any,
     recording: Recording,
+    parameters: Mapping[str, Any],
     *,
     overlay: bool = False,
-    on_frame: Callable[[ReplayReport], None] | None = None,
+    on_progress: Callable[[ReplayReport], None] | None = None,
 ) -> ReplayReport:
     """Record what ``engine`` says of every image of ``bag``, at the time at which the image was recorded.
 
@@ -41,15 +42,16 @@ def replay_offline(
         image, camera_info: its topics.
         engine: a loaded ``Engine``; its score threshold is used as it stands.
         recording: an open recording; left open.
+        parameters: the node's, of which those of the outputs and ``tasks`` are used.
         overlay: record ``overlay`` too.
-        on_frame: called after each frame.
+        on_progress: called after each frame.
 
     Returns:
         What happened; complete up to the last whole frame also after KeyboardInterrupt.
     """
     sink = _Sink(recording, () if overlay else ("overlay",))
-    defaults = {spec.name: spec.default for spec in SPECS}
-    outputs = Outputs(sink, defaults, engine.card)
+    outputs = Outputs(sink, parameters, engine.card)
+    tasks = [task for task in engine.tasks if {task, ALL_TASKS} & set(parameters["tasks"])]
     report = ReplayReport("offline", image.name, engine.card.name, engine.device, engine.precision)
     try:
         for frame in bag.frames(image, camera_info):
@@ -63,16 +65,16 @@ def replay_offline(
                 report.frames_rejected += 1
                 continue
             started_s = time.perf_counter()
-            scene = engine(frame.image_rgb, frame.intrinsics)
+            scene = engine(frame.image_rgb, frame.intrinsics, tasks)
             latency_s = time.perf_counter() - started_s
             header = _header(frame.message)
             for publisher, message in outputs.fill(Result(header, frame.image_rgb, frame.intrinsics, scene)):
                 publisher.publish(message)
             report.frames_processed += 1
-            outputs.publish_status(_status(header, engine, report))
+            outputs.publish_status(_status(header, tasks, report))
             report.frames.append(FrameTiming(frame.stamp_ns, latency_s, dict(scene.stage_s)))
-            if on_frame is not None:
-                on_frame(report)
+            if on_progress is not None:
+                on_progress(report)
     except KeyboardInterrupt:
         report.interrupted = True
     return report
@@ -118,13 +120,13 @@ def _header(message: Any) -> Header:
     return Header(stamp=Time(sec=stamp.sec, nanosec=stamp.nanosec), frame_id=message.header.frame_id)
 
 
-def _status(header: Header, engine: Any, report: ReplayReport) -> PerceptionStatus:
+def _status(header: Header, tasks: list[str], report: ReplayReport) -> PerceptionStatus:
     return PerceptionStatus(
         header=header,
         model=report.model,
         device=report.device,
         precision=report.precision,
-        tasks=list(engine.tasks),
+        tasks=tasks,
         frames_received=report.frames_in,
         frames_processed=report.frames_processed,
         frames_rejected=report.frames_rejected,

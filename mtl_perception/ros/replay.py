@@ -1,359 +1,152 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Replay over DDS in the bag's own time: the bag's camera is published, the node runs in a process of its own, and
-whatever it publishes is recorded.
-
-Everything happens in a namespace of this replay, ``/clock`` included, so that a robot on the same network neither hears
-it nor is heard by it. The recording has the names without that namespace.
-"""
+"""A bag in, a bag of results out: through the node over DDS, or offline through the engine alone."""
 
 from __future__ import annotations
 
-import importlib
-import os
-import signal
-import struct
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import rclpy
-from builtin_interfaces.msg import Time
-from lifecycle_msgs.msg import State
-from lifecycle_msgs.srv import GetState
-from rclpy.context import Context
-from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message
-from rclpy.signals import SignalHandlerOptions
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from rclpy.parameter import Parameter, parameter_dict_from_yaml_file
+from rich.console import Console
+from rich.table import Table
 
-from mtl_perception.bags import COMPRESSED_IMAGE, Bag, BagMessage, Topic
-from mtl_perception.msg import PerceptionStatus
-from mtl_perception.ros.recording import LATCHED_TOPICS, Recording
-from mtl_perception.ros.report import FrameTiming, ReplayReport
-
-NODE_COMMAND = (sys.executable, "-m", "mtl_perception.ros.main")
-"""What starts the node; ROS arguments are appended."""
-
-_START_LIMIT_S = 180.0
-_MATCH_LIMIT_S = 15.0
-_STOP_LIMIT_S = 10.0
-_CLOCK_PERIOD_S = 0.01
-_QUIET_LIMIT_S = 5.0
+from mtl_perception.bags import Bag, Topic
+from mtl_perception.progress import frame_progress
+from mtl_perception.resources import find_model, resource
+from mtl_perception.ros.live import NODE_COMMAND, replay_live
+from mtl_perception.ros.offline import replay_offline
+from mtl_perception.ros.parameters import SPECS
+from mtl_perception.ros.recording import Recording
+from mtl_perception.ros.report import ReplayReport
 
 
-class ReplayError(RuntimeError):
-    """The replay could not start or go on; the text says why."""
-
-
-def replay_live(
-    bag: Bag,
-    image: Topic,
-    camera_info: Topic | None,
-    parameters: Mapping[str, Any],
-    recording: Recording,
+def replay_bag(
+    bag_path: Path,
+    out: Path,
     *,
+    console: Console,
+    offline: bool = False,
+    model: str = "lite",
+    device: str = "auto",
+    precision: str = "auto",
     params_file: Path | None = None,
     rate: float = 1.0,
+    image: str | None = None,
+    camera_info: str | None = None,
     overlay: bool = False,
-    on_progress: Callable[[ReplayReport], None] | None = None,
     node_command: Sequence[str] = NODE_COMMAND,
 ) -> ReplayReport:
-    """Record what the node says of every image of ``bag`` that it finds time for.
+    """Replay a whole bag with a progress bar; see ``replay_live`` and ``replay_offline``.
 
     Args:
-        bag: an open bag.
-        image, camera_info: its topics.
-        parameters: of the node, on top of ``params_file``; ``model`` among them.
-        recording: an open recording; left open. Messages get the time of the bag at which they arrived.
-        params_file: ROS parameter file for the node.
-        rate: 2 plays twice as fast as recorded.
-        overlay: record ``overlay`` too, which the node then has to draw.
-        on_progress: called after each image sent and each frame processed.
-        node_command: starts the node.
-
-    Returns:
-        What happened; complete up to then also after Ctrl-C or SIGTERM.
+        bag_path: the bag that holds the camera.
+        out: folder of the new bag; must not exist.
+        model: a shipped model's name, or a file.
+        params_file: ROS parameters of the node; ``config/robot.yaml`` where None.
+        image, camera_info: topics; found where None.
 
     Raises:
-        ReplayError: the node did not become active, or ended.
+        BagError, CheckpointError, DeviceError, ReplayError: in words for the user; all of them are ValueErrors.
+        FileNotFoundError: no such model or parameter file.
     """
-    report = ReplayReport("live", image.name)
-    fixed = {
-        "transport": "compressed" if image.type == COMPRESSED_IMAGE else "raw",
-        "use_sim_time": True,
-        "autostart": True,
-        "input.reliability": "reliable",
-        "input.depth": 10,
-        "output.reliability": "reliable",
-        "output.depth": 10,
-    }
-    namespace = f"/replay_{os.getpid()}"
-    arguments = _ros_arguments(namespace, {**parameters, **fixed}, params_file)
-    try:
-        with _terminable(), _node_process([*node_command, *arguments], recording.path / "node.log") as process:
-            player = _Player(namespace, image, recording, report, process, on_progress or (lambda report: None))
-            try:
-                player.wait_until_active()
-                player.connect(camera_info is not None, overlay)
-                topics = [image.name] + ([camera_info.name] if camera_info is not None else [])
-                player.play(bag.messages(*topics), bag.start_ns, rate)
-                player.wait_for_last_result()
-            finally:
-                player.close()
-    except KeyboardInterrupt:
-        report.interrupted = True
+    params_file = params_file or resource("config/robot.yaml")
+    parameters = {"model": str(find_model(model)), "device": device, "precision": precision}
+    with Bag(bag_path) as bag:
+        image_topic = bag.find_image(image)
+        info_topic = bag.find_camera_info(image_topic, camera_info)
+        if info_topic is None:
+            console.print(
+                f"no camera_info for {image_topic.name}: depth is in the metres of the camera trained on"
+            )
+        what = f"{'offline' if offline else 'live'} replay of {bag_path.name}"
+        recording = Recording(out)
+        try:
+            with frame_progress(console, what, image_topic.count) as show:
+
+                def on_progress(report: ReplayReport) -> None:
+                    show(
+                        report.frames_in,
+                        f"{report.frames_processed} processed, {report.frames_dropped} dropped",
+                    )
+
+                if offline:
+                    report = _offline(
+                        bag, image_topic, info_topic, parameters, params_file, recording, overlay, on_progress
+                    )
+                else:
+                    report = replay_live(
+                        bag,
+                        image_topic,
+                        info_topic,
+                        parameters | _warm_up(bag, image_topic),
+                        recording,
+                        params_file=params_file,
+                        rate=rate,
+                        overlay=overlay,
+                        on_progress=on_progress,
+                        node_command=node_command,
+                    )
+        finally:
+            recording.close()
+    for warning in report.warnings:
+        console.print(f"warning: {warning}", style="yellow", highlight=False)
     return report
 
 
-class _Player:
-    """Publishes the bag's camera and records the node's outputs, all in one thread."""
-
-    def __init__(
-        self,
-        namespace: str,
-        image: Topic,
-        recording: Recording,
-        report: ReplayReport,
-        process: subprocess.Popen,
-        on_progress: Callable[[ReplayReport], None],
-    ) -> None:
-        self._namespace, self._image = namespace, image
-        self._recording, self._report, self._process, self._on_progress = recording, report, process, on_progress
-        self._context = Context()
-        rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
-        self._node = Node(
-            "replay", namespace=namespace, context=self._context, use_global_arguments=False, enable_rosout=False
-        )
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self._node)
-        self._matched: set[str] = set()
-        self._sent_s: dict[int, float] = {}
-        self._last_stamp_ns: int | None = None
-        self._frames_received = 0
-        self._last_heard_s = time.monotonic()
-        self._started_s, self._start_ns, self._rate = time.monotonic(), 0, 1.0
-
-    def close(self) -> None:
-        self._executor.shutdown()
-        self._node.destroy_node()
-        rclpy.shutdown(context=self._context)
-
-    def wait_until_active(self) -> None:
-        client = self._node.create_client(GetState, f"{self._namespace}/perception/get_state")
-        until_s = time.monotonic() + _START_LIMIT_S
-        while time.monotonic() < until_s:
-            self._require_alive()
-            if not client.wait_for_service(timeout_sec=0.2):
-                continue
-            answer = client.call_async(GetState.Request())
-            self._executor.spin_until_future_complete(answer, timeout_sec=2.0)
-            if answer.done() and answer.result().current_state.id == State.PRIMARY_STATE_ACTIVE:
-                self._node.destroy_client(client)
-                return
-            time.sleep(0.05)
-        raise ReplayError(f"the node was not active after {_START_LIMIT_S:.0f} s; {_tail(self._recording.path)}")
-
-    def connect(self, has_camera_info: bool, overlay: bool) -> None:
-        """Publishers to the node and subscriptions to all of its outputs, each matched before this returns."""
-        private = f"{self._namespace}/perception"
-        qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-        compressed = self._image.type == COMPRESSED_IMAGE
-        image_type, suffix = (CompressedImage, "image/compressed") if compressed else (Image, "image")
-        self._images = self._node.create_publisher(image_type, f"{private}/{suffix}", qos)
-        self._infos = self._node.create_publisher(CameraInfo, f"{private}/camera_info", qos)
-        self._clock = self._node.create_publisher(Clock, f"{self._namespace}/clock", 10)
-        outputs = {
-            topic: msgtype
-            for topic, msgtype in self._outputs(private)
-            if overlay or topic != f"{private}/overlay"
-        }
-        for topic, msgtype in outputs.items():
-            self._subscribe(topic, msgtype)
-        publishers = [self._images, self._clock] + ([self._infos] if has_camera_info else [])
-        self._spin_until(
-            lambda: self._matched == set(outputs) and all(p.get_subscription_count() for p in publishers),
-            "the node's topics did not connect",
-        )
-        # The node may learn of these subscriptions a moment later than this side does.
-        self._spin_for(0.3)
-
-    def play(self, messages: Iterator[BagMessage], start_ns: int, rate: float) -> None:
-        self._start_ns, self._rate = start_ns, rate
-        self._started_s = time.monotonic()
-        next_clock_s = self._started_s
-        for message in messages:
-            due_s = self._started_s + (message.time_ns - start_ns) * 1e-9 / rate
-            while True:
-                now_s = time.monotonic()
-                if now_s >= next_clock_s:
-                    self._clock.publish(Clock(clock=_time(self._now_ns())))
-                    next_clock_s = now_s + _CLOCK_PERIOD_S
-                if now_s >= due_s:
-                    break
-                self._executor.spin_once(timeout_sec=min(due_s, next_clock_s) - now_s)
-            self._publish(message)
-
-    def wait_for_last_result(self) -> None:
-        """Until the last image has its result, or the node has been quiet for too long."""
-        slowest_s = max((frame.latency_s for frame in self._report.frames), default=0.0)
-        patience_s = max(_QUIET_LIMIT_S, 3 * slowest_s)
-        self._last_heard_s = time.monotonic()
-        while self._last_stamp_ns is not None and self._last_stamp_ns in self._sent_s:
-            self._require_alive()
-            if time.monotonic() - self._last_heard_s > patience_s:
-                self._report.warn(f"no result for the last image within {patience_s:.0f} s; {_tail(self._recording.path)}")
-                break
-            self._executor.spin_once(timeout_sec=_CLOCK_PERIOD_S)
-            self._clock.publish(Clock(clock=_time(self._now_ns())))
-        self._spin_for(0.2)
-        self._report.frames_lost = max(0, self._report.frames_in - self._frames_received)
-
-    def _publish(self, message: BagMessage) -> None:
-        if message.topic != self._image.name:
-            self._infos.publish(message.data)
-            return
-        self._require_alive()
-        self._last_stamp_ns = _stamp_ns(message.data)
-        self._sent_s[self._last_stamp_ns] = time.monotonic()
-        self._images.publish(message.data)
-        self._report.frames_in += 1
-        self._on_progress(self._report)
-
-    def _outputs(self, private: str) -> list[tuple[str, str]]:
-        """(topic, type) of everything that the node publishes under its own name."""
-        found: list[tuple[str, str]] = []
-
-        def complete() -> bool:
-            nonlocal found
-            before, name = found, private.rpartition("/")
-            known = self._node.get_publisher_names_and_types_by_node(name[2], name[0])
-            found = sorted(
-                (topic, types[0])
-                for topic, types in known
-                if topic.startswith(private + "/") and not topic.endswith("/transition_event")
-            )
-            return found == before and any(topic.endswith("/status") for topic, _ in found)
-
-        self._spin_until(complete, "the node publishes no status", every_s=0.2)
-        return found
-
-    def _subscribe(self, topic: str, msgtype: str) -> None:
-        latched = topic.rpartition("/")[2] in LATCHED_TOPICS
-        qos = QoSProfile(
-            depth=10,
-            reliability=ReliabilityPolicy.RELIABLE,
-            durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
-        )
-        name = topic.removeprefix(self._namespace)
-        is_status = name == "/perception/status"
-
-        def on_message(data: bytes) -> None:
-            self._recording.write(name, msgtype, self._now_ns(), data)
-            self._last_heard_s = time.monotonic()
-            if is_status:
-                self._on_status(deserialize_message(data, PerceptionStatus))
-
-        def on_matched(status: Any) -> None:
-            if status.current_count:
-                self._matched.add(topic)
-
-        package, _, type_name = msgtype.partition("/msg/")
-        message_class = getattr(importlib.import_module(f"{package}.msg"), type_name)
-        events = SubscriptionEventCallbacks(matched=on_matched, use_default_callbacks=False)
-        self._node.create_subscription(message_class, topic, on_message, qos, event_callbacks=events, raw=True)
-
-    def _on_status(self, status: PerceptionStatus) -> None:
-        report, stamp = self._report, status.header.stamp
-        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
-        report.model, report.device, report.precision = status.model, status.device, status.precision
-        report.frames_processed = status.frames_processed
-        report.frames_dropped = status.frames_dropped
-        report.frames_rejected = status.frames_rejected
-        self._frames_received = status.frames_received
-        sent_s = self._sent_s.pop(stamp_ns, None)
-        if sent_s is not None and status.tasks:
-            stage_s = {stage.name: stage.duration_s for stage in status.stages}
-            report.frames.append(FrameTiming(stamp_ns, time.monotonic() - sent_s, stage_s))
-        self._on_progress(report)
-
-    def _now_ns(self) -> int:
-        """The bag's time now."""
-        return self._start_ns + round((time.monotonic() - self._started_s) * self._rate * 1e9)
-
-    def _require_alive(self) -> None:
-        if self._process.poll() is not None:
-            raise ReplayError(f"the node ended with exit status {self._process.returncode}; {_tail(self._recording.path)}")
-
-    def _spin_for(self, duration_s: float) -> None:
-        until_s = time.monotonic() + duration_s
-        while (left_s := until_s - time.monotonic()) > 0:
-            self._executor.spin_once(timeout_sec=left_s)
-
-    def _spin_until(self, condition: Callable[[], bool], problem: str, every_s: float = 0.02) -> None:
-        until_s = time.monotonic() + _MATCH_LIMIT_S
-        while not condition():
-            self._require_alive()
-            if time.monotonic() > until_s:
-                raise ReplayError(f"{problem} within {_MATCH_LIMIT_S:.0f} s; {_tail(self._recording.path)}")
-            self._spin_for(every_s)
+def report_table(report: ReplayReport) -> Table:
+    """Frames and latency, for the terminal."""
+    table = Table(
+        title=f"{report.mode} replay: {report.model} on {report.device}, {report.precision}",
+        title_justify="left",
+    )
+    table.add_column("stage")
+    table.add_column("p50 ms", justify="right")
+    table.add_column("p99 ms", justify="right")
+    for stage, share in report.percentiles_ms().items():
+        table.add_row(stage, f"{share['p50']:.1f}", f"{share['p99']:.1f}", end_section=stage == "publish")
+    table.caption = (
+        f"{report.frames_in} frames in, {report.frames_processed} processed, {report.frames_dropped} dropped, "
+        f"{report.frames_rejected} rejected, {report.frames_lost} lost"
+    )
+    table.caption_justify = "left"
+    return table
 
 
-def _ros_arguments(namespace: str, parameters: Mapping[str, Any], params_file: Path | None) -> list[str]:
-    arguments = ["--ros-args", "-r", f"__ns:={namespace}", "-r", f"/clock:={namespace}/clock"]
-    if params_file is not None:
-        arguments += ["--params-file", str(params_file)]
-    for name, value in parameters.items():
-        arguments += ["-p", f"{name}:={str(value).lower() if isinstance(value, bool) else value}"]
-    return arguments
+def _offline(
+    bag: Bag,
+    image: Topic,
+    camera_info: Topic | None,
+    parameters: dict[str, str],
+    params_file: Path,
+    recording: Recording,
+    overlay: bool,
+    on_progress,
+) -> ReplayReport:
+    from mtl_perception.inference.engine import Engine
 
-
-@contextmanager
-def _node_process(command: list[str], log: Path) -> Iterator[subprocess.Popen]:
-    """The node, its words in ``log``; stopped at the end. In its own session, so that Ctrl-C reaches the replay only."""
-    with log.open("wb") as stream:
-        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True)
+    settings = node_parameters(params_file)
+    engine = Engine.load(parameters["model"], parameters["device"], parameters["precision"])
     try:
-        yield process
+        engine.score_threshold = settings["score_threshold"]
+        return replay_offline(
+            bag, image, camera_info, engine, recording, settings, overlay=overlay, on_progress=on_progress
+        )
     finally:
-        for end in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-            if process.poll() is None:
-                process.send_signal(end)
-                try:
-                    process.wait(_STOP_LIMIT_S)
-                except subprocess.TimeoutExpired:
-                    continue
+        engine.close()
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM ends the replay as Ctrl-C does: with a whole bag and no node left behind."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def node_parameters(params_file: Path) -> dict[str, Any]:
+    """The node's parameters as it would start with this file: its defaults, and what the file says."""
+    said = parameter_dict_from_yaml_file(str(params_file), target_nodes=["/perception"], use_wildcard=True)
+    values = {name: Parameter.from_parameter_msg(message).value for name, message in said.items()}
+    return {spec.name: values.get(spec.name, spec.default) for spec in SPECS}
 
 
-def _stamp_ns(serialised: bytes) -> int:
-    """The header's stamp, with which every camera message begins."""
-    seconds, nanoseconds = struct.unpack_from("<iI" if serialised[1] else ">iI", serialised, 4)
-    return seconds * 1_000_000_000 + nanoseconds
-
-
-def _time(time_ns: int) -> Time:
-    return Time(sec=time_ns // 1_000_000_000, nanosec=time_ns % 1_000_000_000)
-
-
-def _tail(folder: Path) -> str:
-    """The end of the node's log, for an error message."""
-    log = folder / "node.log"
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
-    return "its last words:\n  " + "\n  ".join(lines[-12:]) if lines else "it said nothing"
+def _warm_up(bag: Bag, image: Topic) -> dict[str, int]:
+    """The size of the bag's images, so that the first frame is as quick as the others."""
+    frame = next((frame for frame in bag.frames(image, None) if frame.image_rgb is not None), None)
+    if frame is None:
+        return {}
+    height, width = frame.image_rgb.shape[:2]
+    return {"warm_up.height": height, "warm_up.width": width}

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class FrameTiming:
@@ -54,3 +56,20 @@ class ReplayReport:
     def warn(self, text: str) -> None:
         if text not in self.warnings:
             self.warnings.append(text)
+
+    def durations_s(self) -> dict[str, np.ndarray]:
+        """Stage → seconds of every processed frame, in the order of the work; ``whole`` is the latency."""
+        names = dict.fromkeys(name for frame in self.frames for name in frame.stage_s)
+        stages = {
+            name: [frame.stage_s[name] for frame in self.frames if name in frame.stage_s] for name in names
+        }
+        stages["whole"] = [frame.latency_s for frame in self.frames]
+        return {name: np.array(values) for name, values in stages.items()}
+
+    def percentiles_ms(self) -> dict[str, dict[str, float]]:
+        """Stage → {"p50": …, "p99": …} in milliseconds; empty when no frame was processed."""
+        return {
+            name: {f"p{share}": float(np.percentile(seconds, share) * 1e3) for share in (50, 99)}
+            for name, seconds in self.durations_s().items()
+            if len(seconds)
+        }

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``mtl-perception``. Each sub-command imports what it needs, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    name="mtl-perception",
+    help="Detections, semantic segmentation and metric depth from one network, as a ROS 2 node.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+Model = Annotated[str, typer.Option(help="A shipped model's name, or a .safetensors file.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 ...")]
+Precision = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")]
+Image = Annotated[
+    Optional[str], typer.Option(help="Image topic of the bag; found by itself if there is one camera.")
+]
+CameraInfo = Annotated[
+    Optional[str], typer.Option(help="CameraInfo topic; the one beside the image if not given.")
+]
+ParamsFile = Annotated[
+    Optional[Path], typer.Option(help="ROS parameter file; config/robot.yaml if not given.")
+]
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def run(
+    context: typer.Context,
+    model: Annotated[
+        Optional[str], typer.Option(help="A shipped model's name, or a .safetensors file.")
+    ] = None,
+    params_file: ParamsFile = None,
+) -> None:
+    """Start the node. Further arguments go to ROS: --ros-args -r ~/image:=/camera/image_raw -p device:=cuda"""
+    from mtl_perception.resources import find_model, resource
+
+    with _errors_in_one_line():
+        _require_ros()
+        arguments = ["--ros-args", "--params-file", str(params_file or resource("config/robot.yaml"))]
+        if model is not None:
+            arguments += ["-p", f"model:='{find_model(model)}'"]
+        command = [sys.executable, "-m", "mtl_perception.ros.main", *arguments, "--", *context.args]
+        # malloc reads its settings when a process starts.
+        os.execvpe(command[0], command, _tuned_environment())
+
+
+@app.command()
+def replay(
+    bag: Annotated[Path, typer.Argument(help="A rosbag2 folder, or a .mcap or .db3 file.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new bag.")],
+    offline: Annotated[
+        bool, typer.Option("--offline", help="No DDS, no clock: every frame, the same every time.")
+    ] = False,
+    model: Model = "lite",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    params_file: ParamsFile = None,
+    rate: Annotated[float, typer.Option(min=0.01, help="2 plays twice as fast; not with --offline.")] = 1.0,
+    image: Image = None,
+    camera_info: CameraInfo = None,
+    overlay: Annotated[bool, typer.Option("--overlay", help="Record the overlay picture too.")] = False,
+) -> None:
+    """Play a bag through the node and record what it says."""
+    from rich.console import Console
+
+    with _errors_in_one_line():
+        _require_ros()
+        os.environ.update(_tuned_environment())
+        from mtl_perception.ros.replay import replay_bag, report_table
+
+        console = Console(stderr=True)
+        report = replay_bag(
+            bag,
+            out,
+            offline=offline,
+            model=model,
+            device=device,
+            precision=precision,
+            params_file=params_file,
+            rate=rate,
+            image=image,
+            camera_info=camera_info,
+            overlay=overlay,
+            console=console,
+        )
+        Console().print(report_table(report))
+    if report.interrupted:
+        typer.echo(f"interrupted; what was recorded until then is in {out}", err=True)
+        raise typer.Exit(130)
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option(help="Folder of the results; those of an earlier demo are replaced.")
+    ] = Path("out/demo"),
+    bag: Annotated[Optional[Path], typer.Option(help="Another bag than the shipped drive.")] = None,
+    model: Model = "lite",
+    device: Device = "auto",
+    precision: Precision = "auto",
+) -> None:
+    """Replay the recorded drive through the node; pictures, a film and a report."""
+    from rich.console import Console
+
+    with _errors_in_one_line():
+        _require_ros()
+        os.environ.update(_tuned_environment())
+        from mtl_perception.demo import run_demo
+        from mtl_perception.resources import resource
+
+        run_demo(
+            bag or resource("bags/demo"),
+            out,
+            model=model,
+            device=device,
+            precision=precision,
+            console=Console(),
+        )
+
+
+@app.command()
+def render(
+    out: Annotated[Path, typer.Argument(help="Folder of the data set; a run that was cut off goes on.")],
+    rooms: Annotated[int, typer.Option(min=1)] = 500,
+    views: Annotated[int, typer.Option(min=1, help="Images of each room.")] = 8,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    width: Annotated[int, typer.Option(min=32)] = 384,
+    height: Annotated[int, typer.Option(min=32)] = 288,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; one a core if not given.")] = os.cpu_count()
+    or 1,
+) -> None:
+    """Render labelled rooms to train on."""
+    with _errors_in_one_line():
+        from mtl_perception.simulation.dataset import DatasetSettings, render_dataset
+
+        render_dataset(out, DatasetSettings(rooms, views, seed, width, height), workers)
+
+
+@app.command()
+def demo_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]) -> None:
+    """Render the drive of the demo again."""
+    with _errors_in_one_line():
+        from mtl_perception.simulation.demo_bag import write_demo_bag
+
+        write_demo_bag(out)
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="A YAML file, such as those in config/train/.")],
+) -> None:
+    """Train a network."""
+    with _errors_in_one_line():
+        from mtl_perception.training import read_config
+        from mtl_perception.training import train as train_network
+
+        typer.echo(train_network(read_config(config)))
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
+    data: Annotated[Path, typer.Argument(help="A data folder, or a bag with ground truth.")],
+    json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the scores here too.")] = None,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    limit: Annotated[Optional[int], typer.Option(min=1, help="Only so many images, spread over all.")] = None,
+    image: Image = None,
+    camera_info: CameraInfo = None,
+) -> None:
+    """Score a model: mAP, mIoU, depth errors."""
+    from rich.console import Console
+
+    with _errors_in_one_line():
+        from mtl_perception.evaluation.command import evaluate_model
+
+        evaluate_model(model, data, json_file, device, precision, limit, image, camera_info, Console())
+
+
+@app.command()
+def info(
+    model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
+) -> None:
+    """What a model is: tasks, labels, training, scores."""
+    from rich.console import Console
+
+    with _errors_in_one_line():
+        from mtl_perception.checkpoint import read_card
+        from mtl_perception.resources import find_model
+
+        Console().print_json(read_card(find_model(model)).model_dump_json())
+
+
+@contextmanager
+def _errors_in_one_line() -> Iterator[None]:
+    """What a user can put right ends with a sentence and exit status 1. Anything else is our bug, and shows its trace."""
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError, ImportError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def _require_ros() -> None:
+    try:
+        import rclpy  # noqa: F401
+
+        import mtl_perception.msg  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            f"this command needs ROS 2 and this package's messages ({error}); "
+            "source the workspace in which it was built, or prefix the command with scripts/run"
+        ) from None
+
+
+def _tuned_environment() -> dict[str, str]:
+    """The environment with room for images in Fast DDS and in malloc; what is set already stays."""
+    from mtl_perception.resources import resource
+
+    tuned = {
+        "FASTRTPS_DEFAULT_PROFILES_FILE": str(resource("config/fastdds.xml")),
+        "MALLOC_MMAP_THRESHOLD_": "4294967296",
+        "MALLOC_TRIM_THRESHOLD_": "8589934592",
+    }
+    return tuned | dict(os.environ)
+
+
+if __name__ == "__main__":
+    app()
