@@ -16,7 +16,7 @@ build:  ## build messages and package again with colcon
 	@scripts/setup
 
 test: setup  ## run all tests; TEST=test/ros for a part of them
-	@scripts/run python -m pytest $(or $(TEST),test)
+	@scripts/test $(or $(TEST),test)
 
 demo: setup  ## replay the recorded drive through the node; results in out/demo
 	@scripts/run mtl-perception demo --out out/demo

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""launch/robot.launch.py, launched."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs ROS: run with scripts/run")
+pytest.importorskip("launch_ros", reason="launch is not installed (it comes with apt's ROS, not with PyPI's)")
+
+import rclpy
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
+from rcl_interfaces.srv import GetParameters
+from rclpy.node import Node
+
+from mtl_perception.checkpoint import ModelCard, TaskCard, build_network, save_checkpoint
+from mtl_perception.network import Architecture
+
+LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "robot.launch.py"
+LAUNCH = """
+import sys
+from launch import LaunchDescription, LaunchService
+from launch.actions import IncludeLaunchDescription
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+source = PythonLaunchDescriptionSource(sys.argv[1])
+arguments = [tuple(argument.split(":=", 1)) for argument in sys.argv[2:]]
+service = LaunchService()
+service.include_launch_description(LaunchDescription([IncludeLaunchDescription(source, launch_arguments=arguments)]))
+sys.exit(service.run())
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network with random weights."""
+    card = ModelCard(
+        name="random",
+        architecture=Architecture(encoder="mobilenet_v3_large", neck_channels=16),
+        input_width=160,
+        input_height=128,
+        tasks={"segmentation": TaskCard(kind="segmentation", settings={"labels": ["floor", "wall"]})},
+    )
+    path = tmp_path_factory.mktemp("model") / "random.safetensors"
+    save_checkpoint(path, build_network(card), card)
+    return path
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
+    """Starts the launch file with `name=value` arguments; ends it with Ctrl-C."""
+    processes: list[subprocess.Popen] = []
+
+    def start(**arguments: object) -> subprocess.Popen:
+        given = [f"{name}:={value}" for name, value in arguments.items()]
+        command = [sys.executable, "-c", LAUNCH, str(LAUNCH_FILE), *given]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("FASTRTPS_", "MALLOC_"))}
+        environment |= {"ROS_LOG_DIR": str(tmp_path), "OVERRIDE_LAUNCH_PROCESS_OUTPUT": "screen"}
+        output = (tmp_path / "output.txt").open("w")
+        processes.append(subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=20)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def observer() -> Iterator[Node]:
+    rclpy.init()
+    node = rclpy.create_node("observer")
+    yield node
+    node.destroy_node()
+    rclpy.shutdown()
+
+
+def wait_until(condition: Callable[[], bool], output: Path, timeout_s: float = 60.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, output.read_text()
+        time.sleep(0.1)
+
+
+def call(node: Node, service_type: type, name: str, request: object) -> object:
+    client = node.create_client(service_type, name)
+    try:
+        if not client.wait_for_service(timeout_sec=5.0):
+            return None
+        future = client.call_async(request)
+        rclpy.spin_until_future_complete(node, future, timeout_sec=5.0)
+        return future.result()
+    finally:
+        node.destroy_client(client)
+
+
+def state(node: Node, name: str) -> int | None:
+    response = call(node, GetState, f"{name}/get_state", GetState.Request())
+    return response and response.current_state.id
+
+
+def test_the_node_starts_as_the_arguments_say(launch: Callable, observer: Node, model: Path, tmp_path: Path) -> None:
+    process = launch(
+        namespace="robot1", model=model, device="cpu", transport="compressed", image="/front/color", camera_info="/front/info"
+    )
+    output = tmp_path / "output.txt"
+    wait_until(lambda: state(observer, "/robot1/perception") == State.PRIMARY_STATE_ACTIVE, output)
+
+    names = ["model", "device", "transport", "use_sim_time", "autostart"]
+    values = call(observer, GetParameters, "/robot1/perception/get_parameters", GetParameters.Request(names=names)).values
+    assert [value.string_value for value in values[:3]] == [str(model), "cpu", "compressed"]
+    assert [value.bool_value for value in values[3:]] == [False, False]
+
+    wait_until(lambda: observer.count_subscribers("/front/color/compressed") == 1, output)
+    wait_until(lambda: observer.count_subscribers("/front/info") == 1, output)
+    assert observer.count_publishers("/robot1/perception/segmentation/mask") == 1
+
+    child = next(path for path in Path("/proc").glob("[0-9]*") if parent_of(path) == process.pid and b"perception" in (path / "cmdline").read_bytes())
+    environment = (child / "environ").read_text().split("\0")
+    profile = next(entry for entry in environment if entry.startswith("FASTRTPS_DEFAULT_PROFILES_FILE="))
+    assert Path(profile.partition("=")[2]).is_file() and profile.endswith("fastdds.xml")
+    assert "MALLOC_TRIM_THRESHOLD_=8589934592" in environment
+
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 0
+    assert "process has finished cleanly" in output.read_text()
+
+
+def test_without_autostart_the_node_waits(launch: Callable, observer: Node, model: Path, tmp_path: Path) -> None:
+    launch(autostart="false", model=model)
+    wait_until(lambda: state(observer, "/perception") is not None, tmp_path / "output.txt")
+    time.sleep(2.0)
+    assert state(observer, "/perception") == State.PRIMARY_STATE_UNCONFIGURED
+
+
+def test_a_model_that_is_missing_is_named(launch: Callable, observer: Node, tmp_path: Path) -> None:
+    launch(model="/no/such.safetensors")
+    output = tmp_path / "output.txt"
+    wait_until(lambda: "/no/such.safetensors" in output.read_text(), output)
+    wait_until(lambda: state(observer, "/perception") == State.PRIMARY_STATE_UNCONFIGURED, output)
+
+
+@pytest.mark.skipif(shutil.which("ros2") is None, reason="`ros2 bag` is not installed")
+def test_a_bag_plays_once_the_node_is_active(launch: Callable, observer: Node, model: Path, tmp_path: Path) -> None:
+    bag = LAUNCH_FILE.parents[1] / "bags" / "demo"
+    launch(model=model, transport="compressed", bag=bag)
+    wait_until(lambda: observer.count_publishers("/camera/image_raw/compressed") == 1, tmp_path / "output.txt")
+    assert state(observer, "/perception") == State.PRIMARY_STATE_ACTIVE
+    use_sim_time = call(observer, GetParameters, "/perception/get_parameters", GetParameters.Request(names=["use_sim_time"])).values[0]
+    assert use_sim_time.bool_value
+
+
+def parent_of(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return -1

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The files that describe the package agree with each other and with the code."""
+
+import ast
+import re
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import mtl_perception
+
+ROOT = Path(__file__).parents[2]
+PACKAGE_XML = ElementTree.parse(ROOT / "package.xml").getroot()
+# Come with rclpy, or with a package that is listed.
+IMPLIED = {"ament_index_python", "builtin_interfaces", "mtl_perception"}
+
+
+def in_pyproject(key: str) -> str:
+    return re.search(rf'^{key} = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE).group(1)
+
+
+def roots_of_imports(path: Path) -> set[str]:
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            modules.add(node.module)
+    return {module.split(".")[0] for module in modules}
+
+
+def is_ros(module: str) -> bool:
+    named = ("rclpy", "cv_bridge", "launch", "launch_ros", "ament_index_python", "message_filters", "tf2_ros")
+    return module in named or module.endswith(("_msgs", "_srvs", "_interfaces"))
+
+
+def test_one_version() -> None:
+    assert PACKAGE_XML.findtext("version") == in_pyproject("version") == mtl_perception.__version__
+
+
+def test_one_licence() -> None:
+    assert PACKAGE_XML.findtext("license") == in_pyproject("license") == "Apache-2.0"
+
+
+def test_package_xml_names_every_ros_package_that_is_imported() -> None:
+    listed = {element.text for tag in ("depend", "exec_depend") for element in PACKAGE_XML.iter(tag)}
+    files = [*(ROOT / "mtl_perception").rglob("*.py"), *(ROOT / "launch").glob("*.py")]
+    imported = {module for path in files for module in roots_of_imports(path) if is_ros(module)}
+    assert "rclpy" in imported and "launch_ros" in imported
+    assert imported - IMPLIED <= listed
+
+
+def test_every_message_is_built() -> None:
+    cmake = (ROOT / "CMakeLists.txt").read_text()
+    messages = sorted(path.name for path in (ROOT / "msg").glob("*.msg"))
+    assert messages and all(f'"msg/{name}"' in cmake for name in messages)

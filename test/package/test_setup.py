@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scripts/setup: it does nothing twice, and says what a machine lacks before it downloads anything."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+COPIED = ("CMakeLists.txt", "package.xml", "pyproject.toml", "setup.py", "scripts", "msg", "overlay")
+NEEDED = ("awk", "bash", "cat", "cut", "df", "dirname", "find", "flock", "g++", "make", "mkdir", "python3", "rm", "sed", "sha256sum", "sort", "uname", "xargs")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout in which nothing is set up."""
+    folder = tmp_path / "checkout"
+    for name in COPIED:
+        source = ROOT / name
+        folder.mkdir(exist_ok=True)
+        shutil.copytree(source, folder / name) if source.is_dir() else shutil.copy(source, folder)
+    return folder
+
+
+@pytest.fixture
+def tools(tmp_path: Path) -> Path:
+    """A PATH of its own, from which a test takes a tool away or puts another in its place."""
+    folder = tmp_path / "tools"
+    folder.mkdir()
+    for name in NEEDED:
+        (folder / name).symlink_to(shutil.which(name))
+    return folder
+
+
+def replace(tools: Path, name: str, script: str) -> None:
+    (tools / name).unlink()
+    (tools / name).write_text(f"#!/bin/sh\n{script}\n")
+    (tools / name).chmod(0o755)
+
+
+def refusal(checkout: Path, **environment: str) -> str:
+    """What scripts/setup says when it refuses; it must have made no .venv."""
+    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "PYTHONPATH", "VIRTUAL_ENV")}
+    result = subprocess.run(["scripts/setup"], cwd=checkout, env={**clean, **environment}, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1
+    assert not (checkout / ".venv").exists()
+    return result.stderr
+
+
+@pytest.mark.skipif(not (ROOT / "install" / "setup-stamp").is_file(), reason="nothing is built: run make setup")
+def test_nothing_is_done_when_nothing_changed() -> None:
+    result = subprocess.run([ROOT / "scripts" / "setup"], capture_output=True, text=True, timeout=300)
+    assert (result.returncode, result.stderr) == (0, "")
+    result = subprocess.run([ROOT / "scripts" / "setup"], capture_output=True, text=True, timeout=300)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_another_ros_is_refused_by_name(checkout: Path) -> None:
+    message = refusal(checkout, ROS_DISTRO="humble")
+    assert "'humble'" in message and "jazzy" in message
+
+
+def test_a_python_that_cannot_import_the_sourced_ros_is_named(checkout: Path, tools: Path) -> None:
+    replace(tools, "python3", 'echo "ModuleNotFoundError: No module named rclpy" >&2; exit 1')
+    message = refusal(checkout, ROS_DISTRO="jazzy", PATH=str(tools))
+    assert str(tools / "python3") in message and "rclpy" in message and "PYTHON=" in message
+
+
+def test_a_missing_compiler_is_named_with_the_command_that_installs_it(checkout: Path, tools: Path) -> None:
+    (tools / "g++").unlink()
+    assert "sudo apt install g++" in refusal(checkout, PATH=str(tools))
+
+
+def test_a_missing_venv_module_is_named(checkout: Path, tools: Path) -> None:
+    python = shutil.which("python3")
+    replace(tools, "python3", f'case "$*" in *ensurepip*) exit 1;; esac; exec {python} "$@"')
+    assert "sudo apt install python3-venv" in refusal(checkout, PATH=str(tools))
+
+
+@pytest.mark.parametrize(("version", "expected"), [("309", "too old"), ("315", "too new")])
+def test_a_python_out_of_range_is_refused(checkout: Path, tools: Path, version: str, expected: str) -> None:
+    python = shutil.which("python3")
+    replace(tools, "python3", f'case "$*" in *version_info*) echo {version}; exit;; esac; exec {python} "$@"')
+    message = refusal(checkout, PATH=str(tools))
+    assert expected in message and "make PYTHON=" in message
+
+
+def test_a_full_disk_is_noticed_before_the_download(checkout: Path, tools: Path) -> None:
+    replace(tools, "df", 'echo "Filesystem 1M-blocks Used Available Use% Mounted"; echo "/dev/x 100 90 1234 90% /"')
+    message = refusal(checkout, PATH=str(tools))
+    assert "1234 MB" in message and "9000 MB" in message
+
+
+def test_a_machine_for_which_pypi_has_no_ros_is_told_so(checkout: Path, tools: Path) -> None:
+    replace(tools, "uname", "echo Linux aarch64")
+    message = refusal(checkout, PATH=str(tools))
+    assert "aarch64" in message and "Install ROS 2 Jazzy" in message
+
+
+def test_a_set_up_that_fails_does_not_count(checkout: Path, tools: Path) -> None:
+    """pip cannot reach an index: the next run must start again, not build."""
+    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "PYTHONPATH", "VIRTUAL_ENV")}
+    offline = {**clean, "PATH": str(tools), "PIP_CONFIG_FILE": "/dev/null", "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": ""}
+    result = subprocess.run(["scripts/setup"], cwd=checkout, env=offline, capture_output=True, text=True, timeout=120)
+    assert result.returncode != 0
+    assert not (checkout / ".venv" / "setup-stamp").exists()
+    assert not (checkout / "install").exists()
