@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``mtl-perception``. Each sub-command imports what it needs, so that ``--help`` answers at once."""
+"""The command ``mtl-perception``. Sub-commands import what they need, so that ``--help`` answers at once."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Model = Annotated[str, typer.Option(help="A shipped model's name, or a .safetens
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 ...")]
 Precision = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")]
 Image = Annotated[
-    Optional[str], typer.Option(help="Image topic of the bag; found by itself if there is one camera.")
+    str | None, typer.Option(help="Image topic of the bag; found by itself if there is one camera.")
 ]
 CameraInfo = Annotated[
-    Optional[str], typer.Option(help="CameraInfo topic; the one beside the image if not given.")
+    str | None, typer.Option(help="CameraInfo topic; the one beside the image if not given.")
 ]
 ParamsFile = Annotated[
-    Optional[Path], typer.Option(help="ROS parameter file; config/robot.yaml if not given.")
+    Path | None, typer.Option(help="ROS parameter file; config/robot.yaml if not given.")
 ]
 
 
@@ -37,11 +37,11 @@ ParamsFile = Annotated[
 def run(
     context: typer.Context,
     model: Annotated[
-        Optional[str], typer.Option(help="A shipped model's name, or a .safetensors file.")
+        str | None, typer.Option(help="A shipped model's name, or a .safetensors file.")
     ] = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Start the node. Further arguments go to ROS: --ros-args -r ~/image:=/camera/image_raw -p device:=cuda"""
+    """Start the node. Further arguments go to ROS: --ros-args -r ~/image:=/camera/image_raw"""
     from mtl_perception.resources import find_model, resource
 
     with _errors_in_one_line():
@@ -104,7 +104,7 @@ def demo(
     out: Annotated[
         Path, typer.Option(help="Folder of the results; those of an earlier demo are replaced.")
     ] = Path("out/demo"),
-    bag: Annotated[Optional[Path], typer.Option(help="Another bag than the shipped drive.")] = None,
+    bag: Annotated[Path | None, typer.Option(help="Another bag than the shipped drive.")] = None,
     model: Model = "lite",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -171,10 +171,10 @@ def train(
 def evaluate(
     model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
     data: Annotated[Path, typer.Argument(help="A data folder, or a bag with ground truth.")],
-    json_file: Annotated[Optional[Path], typer.Option("--json", help="Write the scores here too.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores here too.")] = None,
     device: Device = "auto",
     precision: Precision = "auto",
-    limit: Annotated[Optional[int], typer.Option(min=1, help="Only so many images, spread over all.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many images, spread over all.")] = None,
     image: Image = None,
     camera_info: CameraInfo = None,
 ) -> None:
@@ -203,10 +203,13 @@ def info(
 
 @contextmanager
 def _errors_in_one_line() -> Iterator[None]:
-    """What a user can put right ends with a sentence and exit status 1. Anything else is our bug, and shows its trace."""
+    """What a user can put right ends with a sentence and exit status 1; our bugs show their trace."""
     try:
         yield
-    except (ValueError, OSError, RuntimeError, ImportError) as error:
+    except Exception as error:
+        ours = type(error).__module__.startswith("mtl_perception.")
+        if not ours and not isinstance(error, (ValueError, OSError, ImportError)):
+            raise
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Replay over DDS in the bag's own time: the bag's camera is published, the node runs in a process of its own, and
-whatever it publishes is recorded.
+"""Replay over DDS in the bag's own time: the bag's camera is published, the node runs in a process of its own,
+and whatever it publishes is recorded.
 
-Everything happens in a namespace of this replay, ``/clock`` included, so that a robot on the same network neither hears
-it nor is heard by it. The recording has the names without that namespace.
+Everything happens in a namespace of this replay, ``/clock`` included, so that a robot on the same network neither
+hears it nor is heard by it. The recording has the names without that namespace.
 """
 
 from __future__ import annotations
@@ -343,7 +343,7 @@ def _ros_arguments(namespace: str, parameters: Mapping[str, Any], params_file: P
 
 @contextmanager
 def _node_process(command: list[str], log: Path) -> Iterator[subprocess.Popen]:
-    """The node, its words in ``log``; stopped at the end. In its own session, so that Ctrl-C reaches the replay only."""
+    """The node, logging to ``log``, stopped at the end. In its own session: Ctrl-C reaches the replay only."""
     with log.open("wb") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True)
     try:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Replay without transport and without time: every frame through the engine, the node's messages into a bag.
 
-The same bag, model and device give the same recording, to the bit where the device computes the same twice (a CPU
-does). So nothing that is measured by a clock is in it: ``status`` has no stage times.
+The same bag, model and device give the same recording, to the bit where the device computes the same twice (a
+CPU does). So nothing that is measured by a clock is in it: ``status`` has no stage times.
 """
 
 from __future__ import annotations

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rclpy.parameter import Parameter, parameter_dict_from_yaml_file
+import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -19,6 +19,9 @@ from mtl_perception.ros.offline import replay_offline
 from mtl_perception.ros.parameters import SPECS
 from mtl_perception.ros.recording import Recording
 from mtl_perception.ros.report import ReplayReport
+
+_NODE_NAMES = ("/**", "/**/perception", "/perception", "perception")
+"""Sections of a parameter file that speak to the node, the most particular last."""
 
 
 def replay_bag(
@@ -137,10 +140,27 @@ def _offline(
 
 
 def node_parameters(params_file: Path) -> dict[str, Any]:
-    """The node's parameters as it would start with this file: its defaults, and what the file says."""
-    said = parameter_dict_from_yaml_file(str(params_file), target_nodes=["/perception"], use_wildcard=True)
-    values = {name: Parameter.from_parameter_msg(message).value for name, message in said.items()}
+    """The node's parameters as it would start with this file: its defaults, and what the file says.
+
+    Raises:
+        ValueError: the file is no ROS parameter file.
+    """
+    try:
+        content = yaml.safe_load(params_file.read_text(encoding="utf-8"))
+        said = [(content.get(name) or {}).get("ros__parameters") or {} for name in _NODE_NAMES]
+        values = {name: value for section in said for name, value in _flat(section)}
+    except (yaml.YAMLError, AttributeError) as error:
+        raise ValueError(f"{params_file} is no ROS parameter file: {error}") from error
     return {spec.name: values.get(spec.name, spec.default) for spec in SPECS}
+
+
+def _flat(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """a: {b: 1} is another way to write a.b: 1."""
+    for name, value in section.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _warm_up(bag: Bag, image: Topic) -> dict[str, int]:

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bags through the node and back into bags, with the engine of ``red_engine`` in a process of its own."""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import red_engine
+import yaml
+from rich.console import Console
+from small_bags import HEIGHT, WIDTH, SmallBag, box, write_drive
+
+from mtl_perception.bags import Bag, stamp_ns
+from mtl_perception.ros.live import ReplayError, replay_live
+from mtl_perception.ros.offline import replay_offline
+from mtl_perception.ros.recording import Recording
+from mtl_perception.ros.replay import node_parameters, report_table
+from mtl_perception.resources import resource
+
+RED_NODE = (sys.executable, red_engine.__file__)
+DATA_TOPICS = {
+    "/perception/detections": "vision_msgs/msg/Detection2DArray",
+    "/perception/segmentation/mask": "sensor_msgs/msg/Image",
+    "/perception/segmentation/confidence": "sensor_msgs/msg/Image",
+    "/perception/depth/image_rect": "sensor_msgs/msg/Image",
+    "/perception/depth/camera_info": "sensor_msgs/msg/CameraInfo",
+    "/perception/status": "mtl_perception/msg/PerceptionStatus",
+}
+LABEL_INFO = "/perception/segmentation/label_info"
+
+
+def offline(drive: Path, out: Path, **options):
+    recording = Recording(out)
+    with Bag(drive) as bag:
+        image = bag.find_image()
+        parameters = node_parameters(resource("config/robot.yaml"))
+        try:
+            return replay_offline(
+                bag,
+                image,
+                bag.find_camera_info(image),
+                red_engine.RedEngine(),
+                recording,
+                parameters,
+                **options,
+            )
+        finally:
+            recording.close()
+
+
+def live(drive: Path, out: Path, delay_s: float = 0.0, **options):
+    recording = Recording(out)
+    with Bag(drive) as bag:
+        image = bag.find_image()
+        try:
+            return replay_live(
+                bag,
+                image,
+                bag.find_camera_info(image),
+                {"model": str(delay_s)},
+                recording,
+                node_command=RED_NODE,
+                **options,
+            )
+        finally:
+            recording.close()
+
+
+def read(path: Path, *topics: str) -> list:
+    with Bag(path) as bag:
+        return [(message, bag.deserialize(message)) for message in bag.messages(*topics or tuple(bag.topics))]
+
+
+@pytest.fixture(scope="module")
+def drive(tmp_path_factory) -> Path:
+    return write_drive(tmp_path_factory.mktemp("bags") / "drive", 8)
+
+
+def test_offline_is_the_same_twice_to_the_bit(drive, tmp_path):
+    reports = [offline(drive, tmp_path / name / "outputs", overlay=True) for name in ("first", "second")]
+    first, second = ((tmp_path / name / "outputs/outputs.mcap").read_bytes() for name in ("first", "second"))
+    assert first == second
+    assert [report.frames_processed for report in reports] == [8, 8]
+    assert [frame.stamp_ns for frame in reports[0].frames] == [frame.stamp_ns for frame in reports[1].frames]
+
+
+def test_offline_records_every_topic_of_every_frame(drive, tmp_path):
+    offline(drive, tmp_path / "out")
+    with Bag(tmp_path / "out") as bag:
+        assert {name: topic.type for name, topic in bag.topics.items() if name != LABEL_INFO} == DATA_TOPICS
+        assert all(topic.count == 8 for name, topic in bag.topics.items() if name != LABEL_INFO)
+        assert bag.topics[LABEL_INFO].count == 1
+        assert bag.topics[LABEL_INFO].qos[0].durability.name == "TRANSIENT_LOCAL"
+    with Bag(drive) as bag:
+        image = bag.find_image()
+        stamps = [frame.stamp_ns for frame in bag.frames(image, None)]
+    for topic in DATA_TOPICS:
+        messages = read(tmp_path / "out", topic)
+        assert [stamp_ns(message) for _, message in messages] == stamps
+        assert [recorded.time_ns for recorded, _ in messages] == stamps
+        assert {message.header.frame_id for _, message in messages} == {"camera_color_optical_frame"}
+
+
+def test_recorded_results_are_those_of_the_engine(drive, tmp_path):
+    offline(drive, tmp_path / "out")
+    for number, (_, message) in enumerate(read(tmp_path / "out", "/perception/detections")):
+        x1, y1, x2, y2 = box(number)
+        (found,) = message.detections
+        assert found.results[0].hypothesis.class_id == "cup"
+        center = found.bbox.center.position
+        assert (center.x, center.y) == pytest.approx(((x1 + x2) / 2, (y1 + y2) / 2), abs=1.5)
+    for number, (_, message) in enumerate(read(tmp_path / "out", "/perception/depth/image_rect")):
+        depth_m = message.data.view(np.float32).reshape(HEIGHT, WIDTH)
+        x1, y1, x2, y2 = box(number)
+        assert depth_m[(y1 + y2) // 2, (x1 + x2) // 2] == pytest.approx(1.5)
+        assert depth_m[0, 0] == pytest.approx(3.0)
+
+
+def test_recordings_hold_what_ros2_bag_reads(drive, tmp_path):
+    offline(drive, tmp_path / "out")
+    content = yaml.safe_load((tmp_path / "out/metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    assert content["storage_identifier"] == "mcap" and content["version"] == 9
+    hashes = {
+        entry["topic_metadata"]["name"]: entry["topic_metadata"]["type_description_hash"]
+        for entry in content["topics_with_message_count"]
+    }
+    assert hashes["/perception/detections"] == (
+        "RIHS01_214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968"
+    )
+    assert {
+        e["topic_metadata"]["offered_qos_profiles"][0]["reliability"]
+        for e in content["topics_with_message_count"]
+    } == {"reliable"}
+
+
+def test_live_gives_what_offline_gives(drive, tmp_path):
+    report = live(drive, tmp_path / "live", rate=0.5)
+    offline(drive, tmp_path / "offline")
+    assert (report.frames_in, report.frames_lost, report.frames_rejected) == (8, 0, 0)
+    assert report.frames_processed + report.frames_dropped == 8 and report.frames_processed >= 4
+    assert (report.model, report.device, report.precision) == ("red", "cpu", "float32")
+    for topic in (LABEL_INFO, *DATA_TOPICS):
+        if topic == "/perception/status":
+            continue
+        expected = {stamp_ns(m): m for _, m in read(tmp_path / "offline", topic)}
+        for recorded, message in read(tmp_path / "live", topic):
+            if topic == LABEL_INFO:
+                assert [c.class_name for c in message.class_map] == red_engine.STUFF
+                continue
+            np.testing.assert_equal(asdict(message), asdict(expected[stamp_ns(message)]))
+            assert 0 <= recorded.time_ns - stamp_ns(message) < 60e9
+    stages = report.percentiles_ms()
+    assert list(stages)[-1] == "whole" and {"decode", "network", "publish"} <= set(stages)
+    assert stages["whole"]["p99"] >= stages["whole"]["p50"] >= stages["network"]["p50"]
+
+
+def test_a_slow_network_drops_frames_and_says_so(tmp_path):
+    drive = write_drive(tmp_path / "drive", 20, rate_hz=20, truth=False)
+    report = live(drive, tmp_path / "live", delay_s=0.3)
+    assert report.frames_in == 20 and report.frames_dropped >= 8
+    assert report.frames_processed + report.frames_dropped == 20
+    # The newest frame wins, so the last one is always among the results.
+    stamps = [stamp_ns(message) for _, message in read(tmp_path / "live", "/perception/status")]
+    with Bag(drive) as bag:
+        assert stamps[-1] == [frame.stamp_ns for frame in bag.frames(bag.find_image(), None)][-1]
+    ages_s = [message.frame_age_s for _, message in read(tmp_path / "live", "/perception/status")]
+    assert max(ages_s) < 60, "the node runs in the bag's time"
+    table = io.StringIO()
+    Console(file=table, width=100).print(report_table(report))
+    assert f"20 frames in, {report.frames_processed} processed" in table.getvalue()
+
+
+def test_raw_images_in_a_database_with_a_bad_one_among_them(tmp_path):
+    with SmallBag(tmp_path / "drive", "SQLITE3") as bag:
+        for frame in range(5):
+            if frame == 2:
+                bag.write_raw(frame, pixels=np.zeros((HEIGHT, WIDTH, 2), np.uint8))  # rgb8 has three bytes
+            else:
+                bag.write_raw(frame)
+    report = live(tmp_path / "drive", tmp_path / "live", rate=0.5)
+    assert report.frames_in == 5 and report.frames_rejected == 1 and report.frames_lost == 0
+    assert offline(tmp_path / "drive", tmp_path / "offline").frames_rejected == 1
+
+
+def test_a_node_that_cannot_start_is_quoted_and_leaves_no_bag(drive, tmp_path):
+    recording = Recording(tmp_path / "out")
+    with (
+        Bag(drive) as bag,
+        pytest.raises(ReplayError, match="(?s)exit status 1.*the model is broken, expected a whole"),
+    ):
+        try:
+            replay_live(bag, bag.find_image(), None, {"model": "broken"}, recording, node_command=RED_NODE)
+        finally:
+            recording.close()
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_node_that_dies_ends_the_replay_and_keeps_what_came(tmp_path):
+    drive = write_drive(tmp_path / "drive", 60, truth=False)
+    killed = []
+
+    def kill_node(report):
+        if report.frames_processed >= 2 and not killed:
+            for line in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split():
+                command = Path(f"/proc/{line}/cmdline").read_bytes().decode()
+                if red_engine.__file__ in command:
+                    killed.append(int(line))
+                    os.kill(int(line), signal.SIGTERM)
+
+    with pytest.raises(ReplayError, match="the node ended"):
+        live(drive, tmp_path / "out", on_progress=kill_node)
+    assert killed
+    assert len(read(tmp_path / "out", "/perception/status")) >= 2
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_replay_leaves_a_whole_bag_and_no_node(tmp_path, end):
+    drive = write_drive(tmp_path / "drive", 600, truth=False)
+    code = (
+        "import sys; from test_replay import live; from pathlib import Path\n"
+        "def show(report): print('processed', report.frames_processed, flush=True)\n"
+        f"report = live(Path({str(drive)!r}), Path({str(tmp_path / 'out')!r}), on_progress=show)\n"
+        "print('interrupted', report.interrupted)"
+    )
+    here = Path(__file__).parent
+    environment = os.environ | {"PYTHONPATH": f"{here}:{here.parent}:{os.environ['PYTHONPATH']}"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment
+    )
+    for line in process.stdout:
+        if line == "processed 3\n":
+            break
+    process.send_signal(end)
+    rest, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "interrupted True" in rest
+    with Bag(tmp_path / "out") as bag:
+        assert 3 <= bag.topics["/perception/status"].count < 600
+    assert "Traceback" not in (tmp_path / "out/node.log").read_text()
+    namespace = re.search(r"replay_\d+", (tmp_path / "out/node.log").read_text()).group()
+    assert not _processes_with(namespace)
+
+
+def _processes_with(text: str) -> list[str]:
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if text in file.read_bytes().decode(errors="replace"):
+                found.append(file.parent.name)
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
