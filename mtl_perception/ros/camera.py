@@ -39,6 +39,7 @@ class Camera:
         self.newest = NewestFrame()
         self.started_s = time.monotonic()
         self.last_frame_s: float | None = None
+        self.last_interval_s = 0.0
         self.image_size: tuple[int, int] | None = None
         self._qos = QoSProfile(
             depth=parameters["input.depth"], reliability=ReliabilityPolicy.get_from_short_key(parameters["input.reliability"])
@@ -107,9 +108,12 @@ class Camera:
         return None
 
     def _on_image(self, serialised: bytes) -> None:
-        self.last_frame_s = time.monotonic()
+        now_s = time.monotonic()
+        if self.last_frame_s is not None:
+            self.last_interval_s = now_s - self.last_frame_s
+        self.last_frame_s = now_s
         self._counts.received += 1
-        self._counts.dropped += self.newest.put(Frame(serialised, self.last_frame_s))
+        self._counts.dropped += self.newest.put(Frame(serialised, now_s))
 
     def _on_lost(self, event: QoSMessageLostInfo) -> None:
         self._counts.lost += event.total_count_change

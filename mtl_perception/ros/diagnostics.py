@@ -24,6 +24,7 @@ PERIOD_S = 0.5
 """Twice a second: with a second of patience, a camera that stops is named within two."""
 
 PATIENCE_S = 1.0
+_MISSING_FRAMES, _LONGEST_PATIENCE_S = 3, 10.0  # for a camera that is slower than once a second
 _WINDOW_S = 5.0
 _STALE_AGE_S = 1.0
 _NOTABLE_LOSS = 0.05
@@ -91,8 +92,7 @@ def camera_status(node_name: str, camera: Camera, counts: FrameCounts, recent: C
     problems: list[tuple[bytes, str]] = []
 
     silent_s = time.monotonic() - (camera.last_frame_s or camera.started_s)
-    patience_s = max(PATIENCE_S, 3 * period_s / change.received) if change.received else PATIENCE_S
-    silent = silent_s > patience_s
+    silent = silent_s > min(max(PATIENCE_S, _MISSING_FRAMES * camera.last_interval_s), _LONGEST_PATIENCE_S)
     sources = camera.sources()
     mismatched = [source for source in sources if source.mismatch]
     problems += [(ERROR if silent else WARN, f"{source.node} {source.mismatch}") for source in mismatched]

@@ -85,7 +85,7 @@ class FrameAge:
 
 
 class Stopwatch:
-    """Durations of consecutive stages, in seconds."""
+    """How long each stage took, in seconds; a stage that comes several times adds up."""
 
     def __init__(self, started_s: float) -> None:
         self._last_s = started_s
@@ -93,7 +93,7 @@ class Stopwatch:
 
     def lap(self, stage: str) -> None:
         now_s = time.monotonic()
-        self.stage_s[stage] = now_s - self._last_s
+        self.stage_s[stage] = self.stage_s.get(stage, 0.0) + now_s - self._last_s
         self._last_s = now_s
 
     def take_over(self, stage_s: dict[str, float]) -> None:

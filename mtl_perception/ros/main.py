@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from typing import Any
 
 import rclpy
 from rclpy.exceptions import ParameterException
@@ -12,6 +13,7 @@ from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
+from mtl_perception.resources import find_model
 from mtl_perception.ros.node import LoadEngine, PerceptionNode
 
 _WAKE_EVERY_S = 0.2
@@ -23,22 +25,18 @@ def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -
 
     Args:
         args: ROS arguments (``--ros-args -p model:=... --params-file ...``); None for those of the process.
-        load_engine: how to load a model; None for ``Engine.load``.
+        load_engine: from the parameters (model, device, precision) to an engine; None for the shipped kind.
 
     Returns:
         The process's exit status: 1 when a parameter is wrong or the node could not start itself.
     """
-    if load_engine is None:
-        from mtl_perception.inference.engine import Engine
-
-        load_engine = Engine.load
     # The worker holds the interpreter lock while it fills messages: let the camera's callback in sooner.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # Own handlers: rclpy's end the context first, and then the node could no longer say goodbye to its peers.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stop = _StopOnSignal()
     try:
-        return _run(load_engine, stop)
+        return _run(load_engine or _load_engine, stop)
     except ParameterException as error:
         rclpy.logging.get_logger("perception").fatal(str(error))
         return 1
@@ -62,6 +60,12 @@ def _run(load_engine: LoadEngine, stop: _StopOnSignal) -> int:
             node.trigger_shutdown()
         node.destroy_node()
         executor.shutdown()
+
+
+def _load_engine(model: str, device: str, precision: str) -> Any:
+    from mtl_perception.inference.engine import Engine  # torch takes seconds to import
+
+    return Engine.load(find_model(model), device, precision)
 
 
 def _autostart(node: PerceptionNode) -> bool:

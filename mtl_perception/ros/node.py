@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
+from lifecycle_msgs.srv import ChangeState
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool
 
@@ -26,8 +29,12 @@ from mtl_perception.ros.parameters import Parameters
 from mtl_perception.ros.pipeline import Pipeline, Trace
 
 LoadEngine = Callable[[str, str, str], Any]
-"""(model, device, precision) to an engine: ``mtl_perception.inference.engine.Engine.load``."""
+"""(model, device, precision), as the parameters say them, to an engine."""
 
+_WARM_UP_SIZE = (480, 640)
+"""Height and width; the engine fits images of any size into its own."""
+
+RCLError = rclpy_implementation.RCLError
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
@@ -48,6 +55,8 @@ class PerceptionNode(LifecycleNode):
         self._counts, self._recent, self._trace = FrameCounts(), Recent(), Trace()
         self.configure_error = ""
         self.is_finalized = False
+        change_state = self._service_change_state
+        change_state.callback = partial(self._refuse_the_impossible, change_state.callback)
         Diagnostics(self, self._report)
         self.create_service(SetBool, "~/enable", self._on_enable)
 
@@ -84,14 +93,12 @@ class PerceptionNode(LifecycleNode):
 
     def _configure(self) -> None:
         parameters, log = self.parameters, self.get_logger()
-        if not parameters["model"]:
-            raise ValueError("the parameter model is empty, expected the path of a checkpoint (.safetensors)")
         self._engine = self._load_engine(parameters["model"], parameters["device"], parameters["precision"])
         parameters.model_tasks = tuple(self._engine.tasks)
         reason = parameters.check_tasks(parameters["tasks"])
         if reason:
             raise ValueError(reason)
-        self._engine.warm_up(parameters["warm_up.height"], parameters["warm_up.width"])
+        self._engine.warm_up(*_WARM_UP_SIZE)
         self._counts, self._recent, self._trace = FrameCounts(), Recent(), Trace()
         self._outputs = Outputs(self, parameters, self._engine.card)
         log.info(f"{self._engine.card.name} on {self._engine.device} in {self._engine.precision}, tasks {', '.join(self._engine.tasks)}")
@@ -122,6 +129,18 @@ class PerceptionNode(LifecycleNode):
         if self._engine is not None:
             self._engine.close()
         self._outputs = self._engine = self.parameters.model_tasks = None
+
+    def _refuse_the_impossible(
+        self, change_state: Callable, request: ChangeState.Request, response: ChangeState.Response
+    ) -> ChangeState.Response:
+        """A transition that the present state does not have raises in rclpy, and would end the process."""
+        try:
+            return change_state(request, response)
+        except RCLError as error:
+            wanted = request.transition.label or request.transition.id
+            self.get_logger().warning(f"transition {wanted} refused, it is not possible in this state: {error}")
+            response.success = False
+            return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._enabled = request.data

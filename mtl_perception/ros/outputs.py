@@ -6,12 +6,12 @@ Images and detections leave serialised (``cdr.py``), which ``publish`` takes lik
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rclpy.lifecycle import LifecycleNode
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -64,10 +64,11 @@ class Outputs:
         wanted = {task for writer in self._writers if writer.is_read for task in writer.tasks}
         return tuple(task for task in enabled if task in wanted or OverlayWriter.EVERY_TASK in wanted)
 
-    def fill(self, result: Result) -> list[tuple[Any, Any]]:
-        """(publisher, message) for every topic that is read and has something to say."""
-        filled = [(writer.publisher, writer.fill(result)) for writer in self._writers if writer.is_read]
-        return [(publisher, message) for publisher, message in filled if message is not None]
+    def fill(self, result: Result) -> Iterator[tuple[LifecyclePublisher, Any]]:
+        """(publisher, message) for every topic that is read and has something to say, one after the other."""
+        for writer in self._writers:
+            if writer.is_read and (message := writer.fill(result)) is not None:
+                yield writer.publisher, message
 
     def publish_labels(self) -> None:
         """Say once what the ids in the mask mean; late subscribers get it too."""
@@ -92,7 +93,7 @@ class _Writer:
 
     tasks: tuple[str, ...] = ()
 
-    def __init__(self, publisher) -> None:
+    def __init__(self, publisher: LifecyclePublisher) -> None:
         self.publisher = publisher
 
     @property
@@ -105,7 +106,7 @@ class DetectionsWriter(_Writer):
 
     tasks = ("detection",)
 
-    def __init__(self, publisher, labels: Sequence[str]) -> None:
+    def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str]) -> None:
         super().__init__(publisher)
         self._labels = labels
 
@@ -139,7 +140,7 @@ class DepthWriter(_Writer):
 
     tasks = ("depth",)
 
-    def __init__(self, publisher, encoding: str) -> None:
+    def __init__(self, publisher: LifecyclePublisher, encoding: str) -> None:
         super().__init__(publisher)
         self._encoding = encoding
 
@@ -168,7 +169,7 @@ class OverlayWriter(_Writer):
     EVERY_TASK = "*"
     tasks = (EVERY_TASK,)
 
-    def __init__(self, publisher, card: Any) -> None:
+    def __init__(self, publisher: LifecyclePublisher, card: Any) -> None:
         super().__init__(publisher)
         self._card = card
 

@@ -86,11 +86,10 @@ class Pipeline:
             self._engine.score_threshold = self._parameters["score_threshold"]
             scene = self._engine(image_rgb, intrinsics, tasks)
             watch.take_over(scene.stage_s)
-            messages = self._outputs.fill(Result(header, image_rgb, intrinsics, scene))
-            watch.lap("fill")
-            for publisher, output in messages:
-                publisher.publish(output)
-            watch.lap("publish")
+            for publisher, output in self._outputs.fill(Result(header, image_rgb, intrinsics, scene)):
+                watch.lap("fill")
+                publisher.publish(output)  # on its way while the next one is filled
+                watch.lap("publish")
             self._counts.processed += 1
         else:
             self._counts.unneeded += 1

@@ -77,6 +77,11 @@ class Peer:
         """The newest diagnostic status of ``camera``, ``calibration`` or ``model``."""
         return self.diagnostics.get(f"{node_name.lstrip('/')}: {part}")
 
+    def says(self, node_name: str, part: str, words: str) -> bool:
+        """Whether the newest diagnostics of a part of the node contain these words."""
+        status = self.status(node_name, part)
+        return status is not None and words in status.message
+
     def messages(self) -> dict[str, str]:
         return {name: status.message for name, status in self.diagnostics.items()}
 

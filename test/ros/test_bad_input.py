@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every bad input is named in /diagnostics, costs only itself, and the node goes on."""
+
+import math
+import time
+
+import cv2
+import numpy as np
+import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
+from peer import BEST_EFFORT, RELIABLE, camera_info, compressed, image
+from sensor_msgs.msg import CameraInfo, Image
+
+from mtl_perception.msg import PerceptionStatus
+
+PIXELS = np.full((48, 64, 3), 80, np.uint8)
+JPEG = cv2.imencode(".jpg", PIXELS)[1].tobytes()
+
+
+@pytest.fixture(scope="module")
+def raw(peer, start_node):
+    node = start_node()
+    peer.subscribe(f"{node.name}/segmentation/mask", Image)
+    node.masks = peer.subscribe(f"{node.name}/segmentation/mask", Image)
+    node.statuses = peer.subscribe(f"{node.name}/status", PerceptionStatus)
+    node.send = lambda message=None: peer.publish(f"{node.name}/image", message or image(PIXELS))
+    peer.until(lambda: node.masks, "a mask", every=node.send)
+    return node
+
+
+def changed(**fields) -> Image:
+    message = image(PIXELS)
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: changed(step=100), "step is 100 bytes, expected at least 192 for 64 pixels of bgr8"),
+        (lambda: changed(height=100), "data has 9216 bytes, expected 19200 for 100 rows"),
+        (lambda: changed(encoding="bgr9"), "unknown encoding 'bgr9', expected one of rgb8"),
+        (lambda: changed(width=0, height=0, step=0), "image is 0x0, expected at least one pixel"),
+        (lambda: changed(encoding="mono16", step=64), "step is 64 bytes, expected at least 128"),
+    ],
+)
+def test_a_bad_image_is_named_and_dropped(peer, raw, make, words):
+    """A good image follows every bad one: the node goes on."""
+    raw.masks.clear()
+
+    def send():
+        raw.send(make())
+        peer.spin_for(0.02)
+        raw.send()
+
+    peer.until(lambda: peer.says(raw.name, "camera", words) and len(raw.masks) >= 3, words, every=send)
+    assert peer.status(raw.name, "camera").level != DiagnosticStatus.OK
+    assert raw.statuses[-1].frames_rejected > 0
+
+
+def test_big_endian_16_bit_is_understood(peer, raw):
+    raw.masks.clear()
+    grey = np.arange(48 * 64).reshape(48, 64).astype(">u2")
+    big = image(grey, "mono16")
+    big.is_bigendian = 1
+    peer.until(lambda: len(raw.masks) >= 3, "masks", every=lambda: raw.send(big))
+
+
+@pytest.mark.parametrize("bad", [0.0, math.nan])
+def test_a_bad_camera_info_is_named_and_depth_goes_on(peer, start_node, bad):
+    node = start_node()
+    depths = peer.subscribe(f"{node.name}/depth/image_rect", Image)
+    infos = peer.subscribe(f"{node.name}/depth/camera_info", CameraInfo)
+
+    def show(fx):
+        peer.publish(f"{node.name}/camera_info", camera_info(64, 48, fx))
+        peer.publish(f"{node.name}/image", image(PIXELS))
+
+    peer.until(lambda: peer.says(node.name, "calibration", f"fx is {bad}") and depths, "diagnostics", every=lambda: show(bad))
+    assert peer.status(node.name, "calibration").level == DiagnosticStatus.WARN
+    assert infos == []
+    peer.until(lambda: infos and peer.says(node.name, "calibration", "calibrated"), "a camera_info that is good again", every=lambda: show(500.0))
+
+
+@pytest.mark.parametrize(
+    ("data", "words"), [(JPEG[: len(JPEG) // 2], "is truncated"), (b"nothing", "expected a JPEG or PNG"), (b"", "expected a JPEG or PNG")]
+)
+def test_a_bad_compressed_image_is_named_and_dropped(peer, compressed_node, data, words):
+    node = compressed_node
+    node.masks.clear()
+
+    def send():
+        peer.publish(f"{node.name}/image/compressed", compressed(data))
+        peer.spin_for(0.02)
+        peer.publish(f"{node.name}/image/compressed", compressed(JPEG))
+
+    peer.until(lambda: peer.says(node.name, "camera", words) and len(node.masks) >= 3, words, every=send)
+
+
+@pytest.fixture(scope="module")
+def compressed_node(peer, start_node):
+    node = start_node("-p", "transport:=compressed")
+    node.masks = peer.subscribe(f"{node.name}/segmentation/mask", Image)
+    peer.until(lambda: node.masks, "a mask", every=lambda: peer.publish(f"{node.name}/image/compressed", compressed(JPEG)))
+    return node
+
+
+def test_a_network_that_fails_is_named(peer, start_node):
+    node = start_node(model="broken")
+    peer.subscribe(f"{node.name}/segmentation/mask", Image)
+    peer.until(
+        lambda: peer.says(node.name, "model", "RuntimeError: out of memory"),
+        "diagnostics",
+        every=lambda: peer.publish(f"{node.name}/image", image(PIXELS)),
+    )
+    assert peer.status(node.name, "model").level == DiagnosticStatus.ERROR
+
+
+def test_a_camera_that_is_missing_stops_and_comes_back(peer, start_node):
+    """Silence is named within two seconds, by the node's own words: it says for how long there was nothing."""
+    node = start_node()
+    send = lambda: peer.publish(f"{node.name}/image", image(PIXELS))  # noqa: E731
+    peer.until(lambda: peer.says(node.name, "camera", f"nobody publishes {node.name}/image"), "the missing camera named")
+    assert "remap" in peer.status(node.name, "camera").message
+    peer.until(lambda: peer.says(node.name, "calibration", "no camera_info on"), "the missing camera_info named")
+    peer.until(lambda: peer.says(node.name, "camera", "images per second"), "the camera noticed", every=send)
+    peer.until(lambda: peer.says(node.name, "camera", "no image for"), "the camera that stopped named")
+    message = peer.status(node.name, "camera").message
+    assert float(message.partition("no image for ")[2].split()[0]) < 2.0
+    assert "/peer" in message
+    peer.until(lambda: peer.status(node.name, "camera").level == DiagnosticStatus.OK, "the camera back", every=send)
+
+
+def test_incompatible_qos_is_named(peer, start_node):
+    node = start_node("-p", "input.reliability:=reliable")
+    send = lambda qos: peer.publish(f"{node.name}/image", image(PIXELS), qos)  # noqa: E731
+    peer.until(lambda: peer.says(node.name, "camera", "set input.reliability to best_effort"), "QoS named", every=lambda: send(BEST_EFFORT))
+    peer.until(lambda: peer.status(node.name, "camera").level == DiagnosticStatus.ERROR, "an error", every=lambda: send(BEST_EFFORT))
+    peer.silence(f"{node.name}/image")
+    peer.until(lambda: peer.status(node.name, "camera").level == DiagnosticStatus.OK, "images", every=lambda: send(RELIABLE))
+
+
+def test_wrong_message_type_is_named(peer, start_node):
+    node = start_node()
+    send = lambda: peer.publish(f"{node.name}/image", compressed(JPEG))  # noqa: E731
+    peer.until(lambda: peer.says(node.name, "camera", "publishes sensor_msgs/msg/CompressedImage"), "type named", every=send)
+    assert "transport" in peer.status(node.name, "camera").message
+
+
+def test_stale_and_unstamped_images_are_processed(peer, start_node):
+    node = start_node()
+    masks = peer.subscribe(f"{node.name}/segmentation/mask", Image)
+    peer.until(
+        lambda: peer.says(node.name, "camera", "images are stale") and masks,
+        "stale images named",
+        every=lambda: peer.publish(f"{node.name}/image", image(PIXELS, stamp_s=time.time() - 100)),
+    )
+    masks.clear()
+    peer.until(lambda: masks, "a mask of an image without a stamp", every=lambda: peer.publish(f"{node.name}/image", image(PIXELS, stamp_s=0)))

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters are declared with their range, documented in config/robot.yaml, and refused with a reason."""
+
+from pathlib import Path
+
+import pytest
+import rclpy
+import yaml
+from node_process import load_engine
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.exceptions import ParameterException
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+
+from mtl_perception.ros.node import PerceptionNode
+from mtl_perception.ros.parameters import SPECS
+
+ROBOT_YAML = Path(__file__).parents[2] / "config" / "robot.yaml"
+AT_RUN_TIME = {"tasks", "score_threshold", "max_frame_age"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ros():
+    rclpy.init()
+    yield
+    rclpy.shutdown()
+
+
+def make_node(**overrides) -> PerceptionNode:
+    return PerceptionNode(
+        load_engine, parameter_overrides=[Parameter(name.replace("__", "."), value=value) for name, value in overrides.items()]
+    )
+
+
+@pytest.fixture(scope="module")
+def node():
+    """Configured, so that the model's tasks are known."""
+    node = make_node(model="free")
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    yield node
+    node.trigger_shutdown()
+    node.destroy_node()
+
+
+def test_robot_yaml_has_every_parameter_at_its_default():
+    written = yaml.safe_load(ROBOT_YAML.read_text())["/**"]["ros__parameters"]
+    assert written == {spec.name: spec.default for spec in SPECS}
+
+
+def test_robot_yaml_says_which_can_change_at_run_time():
+    comment, marked = "", set()
+    for line in ROBOT_YAML.read_text().split("ros__parameters:")[1].splitlines():
+        if line.strip().startswith("#"):
+            comment += line
+        elif line.strip():
+            marked |= {line.partition(":")[0].strip()} if "Run time." in comment else set()
+            comment = ""
+    assert marked == {spec.name for spec in SPECS if spec.at_run_time} == AT_RUN_TIME
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+def test_descriptors_say_meaning_and_range(node, spec):
+    descriptor: ParameterDescriptor = node.describe_parameter(spec.name)
+    assert descriptor.description
+    assert descriptor.read_only == (spec.name not in AT_RUN_TIME)
+    ranges = len(descriptor.floating_point_range) + len(descriptor.integer_range)
+    assert ranges == (type(spec.default) in (int, float))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("score_threshold", 1.5, "score_threshold"),
+        ("score_threshold", float("nan"), "score_threshold"),
+        ("score_threshold", "high", "expected 'Type.DOUBLE' got 'Type.STRING'"),
+        ("max_frame_age", -1.0, "max_frame_age"),
+        ("tasks", ["detection", "depht"], "tasks has 'depht', expected 'all' or names out of detection, segmentation, depth"),
+        ("tasks", Parameter("tasks", Parameter.Type.STRING_ARRAY, []), "tasks is empty"),
+        ("device", "cpu", "read-only"),
+        ("transport", "compressed", "read-only"),
+    ],
+)
+def test_bad_changes_are_refused_with_a_reason(node, name, value, words):
+    before = node.get_parameter(name).value
+    parameter = value if isinstance(value, Parameter) else Parameter(name, value=value)
+    (result,) = node.set_parameters([parameter])
+    assert not result.successful
+    assert words in result.reason
+    assert node.get_parameter(name).value == before
+
+
+def test_good_changes_are_taken(node):
+    results = node.set_parameters(
+        [Parameter("score_threshold", value=0.7), Parameter("tasks", value=["depth"]), Parameter("max_frame_age", value=0.5)]
+    )
+    assert all(result.successful for result in results), results
+    assert node.parameters.tasks == ("depth",)
+    assert node.set_parameters([Parameter("tasks", value=["all"])])[0].successful
+    assert node.parameters.tasks == ("detection", "segmentation", "depth")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"transport": "zip"}, "transport is 'zip', expected one of raw, compressed"),
+        ({"precision": "int3"}, "precision is 'int3', expected one of auto, float32"),
+        ({"depth__encoding": "64FC1"}, "depth.encoding is '64FC1', expected one of 32FC1, 16UC1"),
+        ({"output__reliability": "maybe"}, "output.reliability is 'maybe', expected one of best_effort, reliable"),
+        ({"input__depth": 0}, "input.depth"),
+        ({"score_threshold": 1}, "score_threshold"),
+        ({"rectified": "yes"}, "rectified"),
+    ],
+)
+def test_bad_initial_values_are_refused(overrides, words):
+    with pytest.raises(ParameterException, match=words):
+        make_node(**overrides)
+
+
+def test_a_task_that_the_model_lacks_fails_configure():
+    node = make_node(model="free", tasks=["lanes"])
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert "tasks has 'lanes', expected 'all' or names out of detection" in node.configure_error
+    node.destroy_node()
