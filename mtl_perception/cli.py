@@ -28,17 +28,13 @@ Image = Annotated[
 CameraInfo = Annotated[
     str | None, typer.Option(help="CameraInfo topic; the one beside the image if not given.")
 ]
-ParamsFile = Annotated[
-    Path | None, typer.Option(help="ROS parameter file; config/robot.yaml if not given.")
-]
+ParamsFile = Annotated[Path | None, typer.Option(help="ROS parameter file; config/robot.yaml if not given.")]
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def run(
     context: typer.Context,
-    model: Annotated[
-        str | None, typer.Option(help="A shipped model's name, or a .safetensors file.")
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="A shipped model's name, or a .safetensors file.")] = None,
     params_file: ParamsFile = None,
 ) -> None:
     """Start the node. Further arguments go to ROS: --ros-args -r ~/image:=/camera/image_raw"""

@@ -18,7 +18,7 @@ from rich.progress import (
 
 
 @contextmanager
-def frame_progress(console: Console, what: str, total: int) -> Iterator[Callable[[int, str], None]]:
+def frame_progress(console: Console, what: str, total: int) -> Iterator[Callable[..., None]]:
     """Show a bar of ``total`` frames; gives ``show(done, note)``."""
     columns = (
         TextColumn("[bold]{task.description}"),

@@ -52,6 +52,9 @@ class BagTruth:
     def __len__(self) -> int:
         return len(self.stamps_ns)
 
+    def __contains__(self, stamp: int) -> bool:
+        return stamp in self._by_stamp
+
     def at(self, stamp: int) -> Truth | None:
         """What is true of the frame with this stamp (nanoseconds); None where nothing is known."""
         known = self._by_stamp.get(stamp)

@@ -22,6 +22,9 @@ MEASURES = {
 }
 """Task → measure → "higher" or "lower": which is better."""
 
+WEAKEST_SCORE = 0.01
+"""Boxes below it are left out of average precision: they are many and add next to nothing."""
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -142,7 +145,7 @@ def evaluate_engine(
 ) -> Evaluation:
     """Run the engine over samples and score it.
 
-    Average precision needs the weak boxes too, so the engine's score threshold is put to .01 meanwhile.
+    Average precision needs the weak boxes too, so the engine's score threshold is ``WEAKEST_SCORE`` meanwhile.
 
     Args:
         engine: a loaded ``Engine``.
@@ -151,7 +154,7 @@ def evaluate_engine(
     """
     card = engine.card
     evaluator = SceneEvaluator(card.detection_labels, card.segmentation_labels)
-    threshold, engine.score_threshold = engine.score_threshold, 0.01
+    threshold, engine.score_threshold = engine.score_threshold, WEAKEST_SCORE
     try:
         for image_rgb, intrinsics, truth in samples:
             scene = engine(image_rgb, intrinsics)

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report: one HTML file that needs nothing beside it."""
+
+from __future__ import annotations
+
+import base64
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from mtl_perception import __version__
+from mtl_perception.demo.charts import latency_chart, stage_bar
+from mtl_perception.drawing import class_color, colorize_depth
+from mtl_perception.evaluation.scenes import MEASURES
+
+if TYPE_CHECKING:
+    from mtl_perception.demo.run import DemoResult
+
+_EXTREMES = ("best", "median", "worst")
+_STAGES = ("wait", "decode", "preprocess", "network", "postprocess", "fill", "publish")
+_NAMES = {
+    "mAP": "mAP, IoU .50 to .95",
+    "AP50": "AP at IoU .50",
+    "AP75": "AP at IoU .75",
+    "AP_small": "mAP, small boxes",
+    "AP_medium": "mAP, medium boxes",
+    "AP_large": "mAP, large boxes",
+    "mIoU": "mean IoU",
+    "pixel_accuracy": "pixel accuracy",
+    "AbsRel": "AbsRel",
+    "RMSE": "RMSE, m",
+    "RMSElog": "RMSE of log",
+    "SILog": "SILog × 100",
+    "delta1": "δ < 1.25",
+    "delta2": "δ < 1.25²",
+    "delta3": "δ < 1.25³",
+}
+
+
+def write_report(result: DemoResult, film: Path, path: Path) -> None:
+    """Write the report of a demo.
+
+    Args:
+        result: what happened.
+        film: WebM file, taken into the report.
+        path: of the HTML file.
+    """
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters["score"] = _score
+    environment.filters["jpeg"] = _jpeg
+    page = environment.get_template("report.html.j2").render(_content(result, film))
+    path.write_text(page, encoding="utf-8")
+
+
+def _content(result: DemoResult, film: Path) -> dict[str, Any]:
+    report, percentiles = result.report, result.report.percentiles_ms()
+    medians = {stage: percentiles[stage]["p50"] for stage in _STAGES if stage in percentiles}
+    start_ns = result.stamps_ns[0]
+    times_s = [(frame.stamp_ns - start_ns) * 1e-9 for frame in report.frames]
+    processed = {frame.stamp_ns for frame in report.frames}
+    dropped_s = [(stamp - start_ns) * 1e-9 for stamp in result.stamps_ns if stamp not in processed]
+    latency_ms = [frame.latency_s * 1e3 for frame in report.frames]
+    extremes = [still for still in result.stills if still.caption in _EXTREMES]
+    return {
+        "result": result,
+        "report": report,
+        "version": __version__,
+        "percentiles": percentiles,
+        "stage_bar": Markup(stage_bar(medians)),
+        "latency_chart": Markup(latency_chart(times_s, latency_ms, dropped_s, result.duration_s)),
+        "film": _data_uri(film.read_bytes(), "video/webm"),
+        "stills": extremes or result.stills[:3],
+        "headline": _headline(result),
+        "score_rows": _score_rows(result),
+        "live_frames": max((values["frames"] for values in result.live.scores.values()), default=0),
+        "class_rows": _class_rows(result),
+        "depth_scale": _depth_scale(result),
+    }
+
+
+def _headline(result: DemoResult) -> list[dict[str, str]]:
+    """The few figures that stand on top."""
+    scores, report = result.every_frame.scores, result.report
+    figures = []
+    for task, measure, name, better in (
+        ("segmentation", "mIoU", "mean IoU", "higher is better"),
+        ("depth", "AbsRel", "depth AbsRel", "lower is better"),
+        ("detection", "AP50", "AP at IoU .50", "higher is better"),
+    ):
+        if task in scores:
+            figures.append({"value": _score(scores[task][measure]), "name": name, "remark": better})
+    whole = report.percentiles_ms().get("whole")
+    if whole:
+        remark = f"p99 {whole['p99']:.0f} ms, image out to last result in"
+        figures.append({"value": f"{whole['p50']:.0f} ms", "name": "median latency", "remark": remark})
+    remark = f"{report.frames_dropped} replaced by a newer one"
+    figures.append(
+        {
+            "value": f"{report.frames_processed}/{report.frames_in}",
+            "name": "frames in real time",
+            "remark": remark,
+        }
+    )
+    return figures
+
+
+def _score_rows(result: DemoResult) -> list[dict[str, Any]]:
+    rows = []
+    for task, values in result.every_frame.scores.items():
+        live = result.live.scores.get(task, {})
+        for index, (measure, direction) in enumerate(MEASURES[task].items()):
+            rows.append(
+                {
+                    "task": task if index == 0 else "",
+                    "name": _NAMES[measure],
+                    "arrow": "↑" if direction == "higher" else "↓",
+                    "better": f"{direction} is better",
+                    "every_frame": values[measure],
+                    "live": live.get(measure, math.nan),
+                }
+            )
+    return rows
+
+
+def _class_rows(result: DemoResult) -> list[dict[str, Any]]:
+    overlap = result.every_frame.scores.get("segmentation", {}).get("per_class", {})
+    precision = result.every_frame.scores.get("detection", {}).get("per_class", {})
+    return [
+        {
+            "name": name,
+            "color": "#{:02x}{:02x}{:02x}".format(*class_color(name)),
+            "iou": overlap.get(name, math.nan),
+            "ap": precision.get(name, math.nan),
+            "has_boxes": name in precision,
+        }
+        for name in dict.fromkeys((*overlap, *precision))
+    ]
+
+
+def _depth_scale(result: DemoResult) -> dict[str, Any]:
+    near_m, far_m = result.look.near_m, result.look.far_m
+    scale_m = np.geomspace(near_m, far_m, 256, dtype=np.float32)[None].repeat(2, axis=0)
+    ticks_m = [value for value in (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64) if near_m <= value <= far_m]
+    ticks = [{"name": f"{m:g} m", "place": math.log(m / near_m) / math.log(far_m / near_m)} for m in ticks_m]
+    return {"picture": _png(colorize_depth(scale_m, near_m, far_m)), "ticks": ticks}
+
+
+def _score(value: float) -> str:
+    """Three digits without the leading zero's noise; – where there is none."""
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def _jpeg(picture_rgb: np.ndarray) -> str:
+    encoded = cv2.imencode(
+        ".jpg", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85]
+    )[1]
+    return _data_uri(encoded.tobytes(), "image/jpeg")
+
+
+def _png(picture_rgb: np.ndarray) -> str:
+    return _data_uri(
+        cv2.imencode(".png", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR))[1].tobytes(), "image/png"
+    )
+
+
+def _data_uri(data: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
