@@ -99,7 +99,7 @@ def train(config: TrainingConfig, console: Console | None = None) -> Path:
     seen = 0
 
     def save() -> None:
-        card.training.update(images=len(folder), steps=clock.step, samples=seen, device=_device_name(device))
+        card.training.update(images=len(ImageFolder(config.data)), steps=clock.step, samples=seen, device=_device_name(device))
         card.training["minutes"] = round((time.monotonic() - clock.started_s) / 60, 1)
         save_checkpoint(config.output, average.module, card)
 
@@ -110,7 +110,7 @@ def train(config: TrainingConfig, console: Console | None = None) -> Path:
     recent: dict[str, float] = {}
     try:
         with progress:
-            for stage, batch in _batches(config, folder, clock, network):
+            for stage, batch in _batches(config, clock, network):
                 for group in optimizer.param_groups:
                     group["lr"] = clock.learning_rate
                 values = _step(network, optimizer, batch, config, device)
@@ -132,12 +132,13 @@ def train(config: TrainingConfig, console: Console | None = None) -> Path:
     return config.output
 
 
-def _batches(config: TrainingConfig, folder: ImageFolder, clock: _Clock, network: nn.Module) -> Iterator[tuple[Stage, Batch]]:
+def _batches(config: TrainingConfig, clock: _Clock, network: nn.Module) -> Iterator[tuple[Stage, Batch]]:
     """Batches of each stage in turn, until its share of the schedule is reached."""
     for number, stage in enumerate(config.stages):
         if clock.share >= stage.until:
             continue
-        data = _Augmented(folder, stage, config.seed * 1000 + number, 10**9)
+        # Read again at each stage: a data set that is still being rendered has grown by then.
+        data = _Augmented(ImageFolder(config.data), stage, config.seed * 1000 + number, 10**9)
         loader = DataLoader(
             data,
             batch_size=stage.batch_size,

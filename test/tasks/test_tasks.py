@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every task promises: losses that ignore what is not labelled, and decoding that gives back the truth."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from mtl_perception.data.batch import Batch, collate
+from mtl_perception.data.folder import ImageFolder
+from mtl_perception.data.sample import Sample
+from mtl_perception.geometry import Intrinsics, View
+from mtl_perception.network import MultiTaskNetwork
+from mtl_perception.tasks import DecodeOptions, build_task
+from mtl_perception.training.losses import task_losses
+from model import tiny_network
+from shapes import DETECTION_LABELS, SEGMENTATION_LABELS, write_shapes
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
+    folder = ImageFolder(write_shapes(tmp_path_factory.mktemp("shapes"), 4))
+    return [folder[i] for i in range(4)]
+
+
+def without(sample: Sample, *tasks: str) -> Sample:
+    return replace(sample, labels={k: v for k, v in sample.labels.items() if k not in tasks})
+
+
+def gradients(network: MultiTaskNetwork, batch: Batch, task: str) -> dict[str, torch.Tensor]:
+    """Gradients of one task's loss with respect to every parameter, batch norms running on fixed statistics."""
+    network.zero_grad()
+    raw = network(batch.images)
+    sum(task_losses(raw, batch, network.tasks)[task].values()).backward()
+    return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("removed", ["detection", "segmentation", "depth"])
+def test_removing_one_tasks_labels_changes_no_other_tasks_gradient(samples: list[Sample], removed: str) -> None:
+    network = tiny_network()
+    some = [without(samples[0], removed), samples[1], without(samples[2], removed), samples[3]]
+    whole, partial = collate(samples, network.tasks), collate(some, network.tasks)
+    for task in network.tasks:
+        if task == removed:
+            continue
+        torch.testing.assert_close(gradients(network, partial, task), gradients(network, whole, task), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("task", ["detection", "segmentation", "depth"])
+def test_an_unlabelled_sample_weighs_nothing_in_its_tasks_loss(samples: list[Sample], task: str) -> None:
+    network = tiny_network()
+    mixed = collate([samples[0], without(samples[1], task), samples[2]], network.tasks)
+    only = collate([samples[0], samples[2]], network.tasks)
+    with torch.no_grad():
+        expected = task_losses(network(only.images), only, network.tasks)[task]
+        torch.testing.assert_close(task_losses(network(mixed.images), mixed, network.tasks)[task], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_task_without_any_label_is_left_out_not_zero(samples: list[Sample]) -> None:
+    network = tiny_network()
+    batch = collate([without(s, "depth") for s in samples], network.tasks)
+    assert set(task_losses(network(batch.images), batch, network.tasks)) == {"detection", "segmentation"}
+
+
+def test_losses_are_finite_where_there_is_nothing_to_learn_from(samples: list[Sample]) -> None:
+    network = tiny_network()
+    empty = replace(
+        samples[0],
+        labels={
+            "detection": type(samples[0].labels["detection"])(np.zeros((0, 4), np.float32), np.zeros(0, np.int64)),
+            "segmentation": np.full_like(samples[0].labels["segmentation"], 255),
+            "depth": np.zeros_like(samples[0].labels["depth"]),
+        },
+    )
+    batch = collate([empty, empty], network.tasks)
+    losses = task_losses(network(batch.images), batch, network.tasks)
+    # An image known to hold nothing still teaches the detector; the dense tasks have no pixel to learn from.
+    assert set(losses) == {"detection"}
+    assert all(torch.isfinite(v) for v in losses["detection"].values())
+
+
+def identity_view(width: int, height: int, focal_px: float | None = 300.0) -> View:
+    return View(width, height, 1.0, width, height, width, height, focal_px)
+
+
+def test_depth_decodes_to_the_metres_it_was_trained_on(samples: list[Sample]) -> None:
+    task = build_task("depth", {"min_m": 0.1, "max_m": 30.0, "canonical_focal_px": 300.0})
+    depth_m = F.interpolate(torch.rand(1, 1, 6, 8) * 5 + 0.5, (24, 32), mode="bilinear")
+    canonical = depth_m * 300.0 / 150.0
+    place = (canonical.log() - np.log(0.1)) / (np.log(30.0) - np.log(0.1))
+    decoded = task.decode({"z": torch.logit(place)}, identity_view(32, 24, 150.0), DecodeOptions())
+    np.testing.assert_allclose(decoded.depth_m, depth_m[0, 0].numpy(), rtol=1e-4)
+
+
+def test_depth_loss_is_zero_only_for_the_right_focal_length() -> None:
+    task = build_task("depth", {})
+    depth_m, focal_px = torch.full((1, 16, 16), 2.0), torch.tensor([450.0])
+    canonical = 2.0 * 300.0 / 450.0
+    place = (np.log(canonical) - np.log(0.1)) / (np.log(30.0) - np.log(0.1))
+    raw = {"z": torch.full((1, 1, 4, 4), float(np.log(place / (1 - place)))), "log_scale": torch.zeros(1, 1, 4, 4)}
+    right = task.loss(raw, {"depth_m": depth_m}, torch.tensor([True]), focal_px)
+    wrong = task.loss(raw, {"depth_m": depth_m}, torch.tensor([True]), focal_px * 2)
+    assert float(right["log_l1"].total / right["log_l1"].count) < 1e-5
+    assert float(wrong["log_l1"].total / wrong["log_l1"].count) == pytest.approx(np.log(2), rel=1e-4)
+    assert float(wrong["gradient"].total) == pytest.approx(0, abs=1e-4)
+
+
+def test_segmentation_decodes_to_the_winning_class() -> None:
+    task = build_task("segmentation", {"labels": SEGMENTATION_LABELS})
+    logits = torch.full((1, 4, 6, 8), -8.0)
+    logits[:, 2, :, :4], logits[:, 1, :, 4:] = 8.0, 8.0
+    decoded = task.decode({"logits": logits}, identity_view(32, 24), DecodeOptions())
+    assert (decoded.mask[:, :14] == 2).all()
+    assert (decoded.mask[:, 18:] == 1).all()
+    assert (decoded.confidence[:, :12] == 255).all()
+    # Halfway between the two, neither is sure.
+    assert decoded.confidence[:, 15:17].max() < 170
+
+
+def test_detection_decodes_to_the_box_and_suppresses_its_double() -> None:
+    task = build_task("detection", {"labels": DETECTION_LABELS, "nms_iou": 0.6})
+    logits = torch.full((1, 4, 2), -9.0)
+    logits[0, 0, 1], logits[0, 1, 1], logits[0, 2, 0] = 3.0, 2.0, 1.0
+    boxes = torch.tensor([[[10, 10, 50, 40], [11, 10, 50, 40], [10, 10, 50, 40], [0, 0, 9, 9]]]).float()
+    # The image fills 64×48 of an input of 64×64 and is twice as large in the original.
+    view = View(128, 96, 0.5, 64, 48, 64, 64, None)
+    decoded = task.decode({"class_logits": logits, "boxes_xyxy": boxes}, view, DecodeOptions(score_threshold=0.3))
+    assert decoded.class_ids.tolist() == [1, 0]
+    assert decoded.boxes_xyxy.tolist() == [[20, 20, 100, 80], [20, 20, 100, 80]]
+    few = task.decode({"class_logits": logits, "boxes_xyxy": boxes}, view, DecodeOptions(0.3, max_detections=1))
+    assert few.class_ids.tolist() == [1]
+
+
+def test_a_view_of_another_shape_is_padded_and_cut_back() -> None:
+    view = View.fit(1280, 720, 384, 288, 32, Intrinsics(1280, 720, 900, 900, 639.5, 359.5))
+    assert (view.content_width, view.content_height) == (384, 216)
+    assert (view.input_width, view.input_height) == (384, 224)
+    assert view.focal_px == pytest.approx(270)
+    task = build_task("segmentation", {"labels": SEGMENTATION_LABELS})
+    logits = torch.zeros(1, 4, 56, 96)
+    logits[:, 3, :54] = 9.0  # the content: 216 of 224 rows
+    logits[:, 0, 54:] = 30.0  # the padding must not leak in
+    mask = task.decode({"logits": logits}, view, DecodeOptions()).mask
+    assert mask.shape == (720, 1280)
+    assert (mask[:700] == 3).all()
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "words"),
+    [
+        ("segmentation", {"labels": ["a", "b"], "class_weights": [1.0]}, "1 values for 2 labels"),
+        ("segmentation", {"labels": ["alone"]}, "labels"),
+        ("depth", {"min_m": 3.0, "max_m": 2.0}, "max_m is 2.0"),
+        ("depth", {"focal": 3.0}, "focal"),
+        ("detection", {}, "labels"),
+    ],
+)
+def test_wrong_settings_are_named(kind: str, settings: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        build_task(kind, settings)
