@@ -144,6 +144,8 @@ def _batches(config: TrainingConfig, clock: _Clock, network: nn.Module) -> Itera
             batch_size=stage.batch_size,
             sampler=range(clock.step * stage.batch_size, 10**9),
             num_workers=config.workers,
+            # A forked worker inherits OpenCV's thread pool without its threads and waits for them for ever.
+            multiprocessing_context="spawn" if config.workers else None,
             collate_fn=functools.partial(collate, tasks={t: network.tasks[t] for t in config.tasks}),
             persistent_workers=False,
             worker_init_fn=_one_thread,
@@ -172,7 +174,7 @@ def _step(network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, co
     if not bool(torch.isfinite(total)):
         raise TrainingDiverged(
             "the loss is no longer finite: "
-            + ", ".join(f"{task} {term} {float(value):g}" for task, terms in losses.items() for term, value in terms.items())
+            + ", ".join(f"{task} {term} {value.item():g}" for task, terms in losses.items() for term, value in terms.items())
             + "; lower learning_rate, or look for labels that are not finite"
         )
     optimizer.zero_grad(set_to_none=True)

@@ -20,9 +20,10 @@ def write_config(folder: Path, **changes: object) -> Path:
         "variant": "lite",
         "data": str(folder / "shapes"),
         "output": str(folder / "shapes.safetensors"),
-        "steps": 60,
+        "steps": 150,
         "stages": [{"until": 1.0, "width": 128, "height": 96, "batch_size": 8, "max_zoom": 1.2}],
         "warmup_steps": 10,
+        "learning_rate": 3e-3,
         "ema_decay": 0.95,
         "workers": 0,
         "device": "cpu",
@@ -38,7 +39,7 @@ def test_a_short_training_learns_all_three_tasks(tmp_path: Path) -> None:
     checkpoint = train(read_config(write_config(tmp_path)), Console(quiet=True))
     card = read_card(checkpoint)
     assert card.detection_labels == ["box", "can"]
-    assert card.training["steps"] == 60
+    assert card.training["steps"] == 150
     engine = Engine.load(checkpoint, device="cpu")
     samples = [held_out[i] for i in range(8)]
     scenes = [engine(s.image, s.intrinsics) for s in samples]
@@ -53,6 +54,14 @@ def test_data_may_be_labelled_for_some_tasks_only(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 12)
     config = write_config(tmp_path, tasks={"depth": 1.0}, steps=2)
     assert list(read_card(train(read_config(config), Console(quiet=True))).tasks) == ["depth"]
+
+
+def test_loader_processes_outlive_a_change_of_stage(tmp_path: Path) -> None:
+    # A forked loader process once hung in OpenCV's thread pool, in the second stage only.
+    write_shapes(tmp_path / "shapes", 12)
+    stage = {"width": 128, "height": 96, "batch_size": 4}
+    config = write_config(tmp_path, steps=4, workers=1, stages=[{"until": 0.5, **stage}, {"until": 1.0, **stage}])
+    assert read_card(train(read_config(config), Console(quiet=True))).training["samples"] == 16
 
 
 @pytest.mark.parametrize(
