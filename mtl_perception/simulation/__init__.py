@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rendered rooms with exact labels: training images and the demo drive.
 
-Needs the optional extra ``simulation`` (MuJoCo with its Filament renderer) and, on a machine without a GPU, the
-software Vulkan driver of the system packages ``libvulkan1`` and ``mesa-vulkan-drivers``.
+Needs the optional extra ``simulation`` (MuJoCo with its Filament renderer) and, on a machine without a GPU,
+the software Vulkan driver of the system packages ``libvulkan1`` and ``mesa-vulkan-drivers``.
 """
 
 try:
     import mujoco as _mujoco  # noqa: F401
-    import mujoco.studio as _studio  # noqa: F401  registers the renderer's materials; must come before any rendering
+
+    # Registers the renderer's materials, so it must come before any rendering.
+    import mujoco.studio as _studio  # noqa: F401
 except ImportError as error:
     raise ImportError(
         f"mtl_perception.simulation needs MuJoCo 4.0.0 and its studio assets ({error}); "

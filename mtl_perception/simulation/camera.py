@@ -8,28 +8,32 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtl_perception.geometry import Intrinsics
-from mtl_perception.simulation.room import Room, Target
+from mtl_perception.simulation.plan import Room, Target
 
 Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
 class Pose:
-    """``position`` (3,) metres and ``rotation`` (3, 3) of the optical frame (x right, y down, z forward) in the room."""
+    """``position`` (3,) metres and ``rotation`` (3, 3) of the optical frame (x right, y down, z forward) in
+    the room."""
 
     position: np.ndarray
     rotation: np.ndarray
 
 
 def intrinsics(width: int, height: int, hfov_deg: float) -> Intrinsics:
-    """An ideal camera of this horizontal field of view; the principal point is the image centre, half a pixel before
-    the middle of the pixel grid's edge-to-edge span because pixel centres have integer coordinates."""
+    """An ideal camera of this horizontal field of view.
+
+    Pixel centres have integer coordinates, so the image's middle is at ((width - 1) / 2, (height - 1) / 2).
+    """
     focal = width / 2 / np.tan(np.radians(hfov_deg) / 2)
     return Intrinsics(width, height, float(focal), float(focal), (width - 1) / 2, (height - 1) / 2)
 
 
 def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> Pose:
-    """A camera at ``position`` whose optical axis meets ``target``, turned by ``roll`` radians about that axis."""
+    """A camera at ``position`` whose optical axis meets ``target``, turned by ``roll`` radians about that
+    axis."""
     forward = (target - position) / np.linalg.norm(target - position)
     right = np.cross(forward, (0.0, 0.0, 1.0))
     right /= np.linalg.norm(right)
@@ -39,13 +43,16 @@ def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> Pose
 
 
 def random_pose(rng: Rng, room: Room) -> Pose:
-    """A view that a robot might have: furniture across the room, a table or a shelf from close by, a door, a window."""
+    """A view that a robot might have: furniture across the room, a table or a shelf from close by, a door, a
+    window."""
     kind = rng.choice(["close", "middle", "room"], p=[0.38, 0.37, 0.25])
     for _ in range(60):
         if kind == "room":
             pose = _across(rng, room)
         else:
-            pose = _towards(rng, room, *((0.55, 1.3) if kind == "close" else (1.2, 3.2)), close=kind == "close")
+            pose = _towards(
+                rng, room, *((0.55, 1.3) if kind == "close" else (1.2, 3.2)), close=kind == "close"
+            )
         if pose is not None:
             return pose
     return look_at(np.array([0.0, 0.0, 1.2]), np.array([room.half_x, 0.3, 0.8]))

@@ -3,17 +3,20 @@
 
     python -m mtl_perception.simulation.dataset --rooms 700 --out data/rooms_train --seed 1 --workers 4
 
-The folder holds ``images/*.jpg``, ``semantic/*.png`` (mono8 ids, 255 unlabelled), ``depth/*.png`` (16-bit millimetres,
-0 invalid), ``annotations.json`` (COCO) and ``dataset.json``. Every finished room leaves one file in ``rooms/``; a run that
-was interrupted goes on from there.
+The folder holds ``images/*.jpg``, ``semantic/*.png`` (mono8 ids, 255 unlabelled), ``depth/*.png`` (16-bit
+millimetres, 0 invalid), ``annotations.json`` (COCO) and ``dataset.json``. Every finished room leaves one
+file in ``rooms/``; a run that was interrupted goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import multiprocessing
 import os
+import signal
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,26 +24,34 @@ from pathlib import Path
 import cv2
 import mujoco
 import numpy as np
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.scene import UNLABELLED
 from mtl_perception.simulation.camera import Pose, intrinsics, random_pose
 from mtl_perception.simulation.labels import DETECTION_LABELS, SEGMENTATION_LABELS
+from mtl_perception.simulation.plan import Room
 from mtl_perception.simulation.renderer import Rendering, RoomRenderer, check_vulkan
-from mtl_perception.simulation.room import Room, furnished_room
+from mtl_perception.simulation.room import furnished_room
 
 FORMAT_VERSION = 1
 TASKS = ["detection", "segmentation", "depth"]
 MIN_BOX_PIXELS = 25
 MIN_BOX_SIDE = 4
-_ROOMS_PER_PROCESS = 100  # the renderer keeps some 5 MB of every room
-_ROOMS_PER_MERGE = 25
+_ROOMS_PER_PROCESS = 40  # the renderer keeps some 5 MB of every room
+_ROOMS_PER_MERGE = 20
 
 
 @dataclass(frozen=True)
 class DatasetSettings:
-    """What makes a data set; equal settings give equal folders on the same machine."""
+    """What makes a data set. Equal settings give equal labels, and equal images but for the renderer's dithering."""
 
     rooms: int
     views: int = 8
@@ -69,31 +80,44 @@ def render_dataset(out: Path, settings: DatasetSettings, workers: int = 1, progr
         (out / folder).mkdir(parents=True, exist_ok=True)
     _claim(out, settings)
     missing = [index for index in range(settings.rooms) if not _shard(out, index).exists()]
-    columns = [TextColumn("rendering rooms"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
-    pool = ProcessPoolExecutor(
-        max(1, min(workers, len(missing))),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        max_tasks_per_child=_ROOMS_PER_PROCESS,
-    )
+    columns = [
+        TextColumn("rendering rooms"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    ]
     try:
         with Progress(*columns, disable=not progress) as bar:
             task = bar.add_task("rooms", total=settings.rooms, completed=settings.rooms - len(missing))
-            jobs = [pool.submit(_render_room, out, settings, index) for index in missing]
-            for done, job in enumerate(as_completed(jobs), start=1):
-                job.result()
-                bar.advance(task)
-                if done % _ROOMS_PER_MERGE == 0:
-                    merge_rooms(out)
+            batch = max(1, workers) * _ROOMS_PER_PROCESS
+            for start in range(0, len(missing), batch):
+                for _ in _render_rooms(out, settings, missing[start : start + batch], workers):
+                    bar.advance(task)
+                    if bar.tasks[task].completed % _ROOMS_PER_MERGE == 0:
+                        merge_rooms(out)
+    finally:
+        merge_rooms(out)
+
+
+def _render_rooms(out: Path, settings: DatasetSettings, rooms: list[int], workers: int) -> Iterator[int]:
+    """Renders ``rooms`` in processes that end with them; gives each when it is done."""
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(max(1, min(workers, len(rooms))), mp_context=spawn, initializer=_start_worker)
+    try:
+        jobs = {pool.submit(_render_room, out, settings, index): index for index in rooms}
+        for job in as_completed(jobs):
+            job.result()
+            yield jobs[job]
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-        merge_rooms(out)
 
 
 def instance_boxes(rendering: Rendering, instance_class: np.ndarray) -> list[dict]:
     """The tight box of every instance's visible pixels, as COCO annotations without ids.
 
-    Instances with fewer than ``MIN_BOX_PIXELS`` visible pixels or a side below ``MIN_BOX_SIDE`` pixels are left out.
+    Instances with fewer than ``MIN_BOX_PIXELS`` visible pixels or a side below ``MIN_BOX_SIDE`` pixels are
+    left out.
     """
     boxes = []
     for instance in np.unique(rendering.instance):
@@ -126,10 +150,14 @@ def merge_rooms(out: Path) -> None:
             for box in boxes:
                 annotations.append({"id": len(annotations) + 1, "image_id": len(images), **box})
     categories = [{"id": i, "name": name} for i, name in enumerate(DETECTION_LABELS)]
-    _write_json(out / "annotations.json", {"images": images, "annotations": annotations, "categories": categories})
+    _write_json(
+        out / "annotations.json", {"images": images, "annotations": annotations, "categories": categories}
+    )
 
 
-def choose_view(rng: np.random.Generator, room: Room, renderer: RoomRenderer) -> tuple[Intrinsics, Pose, tuple]:
+def choose_view(
+    rng: np.random.Generator, room: Room, renderer: RoomRenderer
+) -> tuple[Intrinsics, Pose, tuple]:
     """A camera whose view shows something: not too near, not one surface only. Returns it with its labels."""
     for _ in range(12):
         camera = intrinsics(renderer.width, renderer.height, rng.uniform(55, 95))
@@ -165,18 +193,16 @@ def _render_room(out: Path, settings: DatasetSettings, index: int) -> None:
     _write_json(_shard(out, index), images)
 
 
-_worker_renderer: list[RoomRenderer] = []  # one a process: a renderer cannot be sent to another
-
-
 def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent: the room at hand is finished
     os.environ["LP_NUM_THREADS"] = "1"  # the software driver; a process a core is faster than threads
     cv2.setNumThreads(1)
 
 
+@functools.lru_cache(maxsize=1)
 def _renderer(width: int, height: int) -> RoomRenderer:
-    if not _worker_renderer:
-        _worker_renderer.append(RoomRenderer(width, height))
-    return _worker_renderer[0]
+    """One a process: it cannot be sent to another."""
+    return RoomRenderer(width, height)
 
 
 def _shard(out: Path, index: int) -> Path:
@@ -199,7 +225,9 @@ def _claim(out: Path, settings: DatasetSettings) -> None:
     if path.exists():
         found = json.loads(path.read_text()).get("settings")
         if found != made_by:
-            raise ValueError(f"{out} holds a data set of {found}, asked for {made_by}; choose another folder or delete it")
+            raise ValueError(
+                f"{out} holds a data set of {found}, asked for {made_by}; choose another folder or delete it"
+            )
         return
     _write_json(path, description)
 

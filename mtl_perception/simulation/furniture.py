@@ -10,14 +10,26 @@ import numpy as np
 
 from mtl_perception.simulation import materials, textures
 from mtl_perception.simulation.labels import CLUTTER
-from mtl_perception.simulation.meshes import board, box, cylinder, lathe, rotation_x, rotation_z, tube
+from mtl_perception.simulation.meshes import (
+    Mesh,
+    board,
+    box,
+    cylinder,
+    frame,
+    lathe,
+    rotation_x,
+    rotation_z,
+    tube,
+)
 from mtl_perception.simulation.world import Item, Material, Part, Support
 
 Rng = np.random.Generator
 FREE = 2.0  # metres of clearance above a top that nothing covers
 
 
-def _legs(half_x: float, half_y: float, height: float, thickness: float, round_legs: bool, material: Material) -> list[Part]:
+def _legs(
+    half_x: float, half_y: float, height: float, thickness: float, round_legs: bool, material: Material
+) -> list[Part]:
     """Four legs whose outer faces lie ``half_x`` and ``half_y`` from the middle."""
     leg = cylinder(thickness / 2, height, 10) if round_legs else box(thickness, thickness, height)
     x, y = half_x - thickness / 2, half_y - thickness / 2
@@ -45,14 +57,20 @@ def dining_table(rng: Rng) -> Item:
         thickness = rng.uniform(0.035, 0.08)
         parts += _legs(half_x - inset, half_y - inset, height - thick, thickness, rng.uniform() < 0.35, legs)
         if rng.uniform() < 0.6:  # apron
-            x, y, low = half_x - inset - thickness / 2, half_y - inset - thickness / 2, height - thick - rng.uniform(0.05, 0.1)
+            x, y, low = (
+                half_x - inset - thickness / 2,
+                half_y - inset - thickness / 2,
+                height - thick - rng.uniform(0.05, 0.1),
+            )
             for side in (-1, 1):
                 parts.append((board(-x, x, side * y - 0.01, side * y + 0.01, low, height - thick), legs))
                 parts.append((board(side * x - 0.01, side * x + 0.01, -y, y, low, height - thick), legs))
     else:
         for side in (-1, 1):
             x = side * (half_x - inset - 0.02)
-            parts.append((board(x - 0.018, x + 0.018, -half_y + 0.03, half_y - 0.03, 0, height - thick), legs))
+            parts.append(
+                (board(x - 0.018, x + 0.018, -half_y + 0.03, half_y - 0.03, 0, height - thick), legs)
+            )
     return Item("table", parts, half_x, half_y, height, (Support(0, 0, height, half_x, half_y, FREE),))
 
 
@@ -81,8 +99,32 @@ def desk(rng: Rng) -> Item:
         for row in range(3):
             z = 0.13 + row * (height - thick - 0.13) / 3
             high = (height - thick - 0.13) / 3 - 0.012
-            parts.append((board(middle - width / 2 + 0.006, middle + width / 2 - 0.006, half_y - 0.045, half_y - 0.028, z, z + high), legs))
-            parts.append((board(middle - 0.05, middle + 0.05, half_y - 0.028, half_y - 0.013, z + high * 0.7, z + high * 0.7 + 0.012), handle))
+            parts.append(
+                (
+                    board(
+                        middle - width / 2 + 0.006,
+                        middle + width / 2 - 0.006,
+                        half_y - 0.045,
+                        half_y - 0.028,
+                        z,
+                        z + high,
+                    ),
+                    legs,
+                )
+            )
+            parts.append(
+                (
+                    board(
+                        middle - 0.05,
+                        middle + 0.05,
+                        half_y - 0.028,
+                        half_y - 0.013,
+                        z + high * 0.7,
+                        z + high * 0.7 + 0.012,
+                    ),
+                    handle,
+                )
+            )
     return Item("table", parts, half_x, half_y, height, (Support(0, 0, height, half_x, half_y, FREE),))
 
 
@@ -104,7 +146,7 @@ def _dining_chair(rng: Rng) -> Item:
     post = cylinder(thickness / 2, back, 10) if round_legs else box(thickness, thickness, back)
     rear = -half + thickness / 2
 
-    def lean_back(mesh):
+    def lean_back(mesh: Mesh) -> Mesh:
         return mesh.rotated(lean).moved(0, rear, height - 0.01)
 
     x = half - thickness / 2
@@ -125,7 +167,10 @@ def _dining_chair(rng: Rng) -> Item:
 
 
 def _swivel_chair(rng: Rng) -> Item:
-    seat, stand = materials.upholstery(rng), materials.metal(rng) if rng.uniform() < 0.5 else materials.plastic(rng)
+    seat, stand = (
+        materials.upholstery(rng),
+        materials.metal(rng) if rng.uniform() < 0.5 else materials.plastic(rng),
+    )
     height, half, back = rng.uniform(0.44, 0.52), rng.uniform(0.22, 0.25), rng.uniform(0.4, 0.6)
     parts = [
         (box(2 * half, 2 * half, 0.07).moved(z=height - 0.07), seat),
@@ -162,7 +207,9 @@ def shelf(rng: Rng) -> Item:
     step = (height - thick - bottom) / levels
     for level in range(levels + 1):
         z = bottom + level * step
-        parts.append((board(-half_x + thick, half_x - thick, -half_y + 0.007, half_y - 0.001, z, z + thick), wood))
+        parts.append(
+            (board(-half_x + thick, half_x - thick, -half_y + 0.007, half_y - 0.001, z, z + thick), wood)
+        )
         clearance = step - thick if level < levels else FREE
         supports.append(Support(0, 0, z + thick, half_x - thick - 0.01, half_y - 0.01, clearance))
     return Item("shelf", parts, half_x, half_y, height, tuple(supports))
@@ -199,34 +246,48 @@ def cabinet(rng: Rng) -> Item:
     parts.append((board(-half_x, half_x, -half_y, half_y - 0.02, plinth, height - 0.025), body))
     top = materials.table_top(rng) if not tall and rng.uniform() < 0.35 else body
     parts.append((board(-half_x - 0.01, half_x + 0.01, -half_y, half_y + 0.01, height - 0.025, height), top))
+    parts += _cabinet_front(rng, half_x, half_y, plinth, height - 0.025, tall, front, handle)
+    supports = (Support(0, 0, height, half_x, half_y, FREE),)
+    return Item("cabinet", parts, half_x + 0.01, half_y + 0.03, height, supports)
+
+
+def _cabinet_front(
+    rng: Rng,
+    half_x: float,
+    y: float,
+    bottom: float,
+    top: float,
+    tall: bool,
+    front: Material,
+    handle: Material,
+) -> list[Part]:
+    """Doors side by side, or drawers, with knobs or bars; their faces lie at ``y``."""
     columns = max(1, round(2 * half_x / rng.uniform(0.35, 0.6)))
-    drawers = int(rng.integers(2, 5)) if not tall and rng.uniform() < 0.45 else 1
-    knob, panelled = rng.uniform() < 0.35, rng.uniform() < 0.35
-    width, tall_m = 2 * half_x / columns, (height - 0.025 - plinth) / drawers
+    rows = int(rng.integers(2, 5)) if not tall and rng.uniform() < 0.45 else 1
+    knobs, panelled = rng.uniform() < 0.35, rng.uniform() < 0.35
+    width, pitch = 2 * half_x / columns, (top - bottom) / rows
+    parts: list[Part] = []
     for column in range(columns):
-        for row in range(drawers):
-            x, z = -half_x + (column + 0.5) * width, plinth + row * tall_m
-            w, low, high = width / 2 - 0.004, z + 0.004, z + tall_m - 0.004
-            parts.append((board(x - w, x + w, half_y - 0.02, half_y, low, high), front))
+        for row in range(rows):
+            x, half = -half_x + (column + 0.5) * width, width / 2 - 0.004
+            low, high = bottom + row * pitch + 0.004, bottom + (row + 1) * pitch - 0.004
+            parts.append((board(x - half, x + half, y - 0.02, y, low, high), front))
             if panelled:
-                rim = min(0.06, w / 3, (high - low) / 4)
-                for x0, x1, z0, z1 in (
-                    (x - w, x - w + rim, low, high), (x + w - rim, x + w, low, high),
-                    (x - w + rim, x + w - rim, low, low + rim), (x - w + rim, x + w - rim, high - rim, high),
-                ):  # fmt: skip
-                    parts.append((board(x0, x1, half_y, half_y + 0.007, z0, z1), front))
-            if drawers > 1:
-                hx, hz = x, (low + high) / 2 + 0.2 * (high - low)
+                rim = min(0.06, half / 3, (high - low) / 4)
+                parts += [(mesh, front) for mesh in frame(x - half, x + half, y, y + 0.007, low, high, rim)]
+            if rows > 1:
+                grip_x, grip_z = x, (low + high) / 2 + 0.2 * (high - low)
             else:
-                hx = x + (w - 0.05) * (1 if column % 2 == 0 else -1)
-                hz = 1.0 if tall else high - min(0.14, 0.3 * (high - low))
-            if knob:
-                parts.append((box(0.024, 0.03, 0.024).moved(hx, half_y + 0.018, hz), handle))
-            elif drawers > 1:
-                parts.append((box(min(0.14, w), 0.012, 0.012).moved(hx, half_y + 0.022, hz), handle))
+                grip_x = x + (half - 0.05) * (1 if column % 2 == 0 else -1)
+                grip_z = 1.0 if tall else high - min(0.14, 0.3 * (high - low))
+            if knobs:
+                grip = box(0.024, 0.03, 0.024).moved(grip_x, y + 0.018, grip_z)
+            elif rows > 1:
+                grip = box(min(0.14, half), 0.012, 0.012).moved(grip_x, y + 0.022, grip_z)
             else:
-                parts.append((box(0.012, 0.012, 0.14).moved(hx, half_y + 0.022, hz - 0.07), handle))
-    return Item("cabinet", parts, half_x + 0.01, half_y + 0.03, height, (Support(0, 0, height, half_x, half_y, FREE),))
+                grip = box(0.012, 0.012, 0.14).moved(grip_x, y + 0.022, grip_z - 0.07)
+            parts.append((grip, handle))
+    return parts
 
 
 def waste_bin(rng: Rng) -> Item:
@@ -237,12 +298,31 @@ def waste_bin(rng: Rng) -> Item:
         lid = body if rng.uniform() < 0.5 else materials.plastic(rng)
         parts = [
             (lathe([(0, 0), (radius * taper, 0), (radius, height)], 24, printed=False), body),
-            (lathe([(radius + 0.004, height), (radius + 0.004, height + 0.02), (radius * 0.7, height + 0.06), (0, height + 0.07)], 24, printed=False), lid),
+            (
+                lathe(
+                    [
+                        (radius + 0.004, height),
+                        (radius + 0.004, height + 0.02),
+                        (radius * 0.7, height + 0.06),
+                        (0, height + 0.07),
+                    ],
+                    24,
+                    printed=False,
+                ),
+                lid,
+            ),
         ]
         return Item("bin", parts, radius, radius, height + 0.07)
     sides = 4 if rng.uniform() < 0.3 else 24
     wall = 0.006
-    profile = [(0, 0), (radius * taper, 0), (radius, height), (radius - wall, height), (radius * taper - wall, 0.01), (0, 0.01)]
+    profile = [
+        (0, 0),
+        (radius * taper, 0),
+        (radius, height),
+        (radius - wall, height),
+        (radius * taper - wall, 0.01),
+        (0, 0.01),
+    ]
     mesh = lathe(profile, sides, printed=False).turned(np.pi / 4)
     liner = Material(textures.plain(rng, (0.1, 0.1, 0.11)), 0.4)
     parts = [(mesh, body)]
@@ -266,7 +346,9 @@ def sofa(rng: Rng) -> Item:
     width = 2 * (half_x - arm) / cushions
     for i in range(cushions):
         x = -half_x + arm + i * width
-        parts.append((board(x + 0.006, x + width - 0.006, -half_y + 0.2, half_y + 0.01, seat - 0.12, seat), cover))
+        parts.append(
+            (board(x + 0.006, x + width - 0.006, -half_y + 0.2, half_y + 0.01, seat - 0.12, seat), cover)
+        )
     if rng.uniform() < 0.7:
         pillow = materials.upholstery(rng)
         x = rng.uniform(-1, 1) * max(0, half_x - arm - 0.22)
@@ -277,10 +359,27 @@ def sofa(rng: Rng) -> Item:
 def plant(rng: Rng, scale: float = 1.0) -> Item:
     """A pot with leaves."""
     pot, soil = materials.glaze(rng), Material(textures.plain(rng, (0.16, 0.11, 0.08)), 1.0)
-    green = Material(textures.peel(rng, textures.color(rng.uniform(0.25, 0.37), rng.uniform(0.4, 0.75), rng.uniform(0.25, 0.5))), 0.7)
+    green = Material(
+        textures.peel(
+            rng, textures.color(rng.uniform(0.25, 0.37), rng.uniform(0.4, 0.75), rng.uniform(0.25, 0.5))
+        ),
+        0.7,
+    )
     radius, pot_height = scale * rng.uniform(0.1, 0.16), scale * rng.uniform(0.18, 0.32)
     parts = [
-        (lathe([(0, 0), (radius * 0.75, 0), (radius, pot_height), (radius * 0.9, pot_height), (radius * 0.88, pot_height * 0.9)], 20), pot),
+        (
+            lathe(
+                [
+                    (0, 0),
+                    (radius * 0.75, 0),
+                    (radius, pot_height),
+                    (radius * 0.9, pot_height),
+                    (radius * 0.88, pot_height * 0.9),
+                ],
+                20,
+            ),
+            pot,
+        ),
         (cylinder(radius * 0.89, 0.01, 16).moved(z=pot_height * 0.88), soil),
     ]
     reach, tip = scale * rng.uniform(0.2, 0.4), scale * rng.uniform(0.35, 0.9)
@@ -301,7 +400,18 @@ def floor_lamp(rng: Rng) -> Item:
     parts = [
         (cylinder(0.14, 0.025, 20), stand),
         (cylinder(0.012, height, 8), stand),
-        (lathe([(radius, height - 0.1), (radius * 0.7, height + 0.18), (radius * 0.69, height + 0.18), (radius * 0.99, height - 0.1)], 20), shade),
+        (
+            lathe(
+                [
+                    (radius, height - 0.1),
+                    (radius * 0.7, height + 0.18),
+                    (radius * 0.69, height + 0.18),
+                    (radius * 0.99, height - 0.1),
+                ],
+                20,
+            ),
+            shade,
+        ),
     ]
     return Item(CLUTTER, parts, radius, radius, height + 0.18)
 

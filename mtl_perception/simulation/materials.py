@@ -51,7 +51,7 @@ def ceiling(rng: Rng) -> Material:
         (8, lambda: textures.plaster(rng, light)),
         (0.6, lambda: textures.wood(rng, (0.78, 0.66, 0.5))),
     ])  # fmt: skip
-    # It glows a little: the renderer has no light that the room throws back, and a real ceiling lives on that.
+    # It glows a little: a real ceiling lives on light that the room throws back, which the renderer lacks.
     return Material(texture, roughness=0.95, emission=rng.uniform(0.15, 0.4))
 
 
@@ -92,7 +92,9 @@ def table_top(rng: Rng) -> Material:
 
 def upholstery(rng: Rng) -> Material:
     if rng.uniform() < 0.25:  # leather
-        brown = textures.jitter(rng, ((0.32, 0.2, 0.13), (0.12, 0.11, 0.11), (0.6, 0.45, 0.32))[int(rng.integers(3))])
+        brown = textures.jitter(
+            rng, ((0.32, 0.2, 0.13), (0.12, 0.11, 0.11), (0.6, 0.45, 0.32))[int(rng.integers(3))]
+        )
         return Material(textures.plain(rng, brown), roughness=rng.uniform(0.4, 0.6))
     return _matt(rng, textures.fabric(rng))
 

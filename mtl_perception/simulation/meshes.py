@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Triangle meshes with texture coordinates.
 
-Coordinates are metres, z up. Texture coordinates are metres along the surface, so that a texture keeps its scale
-on every part; printed objects (a can, a book) use 0..1 around the whole surface instead.
+Coordinates are metres, z up. Texture coordinates are metres along the surface, so that a texture keeps its
+scale on every part; printed objects (a can, a book) use 0..1 around the whole surface instead.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Mesh:
-    """``vertices`` (V, 3), ``uv`` (V, 2), ``normals`` (V, 3), ``faces`` (F, 3), counter-clockwise from outside."""
+    """``vertices`` (V, 3), ``uv`` (V, 2), ``normals`` (V, 3), ``faces`` (F, 3), counter-clockwise from
+    outside."""
 
     vertices: np.ndarray
     uv: np.ndarray
@@ -56,8 +57,8 @@ def merge(meshes: list[Mesh]) -> Mesh:
 def box(size_x: float, size_y: float, size_z: float, printed: bool = False) -> Mesh:
     """A cuboid standing on z = 0, centred in x and y.
 
-    The texture's u axis follows the longer edge of each face, as the grain of a board does. ``printed`` stretches one
-    copy of the texture over every face instead, upright on the sides.
+    The texture's u axis follows the longer edge of each face, as the grain of a board does. ``printed``
+    stretches one copy of the texture over every face instead, upright on the sides.
     """
     half = np.array([size_x, size_y, size_z]) / 2
     vertices, uv, normals, faces = [], [], [], []
@@ -91,11 +92,22 @@ def board(x0: float, x1: float, y0: float, y1: float, z0: float, z1: float) -> M
     return box(x1 - x0, y1 - y0, z1 - z0).moved((x0 + x1) / 2, (y0 + y1) / 2, z0)
 
 
+def frame(x0: float, x1: float, y0: float, y1: float, z0: float, z1: float, rim: float) -> list[Mesh]:
+    """A rectangular frame, ``rim`` wide, inside these bounds."""
+    return [
+        board(x0, x0 + rim, y0, y1, z0, z1),
+        board(x1 - rim, x1, y0, y1, z0, z1),
+        board(x0 + rim, x1 - rim, y0, y1, z0, z0 + rim),
+        board(x0 + rim, x1 - rim, y0, y1, z1 - rim, z1),
+    ]
+
+
 def lathe(profile: list[tuple[float, float]], segments: int = 24, printed: bool = True) -> Mesh:
     """A surface of revolution about z.
 
-    ``profile`` is a list of (radius, z) that runs so that the outside is on its right (upwards on an outer wall).
-    An edge sharper than 40° stays sharp. ``printed`` wraps the texture once around and once along the profile.
+    ``profile`` is a list of (radius, z) that runs so that the outside is on its right (upwards on an outer
+    wall). An edge sharper than 40° stays sharp. ``printed`` wraps the texture once around and once along the
+    profile.
     """
     points = np.asarray(profile, float)
     steps = np.diff(points, axis=0)
@@ -137,7 +149,8 @@ def cylinder(radius: float, height: float, segments: int = 16) -> Mesh:
 
 
 def tube(path: np.ndarray, radius: np.ndarray | float, segments: int = 10) -> Mesh:
-    """A round tube along ``path`` (N, 3); ``radius`` may vary along it (N,) and closes the ends where it is small."""
+    """A round tube along ``path`` (N, 3); ``radius`` may vary along it (N,) and closes the ends where it is
+    small."""
     count = len(path)
     radii = np.broadcast_to(np.asarray(radius, float), (count,))
     tangent = np.gradient(path, axis=0)
@@ -154,5 +167,5 @@ def tube(path: np.ndarray, radius: np.ndarray | float, segments: int = 10) -> Me
     i, j = np.meshgrid(np.arange(count - 1), np.arange(segments), indexing="ij")
     a = (i * (segments + 1) + j).ravel()
     b = a + segments + 1
-    faces = np.concatenate([np.stack([a, b + 1, b], 1), np.stack([a, a + 1, b + 1], 1)])
+    faces = np.concatenate([np.stack([a, b, b + 1], 1), np.stack([a, b + 1, a + 1], 1)])
     return Mesh(vertices.reshape(-1, 3), uv.reshape(-1, 2), ring.reshape(-1, 3), faces)

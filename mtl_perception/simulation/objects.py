@@ -43,11 +43,19 @@ def parcel(rng: Rng, max_height_m: float) -> Item:
 
 
 def can(rng: Rng, max_height_m: float) -> Item:
-    radius, height = (0.033, rng.uniform(0.115, 0.168)) if rng.uniform() < 0.6 else (rng.uniform(0.036, 0.05), rng.uniform(0.06, 0.12))
+    radius, height = (
+        (0.033, rng.uniform(0.115, 0.168))
+        if rng.uniform() < 0.6
+        else (rng.uniform(0.036, 0.05), rng.uniform(0.06, 0.12))
+    )
     height = min(height, max_height_m - 0.015)
     rim = radius * 0.86
     side = lathe([(0, 0), (rim, 0), (radius, 0.008), (radius, height - 0.012), (rim, height)], 24)
-    lid = lathe([(rim, height), (rim * 0.95, height), (rim * 0.93, height - 0.004), (0, height - 0.004)], 24, printed=False)
+    lid = lathe(
+        [(rim, height), (rim * 0.95, height), (rim * 0.93, height - 0.004), (0, height - 0.004)],
+        24,
+        printed=False,
+    )
     print_ = Material(textures.printed_label(rng), rng.uniform(0.25, 0.5), metallic=rng.uniform(0, 0.3))
     tin = Material(textures.plain(rng, (0.75, 0.75, 0.76)), 0.3, metallic=0.6)
     item = Item("can", [(side, print_), (lid, tin)], radius, radius, height)
@@ -60,7 +68,8 @@ def bottle(rng: Rng, max_height_m: float) -> Item:
     neck, shoulder = radius * rng.uniform(0.26, 0.42), rng.uniform(0.5, 0.7)
     profile = [
         (0, 0), (radius * 0.92, 0), (radius, 0.012), (radius, height * shoulder),
-        (radius * 0.9, height * (shoulder + 0.06)), (neck * 1.3, height * (shoulder + 0.2)), (neck, height * 0.9),
+        (radius * 0.9, height * (shoulder + 0.06)), (neck * 1.3, height * (shoulder + 0.2)),
+        (neck, height * 0.9),
         (neck * 1.15, height * 0.91), (neck * 1.15, height), (0, height),
     ]  # fmt: skip
     material = Material(textures.bottle_skin(rng), rng.uniform(0.1, 0.45))
@@ -73,12 +82,16 @@ def bottle(rng: Rng, max_height_m: float) -> Item:
 def cup(rng: Rng, max_height_m: float) -> Item:
     radius, height = rng.uniform(0.034, 0.046), min(rng.uniform(0.07, 0.12), max_height_m - 0.015)
     foot, wall = radius * rng.uniform(0.7, 1.0), 0.004
-    body = lathe([(0, 0), (foot, 0), (radius, height), (radius - wall, height), (foot - wall, 0.006), (0, 0.006)], 24)
+    body = lathe(
+        [(0, 0), (foot, 0), (radius, height), (radius - wall, height), (foot - wall, 0.006), (0, 0.006)], 24
+    )
     meshes = [body]
     if rng.uniform() < 0.75:
         angle, grip = np.linspace(-np.pi / 2, np.pi / 2, 9), height * 0.28
         middle = (foot + radius) / 2 - 0.003
-        path = np.stack([middle + grip * 0.95 * np.cos(angle), np.zeros(9), height / 2 + grip * np.sin(angle)], 1)
+        path = np.stack(
+            [middle + grip * 0.95 * np.cos(angle), np.zeros(9), height / 2 + grip * np.sin(angle)], 1
+        )
         meshes.append(tube(path, 0.0055, 8))
     return _item("cup", meshes, materials.glaze(rng))
 
@@ -111,14 +124,22 @@ def fruit(rng: Rng, max_height_m: float) -> Item:
         red, green, yellow = (0.68, 0.10, 0.09), (0.50, 0.66, 0.20), (0.86, 0.70, 0.25)
         base, blush = ((red, None), (green, None), (green, red), (yellow, red))[int(rng.integers(4))]
         mesh = _round_fruit(rng.uniform(0.032, 0.042), 0.92, 0.18)
-        stem = tube(np.array([[0, 0, 0], [0.001, 0, 0.01], [0.004, 0, 0.02]]), 0.002, 5).moved(z=mesh.vertices[:, 2].max() - 0.008)
+        stem = tube(np.array([[0, 0, 0], [0.001, 0, 0.01], [0.004, 0, 0.02]]), 0.002, 5).moved(
+            z=mesh.vertices[:, 2].max() - 0.008
+        )
         item = _item("fruit", mesh, Material(textures.peel(rng, textures.jitter(rng, base), blush), rough))
         item.parts.append((stem, Material(textures.plain(rng, (0.25, 0.17, 0.1)), 0.9)))
         return item
     if kind == "orange":
-        return _item("fruit", _round_fruit(rng.uniform(0.033, 0.043), 0.97, 0.04), Material(textures.peel(rng, textures.jitter(rng, (0.92, 0.52, 0.10))), rough))
+        return _item(
+            "fruit",
+            _round_fruit(rng.uniform(0.033, 0.043), 0.97, 0.04),
+            Material(textures.peel(rng, textures.jitter(rng, (0.92, 0.52, 0.10))), rough),
+        )
     if kind == "lemon":
-        skin = textures.peel(rng, textures.jitter(rng, (0.93, 0.82, 0.22) if rng.uniform() < 0.75 else (0.40, 0.62, 0.18)))
+        skin = textures.peel(
+            rng, textures.jitter(rng, (0.93, 0.82, 0.22) if rng.uniform() < 0.75 else (0.40, 0.62, 0.18))
+        )
         mesh = _round_fruit(rng.uniform(0.025, 0.03), 1.35, -0.12)
         radius = mesh.vertices[:, 0].max()
         return _laid_down(_item("fruit", mesh, Material(skin, rough)), radius)
@@ -126,7 +147,9 @@ def fruit(rng: Rng, max_height_m: float) -> Item:
         z = np.linspace(0, 1, 12)
         radius = 0.036 * np.sqrt(np.clip(np.sin(np.pi * z**0.75), 0, None)) * (1.12 - 0.55 * z)
         radius[[0, -1]] = 0
-        skin = textures.peel(rng, textures.jitter(rng, (0.70, 0.72, 0.28)), (0.75, 0.5, 0.2) if rng.uniform() < 0.4 else None)
+        skin = textures.peel(
+            rng, textures.jitter(rng, (0.70, 0.72, 0.28)), (0.75, 0.5, 0.2) if rng.uniform() < 0.4 else None
+        )
         return _item("fruit", lathe(list(zip(radius, 0.095 * z, strict=True)), 20), Material(skin, rough))
     bend = np.linspace(-0.75, 0.75, 11)
     path = np.stack([0.1 * np.sin(bend), 0.1 * np.cos(bend) - 0.085, np.full(11, 0.017)], 1)
@@ -144,7 +167,10 @@ def book(rng: Rng, max_height_m: float, upright: bool = False) -> Item:
     board_ = 0.003
     if upright:
         height = min(depth, max_height_m - 0.015)
-        parts = [(box(board_, width, height, printed=True).moved(side * (thick - board_) / 2), cover) for side in (-1, 1)]
+        parts = [
+            (box(board_, width, height, printed=True).moved(side * (thick - board_) / 2), cover)
+            for side in (-1, 1)
+        ]
         parts.append((box(thick, board_, height, printed=True).moved(0, (width - board_) / 2), cover))
         parts.append((box(thick - 2 * board_, width - 0.012, height - 0.01).moved(0, 0.004, 0.004), pages))
         return Item("book", parts, thick / 2, width / 2, height)
@@ -159,20 +185,31 @@ def book(rng: Rng, max_height_m: float, upright: bool = False) -> Item:
 
 def laptop(rng: Rng, max_height_m: float) -> Item:
     shell, dark = materials.metal(rng), Material(textures.plain(rng, (0.08, 0.08, 0.09)), 0.4)
-    screen = Material(textures.picture(rng) if rng.uniform() < 0.6 else textures.plain(rng, (0.05, 0.05, 0.06)), 0.2, emission=0.3)
+    screen = Material(
+        textures.picture(rng) if rng.uniform() < 0.6 else textures.plain(rng, (0.05, 0.05, 0.06)),
+        0.2,
+        emission=0.3,
+    )
     lean = rotation_x(rng.uniform(0.1, 0.5))
     parts = [
         (box(0.33, 0.23, 0.016), shell),
         (box(0.29, 0.11, 0.002).moved(0, -0.03, 0.016), dark),
         (box(0.33, 0.008, 0.22).rotated(lean).moved(0, -0.112, 0.014), shell),
-        (box(0.3, 0.002, 0.19, printed=True).moved(0, 0.005, 0.015).rotated(lean).moved(0, -0.112, 0.014), screen),
+        (
+            box(0.3, 0.002, 0.19, printed=True).moved(0, 0.005, 0.015).rotated(lean).moved(0, -0.112, 0.014),
+            screen,
+        ),
     ]
     return Item(CLUTTER, parts, 0.17, 0.17, 0.24)
 
 
 def monitor(rng: Rng, max_height_m: float) -> Item:
     shell = materials.plastic(rng)
-    screen = Material(textures.picture(rng) if rng.uniform() < 0.6 else textures.plain(rng, (0.05, 0.05, 0.06)), 0.2, emission=0.3)
+    screen = Material(
+        textures.picture(rng) if rng.uniform() < 0.6 else textures.plain(rng, (0.05, 0.05, 0.06)),
+        0.2,
+        emission=0.3,
+    )
     parts = [
         (box(0.22, 0.16, 0.012), shell),
         (box(0.05, 0.02, 0.2).moved(0, -0.02), shell),
@@ -183,9 +220,21 @@ def monitor(rng: Rng, max_height_m: float) -> Item:
 
 
 def candle(rng: Rng, max_height_m: float) -> Item:
-    holder, wax = materials.metal(rng), Material(textures.plain(rng, textures.pick(rng, textures.WALL_COLORS)), 0.8)
+    holder, wax = (
+        materials.metal(rng),
+        Material(textures.plain(rng, textures.pick(rng, textures.WALL_COLORS)), 0.8),
+    )
     tall = min(rng.uniform(0.12, 0.26), max_height_m - 0.03)
-    parts = [(lathe([(0, 0), (0.05, 0), (0.045, 0.008), (0.012, 0.02), (0.012, 0.035), (0, 0.035)], 18, printed=False), holder)]
+    parts = [
+        (
+            lathe(
+                [(0, 0), (0.05, 0), (0.045, 0.008), (0.012, 0.02), (0.012, 0.035), (0, 0.035)],
+                18,
+                printed=False,
+            ),
+            holder,
+        )
+    ]
     parts.append((cylinder(0.01, tall - 0.03, 10).moved(z=0.03), wax))
     return Item(CLUTTER, parts, 0.05, 0.05, tall)
 

@@ -18,11 +18,11 @@ import numpy as np
 from mujoco import mjrf
 
 from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import UNLABELLED
 from mtl_perception.simulation.camera import Pose
 from mtl_perception.simulation.world import BuiltWorld
 
 NEAR_M, FAR_M = 0.02, 30.0
+_DRIVER_FOLDERS = ("/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d")
 
 
 class RendererError(RuntimeError):
@@ -47,7 +47,8 @@ class Rendering:
 
 
 class RoomRenderer:
-    """Renders views of one size; ``load`` a world first. Grows by some 5 MB a world, so restart the process at times."""
+    """Renders views of one size; ``load`` a world first. Grows by some 5 MB a world, so restart the process
+    at times."""
 
     def __init__(self, width: int, height: int) -> None:
         """
@@ -111,7 +112,13 @@ class RoomRenderer:
     def _draw(self, target: str, camera: Intrinsics, pose: Pose, mode: mjrf.DrawMode | None) -> None:
         view = {"scene": "room", "target": target, "camera": _frustum(camera, pose), "haze": False}
         if mode is not None:
-            view |= {"draw_mode": mode, "post_processing": False, "shadows": False, "skybox": False, "reflections": False}
+            view |= {
+                "draw_mode": mode,
+                "post_processing": False,
+                "shadows": False,
+                "skybox": False,
+                "reflections": False,
+            }
         self._renderer.render([self._filament.View(**view)])
 
 
@@ -120,14 +127,17 @@ def check_vulkan() -> None:
     Raises:
         RendererError: the Vulkan loader or every driver is missing.
     """
-    places = (Path("/usr/share/vulkan/icd.d"), Path("/etc/vulkan/icd.d"), Path("/usr/local/share/vulkan/icd.d"))
     named = os.environ.get("VK_DRIVER_FILES") or os.environ.get("VK_ICD_FILENAMES")
-    if ctypes.util.find_library("vulkan") and (named or any(any(place.glob("*.json")) for place in places)):
-        return
-    raise RendererError(
-        "rendering needs Vulkan and found no driver; install the system packages libvulkan1 and mesa-vulkan-drivers "
-        "(a GPU is not needed)"
-    )
+    if named:  # the loader then looks nowhere else
+        drivers = [path for path in named.split(os.pathsep) if Path(path).exists()]
+    else:
+        drivers = [path for folder in _DRIVER_FOLDERS for path in Path(folder).glob("*.json")]
+    if not drivers or not ctypes.util.find_library("vulkan"):
+        looked = f"VK_DRIVER_FILES={named}" if named else "the usual folders"
+        raise RendererError(
+            f"rendering needs Vulkan and found no driver ({looked}); install the system packages "
+            "libvulkan1 and mesa-vulkan-drivers (a GPU is not needed)"
+        )
 
 
 @contextlib.contextmanager

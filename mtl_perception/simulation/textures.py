@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Procedural textures, sized in metres.
 
-Every generator takes a random generator and returns a :class:`Texture`. Surfaces repeat without a seam: their noise is
-made in the frequency domain, where everything is periodic.
+Every generator takes a random generator and returns a :class:`Texture`. Surfaces repeat without a seam:
+their noise is made in the frequency domain, where everything is periodic.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def pick(rng: np.random.Generator, colors: tuple[Color, ...]) -> Color:
     return jitter(rng, colors[int(rng.integers(len(colors)))])
 
 
-def noise(rng: np.random.Generator, pixels: int, slope: float, stretch: float = 1.0, coarsest: float = 1.0) -> np.ndarray:
+def noise(
+    rng: np.random.Generator, pixels: int, slope: float, stretch: float = 1.0, coarsest: float = 1.0
+) -> np.ndarray:
     """(pixels, pixels) periodic noise of mean 0 and deviation 1.
 
     ``slope`` is the fall of amplitude with frequency (0 white, 2 cloudy). ``stretch`` elongates it along x.
@@ -130,7 +132,7 @@ def planks(rng: np.random.Generator) -> Texture:
 def tiles(rng: np.random.Generator, tile_m: float, base: Color | None = None) -> Texture:
     """Square tiles with grout, each with a shade of its own."""
     pixels, count = 512, 4
-    base = base or pick(rng, WALL_COLORS + ((0.55, 0.45, 0.38), (0.42, 0.43, 0.45), (0.75, 0.66, 0.55)))
+    base = base or pick(rng, (*WALL_COLORS, (0.55, 0.45, 0.38), (0.42, 0.43, 0.45), (0.75, 0.66, 0.55)))
     factor = 1 + rng.uniform(0.005, 0.05) * noise(rng, pixels, 1.4, coarsest=4)
     side, width = pixels // count, int(rng.integers(2, 5))
     spread = rng.uniform(0.0, 0.05)
@@ -179,7 +181,9 @@ def wallpaper(rng: np.random.Generator, base: Color) -> Texture:
     if rng.uniform() < 0.6:
         pattern = np.sin(x * 2 * np.pi * waves / pixels) > rng.uniform(-0.4, 0.6)
     else:
-        pattern = np.sin(x * 2 * np.pi * waves / pixels) * np.sin(y * 2 * np.pi * waves / pixels) > rng.uniform(0.5, 0.85)
+        pattern = np.sin(x * 2 * np.pi * waves / pixels) * np.sin(
+            y * 2 * np.pi * waves / pixels
+        ) > rng.uniform(0.5, 0.85)
     soft = cv2.GaussianBlur(pattern.astype(np.float32), (0, 0), 1.2, borderType=cv2.BORDER_REFLECT)
     factor = 1 + rng.choice([-1, 1]) * rng.uniform(0.03, 0.13) * soft + 0.01 * noise(rng, pixels, 0.5)
     return _texture(_shade(base, factor), rng.uniform(0.4, 1.2))
@@ -194,7 +198,10 @@ def carpet(rng: np.random.Generator) -> Texture:
 
 def stone(rng: np.random.Generator, base: Color | None = None) -> Texture:
     """Stone, terrazzo or concrete: clouds, with faint veins at times."""
-    base = base or pick(rng, ((0.85, 0.84, 0.82), (0.66, 0.65, 0.63), (0.45, 0.45, 0.46), (0.72, 0.66, 0.58), (0.22, 0.22, 0.24)))
+    base = base or pick(
+        rng,
+        ((0.85, 0.84, 0.82), (0.66, 0.65, 0.63), (0.45, 0.45, 0.46), (0.72, 0.66, 0.58), (0.22, 0.22, 0.24)),
+    )
     factor = 1 + 0.03 * noise(rng, 256, 1.5, coarsest=3) + 0.02 * noise(rng, 256, 0.2)
     if rng.uniform() < 0.4:
         factor -= rng.uniform(0.04, 0.15) * np.exp(-((noise(rng, 256, 1.9, coarsest=2) / 0.06) ** 2))
@@ -210,7 +217,11 @@ def fabric(rng: np.random.Generator, base: Color | None = None) -> Texture:
 
 
 def metal(rng: np.random.Generator) -> Texture:
-    base = jitter(rng, ((0.72, 0.72, 0.74), (0.55, 0.56, 0.58), (0.16, 0.16, 0.17), (0.78, 0.68, 0.5))[int(rng.integers(4))], 0.03)
+    base = jitter(
+        rng,
+        ((0.72, 0.72, 0.74), (0.55, 0.56, 0.58), (0.16, 0.16, 0.17), (0.78, 0.68, 0.5))[int(rng.integers(4))],
+        0.03,
+    )
     return _texture(_shade(base, 1 + 0.02 * noise(rng, 128, 0.6, stretch=12)), 0.4)
 
 
@@ -225,7 +236,10 @@ def _word(rng: np.random.Generator) -> str:
 
 def _write(rng: np.random.Generator, image: np.ndarray, x: int, y: int, width: int) -> None:
     """A word of about ``width`` pixels with its left end at x and its baseline at y."""
-    text, face = _word(rng), int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX]))
+    text, face = (
+        _word(rng),
+        int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_TRIPLEX])),
+    )
     thickness = int(rng.integers(1, 4))
     (natural, _), _ = cv2.getTextSize(text, face, 1.0, thickness)
     cv2.putText(image, text, (x, y), face, width / natural, _ink(rng), thickness, cv2.LINE_AA)
@@ -242,18 +256,42 @@ def printed_label(rng: np.random.Generator, base: Color | None = None) -> Textur
     for x in (0, pixels // 2):
         if rng.uniform() < 0.6:
             centre, radius = (x + 64, int(rng.integers(80, 180))), int(rng.integers(18, 48))
-            cv2.ellipse(image, centre, (radius, int(radius * rng.uniform(0.5, 1.2))), 0, 0, 360, _ink(rng), -1, cv2.LINE_AA)
+            cv2.ellipse(
+                image,
+                centre,
+                (radius, int(radius * rng.uniform(0.5, 1.2))),
+                0,
+                0,
+                360,
+                _ink(rng),
+                -1,
+                cv2.LINE_AA,
+            )
         _write(rng, image, x + 14, int(rng.integers(80, 190)), 98)
         ink, y = _ink(rng), int(rng.integers(200, 230))
         for line in range(3):
-            cv2.line(image, (x + 20, y + 7 * line), (x + int(rng.integers(60, 110)), y + 7 * line), ink, 1, cv2.LINE_AA)
+            cv2.line(
+                image,
+                (x + 20, y + 7 * line),
+                (x + int(rng.integers(60, 110)), y + 7 * line),
+                ink,
+                1,
+                cv2.LINE_AA,
+            )
     image = image[::-1]  # v grows upwards
     return Texture(np.ascontiguousarray(image), 1.0)
 
 
 def bottle_skin(rng: np.random.Generator) -> Texture:
     """Coloured glass or plastic with a paper label around the belly. Covers the whole surface once."""
-    glass = ((0.10, 0.24, 0.12), (0.22, 0.12, 0.06), (0.75, 0.82, 0.84), (0.85, 0.86, 0.84), (0.08, 0.09, 0.1), (0.20, 0.42, 0.62))
+    glass = (
+        (0.10, 0.24, 0.12),
+        (0.22, 0.12, 0.06),
+        (0.75, 0.82, 0.84),
+        (0.85, 0.86, 0.84),
+        (0.08, 0.09, 0.1),
+        (0.20, 0.42, 0.62),
+    )
     body = jitter(rng, glass[int(rng.integers(len(glass)))]) if rng.uniform() < 0.65 else vivid(rng)
     image = (_shade(body, 1 + 0.02 * noise(rng, 256, 1.0)) * 255).clip(0, 255).astype(np.uint8)
     if rng.uniform() < 0.8:
@@ -280,7 +318,13 @@ def cardboard(rng: np.random.Generator) -> Texture:
         cv2.rectangle(rgb, (x, y), (x + 85, y + 55), (235, 233, 228), -1)
         _write(rng, rgb, x + 6, y + 22, 60)
         for line in range(3):
-            cv2.line(rgb, (x + 6, y + 32 + 7 * line), (x + int(rng.integers(40, 80)), y + 32 + 7 * line), (60, 60, 60), 1)
+            cv2.line(
+                rgb,
+                (x + 6, y + 32 + 7 * line),
+                (x + int(rng.integers(40, 80)), y + 32 + 7 * line),
+                (60, 60, 60),
+                1,
+            )
     elif rng.uniform() < 0.5:
         _write(rng, rgb, 40, int(rng.integers(60, 220)), 150)
     return Texture(np.ascontiguousarray(rgb[::-1]), 1.0)
@@ -311,7 +355,10 @@ def outdoors(rng: np.random.Generator) -> Texture:
     """What a window shows: sky, then hills, trees or houses. Covers the pane once."""
     pixels = 256
     y = np.linspace(0, 1, pixels, dtype=np.float32)[:, None]
-    top, low = np.asarray(color(rng.uniform(0.54, 0.6), rng.uniform(0.1, 0.45), rng.uniform(0.85, 1.0))), np.full(3, rng.uniform(0.9, 1.0))
+    top, low = (
+        np.asarray(color(rng.uniform(0.54, 0.6), rng.uniform(0.1, 0.45), rng.uniform(0.85, 1.0))),
+        np.full(3, rng.uniform(0.9, 1.0)),
+    )
     image = (top * (1 - y[..., None]) + low * y[..., None]) * np.ones((pixels, pixels, 1), np.float32)
     image += 0.04 * noise(rng, pixels, 2.0, coarsest=2)[..., None]
     for layer in range(int(rng.integers(1, 4))):
@@ -331,7 +378,9 @@ def picture(rng: np.random.Generator) -> Texture:
     """A picture for the wall: a landscape or fields of colour."""
     if rng.uniform() < 0.5:
         return outdoors(rng)
-    first, second, third = (np.asarray(c) for c in (vivid(rng), pick(rng, WALL_COLORS), pick(rng, ACCENT_COLORS)))
+    first, second, third = (
+        np.asarray(c) for c in (vivid(rng), pick(rng, WALL_COLORS), pick(rng, ACCENT_COLORS))
+    )
     a, b = noise(rng, 128, 2.0)[..., None], noise(rng, 128, 1.8)[..., None]
     image = np.where(a > 0.3, first, np.where(b > 0.2, second, third))
     return _texture(cv2.GaussianBlur(image.astype(np.float32), (0, 0), 0.8), 1.0)

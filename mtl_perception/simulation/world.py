@@ -52,6 +52,21 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Spot:
+    """Where something stands: metres in the room, turned by ``yaw`` radians about the vertical."""
+
+    x: float
+    y: float
+    z: float = 0.0
+    yaw: float = 0.0
+
+    def moved(self, right: float, forward: float, up: float = 0.0) -> Spot:
+        """The spot at this offset in the frame of this one."""
+        c, s = float(np.cos(self.yaw)), float(np.sin(self.yaw))
+        return Spot(self.x + right * c - forward * s, self.y + right * s + forward * c, self.z + up, self.yaw)
+
+
+@dataclass(frozen=True)
 class Lamp:
     """A spot light of wide cone. Intensity in candela; ``radius_m`` softens its shadows."""
 
@@ -66,8 +81,9 @@ class Lamp:
 
 @dataclass(frozen=True)
 class BuiltWorld:
-    """A compiled scene. ``geom_class`` and ``geom_instance`` (ngeom + 1,) are indexed by geom id; the last entry is
-    what lies outside everything. Instance 0 is no instance; ``instance_class`` (instances + 1,) has the classes."""
+    """A compiled scene. ``geom_class`` and ``geom_instance`` (ngeom + 1,) are indexed by geom id; the last
+    entry is what lies outside everything. Instance 0 is no instance; ``instance_class`` (instances + 1,) has
+    the classes."""
 
     model: mujoco.MjModel
     data: mujoco.MjData
@@ -94,8 +110,8 @@ class World:
         self._geom_instance: list[int] = []
         self._instance_class: list[int] = [segmentation_id(CLUTTER)]
 
-    def add(self, label: str, parts: list[Part], x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0) -> None:
-        """Adds one thing, turned by ``yaw`` and moved to (x, y, z). A class of boxes becomes a new instance."""
+    def add(self, label: str, parts: list[Part], spot: Spot = Spot(0.0, 0.0)) -> None:
+        """Adds one thing at ``spot``. If its class has boxes, it becomes a new instance."""
         instance = 0
         if label in DETECTION_LABELS:
             instance = len(self._instance_class)
@@ -104,12 +120,9 @@ class World:
         for mesh, material in parts:
             by_material.setdefault(material, []).append(mesh)
         for material, meshes in by_material.items():
-            self._add_geom(merge(meshes).turned(yaw).moved(x, y, z), material)
+            self._add_geom(merge(meshes).turned(spot.yaw).moved(spot.x, spot.y, spot.z), material)
             self._geom_class.append(segmentation_id(label))
             self._geom_instance.append(instance)
-
-    def add_item(self, item: Item, x: float, y: float, z: float = 0.0, yaw: float = 0.0) -> None:
-        self.add(item.label, item.parts, x, y, z, yaw)
 
     def compile(self) -> BuiltWorld:
         for lamp in self.lamps:
@@ -173,9 +186,6 @@ class World:
 # Read by the renderer from the model's custom numbers.
 _RENDER_SETTINGS = {
     "filament.ao.enabled": 1,
-    "filament.ao.radius": 0.4,
-    "filament.ao.power": 1.0,
-    "filament.ao.strength": 1.0,
     "filament.shadows.type": 2,  # soft
     "filament.cg.tone_mapping": 4,  # filmic: keeps colours natural and highlights whole
 }

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Records the demo drive: a rosbag2 (MCAP) with camera, transforms and ground truth.
+
+    python -m mtl_perception.simulation.demo_bag --out bags/demo
+
+Camera and transforms come at 10 Hz, ground truth with every fifth image; its stamps are those of the image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from rich.progress import track
+from rosbags.interfaces import (
+    Connection,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import StoragePlugin, Writer
+
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.simulation.camera import Pose, intrinsics
+from mtl_perception.simulation.dataset import depth_to_millimetres, instance_boxes
+from mtl_perception.simulation.demo_room import demo_room
+from mtl_perception.simulation.drive import DrivePoint, camera_in_room, camera_on_robot, drive
+from mtl_perception.simulation.labels import DETECTION_LABELS, SEGMENTATION_LABELS
+from mtl_perception.simulation.renderer import Rendering, RoomRenderer
+from mtl_perception.simulation.vision_messages import jazzy_with_vision_msgs
+
+WIDTH, HEIGHT, HFOV_DEG = 640, 480, 70.0
+ROOM_SEED = 7041
+"""A whole number; data sets draw their rooms from pairs of numbers, so no training ever sees this room."""
+START_NS = 1_750_000_000_000_000_000
+TRUTH_EVERY = 5
+JPEG_QUALITY = 85
+CAMERA_FRAME = "camera_color_optical_frame"
+
+_TOPICS = {
+    "/camera/image_raw/compressed": "sensor_msgs/msg/CompressedImage",
+    "/camera/camera_info": "sensor_msgs/msg/CameraInfo",
+    "/tf": "tf2_msgs/msg/TFMessage",
+    "/tf_static": "tf2_msgs/msg/TFMessage",
+    "/ground_truth/detections": "vision_msgs/msg/Detection2DArray",
+    "/ground_truth/segmentation": "sensor_msgs/msg/CompressedImage",
+    "/ground_truth/depth": "sensor_msgs/msg/CompressedImage",
+    "/ground_truth/label_info": "vision_msgs/msg/LabelInfo",
+}
+_LATCHED = ("/tf_static", "/ground_truth/label_info")
+
+
+def write_demo_bag(out_dir: Path, progress: bool = True) -> None:
+    """Renders the drive and writes the bag into the folder ``out_dir``; one that is there is replaced at the
+    end.
+
+    Raises:
+        RendererError: this machine has no Vulkan driver.
+    """
+    out_dir = Path(out_dir)
+    renderer = RoomRenderer(WIDTH, HEIGHT)
+    out_dir.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = (
+        out_dir.parent / f".{out_dir.name}_unfinished" / out_dir.name
+    )  # the writer names its file after it
+    shutil.rmtree(unfinished.parent, ignore_errors=True)
+    try:
+        _record(renderer, unfinished, progress)
+        shutil.rmtree(out_dir, ignore_errors=True)
+        unfinished.replace(out_dir)
+    finally:
+        shutil.rmtree(unfinished.parent, ignore_errors=True)
+
+
+def _record(renderer: RoomRenderer, path: Path, progress: bool) -> None:
+    world = demo_room(ROOM_SEED).world.compile()
+    renderer.load(world)
+    camera = intrinsics(WIDTH, HEIGHT, HFOV_DEG)
+    path.parent.mkdir(parents=True)
+    with DriveRecorder(path, camera) as recorder:
+        points = drive()
+        steps = track(points, "rendering the demo drive", disable=not progress)
+        for index, point in enumerate(steps):
+            pose = camera_in_room(point)
+            recorder.add_frame(point, renderer.picture(camera, pose))
+            if index % TRUTH_EVERY == 0:
+                rendering = Rendering(np.empty(0), *renderer.labels(camera, pose))
+                recorder.add_truth(point, rendering, instance_boxes(rendering, world.instance_class))
+
+
+class DriveRecorder:
+    """Writes one drive; a context manager."""
+
+    def __init__(self, path: Path, camera: Intrinsics) -> None:
+        self._store = jazzy_with_vision_msgs()
+        self._camera = camera
+        self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
+
+    def __enter__(self) -> DriveRecorder:
+        self._writer.open()
+        self._connections: dict[str, Connection] = {
+            topic: self._writer.add_connection(
+                topic, kind, typestore=self._store, offered_qos_profiles=[_qos(topic in _LATCHED)]
+            )
+            for topic, kind in _TOPICS.items()
+        }
+        self._add_constants()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._writer.close()
+
+    def add_frame(self, point: DrivePoint, rgb: np.ndarray) -> None:
+        """The camera's image with its calibration, and where the robot is."""
+        time_ns = _time_ns(point)
+        half = point.yaw / 2
+        moving = self._transform(
+            time_ns,
+            "odom",
+            "base_link",
+            np.array([point.x, point.y, 0.0]),
+            (0.0, 0.0, np.sin(half), np.cos(half)),
+        )
+        self._write("/tf", time_ns, transforms=[moving])
+        self._write("/camera/camera_info", time_ns, **self._calibration(time_ns))
+        jpeg = _encode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        header = self._header(time_ns, CAMERA_FRAME)
+        self._write(
+            "/camera/image_raw/compressed",
+            time_ns,
+            header=header,
+            format="rgb8; jpeg compressed bgr8",
+            data=jpeg,
+        )
+
+    def add_truth(self, point: DrivePoint, rendering: Rendering, boxes: list[dict]) -> None:
+        """What is true of the image at the same point."""
+        time_ns = _time_ns(point)
+        header = self._header(time_ns, CAMERA_FRAME)
+        detections = [self._detection(header, box) for box in boxes]
+        self._write("/ground_truth/detections", time_ns, header=header, detections=detections)
+        small = [cv2.IMWRITE_PNG_COMPRESSION, 9]
+        ids = _encode(".png", rendering.semantic, small)
+        self._write(
+            "/ground_truth/segmentation",
+            time_ns,
+            header=header,
+            format="mono8; png compressed mono8",
+            data=ids,
+        )
+        depth = _encode(".png", depth_to_millimetres(rendering.depth_m), small)
+        self._write(
+            "/ground_truth/depth", time_ns, header=header, format="16UC1; png compressed 16UC1", data=depth
+        )
+
+    def _add_constants(self) -> None:
+        mount = camera_on_robot()
+        fixed = self._transform(START_NS, "base_link", CAMERA_FRAME, mount.position, _quaternion(mount))
+        self._write("/tf_static", START_NS, transforms=[fixed])
+        names = enumerate(SEGMENTATION_LABELS)
+        classes = [self._new("vision_msgs/msg/VisionClass", class_id=i, class_name=name) for i, name in names]
+        header = self._header(START_NS, CAMERA_FRAME)
+        self._write("/ground_truth/label_info", START_NS, header=header, class_map=classes, threshold=0.0)
+
+    def _new(self, kind: str, **fields: Any) -> Any:
+        return self._store.types[kind](**fields)
+
+    def _write(self, topic: str, time_ns: int, **fields: Any) -> None:
+        kind = _TOPICS[topic]
+        data = self._store.serialize_cdr(self._new(kind, **fields), kind)
+        self._writer.write(self._connections[topic], time_ns, data)
+
+    def _header(self, time_ns: int, frame_id: str) -> Any:
+        stamp = self._new("builtin_interfaces/msg/Time", sec=time_ns // 10**9, nanosec=time_ns % 10**9)
+        return self._new("std_msgs/msg/Header", stamp=stamp, frame_id=frame_id)
+
+    def _transform(
+        self,
+        time_ns: int,
+        parent: str,
+        child: str,
+        position: np.ndarray,
+        rotation: tuple[float, float, float, float],
+    ) -> Any:
+        x, y, z, w = (float(v) for v in rotation)
+        translation = self._new("geometry_msgs/msg/Vector3", **_xyz(position))
+        quaternion = self._new("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
+        transform = self._new("geometry_msgs/msg/Transform", translation=translation, rotation=quaternion)
+        header = self._header(time_ns, parent)
+        return self._new(
+            "geometry_msgs/msg/TransformStamped", header=header, child_frame_id=child, transform=transform
+        )
+
+    def _calibration(self, time_ns: int) -> dict[str, Any]:
+        c = self._camera
+        region = self._new(
+            "sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
+        )
+        return {
+            "header": self._header(time_ns, CAMERA_FRAME),
+            "width": c.width,
+            "height": c.height,
+            "distortion_model": "plumb_bob",
+            "d": np.zeros(5),
+            "k": np.array([c.fx, 0, c.cx, 0, c.fy, c.cy, 0, 0, 1.0]),
+            "r": np.eye(3).ravel(),
+            "p": np.array([c.fx, 0, c.cx, 0, 0, c.fy, c.cy, 0, 0, 0, 1.0, 0]),
+            "binning_x": 0,
+            "binning_y": 0,
+            "roi": region,
+        }
+
+    def _detection(self, header: Any, box: dict) -> Any:
+        x, y, width, height = (float(v) for v in box["bbox"])
+        name = DETECTION_LABELS[box["category_id"]]
+        hypothesis = self._new("vision_msgs/msg/ObjectHypothesis", class_id=name, score=1.0)
+        origin = self._new("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0)
+        upright = self._new("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
+        pose = self._new("geometry_msgs/msg/Pose", position=origin, orientation=upright)
+        unknown = self._new("geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36))
+        result = self._new("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=hypothesis, pose=unknown)
+        middle = self._new("vision_msgs/msg/Point2D", x=x + width / 2, y=y + height / 2)
+        centre = self._new("vision_msgs/msg/Pose2D", position=middle, theta=0.0)
+        bbox = self._new("vision_msgs/msg/BoundingBox2D", center=centre, size_x=width, size_y=height)
+        return self._new("vision_msgs/msg/Detection2D", header=header, results=[result], bbox=bbox, id="")
+
+
+def _time_ns(point: DrivePoint) -> int:
+    return START_NS + round(point.time_s * 1e9)
+
+
+def _xyz(position: np.ndarray) -> dict[str, float]:
+    return dict(zip("xyz", (float(v) for v in position), strict=True))
+
+
+def _quaternion(pose: Pose) -> tuple[float, float, float, float]:
+    """(x, y, z, w) of a rotation that is no half turn."""
+    r = pose.rotation
+    w = np.sqrt(1 + np.trace(r)) / 2
+    return (r[2, 1] - r[1, 2]) / (4 * w), (r[0, 2] - r[2, 0]) / (4 * w), (r[1, 0] - r[0, 1]) / (4 * w), w
+
+
+def _encode(extension: str, image: np.ndarray, options: list[int]) -> np.ndarray:
+    ok, data = cv2.imencode(extension, image, options)
+    if not ok:
+        raise OSError(f"could not encode an image as {extension}")
+    return data
+
+
+def _qos(latched: bool) -> Qos:
+    never = QosTime(sec=9223372036, nsec=854775807)
+    return Qos(
+        history=QosHistory.KEEP_LAST,
+        depth=1 if latched else 10,
+        reliability=QosReliability.RELIABLE,
+        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        deadline=never,
+        lifespan=never,
+        liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=never,
+        avoid_ros_namespace_conventions=False,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Render the demo drive into a rosbag2.")
+    parser.add_argument("--out", type=Path, default=Path("bags/demo"))
+    write_demo_bag(parser.parse_args().out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+
+import pytest
+
+pytest.importorskip("mujoco", reason="the extra 'simulation' (MuJoCo) is not installed")
+
+
+@pytest.fixture(scope="session")
+def vulkan():
+    """Skips where nothing can be rendered."""
+    from mtl_perception.simulation.renderer import RendererError, check_vulkan
+
+    try:
+        check_vulkan()
+    except RendererError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def renderer(vulkan):
+    from mtl_perception.simulation.renderer import RoomRenderer
+
+    os.environ.setdefault("LP_NUM_THREADS", "1")
+    return RoomRenderer(160, 120)
