@@ -36,42 +36,42 @@ class FreeEngine:
         self.notes = ["device auto: no CUDA device, using cpu"]
         self.score_threshold = 0.3
         self._delay_s = delay_s
-        self._detections = _detections(boxes)
-        self._dense: dict[tuple[int, int], tuple[Segmentation, Depth]] = {}
+        self._boxes = boxes
+        self._scenes: dict[tuple, Scene] = {}
 
     def warm_up(self, height: int, width: int) -> None:
-        self._dense[height, width] = _dense(height, width)
+        self._scene(height, width, self.tasks)
 
     def __call__(self, image_rgb, intrinsics=None, tasks=None) -> Scene:
-        height, width = image_rgb.shape[:2]
-        if (height, width) not in self._dense:
-            self.warm_up(height, width)
-        time.sleep(self._delay_s)
-        tasks = self.tasks if tasks is None else tasks
-        segmentation, depth = self._dense[height, width]
-        return Scene(
-            width,
-            height,
-            detections=self._above_threshold() if "detection" in tasks else None,
-            segmentation=segmentation if "segmentation" in tasks else None,
-            depth=depth if "depth" in tasks else None,
-            stage_s={"preprocess": 0.0, "network": self._delay_s, "postprocess": 0.0},
-        )
+        if self._delay_s:
+            time.sleep(self._delay_s)
+        return self._scene(*image_rgb.shape[:2], self.tasks if tasks is None else tuple(tasks))
 
     def close(self) -> None:
-        self._dense.clear()
+        self._scenes.clear()
 
-    def _above_threshold(self) -> Detections:
-        found = self._detections
-        count = int(np.count_nonzero(found.scores >= self.score_threshold))
-        return Detections(found.boxes_xyxy[:count], found.scores[:count], found.class_ids[:count])
+    def _scene(self, height: int, width: int, tasks: tuple[str, ...]) -> Scene:
+        key = (height, width, tasks, self.score_threshold)
+        if key not in self._scenes:
+            segmentation, depth = _dense(height, width)
+            self._scenes[key] = Scene(
+                width,
+                height,
+                detections=_detections(self._boxes, self.score_threshold) if "detection" in tasks else None,
+                segmentation=segmentation if "segmentation" in tasks else None,
+                depth=depth if "depth" in tasks else None,
+                stage_s={"preprocess": 0.0, "network": self._delay_s, "postprocess": 0.0},
+            )
+        return self._scenes[key]
 
 
-def _detections(count: int) -> Detections:
-    """``count`` boxes with scores falling from 0.99 to 0.5."""
+def _detections(count: int, score_threshold: float) -> Detections:
+    """``count`` boxes with scores falling from 0.99 to 0.5, less those below the threshold."""
     corners = np.stack([np.arange(count) * 8.0, np.arange(count) * 6.0], axis=1)
     boxes_xyxy = np.concatenate([corners, corners + [64.0, 48.0]], axis=1).astype(np.float32)
-    return Detections(boxes_xyxy, np.linspace(0.99, 0.5, count, dtype=np.float32), np.arange(count) % len(LABELS[2:]))
+    scores = np.linspace(0.99, 0.5, count, dtype=np.float32)
+    keep = scores >= score_threshold
+    return Detections(boxes_xyxy[keep], scores[keep], np.arange(count)[keep] % len(LABELS[2:]))
 
 
 def _dense(height: int, width: int) -> tuple[Segmentation, Depth]:

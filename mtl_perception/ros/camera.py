@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from rclpy.event_handler import QoSMessageLostInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
+from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from mtl_perception.geometry import Intrinsics
@@ -17,6 +19,8 @@ from mtl_perception.ros.cdr import CompressedImageView, ImageView, read_compress
 from mtl_perception.ros.conversions import compressed_image_to_rgb, image_to_rgb
 from mtl_perception.ros.frames import Frame, FrameCounts, NewestFrame
 from mtl_perception.ros.parameters import Parameters
+
+_END_OF_STAMP = 12  # bytes: four of encapsulation, eight of the stamp
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,8 @@ class Camera:
         self._counts = counts
         self._rectified = parameters["rectified"]
         self._compressed = parameters["transport"] == "compressed"
-        self._info: CameraInfo | None = None
+        self._info: bytes | None = None
+        self._calibrated: tuple[Any, Intrinsics | ValueError] = (None, ValueError())
         self.newest = NewestFrame()
         self.started_s = time.monotonic()
         self.last_frame_s: float | None = None
@@ -47,7 +52,7 @@ class Camera:
         losses = SubscriptionEventCallbacks(message_lost=self._on_lost)
         message_type, topic = (CompressedImage, "~/image/compressed") if self._compressed else (Image, "~/image")
         self._images = node.create_subscription(message_type, topic, self._on_image, self._qos, raw=True, event_callbacks=losses)
-        self._infos = node.create_subscription(CameraInfo, "~/camera_info", self._on_info, self._qos)
+        self._infos = node.create_subscription(CameraInfo, "~/camera_info", self._on_info, self._qos, raw=True)
 
     @property
     def topic(self) -> str:
@@ -69,11 +74,23 @@ class Camera:
 
     def intrinsics(self) -> Intrinsics | None:
         """The calibration for images of the size seen last; None without a camera_info. Raises ValueError for a bad one."""
-        info = self._info
-        if info is None:
+        if self._info is None:
             return None
+        # It comes with every image and hardly ever changes: it is read again when more than its stamp is new.
+        key = (self._info[_END_OF_STAMP:], self.image_size)
+        if self._calibrated[0] != key:
+            self._calibrated = (key, self._calibrate(deserialize_message(self._info, CameraInfo)))
+        calibration = self._calibrated[1]
+        if isinstance(calibration, ValueError):
+            raise calibration
+        return calibration
+
+    def _calibrate(self, info: CameraInfo) -> Intrinsics | ValueError:
         width, height = self.image_size or (info.width, info.height)
-        return read_intrinsics(info, width, height, rectified=self._rectified)
+        try:
+            return read_intrinsics(info, width, height, rectified=self._rectified)
+        except ValueError as error:
+            return error
 
     def sources(self) -> list[Source]:
         """Who publishes on the image topic."""
@@ -118,5 +135,5 @@ class Camera:
     def _on_lost(self, event: QoSMessageLostInfo) -> None:
         self._counts.lost += event.total_count_change
 
-    def _on_info(self, info: CameraInfo) -> None:
-        self._info = info
+    def _on_info(self, serialised: bytes) -> None:
+        self._info = serialised

@@ -78,42 +78,45 @@ def read_compressed_image(serialised: bytes) -> CompressedImageView:
     return CompressedImageView(stamp=read.stamp(), frame_id=read.string(), format=read.string(), data=read.octets())
 
 
-def write_image(header: Header, encoding: str, pixels: np.ndarray) -> bytes:
-    """A serialised ``sensor_msgs/Image`` without row padding, of (H, W) or (H, W, C) little-endian pixels."""
+def pack_header(header: Header) -> bytes:
+    """A ``std_msgs/Header`` inside a message, padded for what follows: packed once, written into every output."""
+    return _padded(struct.pack("<iI", header.stamp.sec, header.stamp.nanosec) + _string(header.frame_id), 4)
+
+
+def write_image(header: bytes, encoding: str, pixels: np.ndarray) -> bytes:
+    """A serialised ``sensor_msgs/Image`` without row padding, of (H, W) or (H, W, C) little-endian pixels.
+
+    ``header`` comes from ``pack_header``.
+    """
     pixels = np.ascontiguousarray(pixels)
     height, width = pixels.shape[:2]
     is_bigendian = b"\0"
-    before = _header(header) + _uint32s(height, width) + _string(encoding) + is_bigendian
+    before = header + _uint32s(height, width) + _string(encoding) + is_bigendian
     sizes = _uint32s(pixels.strides[0], pixels.nbytes)
     return b"".join((_LITTLE_ENDIAN, _padded(before, 4), sizes, pixels.data.cast("B")))
 
 
-def write_detections(header: Header, detections: Detections, labels: Sequence[str]) -> bytes:
-    """A serialised ``vision_msgs/Detection2DArray``; a class's name is its ``class_id``, ``id`` is empty."""
-    head, names = _header(header), [_padded(_string(label), 4) for label in labels]
-    start_of_one = head + _uint32s(1)  # its header, and one result to follow
-    message = bytearray(_LITTLE_ENDIAN + head + _uint32s(len(detections)))
+def write_detections(header: bytes, detections: Detections, labels: Sequence[str]) -> bytes:
+    """A serialised ``vision_msgs/Detection2DArray``; a class's name is its ``class_id``, ``id`` is empty.
+
+    ``header`` comes from ``pack_header``.
+    """
+    names = [_padded(_string(label), 4) for label in labels]
+    start_of_one = header + _uint32s(1)  # one result to follow
+    message = bytearray(_LITTLE_ENDIAN + header + _uint32s(len(detections)))
     rows = zip(detections.boxes_xyxy.tolist(), detections.scores.tolist(), detections.class_ids.tolist())
     for (x1, y1, x2, y2), score, class_id in rows:
         message += start_of_one
         message += names[class_id]
         message += bytes(-(len(message) - len(_LITTLE_ENDIAN)) % 8)
-        message += _FLOAT64.pack(score)
-        message += _NO_POSE
-        message += _BOX.pack((x1 + x2) / 2, (y1 + y2) / 2, 0.0, x2 - x1, y2 - y1)
-        message += _NO_ID
+        message += _DETECTION.pack(score, _NO_POSE, (x1 + x2) / 2, (y1 + y2) / 2, 0.0, x2 - x1, y2 - y1, _NO_ID)
     return bytes(message)
 
 
 _LITTLE_ENDIAN = b"\0\1\0\0"
-_FLOAT64 = struct.Struct("<d")
-_BOX = struct.Struct("<5d")  # centre x and y, theta, size x and y
 _NO_POSE = struct.pack("<7d", 0, 0, 0, 0, 0, 0, 1) + bytes(36 * 8)  # position, orientation, covariance
 _NO_ID = struct.pack("<I", 1) + bytes(4)  # the end of an empty string, and three bytes up to the next value
-
-
-def _header(header: Header) -> bytes:
-    return _padded(struct.pack("<iI", header.stamp.sec, header.stamp.nanosec) + _string(header.frame_id), 4)
+_DETECTION = struct.Struct("<d344s5d8s")  # score, pose, centre x and y, theta, size x and y, id
 
 
 def _uint32s(*values: int) -> bytes:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 
 @dataclass(frozen=True)
@@ -20,30 +21,31 @@ class NewestFrame:
     """One slot between the camera's callback and the worker: a newer frame replaces one that still waits."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._frame: Frame | None = None
         self._closed = False
+        self._wake: SimpleQueue[None] = SimpleQueue()  # one entry for every frame that did not replace another
 
     def put(self, frame: Frame) -> bool:
         """Leave a frame for the worker. True if it replaced another."""
-        with self._changed:
+        with self._lock:
             replaced = self._frame is not None
             self._frame = frame
-            self._changed.notify()
-            return replaced
+        if not replaced:
+            self._wake.put(None)
+        return replaced
 
     def take(self) -> Frame | None:
         """Wait for a frame; None once the slot is closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._frame is not None)
+        self._wake.get()
+        with self._lock:
             frame, self._frame = self._frame, None
             return None if self._closed else frame
 
     def close(self) -> None:
         """Let the worker go; a waiting frame is forgotten."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        self._closed = True
+        self._wake.put(None)
 
 
 @dataclass

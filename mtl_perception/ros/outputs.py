@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from mtl_perception.drawing import draw_overlay
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.calibration import write_camera_info
-from mtl_perception.ros.cdr import write_detections, write_image
+from mtl_perception.ros.cdr import pack_header, write_detections, write_image
 from mtl_perception.ros.conversions import depth_to_millimetres
 from mtl_perception.ros.parameters import Parameters
 from mtl_perception.scene import Scene
@@ -36,6 +37,10 @@ class Result:
     intrinsics: Intrinsics | None
     scene: Scene
 
+    @cached_property
+    def packed_header(self) -> bytes:
+        return pack_header(self.header)
+
 
 class Outputs:
     """Every topic of the node. ``card`` is the model's."""
@@ -48,12 +53,13 @@ class Outputs:
         )
         latched = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         publish = node.create_lifecycle_publisher
+        # The largest message first: it travels while the others are filled. Drawing is for people, they can wait.
         self._writers = (
-            DetectionsWriter(publish(Detection2DArray, "~/detections", qos), card.detection_labels),
-            MaskWriter(publish(Image, "~/segmentation/mask", qos)),
-            ConfidenceWriter(publish(Image, "~/segmentation/confidence", qos)),
             DepthWriter(publish(Image, "~/depth/image_rect", qos), parameters["depth.encoding"]),
             DepthInfoWriter(publish(CameraInfo, "~/depth/camera_info", qos)),
+            MaskWriter(publish(Image, "~/segmentation/mask", qos)),
+            ConfidenceWriter(publish(Image, "~/segmentation/confidence", qos)),
+            DetectionsWriter(publish(Detection2DArray, "~/detections", qos), card.detection_labels),
             OverlayWriter(publish(Image, "~/overlay", qos), card),
         )
         self._status = publish(PerceptionStatus, "~/status", qos)
@@ -112,7 +118,7 @@ class DetectionsWriter(_Writer):
 
     def fill(self, result: Result) -> bytes | None:
         found = result.scene.detections
-        return None if found is None else write_detections(result.header, found, self._labels)
+        return None if found is None else write_detections(result.packed_header, found, self._labels)
 
 
 class MaskWriter(_Writer):
@@ -122,7 +128,7 @@ class MaskWriter(_Writer):
 
     def fill(self, result: Result) -> bytes | None:
         segmentation = result.scene.segmentation
-        return None if segmentation is None else write_image(result.header, "mono8", segmentation.mask)
+        return None if segmentation is None else write_image(result.packed_header, "mono8", segmentation.mask)
 
 
 class ConfidenceWriter(_Writer):
@@ -132,7 +138,7 @@ class ConfidenceWriter(_Writer):
 
     def fill(self, result: Result) -> bytes | None:
         segmentation = result.scene.segmentation
-        return None if segmentation is None else write_image(result.header, "mono8", segmentation.confidence)
+        return None if segmentation is None else write_image(result.packed_header, "mono8", segmentation.confidence)
 
 
 class DepthWriter(_Writer):
@@ -149,7 +155,7 @@ class DepthWriter(_Writer):
         if depth is None:
             return None
         pixels = depth.depth_m if self._encoding == "32FC1" else depth_to_millimetres(depth.depth_m)
-        return write_image(result.header, self._encoding, pixels)
+        return write_image(result.packed_header, self._encoding, pixels)
 
 
 class DepthInfoWriter(_Writer):
@@ -174,4 +180,4 @@ class OverlayWriter(_Writer):
         self._card = card
 
     def fill(self, result: Result) -> bytes:
-        return write_image(result.header, "rgb8", draw_overlay(result.image_rgb, result.scene, self._card))
+        return write_image(result.packed_header, "rgb8", draw_overlay(result.image_rgb, result.scene, self._card))

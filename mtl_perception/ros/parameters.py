@@ -62,16 +62,17 @@ class Parameters:
     """
 
     def __init__(self, node: Node) -> None:
-        self._node = node
         self._specs = {spec.name: spec for spec in SPECS}
         self.model_tasks: tuple[str, ...] | None = None
         """Tasks of the loaded model; None while there is none."""
+        self._values: dict[str, Any] = {}
         node.add_on_set_parameters_callback(self._check)
+        node.add_post_set_parameters_callback(self._take)
         for spec in SPECS:
             node.declare_parameter(spec.name, spec.default, spec.descriptor())
 
     def __getitem__(self, name: str) -> Any:
-        return self._node.get_parameter(name).value
+        return self._values[name]
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -96,6 +97,9 @@ class Parameters:
             if reason:
                 return SetParametersResult(successful=False, reason=reason)
         return SetParametersResult(successful=True)
+
+    def _take(self, parameters: list[Parameter]) -> None:
+        self._values |= {parameter.name: parameter.value for parameter in parameters}
 
     def _reason_against(self, parameter: Parameter) -> str | None:
         spec = self._specs.get(parameter.name)

@@ -9,7 +9,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
-from mtl_perception.ros.cdr import read_compressed_image, read_image, write_detections, write_image
+from mtl_perception.ros.cdr import pack_header, read_compressed_image, read_image, write_detections, write_image
 from mtl_perception.ros.conversions import ConversionError
 from mtl_perception.scene import Detections
 
@@ -65,7 +65,7 @@ def test_foreign_encapsulation_is_named():
 @pytest.mark.parametrize(("encoding", "dtype", "channels"), [("mono8", np.uint8, 1), ("32FC1", np.float32, 1), ("16UC1", np.uint16, 1), ("rgb8", np.uint8, 3)])
 def test_ros_reads_the_image_that_we_wrote(frame_id, encoding, dtype, channels):
     pixels = np.arange(5 * 7 * channels).reshape((5, 7, channels) if channels > 1 else (5, 7)).astype(dtype)
-    message = deserialize_message(write_image(header(frame_id), encoding, pixels), Image)
+    message = deserialize_message(write_image(pack_header(header(frame_id)), encoding, pixels), Image)
     assert message.header == header(frame_id)
     assert (message.height, message.width, message.encoding, message.is_bigendian) == (5, 7, encoding, 0)
     assert message.step == 7 * channels * pixels.itemsize
@@ -74,7 +74,7 @@ def test_ros_reads_the_image_that_we_wrote(frame_id, encoding, dtype, channels):
 
 def test_pixels_with_gaps_are_written_without():
     pixels = np.arange(48, dtype=np.uint8).reshape(6, 8)[::2, 1:6]
-    message = deserialize_message(write_image(header("a"), "mono8", pixels), Image)
+    message = deserialize_message(write_image(pack_header(header("a")), "mono8", pixels), Image)
     assert (message.height, message.width, message.step) == (3, 5, 5)
     assert message.data.tobytes() == pixels.tobytes()
 
@@ -85,7 +85,7 @@ def test_ros_reads_the_detections_that_we_wrote(frame_id, count):
     boxes_xyxy = np.float32([[10, 20, 30, 60], [0, 0, 640, 480], [1.5, 2.5, 3, 4], [5, 5, 6, 6], [0.25, 0, 1, 1]])[:count]
     class_ids = np.array([1, 2, 3, 4, 5])[:count]
     scores = np.float32([0.5, 0.25, 1, 0, 0.125])[:count]
-    message = deserialize_message(write_detections(header(frame_id), Detections(boxes_xyxy, scores, class_ids), NAMES), Detection2DArray)
+    message = deserialize_message(write_detections(pack_header(header(frame_id)), Detections(boxes_xyxy, scores, class_ids), NAMES), Detection2DArray)
 
     expected = Detection2DArray(header=header(frame_id))
     for (x1, y1, x2, y2), score, class_id in zip(boxes_xyxy.tolist(), scores.tolist(), class_ids):
