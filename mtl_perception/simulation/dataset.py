@@ -51,7 +51,7 @@ _ROOMS_PER_MERGE = 20
 
 @dataclass(frozen=True)
 class DatasetSettings:
-    """What makes a data set. Equal settings give equal labels, and equal images but for the renderer's dithering."""
+    """What makes a data set. Equal settings give equal labels, and equal images up to dithering."""
 
     rooms: int
     views: int = 8
