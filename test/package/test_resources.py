@@ -44,7 +44,7 @@ def test_from_a_pip_install(tmp_path: Path) -> None:
     for file in ("pyproject.toml", "setup.py", "README.md"):
         if (ROOT / file).exists():
             shutil.copy(ROOT / file, checkout)
-    shutil.copytree(ROOT / "mtl_perception", checkout / "mtl_perception", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "mtl_perception", checkout / "mtl_perception", ignore=shutil.ignore_patterns("__pycache__", ".*"))
     (checkout / "models").mkdir()
     (checkout / "models" / "little.safetensors").write_bytes(b"weights")
     (checkout / "models" / "little.md").write_text("card")
@@ -54,6 +54,8 @@ def test_from_a_pip_install(tmp_path: Path) -> None:
     code = "from mtl_perception.resources import find_model; import mtl_perception.scene; print(find_model('little'))"
     assert run_python(code, tmp_path, PYTHONPATH=str(installed)) == str(installed / "mtl_perception/models/little.safetensors")
     assert (installed / "mtl_perception/models/little.md").is_file()
+    sources = {path.relative_to(checkout) for path in (checkout / "mtl_perception").rglob("*") if path.is_file()}
+    assert [path for path in sources if not (installed / path).is_file()] == []
 
 
 def test_a_model_may_be_a_path(tmp_path: Path) -> None:
