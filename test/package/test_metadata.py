@@ -10,8 +10,8 @@ import mtl_perception
 
 ROOT = Path(__file__).parents[2]
 PACKAGE_XML = ElementTree.parse(ROOT / "package.xml").getroot()
-# Come with rclpy, or with a package that is listed.
-IMPLIED = {"ament_index_python", "builtin_interfaces", "mtl_perception"}
+# Come with every message package; and this package itself.
+IMPLIED = {"builtin_interfaces", "mtl_perception"}
 
 
 def in_pyproject(key: str) -> str:
