@@ -63,9 +63,10 @@ def _run(load_engine: LoadEngine, stop: _StopOnSignal) -> int:
 
 
 def _load_engine(model: str, device: str, precision: str) -> Any:
+    path = find_model(model)
     from mtl_perception.inference.engine import Engine  # torch takes seconds to import
 
-    return Engine.load(find_model(model), device, precision)
+    return Engine.load(path, device, precision)
 
 
 def _autostart(node: PerceptionNode) -> bool:

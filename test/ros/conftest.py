@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,19 +26,26 @@ os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 from peer import Peer  # noqa: E402
 
 
-class NodeProcess:
-    """``perception`` under a name of its own, with an engine named by the parameter model (see node_process.py)."""
+STAND_IN = (str(HERE / "node_process.py"),)
+REAL = ("-m", "mtl_perception.ros.main")
 
-    def __init__(self, name: str, *arguments: str, model: str = "free") -> None:
+
+class NodeProcess:
+    """``perception`` under a name of its own. The stand-in's engine goes by the parameter model (see node_process.py)."""
+
+    def __init__(self, name: str, *arguments: str, model: str = "free", program: tuple[str, ...] = STAND_IN) -> None:
         self.name = f"/{name}"
-        command = [sys.executable, str(HERE / "node_process.py"), "--ros-args", "-r", f"__node:={name}", "-p", f"model:={model}"]
-        self.process = subprocess.Popen([*command, *arguments], stderr=subprocess.PIPE, text=True)
+        command = [sys.executable, *program, "--ros-args", "-r", f"__node:={name}", "-p", f"model:={model}", *arguments]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.log = ""
+
+    def interrupt(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
 
     def stop(self) -> int:
         """The exit status after SIGINT; what was logged is in ``log``."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+        self.interrupt()
         _, log = self.process.communicate(timeout=30)
         self.log += log
         return self.process.returncode
@@ -48,16 +57,33 @@ def peer() -> Iterator[Peer]:
         yield peer
 
 
-@pytest.fixture(scope="module")
-def start_node(request) -> Iterator:
-    """Starts nodes that end with the module; each gets another name."""
+@contextmanager
+def nodes(prefix: str) -> Iterator[Callable[..., NodeProcess]]:
+    """Starts nodes, each under another name; in the end all of them must stop in good order."""
     started: list[NodeProcess] = []
 
-    def start(*arguments: str, model: str = "free") -> NodeProcess:
-        started.append(NodeProcess(f"{Path(request.module.__file__).stem}_{len(started)}", *arguments, model=model))
+    def start(*arguments: str, **options) -> NodeProcess:
+        started.append(NodeProcess(f"{prefix}_{len(started)}", *arguments, **options))
         return started[-1]
 
-    yield start
-    statuses = [node.stop() for node in started]
+    try:
+        yield start
+    finally:
+        for node in started:
+            node.interrupt()
+        statuses = [node.stop() for node in started]
     assert not any("Traceback" in node.log for node in started), [node.log for node in started]
     assert set(statuses) <= {0, 1}
+
+
+@pytest.fixture
+def start_node(request) -> Iterator[Callable[..., NodeProcess]]:
+    with nodes(re.sub(r"\W+", "_", request.node.name).strip("_")) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def start_shared_node(request) -> Iterator[Callable[..., NodeProcess]]:
+    """As ``start_node``, for nodes that several tests use."""
+    with nodes(Path(request.module.__file__).stem) as start:
+        yield start

@@ -2,7 +2,11 @@
 """Every bad input is named in /diagnostics, costs only itself, and the node goes on."""
 
 import math
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,8 +22,8 @@ JPEG = cv2.imencode(".jpg", PIXELS)[1].tobytes()
 
 
 @pytest.fixture(scope="module")
-def raw(peer, start_node):
-    node = start_node()
+def raw(peer, start_shared_node):
+    node = start_shared_node()
     peer.subscribe(f"{node.name}/segmentation/mask", Image)
     node.masks = peer.subscribe(f"{node.name}/segmentation/mask", Image)
     node.statuses = peer.subscribe(f"{node.name}/status", PerceptionStatus)
@@ -99,8 +103,8 @@ def test_a_bad_compressed_image_is_named_and_dropped(peer, compressed_node, data
 
 
 @pytest.fixture(scope="module")
-def compressed_node(peer, start_node):
-    node = start_node("-p", "transport:=compressed")
+def compressed_node(peer, start_shared_node):
+    node = start_shared_node("-p", "transport:=compressed")
     node.masks = peer.subscribe(f"{node.name}/segmentation/mask", Image)
     peer.until(lambda: node.masks, "a mask", every=lambda: peer.publish(f"{node.name}/image/compressed", compressed(JPEG)))
     return node
@@ -158,3 +162,16 @@ def test_stale_and_unstamped_images_are_processed(peer, start_node):
     )
     masks.clear()
     peer.until(lambda: masks, "a mask of an image without a stamp", every=lambda: peer.publish(f"{node.name}/image", image(PIXELS, stamp_s=0)))
+
+
+def test_images_that_get_lost_are_named(peer, start_node):
+    """A camera without the Fast DDS profile: its shared memory is smaller than an image, and best effort repeats nothing."""
+    node = start_node()
+    untuned = {name: value for name, value in os.environ.items() if name != "FASTRTPS_DEFAULT_PROFILES_FILE"}
+    camera = subprocess.Popen([sys.executable, str(Path(__file__).with_name("untuned_camera.py")), f"{node.name}/image"], env=untuned)
+    try:
+        peer.until(lambda: peer.says(node.name, "camera", "of the images got lost"), "lost images named", limit_s=30)
+    finally:
+        camera.terminate()
+        camera.wait()
+    assert "config/fastdds.xml" in peer.status(node.name, "camera").message

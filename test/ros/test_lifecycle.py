@@ -76,13 +76,6 @@ def test_shutdown_ends_the_process(peer, start_node):
     assert node.process.wait(timeout=20) == 0
 
 
-def test_autostart_that_fails_ends_with_status_1(start_node):
-    node = start_node(model="missing.safetensors")
-    assert node.process.wait(timeout=30) == 1
-    node.stop()
-    assert "configure failed: model file missing.safetensors does not exist" in node.log
-
-
 def test_a_wrong_parameter_ends_with_status_1(start_node):
     node = start_node("-p", "transport:=zip")
     assert node.process.wait(timeout=30) == 1

@@ -34,9 +34,9 @@ def show(peer, node, pixels=PIXELS):
 
 
 @pytest.fixture(scope="module")
-def outputs(peer, start_node):
+def outputs(peer, start_shared_node):
     """One node, everything subscribed, twenty frames: {topic: messages}."""
-    node = start_node()
+    node = start_shared_node()
     arrived = {topic: peer.subscribe(f"{node.name}/{topic}", of) for topic, of in OUTPUTS.items()}
     arrived["label_info"] = peer.subscribe(f"{node.name}/segmentation/label_info", LabelInfo, LATCHED)
     sent = []

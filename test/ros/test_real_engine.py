@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node as it is started on a robot, with a real network of random weights."""
+
+
+import numpy as np
+import pytest
+import torch
+from conftest import REAL
+from model import tiny_card, tiny_network
+from peer import camera_info, image
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray
+
+from mtl_perception.checkpoint import save_checkpoint
+from mtl_perception.inference.engine import Engine
+from mtl_perception.ros.calibration import read_intrinsics
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    card = tiny_card()
+    save_checkpoint(path, tiny_network(card), card)
+    return path
+
+
+def test_what_arrives_is_what_the_engine_says(peer, start_node, checkpoint):
+    node = start_node("-p", "device:=cpu", "-p", "score_threshold:=0.0", model=str(checkpoint), program=REAL)
+    pixels = np.random.default_rng(3).integers(0, 256, (120, 160, 3), np.uint8)
+    info = camera_info(160, 120, fx=140.0)
+    masks = peer.subscribe(f"{node.name}/segmentation/mask", Image)
+    depths = peer.subscribe(f"{node.name}/depth/image_rect", Image)
+    detections = peer.subscribe(f"{node.name}/detections", Detection2DArray)
+
+    def send():
+        peer.publish(f"{node.name}/camera_info", info)
+        peer.publish(f"{node.name}/image", image(pixels, "rgb8"))
+
+    peer.until(lambda: all(len(arrived) >= 5 for arrived in (masks, depths, detections)), "outputs", every=send, limit_s=60)
+
+    engine = Engine.load(checkpoint, "cpu")
+    engine.score_threshold = 0.0
+    scene = engine(pixels, read_intrinsics(info, 160, 120, rectified=False))
+    np.testing.assert_array_equal(np.frombuffer(masks[-1].data, np.uint8).reshape(120, 160), scene.segmentation.mask)
+    np.testing.assert_allclose(np.frombuffer(depths[-1].data, np.float32).reshape(120, 160), scene.depth.depth_m, rtol=1e-3)
+    assert len(detections[-1].detections) == len(scene.detections) > 0
+    names = [one.results[0].hypothesis.class_id for one in detections[-1].detections]
+    assert names == [engine.card.detection_labels[class_id] for class_id in scene.detections.class_ids]
+
+
+def test_a_model_that_is_missing_ends_with_status_1(start_node):
+    node = start_node(model="missing.safetensors", program=REAL)
+    assert node.process.wait(timeout=60) == 1
+    node.stop()
+    assert "configure failed: no model 'missing.safetensors'" in node.log
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_asked_for_and_absent_ends_with_status_1(start_node, checkpoint):
+    node = start_node("-p", "device:=cuda", model=str(checkpoint), program=REAL)
+    assert node.process.wait(timeout=60) == 1
+    node.stop()
+    assert "configure failed" in node.log and "cuda" in node.log
+
+
+def test_a_truncated_checkpoint_ends_with_status_1(start_node, checkpoint, tmp_path):
+    broken = tmp_path / "broken.safetensors"
+    broken.write_bytes(checkpoint.read_bytes()[:2000])
+    node = start_node(model=str(broken), program=REAL)
+    assert node.process.wait(timeout=60) == 1
+    node.stop()
+    assert "configure failed: " in node.log and "broken.safetensors" in node.log
