@@ -47,12 +47,19 @@ class Camera:
         self.last_interval_s = 0.0
         self.image_size: tuple[int, int] | None = None
         self._qos = QoSProfile(
-            depth=parameters["input.depth"], reliability=ReliabilityPolicy.get_from_short_key(parameters["input.reliability"])
+            depth=parameters["input.depth"],
+            reliability=ReliabilityPolicy.get_from_short_key(parameters["input.reliability"]),
         )
         losses = SubscriptionEventCallbacks(message_lost=self._on_lost)
-        message_type, topic = (CompressedImage, "~/image/compressed") if self._compressed else (Image, "~/image")
-        self._images = node.create_subscription(message_type, topic, self._on_image, self._qos, raw=True, event_callbacks=losses)
-        self._infos = node.create_subscription(CameraInfo, "~/camera_info", self._on_info, self._qos, raw=True)
+        message_type, topic = (
+            (CompressedImage, "~/image/compressed") if self._compressed else (Image, "~/image")
+        )
+        self._images = node.create_subscription(
+            message_type, topic, self._on_image, self._qos, raw=True, event_callbacks=losses
+        )
+        self._infos = node.create_subscription(
+            CameraInfo, "~/camera_info", self._on_info, self._qos, raw=True
+        )
 
     @property
     def topic(self) -> str:
@@ -106,7 +113,10 @@ class Camera:
         return [
             name
             for name, of in self._node.get_topic_names_and_types()
-            if types & set(of) and not name.startswith(own) and name != self.topic and self._node.count_publishers(name)
+            if types & set(of)
+            and not name.startswith(own)
+            and name != self.topic
+            and self._node.count_publishers(name)
         ]
 
     def close(self) -> None:

@@ -75,7 +75,9 @@ def read_image(serialised: bytes) -> ImageView:
 def read_compressed_image(serialised: bytes) -> CompressedImageView:
     """A serialised ``sensor_msgs/CompressedImage``. Raises ConversionError when it ends early or is not plain CDR."""
     read = _Reader(serialised)
-    return CompressedImageView(stamp=read.stamp(), frame_id=read.string(), format=read.string(), data=read.octets())
+    return CompressedImageView(
+        stamp=read.stamp(), frame_id=read.string(), format=read.string(), data=read.octets()
+    )
 
 
 def pack_header(header: Header) -> bytes:
@@ -109,7 +111,9 @@ def write_detections(header: bytes, detections: Detections, labels: Sequence[str
         message += start_of_one
         message += names[class_id]
         message += bytes(-(len(message) - len(_LITTLE_ENDIAN)) % 8)
-        message += _DETECTION.pack(score, _NO_POSE, (x1 + x2) / 2, (y1 + y2) / 2, 0.0, x2 - x1, y2 - y1, _NO_ID)
+        message += _DETECTION.pack(
+            score, _NO_POSE, (x1 + x2) / 2, (y1 + y2) / 2, 0.0, x2 - x1, y2 - y1, _NO_ID
+        )
     return bytes(message)
 
 

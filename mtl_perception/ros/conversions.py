@@ -96,7 +96,9 @@ def compressed_image_to_rgb(image: Any) -> np.ndarray:
         # libjpeg fills what is missing with grey and only warns. A whole file has an end after its last scan began.
         end = data.rfind(b"\xff\xd9")
         if end < 0 or end < data.rfind(b"\xff\xda"):
-            raise ConversionError(f"JPEG of {len(data)} bytes is truncated: its end-of-image marker is missing")
+            raise ConversionError(
+                f"JPEG of {len(data)} bytes is truncated: its end-of-image marker is missing"
+            )
     elif data.startswith(b"\x89PNG"):
         if b"IEND" not in data[-64:]:
             raise ConversionError(f"PNG of {len(data)} bytes is truncated: its IEND chunk is missing")
@@ -107,7 +109,9 @@ def compressed_image_to_rgb(image: Any) -> np.ndarray:
     # The camera's optical frame belongs to the pixels as stored: an EXIF rotation would turn the image out of it.
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if decoded is None:
-        raise ConversionError(f"compressed image of {len(data)} bytes with format {image.format!r} is damaged: it cannot be decoded")
+        raise ConversionError(
+            f"compressed image of {len(data)} bytes with format {image.format!r} is damaged: it cannot be decoded"
+        )
     return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
 
 
@@ -123,10 +127,14 @@ def _pixels(image: Any, rows: int, dtype: str, channels: int) -> np.ndarray:
     item = np.dtype(dtype)
     row_bytes = image.width * channels * item.itemsize
     if image.step < row_bytes:
-        raise ConversionError(f"step is {image.step} bytes, expected at least {row_bytes} for {image.width} pixels of {image.encoding}")
+        raise ConversionError(
+            f"step is {image.step} bytes, expected at least {row_bytes} for {image.width} pixels of {image.encoding}"
+        )
     size, needed = len(image.data), rows * image.step
     if size < needed:
-        raise ConversionError(f"data has {size} bytes, expected {needed} for {rows} rows with a step of {image.step}")
+        raise ConversionError(
+            f"data has {size} bytes, expected {needed} for {rows} rows with a step of {image.step}"
+        )
     strides = (image.step, channels * item.itemsize, item.itemsize)
     pixels = np.ndarray((rows, image.width, channels), item, buffer=image.data, strides=strides)
     return pixels if channels > 1 else pixels[:, :, 0]
@@ -146,7 +154,9 @@ def _semi_planar_to_rgb(image: Any) -> np.ndarray:
 
 def _require_even(image: Any, side: str) -> None:
     if getattr(image, side) % 2:
-        raise ConversionError(f"{side} is {getattr(image, side)}, expected an even number for the encoding {image.encoding}")
+        raise ConversionError(
+            f"{side} is {getattr(image, side)}, expected an even number for the encoding {image.encoding}"
+        )
 
 
 def _cv_bridge_to_rgb(image: Any) -> np.ndarray:

@@ -52,7 +52,10 @@ class Recent:
             self._snapshots.popleft()
         then_s, before = self._snapshots[0]
         names = (field.name for field in dataclasses.fields(FrameCounts))
-        return Change(now_s - then_s, FrameCounts(**{name: getattr(counts, name) - getattr(before, name) for name in names}))
+        return Change(
+            now_s - then_s,
+            FrameCounts(**{name: getattr(counts, name) - getattr(before, name) for name in names}),
+        )
 
 
 class Diagnostics:
@@ -86,7 +89,9 @@ class Diagnostics:
             log.error(f"{part}: {status.message}")
 
 
-def camera_status(node_name: str, camera: Camera, counts: FrameCounts, recent: Change, trace: Trace) -> DiagnosticStatus:
+def camera_status(
+    node_name: str, camera: Camera, counts: FrameCounts, recent: Change, trace: Trace
+) -> DiagnosticStatus:
     """Whether images arrive, whether they can be used, and what to do if not."""
     period_s, change = recent.period_s, recent.counts
     problems: list[tuple[bytes, str]] = []
@@ -99,22 +104,36 @@ def camera_status(node_name: str, camera: Camera, counts: FrameCounts, recent: C
     if silent and len(mismatched) == len(sources):
         problems += [] if sources else [(ERROR, _nobody_publishes(camera))]
     elif silent:
-        problems.append((ERROR, f"no image for {silent_s:.1f} s from {sources[0].node} on {camera.topic}: {_WHY_SILENT}"))
+        problems.append(
+            (ERROR, f"no image for {silent_s:.1f} s from {sources[0].node} on {camera.topic}: {_WHY_SILENT}")
+        )
     elif len(sources) > 1:
         names = " and ".join(source.node for source in sources)
         problems.append((WARN, f"{names} publish on {camera.topic}, expected one camera: remap the others"))
 
     if change.rejected:
         level = WARN if change.processed else ERROR
-        problems.append((level, f"{change.rejected} images rejected in {period_s:.0f} s, the last one because: {trace.rejection}"))
+        problems.append(
+            (
+                level,
+                f"{change.rejected} images rejected in {period_s:.0f} s, the last one because: {trace.rejection}",
+            )
+        )
     if change.expired:
         level = WARN if change.processed else ERROR
-        problems.append((level, f"{change.expired} images older than max_frame_age in {period_s:.0f} s{_age(trace)}: {_WHY_OLD}"))
+        problems.append(
+            (
+                level,
+                f"{change.expired} images older than max_frame_age in {period_s:.0f} s{_age(trace)}: {_WHY_OLD}",
+            )
+        )
     elif trace.age_s is not None and abs(trace.age_s) > _STALE_AGE_S and not silent:
         problems.append((WARN, f"images are stale{_age(trace)}: {_WHY_OLD}"))
     if change.lost > _NOTABLE_LOSS * (change.lost + change.received):
         share = change.lost / (change.lost + change.received)
-        problems.append((WARN, f"{share:.0%} of the images got lost on their way from the camera: {_WHY_LOST}"))
+        problems.append(
+            (WARN, f"{share:.0%} of the images got lost on their way from the camera: {_WHY_LOST}")
+        )
 
     rate_hz = change.received / period_s if period_s else 0.0
     width, height = camera.image_size or (0, 0)
@@ -132,24 +151,47 @@ def calibration_status(node_name: str, camera: Camera) -> DiagnosticStatus:
         intrinsics = camera.intrinsics()
         if intrinsics is None:
             if time.monotonic() - camera.started_s > PATIENCE_S:
-                problems.append((WARN, f"no camera_info on {camera.info_topic}: publish it there, or remap ~/camera_info. {_UNCALIBRATED}"))
+                problems.append(
+                    (
+                        WARN,
+                        f"no camera_info on {camera.info_topic}: publish it there, or remap ~/camera_info. {_UNCALIBRATED}",
+                    )
+                )
         else:
             values |= {name: f"{getattr(intrinsics, name):.1f}" for name in ("fx", "fy", "cx", "cy")}
     except ValueError as error:
         problems.append((WARN, f"bad camera_info on {camera.info_topic}: {error}. {_UNCALIBRATED}"))
-    return _status(f"{node_name}: calibration", camera.info_topic, "calibrated" if "fx" in values else "waiting", problems, values)
+    return _status(
+        f"{node_name}: calibration",
+        camera.info_topic,
+        "calibrated" if "fx" in values else "waiting",
+        problems,
+        values,
+    )
 
 
-def model_status(node_name: str, engine: Any, activity: str, recent: Change, trace: Trace) -> DiagnosticStatus:
+def model_status(
+    node_name: str, engine: Any, activity: str, recent: Change, trace: Trace
+) -> DiagnosticStatus:
     """What runs where, and whether it fails. ``activity`` is a word or two: active, inactive, paused."""
     problems: list[tuple[bytes, str]] = []
     failed = recent.counts.failed
     if failed:
-        problems.append((ERROR, f"the network failed on {failed} frames in {recent.period_s:.0f} s, the last time with {trace.failure}"))
+        problems.append(
+            (
+                ERROR,
+                f"the network failed on {failed} frames in {recent.period_s:.0f} s, the last time with {trace.failure}",
+            )
+        )
     message = f"{activity}, {engine.card.name} on {engine.device} in {engine.precision}"
     if engine.notes:
         message += f" ({'; '.join(engine.notes)})"
-    values = {"model": engine.card.name, "device": engine.device, "precision": engine.precision, "tasks": ", ".join(engine.tasks)}
+    values = {
+        "model": engine.card.name,
+        "device": engine.device,
+        "precision": engine.precision,
+        "tasks": ", ".join(engine.tasks),
+    }
     values |= {"tasks of the last frame": ", ".join(trace.tasks) or "none: nobody subscribes"}
     values |= {f"{stage} ms": f"{1e3 * duration_s:.2f}" for stage, duration_s in trace.stage_s.items()}
     return _status(f"{node_name}: model", engine.card.name, message, problems, values)
@@ -176,7 +218,9 @@ def _nobody_publishes(camera: Camera) -> str:
 def _age(trace: Trace) -> str:
     if trace.age_s is None:
         return ""
-    return f" ({trace.age_s:.1f} s old)" if trace.age_s > 0 else f" (stamped {-trace.age_s:.1f} s in the future)"
+    return (
+        f" ({trace.age_s:.1f} s old)" if trace.age_s > 0 else f" (stamped {-trace.age_s:.1f} s in the future)"
+    )
 
 
 def _status(

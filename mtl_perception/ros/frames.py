@@ -24,7 +24,9 @@ class NewestFrame:
         self._lock = threading.Lock()
         self._frame: Frame | None = None
         self._closed = False
-        self._wake: SimpleQueue[None] = SimpleQueue()  # one entry for every frame that did not replace another
+        self._wake: SimpleQueue[None] = (
+            SimpleQueue()
+        )  # one entry for every frame that did not replace another
 
     def put(self, frame: Frame) -> bool:
         """Leave a frame for the worker. True if it replaced another."""

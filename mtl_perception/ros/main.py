@@ -25,7 +25,7 @@ def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -
 
     Args:
         args: ROS arguments (``--ros-args -p model:=... --params-file ...``); None for those of the process.
-        load_engine: from the parameters (model, device, precision) to an engine; None for the shipped kind.
+        load_engine: from the parameters (model, device, precision) to an engine; None for ``load_model``.
 
     Returns:
         The process's exit status: 1 when a parameter is wrong or the node could not start itself.
@@ -36,7 +36,7 @@ def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stop = _StopOnSignal()
     try:
-        return _run(load_engine or _load_engine, stop)
+        return _run(load_engine or load_model, stop)
     except ParameterException as error:
         rclpy.logging.get_logger("perception").fatal(str(error))
         return 1
@@ -62,7 +62,8 @@ def _run(load_engine: LoadEngine, stop: _StopOnSignal) -> int:
         executor.shutdown()
 
 
-def _load_engine(model: str, device: str, precision: str) -> Any:
+def load_model(model: str, device: str, precision: str) -> Any:
+    """An ``Engine`` for the parameters' values. Raises ValueError or OSError with a full sentence."""
     path = find_model(model)
     from mtl_perception.inference.engine import Engine  # torch takes seconds to import
 

@@ -101,14 +101,20 @@ class PerceptionNode(LifecycleNode):
         self._engine.warm_up(*_WARM_UP_SIZE)
         self._counts, self._recent, self._trace = FrameCounts(), Recent(), Trace()
         self._outputs = Outputs(self, parameters, self._engine.card)
-        log.info(f"{self._engine.card.name} on {self._engine.device} in {self._engine.precision}, tasks {', '.join(self._engine.tasks)}")
+        log.info(
+            f"{self._engine.card.name} on {self._engine.device} in {self._engine.precision}, tasks {', '.join(self._engine.tasks)}"
+        )
         for note in self._engine.notes:
             log.info(note)
 
     def _start(self) -> None:
         self._camera = Camera(self, self.parameters, self._counts)
-        pipeline = Pipeline(self, self.parameters, self._engine, self._camera, self._outputs, self._counts, self._trace)
-        self._worker = threading.Thread(target=self._work, args=(self._camera, pipeline), name="perception worker")
+        pipeline = Pipeline(
+            self, self.parameters, self._engine, self._camera, self._outputs, self._counts, self._trace
+        )
+        self._worker = threading.Thread(
+            target=self._work, args=(self._camera, pipeline), name="perception worker"
+        )
         self._worker.start()
 
     def _work(self, camera: Camera, pipeline: Pipeline) -> None:
@@ -138,7 +144,9 @@ class PerceptionNode(LifecycleNode):
             return change_state(request, response)
         except RCLError as error:
             wanted = request.transition.label or request.transition.id
-            self.get_logger().warning(f"transition {wanted} refused, it is not possible in this state: {error}")
+            self.get_logger().warning(
+                f"transition {wanted} refused, it is not possible in this state: {error}"
+            )
             response.success = False
             return response
 

@@ -49,9 +49,12 @@ class Outputs:
         self._node = node
         self._card = card
         qos = QoSProfile(
-            depth=parameters["output.depth"], reliability=ReliabilityPolicy.get_from_short_key(parameters["output.reliability"])
+            depth=parameters["output.depth"],
+            reliability=ReliabilityPolicy.get_from_short_key(parameters["output.reliability"]),
         )
-        latched = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        latched = QoSProfile(
+            depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+        )
         publish = node.create_lifecycle_publisher
         # The largest message first: it travels while the others are filled. Drawing is for people, they can wait.
         self._writers = (
@@ -79,7 +82,10 @@ class Outputs:
     def publish_labels(self) -> None:
         """Say once what the ids in the mask mean; late subscribers get it too."""
         header = Header(stamp=self._node.get_clock().now().to_msg())
-        classes = [VisionClass(class_id=number, class_name=name) for number, name in enumerate(self._card.segmentation_labels)]
+        classes = [
+            VisionClass(class_id=number, class_name=name)
+            for number, name in enumerate(self._card.segmentation_labels)
+        ]
         self._label_info.publish(LabelInfo(header=header, class_map=classes))
 
     @property
@@ -138,7 +144,11 @@ class ConfidenceWriter(_Writer):
 
     def fill(self, result: Result) -> bytes | None:
         segmentation = result.scene.segmentation
-        return None if segmentation is None else write_image(result.packed_header, "mono8", segmentation.confidence)
+        return (
+            None
+            if segmentation is None
+            else write_image(result.packed_header, "mono8", segmentation.confidence)
+        )
 
 
 class DepthWriter(_Writer):
@@ -180,4 +190,6 @@ class OverlayWriter(_Writer):
         self._card = card
 
     def fill(self, result: Result) -> bytes:
-        return write_image(result.packed_header, "rgb8", draw_overlay(result.image_rgb, result.scene, self._card))
+        return write_image(
+            result.packed_header, "rgb8", draw_overlay(result.image_rgb, result.scene, self._card)
+        )

@@ -39,18 +39,54 @@ class Spec:
 SPECS = (
     Spec("model", "lite", "name of a shipped model, or path of a checkpoint (.safetensors)"),
     Spec("device", "auto", "where the network runs: auto, cpu, cuda, cuda:0, ..."),
-    Spec("precision", "auto", "number format of the network", choices=("auto", "float32", "float16", "bfloat16")),
-    Spec("transport", "raw", "subscribe to ~/image (raw) or ~/image/compressed", choices=("raw", "compressed")),
+    Spec(
+        "precision",
+        "auto",
+        "number format of the network",
+        choices=("auto", "float32", "float16", "bfloat16"),
+    ),
+    Spec(
+        "transport", "raw", "subscribe to ~/image (raw) or ~/image/compressed", choices=("raw", "compressed")
+    ),
     Spec("rectified", False, "the image is rectified: use P of camera_info instead of K"),
-    Spec("input.reliability", "best_effort", "QoS of image and camera_info", choices=("best_effort", "reliable")),
+    Spec(
+        "input.reliability",
+        "best_effort",
+        "QoS of image and camera_info",
+        choices=("best_effort", "reliable"),
+    ),
     Spec("input.depth", 1, "QoS history depth of image and camera_info, in messages", low=1, high=100),
     Spec("output.reliability", "reliable", "QoS of the outputs", choices=("best_effort", "reliable")),
     Spec("output.depth", 1, "QoS history depth of the outputs, in messages", low=1, high=100),
-    Spec("depth.encoding", "32FC1", "metres as float, NaN invalid; or millimetres as integer, 0 invalid", choices=("32FC1", "16UC1")),
+    Spec(
+        "depth.encoding",
+        "32FC1",
+        "metres as float, NaN invalid; or millimetres as integer, 0 invalid",
+        choices=("32FC1", "16UC1"),
+    ),
     Spec("autostart", True, "configure and activate at start; false where a lifecycle manager does it"),
-    Spec("tasks", [ALL_TASKS], "heads that may run: detection, segmentation, depth, ...; all for every one of the model", at_run_time=True),
-    Spec("score_threshold", 0.3, "detections below this score are left out", low=0.0, high=1.0, at_run_time=True),
-    Spec("max_frame_age", 0.0, "frames older than this many seconds are discarded; 0 for never", low=0.0, high=3600.0, at_run_time=True),
+    Spec(
+        "tasks",
+        [ALL_TASKS],
+        "heads that may run: detection, segmentation, depth, ...; all for every one of the model",
+        at_run_time=True,
+    ),
+    Spec(
+        "score_threshold",
+        0.3,
+        "detections below this score are left out",
+        low=0.0,
+        high=1.0,
+        at_run_time=True,
+    ),
+    Spec(
+        "max_frame_age",
+        0.0,
+        "frames older than this many seconds are discarded; 0 for never",
+        low=0.0,
+        high=3600.0,
+        at_run_time=True,
+    ),
 )
 
 
@@ -83,7 +119,9 @@ class Parameters:
     def check_tasks(self, tasks: list[str]) -> str | None:
         """Why these cannot be the enabled tasks, or None if they can."""
         if not tasks:
-            return f"tasks is empty, expected ['{ALL_TASKS}'] or names of tasks; to pause the node call ~/enable"
+            return (
+                f"tasks is empty, expected ['{ALL_TASKS}'] or names of tasks; to pause the node call ~/enable"
+            )
         if self.model_tasks is None:
             return None
         unknown = [task for task in tasks if task not in (*self.model_tasks, ALL_TASKS)]

@@ -77,7 +77,9 @@ class Pipeline:
         if age_s is not None and 0 < self._parameters["max_frame_age"] < age_s:
             self._counts.expired += 1
             return
-        header = Header(stamp=Time(sec=message.stamp.sec, nanosec=message.stamp.nanosec), frame_id=message.frame_id)
+        header = Header(
+            stamp=Time(sec=message.stamp.sec, nanosec=message.stamp.nanosec), frame_id=message.frame_id
+        )
         tasks = self._outputs.wanted_tasks(self._parameters.tasks)
         if tasks:
             image_rgb = self._camera.decode(message)
@@ -118,5 +120,8 @@ class Pipeline:
             frames_rejected=counts.rejected,
             frames_expired=counts.expired,
             frame_age_s=(self._clock.now().nanoseconds - stamp.nanoseconds) * 1e-9,
-            stages=[StageTime(name=name, duration_s=duration_s) for name, duration_s in self._trace.stage_s.items()],
+            stages=[
+                StageTime(name=name, duration_s=duration_s)
+                for name, duration_s in self._trace.stage_s.items()
+            ],
         )

@@ -33,9 +33,20 @@ REAL = ("-m", "mtl_perception.ros.main")
 class NodeProcess:
     """``perception`` under a name of its own. The stand-in's engine goes by the parameter model (see node_process.py)."""
 
-    def __init__(self, name: str, *arguments: str, model: str = "free", program: tuple[str, ...] = STAND_IN) -> None:
+    def __init__(
+        self, name: str, *arguments: str, model: str = "free", program: tuple[str, ...] = STAND_IN
+    ) -> None:
         self.name = f"/{name}"
-        command = [sys.executable, *program, "--ros-args", "-r", f"__node:={name}", "-p", f"model:={model}", *arguments]
+        command = [
+            sys.executable,
+            *program,
+            "--ros-args",
+            "-r",
+            f"__node:={name}",
+            "-p",
+            f"model:={model}",
+            *arguments,
+        ]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.log = ""
 

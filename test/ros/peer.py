@@ -19,7 +19,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 FRAME_ID = "camera_color_optical_frame"
 RELIABLE = QoSProfile(depth=20, reliability=ReliabilityPolicy.RELIABLE)
 BEST_EFFORT = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
-LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LATCHED = QoSProfile(
+    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
+)
 
 
 class Peer:
@@ -41,7 +43,9 @@ class Peer:
         self.node.destroy_node()
         rclpy.shutdown(context=self._context)
 
-    def subscribe(self, topic: str, message_type: type, qos: QoSProfile = RELIABLE, callback: Callable | None = None) -> list:
+    def subscribe(
+        self, topic: str, message_type: type, qos: QoSProfile = RELIABLE, callback: Callable | None = None
+    ) -> list:
         """Collects what arrives in the list that it returns, unless there is a callback."""
         arrived: list = []
         self.node.create_subscription(message_type, topic, callback or arrived.append, qos)
@@ -58,7 +62,13 @@ class Peer:
         for key in [key for key in self._publishers if key[0] == topic]:
             self.node.destroy_publisher(self._publishers.pop(key))
 
-    def until(self, condition: Callable[[], Any], what: str, every: Callable[[], None] = lambda: None, limit_s: float = 20.0) -> Any:
+    def until(
+        self,
+        condition: Callable[[], Any],
+        what: str,
+        every: Callable[[], None] = lambda: None,
+        limit_s: float = 20.0,
+    ) -> Any:
         """Spin, calling ``every`` 20 times a second, until the condition holds; its value comes back."""
         end_s, next_s = time.monotonic() + limit_s, 0.0
         while not (value := condition()):

@@ -81,14 +81,27 @@ def test_a_bad_camera_info_is_named_and_depth_goes_on(peer, start_node, bad):
         peer.publish(f"{node.name}/camera_info", camera_info(64, 48, fx))
         peer.publish(f"{node.name}/image", image(PIXELS))
 
-    peer.until(lambda: peer.says(node.name, "calibration", f"fx is {bad}") and depths, "diagnostics", every=lambda: show(bad))
+    peer.until(
+        lambda: peer.says(node.name, "calibration", f"fx is {bad}") and depths,
+        "diagnostics",
+        every=lambda: show(bad),
+    )
     assert peer.status(node.name, "calibration").level == DiagnosticStatus.WARN
     assert infos == []
-    peer.until(lambda: infos and peer.says(node.name, "calibration", "calibrated"), "a camera_info that is good again", every=lambda: show(500.0))
+    peer.until(
+        lambda: infos and peer.says(node.name, "calibration", "calibrated"),
+        "a camera_info that is good again",
+        every=lambda: show(500.0),
+    )
 
 
 @pytest.mark.parametrize(
-    ("data", "words"), [(JPEG[: len(JPEG) // 2], "is truncated"), (b"nothing", "expected a JPEG or PNG"), (b"", "expected a JPEG or PNG")]
+    ("data", "words"),
+    [
+        (JPEG[: len(JPEG) // 2], "is truncated"),
+        (b"nothing", "expected a JPEG or PNG"),
+        (b"", "expected a JPEG or PNG"),
+    ],
 )
 def test_a_bad_compressed_image_is_named_and_dropped(peer, compressed_node, data, words):
     node = compressed_node
@@ -106,7 +119,11 @@ def test_a_bad_compressed_image_is_named_and_dropped(peer, compressed_node, data
 def compressed_node(peer, start_shared_node):
     node = start_shared_node("-p", "transport:=compressed")
     node.masks = peer.subscribe(f"{node.name}/segmentation/mask", Image)
-    peer.until(lambda: node.masks, "a mask", every=lambda: peer.publish(f"{node.name}/image/compressed", compressed(JPEG)))
+    peer.until(
+        lambda: node.masks,
+        "a mask",
+        every=lambda: peer.publish(f"{node.name}/image/compressed", compressed(JPEG)),
+    )
     return node
 
 
@@ -125,30 +142,53 @@ def test_a_camera_that_is_missing_stops_and_comes_back(peer, start_node):
     """Silence is named within two seconds, by the node's own words: it says for how long there was nothing."""
     node = start_node()
     send = lambda: peer.publish(f"{node.name}/image", image(PIXELS))  # noqa: E731
-    peer.until(lambda: peer.says(node.name, "camera", f"nobody publishes {node.name}/image"), "the missing camera named")
+    peer.until(
+        lambda: peer.says(node.name, "camera", f"nobody publishes {node.name}/image"),
+        "the missing camera named",
+    )
     assert "remap" in peer.status(node.name, "camera").message
-    peer.until(lambda: peer.says(node.name, "calibration", "no camera_info on"), "the missing camera_info named")
+    peer.until(
+        lambda: peer.says(node.name, "calibration", "no camera_info on"), "the missing camera_info named"
+    )
     peer.until(lambda: peer.says(node.name, "camera", "images per second"), "the camera noticed", every=send)
     peer.until(lambda: peer.says(node.name, "camera", "no image for"), "the camera that stopped named")
     message = peer.status(node.name, "camera").message
     assert float(message.partition("no image for ")[2].split()[0]) < 2.0
     assert "/peer" in message
-    peer.until(lambda: peer.status(node.name, "camera").level == DiagnosticStatus.OK, "the camera back", every=send)
+    peer.until(
+        lambda: peer.status(node.name, "camera").level == DiagnosticStatus.OK, "the camera back", every=send
+    )
 
 
 def test_incompatible_qos_is_named(peer, start_node):
     node = start_node("-p", "input.reliability:=reliable")
     send = lambda qos: peer.publish(f"{node.name}/image", image(PIXELS), qos)  # noqa: E731
-    peer.until(lambda: peer.says(node.name, "camera", "set input.reliability to best_effort"), "QoS named", every=lambda: send(BEST_EFFORT))
-    peer.until(lambda: peer.status(node.name, "camera").level == DiagnosticStatus.ERROR, "an error", every=lambda: send(BEST_EFFORT))
+    peer.until(
+        lambda: peer.says(node.name, "camera", "set input.reliability to best_effort"),
+        "QoS named",
+        every=lambda: send(BEST_EFFORT),
+    )
+    peer.until(
+        lambda: peer.status(node.name, "camera").level == DiagnosticStatus.ERROR,
+        "an error",
+        every=lambda: send(BEST_EFFORT),
+    )
     peer.silence(f"{node.name}/image")
-    peer.until(lambda: peer.status(node.name, "camera").level == DiagnosticStatus.OK, "images", every=lambda: send(RELIABLE))
+    peer.until(
+        lambda: peer.status(node.name, "camera").level == DiagnosticStatus.OK,
+        "images",
+        every=lambda: send(RELIABLE),
+    )
 
 
 def test_wrong_message_type_is_named(peer, start_node):
     node = start_node()
     send = lambda: peer.publish(f"{node.name}/image", compressed(JPEG))  # noqa: E731
-    peer.until(lambda: peer.says(node.name, "camera", "publishes sensor_msgs/msg/CompressedImage"), "type named", every=send)
+    peer.until(
+        lambda: peer.says(node.name, "camera", "publishes sensor_msgs/msg/CompressedImage"),
+        "type named",
+        every=send,
+    )
     assert "transport" in peer.status(node.name, "camera").message
 
 
@@ -161,16 +201,25 @@ def test_stale_and_unstamped_images_are_processed(peer, start_node):
         every=lambda: peer.publish(f"{node.name}/image", image(PIXELS, stamp_s=time.time() - 100)),
     )
     masks.clear()
-    peer.until(lambda: masks, "a mask of an image without a stamp", every=lambda: peer.publish(f"{node.name}/image", image(PIXELS, stamp_s=0)))
+    peer.until(
+        lambda: masks,
+        "a mask of an image without a stamp",
+        every=lambda: peer.publish(f"{node.name}/image", image(PIXELS, stamp_s=0)),
+    )
 
 
 def test_images_that_get_lost_are_named(peer, start_node):
     """A camera without the Fast DDS profile: its shared memory is smaller than an image, and best effort repeats nothing."""
     node = start_node()
     untuned = {name: value for name, value in os.environ.items() if name != "FASTRTPS_DEFAULT_PROFILES_FILE"}
-    camera = subprocess.Popen([sys.executable, str(Path(__file__).with_name("untuned_camera.py")), f"{node.name}/image"], env=untuned)
+    camera = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("untuned_camera.py")), f"{node.name}/image"],
+        env=untuned,
+    )
     try:
-        peer.until(lambda: peer.says(node.name, "camera", "of the images got lost"), "lost images named", limit_s=30)
+        peer.until(
+            lambda: peer.says(node.name, "camera", "of the images got lost"), "lost images named", limit_s=30
+        )
     finally:
         camera.terminate()
         camera.wait()

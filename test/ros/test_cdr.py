@@ -9,7 +9,13 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
-from mtl_perception.ros.cdr import pack_header, read_compressed_image, read_image, write_detections, write_image
+from mtl_perception.ros.cdr import (
+    pack_header,
+    read_compressed_image,
+    read_image,
+    write_detections,
+    write_image,
+)
 from mtl_perception.ros.conversions import ConversionError
 from mtl_perception.scene import Detections
 
@@ -24,7 +30,15 @@ def header(frame_id: str) -> Header:
 @pytest.mark.parametrize("frame_id", NAMES)
 @pytest.mark.parametrize("encoding", ["rgb8", "mono8", "bayer_rggb8", "16UC1"])
 def test_reads_the_image_that_ros_wrote(frame_id, encoding):
-    message = Image(header=header(frame_id), height=2, width=3, encoding=encoding, is_bigendian=1, step=11, data=list(range(22)))
+    message = Image(
+        header=header(frame_id),
+        height=2,
+        width=3,
+        encoding=encoding,
+        is_bigendian=1,
+        step=11,
+        data=list(range(22)),
+    )
     view = read_image(serialize_message(message))
     assert (view.stamp.sec, view.stamp.nanosec, view.frame_id) == (-7, 999_999_999, frame_id)
     assert (view.height, view.width, view.encoding, view.is_bigendian, view.step) == (2, 3, encoding, 1, 11)
@@ -33,8 +47,14 @@ def test_reads_the_image_that_ros_wrote(frame_id, encoding):
 
 @pytest.mark.parametrize("frame_id", NAMES)
 def test_reads_the_compressed_image_that_ros_wrote(frame_id):
-    view = read_compressed_image(serialize_message(CompressedImage(header=header(frame_id), format="rgb8; jpeg", data=[1, 2, 3])))
-    assert (view.stamp.nanoseconds, view.frame_id, view.format) == (-7_000_000_000 + 999_999_999, frame_id, "rgb8; jpeg")
+    view = read_compressed_image(
+        serialize_message(CompressedImage(header=header(frame_id), format="rgb8; jpeg", data=[1, 2, 3]))
+    )
+    assert (view.stamp.nanoseconds, view.frame_id, view.format) == (
+        -7_000_000_000 + 999_999_999,
+        frame_id,
+        "rgb8; jpeg",
+    )
     assert bytes(view.data) == b"\1\2\3"
 
 
@@ -43,14 +63,24 @@ def test_reads_a_big_endian_message():
     body = little[4:]
     words = [body[0:4], body[4:8], body[8:12]]  # stamp, and the length of frame_id
     big = b"\0\0\0\0" + b"".join(word[::-1] for word in words) + body[12:16]
-    big += b"".join(body[at : at + 4][::-1] for at in (16, 20, 24)) + body[28:36]  # sizes, length of encoding; encoding, is_bigendian
+    big += (
+        b"".join(body[at : at + 4][::-1] for at in (16, 20, 24)) + body[28:36]
+    )  # sizes, length of encoding; encoding, is_bigendian
     big += b"".join(body[at : at + 4][::-1] for at in (36, 40)) + body[44:45]
     view = read_image(big)
-    assert (view.height, view.width, view.encoding, view.step, bytes(view.data)) == (1, 1, "mono8", 1, b"\x09")
+    assert (view.height, view.width, view.encoding, view.step, bytes(view.data)) == (
+        1,
+        1,
+        "mono8",
+        1,
+        b"\x09",
+    )
 
 
 def test_every_shortened_message_is_named():
-    whole = serialize_message(Image(header=header("camera"), height=1, width=2, encoding="rgb8", step=6, data=[0] * 6))
+    whole = serialize_message(
+        Image(header=header("camera"), height=1, width=2, encoding="rgb8", step=6, data=[0] * 6)
+    )
     for size in range(len(whole)):
         with pytest.raises(ConversionError, match="message (ends|starts)"):
             read_image(whole[:size])
@@ -62,7 +92,10 @@ def test_foreign_encapsulation_is_named():
 
 
 @pytest.mark.parametrize("frame_id", NAMES)
-@pytest.mark.parametrize(("encoding", "dtype", "channels"), [("mono8", np.uint8, 1), ("32FC1", np.float32, 1), ("16UC1", np.uint16, 1), ("rgb8", np.uint8, 3)])
+@pytest.mark.parametrize(
+    ("encoding", "dtype", "channels"),
+    [("mono8", np.uint8, 1), ("32FC1", np.float32, 1), ("16UC1", np.uint16, 1), ("rgb8", np.uint8, 3)],
+)
 def test_ros_reads_the_image_that_we_wrote(frame_id, encoding, dtype, channels):
     pixels = np.arange(5 * 7 * channels).reshape((5, 7, channels) if channels > 1 else (5, 7)).astype(dtype)
     message = deserialize_message(write_image(pack_header(header(frame_id)), encoding, pixels), Image)
@@ -82,10 +115,15 @@ def test_pixels_with_gaps_are_written_without():
 @pytest.mark.parametrize("frame_id", NAMES)
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_ros_reads_the_detections_that_we_wrote(frame_id, count):
-    boxes_xyxy = np.float32([[10, 20, 30, 60], [0, 0, 640, 480], [1.5, 2.5, 3, 4], [5, 5, 6, 6], [0.25, 0, 1, 1]])[:count]
+    boxes_xyxy = np.float32(
+        [[10, 20, 30, 60], [0, 0, 640, 480], [1.5, 2.5, 3, 4], [5, 5, 6, 6], [0.25, 0, 1, 1]]
+    )[:count]
     class_ids = np.array([1, 2, 3, 4, 5])[:count]
     scores = np.float32([0.5, 0.25, 1, 0, 0.125])[:count]
-    message = deserialize_message(write_detections(pack_header(header(frame_id)), Detections(boxes_xyxy, scores, class_ids), NAMES), Detection2DArray)
+    message = deserialize_message(
+        write_detections(pack_header(header(frame_id)), Detections(boxes_xyxy, scores, class_ids), NAMES),
+        Detection2DArray,
+    )
 
     expected = Detection2DArray(header=header(frame_id))
     for (x1, y1, x2, y2), score, class_id in zip(boxes_xyxy.tolist(), scores.tolist(), class_ids):

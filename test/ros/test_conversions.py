@@ -7,20 +7,33 @@ import cv2
 import numpy as np
 import pytest
 
-from mtl_perception.ros.conversions import ENCODINGS, ConversionError, compressed_image_to_rgb, depth_to_millimetres, image_to_rgb
+from mtl_perception.ros.conversions import (
+    ENCODINGS,
+    ConversionError,
+    compressed_image_to_rgb,
+    depth_to_millimetres,
+    image_to_rgb,
+)
 
 RGB = np.random.default_rng(1).integers(0, 256, (6, 8, 3), np.uint8)
 ALPHA = np.full((6, 8, 1), 77, np.uint8)
 GREY = RGB[..., 0]
 
 
-def raw(pixels: np.ndarray, encoding: str, *, padding: int = 0, is_bigendian: int = 0, height: int | None = None):
+def raw(
+    pixels: np.ndarray, encoding: str, *, padding: int = 0, is_bigendian: int = 0, height: int | None = None
+):
     """An image message with ``padding`` bytes of 0xEE behind every row."""
     rows = pixels.reshape(pixels.shape[0], -1).view(np.uint8)
     padded = np.concatenate([rows, np.full((len(rows), padding), 0xEE, np.uint8)], axis=1)
     height = len(rows) if height is None else height
     return SimpleNamespace(
-        height=height, width=pixels.shape[1], encoding=encoding, is_bigendian=is_bigendian, step=padded.shape[1], data=padded.tobytes()
+        height=height,
+        width=pixels.shape[1],
+        encoding=encoding,
+        is_bigendian=is_bigendian,
+        step=padded.shape[1],
+        data=padded.tobytes(),
     )
 
 
@@ -99,7 +112,21 @@ def test_semi_planar_yuv(encoding, order):
 
 
 def test_every_listed_encoding_was_tried():
-    tried = {"rgb8", "bgr8", "rgba8", "bgra8", "mono8", "mono16", "16UC1", "yuv422", "uyvy", "yuv422_yuy2", "yuyv", "nv12", "nv21"}
+    tried = {
+        "rgb8",
+        "bgr8",
+        "rgba8",
+        "bgra8",
+        "mono8",
+        "mono16",
+        "16UC1",
+        "yuv422",
+        "uyvy",
+        "yuv422_yuy2",
+        "yuyv",
+        "nv12",
+        "nv21",
+    }
     tried |= {f"bayer_{pattern}{bits}" for pattern in ("rggb", "bggr", "gbrg", "grbg") for bits in (8, 16)}
     assert set(ENCODINGS) == tried
 
@@ -142,7 +169,9 @@ def test_cv_bridge_gives_the_same_arrays():
     cv_bridge = pytest.importorskip("cv_bridge")
     for encoding, pixels in {"bgr8": RGB, "rgb8": RGB, "mono8": GREY, "bayer_rggb8": GREY}.items():
         message = raw(pixels, encoding)
-        np.testing.assert_array_equal(image_to_rgb(message), cv_bridge.CvBridge().imgmsg_to_cv2(message, "rgb8"))
+        np.testing.assert_array_equal(
+            image_to_rgb(message), cv_bridge.CvBridge().imgmsg_to_cv2(message, "rgb8")
+        )
 
 
 SMOOTH = cv2.resize(RGB, (64, 48), interpolation=cv2.INTER_CUBIC)

@@ -30,7 +30,11 @@ def test_age_stays_flat_with_a_slow_network(peer, start_node):
 def test_old_frames_are_discarded_and_named(peer, start_node):
     node = start_node("-p", "max_frame_age:=0.5")
     masks = peer.subscribe(f"{node.name}/segmentation/mask", Image)
-    peer.until(lambda: masks, "a mask of a fresh frame", every=lambda: peer.publish(f"{node.name}/image", image(PIXELS)))
+    peer.until(
+        lambda: masks,
+        "a mask of a fresh frame",
+        every=lambda: peer.publish(f"{node.name}/image", image(PIXELS)),
+    )
     old = lambda: peer.publish(f"{node.name}/image", image(PIXELS, stamp_s=time.time() - 5))  # noqa: E731
     old()  # stamps go back here: taken as fresh
     peer.spin_for(0.3)
@@ -38,7 +42,11 @@ def test_old_frames_are_discarded_and_named(peer, start_node):
     peer.until(lambda: peer.says(node.name, "camera", "older than max_frame_age"), "diagnostics", every=old)
     assert masks == []
     assert "use_sim_time" in peer.status(node.name, "camera").message
-    peer.until(lambda: masks, "a mask of a fresh frame", every=lambda: peer.publish(f"{node.name}/image", image(PIXELS)))
+    peer.until(
+        lambda: masks,
+        "a mask of a fresh frame",
+        every=lambda: peer.publish(f"{node.name}/image", image(PIXELS)),
+    )
 
 
 def test_a_bag_that_loops_on_simulated_time_goes_on(peer, start_node):

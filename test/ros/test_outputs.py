@@ -46,7 +46,11 @@ def outputs(peer, start_shared_node):
         sent.append(image(PIXELS))
         peer.publish(f"{node.name}/image", sent[-1])
 
-    peer.until(lambda: all(len(arrived[topic]) >= 20 for topic in OUTPUTS) and arrived["label_info"], "outputs", every=send)
+    peer.until(
+        lambda: all(len(arrived[topic]) >= 20 for topic in OUTPUTS) and arrived["label_info"],
+        "outputs",
+        every=send,
+    )
     arrived["sent"] = sent
     return arrived
 
@@ -56,7 +60,11 @@ def test_every_header_is_the_images(outputs):
     sent = {(m.header.stamp.sec, m.header.stamp.nanosec, m.header.frame_id) for m in outputs["sent"]}
     for topic in OUTPUTS:
         for message in outputs[topic]:
-            assert (message.header.stamp.sec, message.header.stamp.nanosec, message.header.frame_id) in sent, topic
+            assert (
+                message.header.stamp.sec,
+                message.header.stamp.nanosec,
+                message.header.frame_id,
+            ) in sent, topic
     for message in outputs["detections"]:
         assert all(one.header == message.header for one in message.detections)
 
@@ -64,7 +72,12 @@ def test_every_header_is_the_images(outputs):
 def test_detections(outputs):
     first, *_, last = outputs["detections"][-1].detections
     assert len(outputs["detections"][-1].detections) == 50
-    assert (first.bbox.center.position.x, first.bbox.center.position.y, first.bbox.size_x, first.bbox.size_y) == (32, 24, 64, 48)
+    assert (
+        first.bbox.center.position.x,
+        first.bbox.center.position.y,
+        first.bbox.size_x,
+        first.bbox.size_y,
+    ) == (32, 24, 64, 48)
     assert first.results[0].hypothesis.class_id == LABELS[2]
     assert first.results[0].hypothesis.score == pytest.approx(0.99)
     assert last.results[0].hypothesis.score == pytest.approx(0.5)
@@ -74,7 +87,12 @@ def test_detections(outputs):
 def test_segmentation(outputs):
     mask, confidence = outputs["segmentation/mask"][-1], outputs["segmentation/confidence"][-1]
     for message in (mask, confidence):
-        assert (message.width, message.height, message.step, message.encoding) == (WIDTH, HEIGHT, WIDTH, "mono8")
+        assert (message.width, message.height, message.step, message.encoding) == (
+            WIDTH,
+            HEIGHT,
+            WIDTH,
+            "mono8",
+        )
     ids = np.frombuffer(mask.data, np.uint8).reshape(HEIGHT, WIDTH)
     assert (ids[0] == 255).all()
     np.testing.assert_array_equal(ids[1], np.arange(WIDTH) // 64)
@@ -88,7 +106,13 @@ def test_label_info_names_every_id_but_unlabelled(outputs):
 
 def test_depth_is_in_metres_and_unknown_is_nan(outputs):
     depth = outputs["depth/image_rect"][-1]
-    assert (depth.width, depth.height, depth.step, depth.encoding, depth.is_bigendian) == (WIDTH, HEIGHT, 4 * WIDTH, "32FC1", 0)
+    assert (depth.width, depth.height, depth.step, depth.encoding, depth.is_bigendian) == (
+        WIDTH,
+        HEIGHT,
+        4 * WIDTH,
+        "32FC1",
+        0,
+    )
     depth_m = np.frombuffer(depth.data, "<f4").reshape(HEIGHT, WIDTH)
     assert np.isnan(depth_m[0]).all()
     np.testing.assert_array_equal(depth_m[1], np.linspace(0.5, 5.0, WIDTH, dtype=np.float32))
@@ -103,7 +127,12 @@ def test_depth_has_its_camera_info(outputs):
 
 def test_overlay_is_a_picture(outputs):
     overlay = outputs["overlay"][-1]
-    assert (overlay.width, overlay.height, overlay.step, overlay.encoding) == (WIDTH, HEIGHT, 3 * WIDTH, "rgb8")
+    assert (overlay.width, overlay.height, overlay.step, overlay.encoding) == (
+        WIDTH,
+        HEIGHT,
+        3 * WIDTH,
+        "rgb8",
+    )
     assert np.frombuffer(overlay.data, np.uint8).std() > 5
 
 
@@ -111,7 +140,15 @@ def test_status_counts_and_times(outputs):
     status = outputs["status"][-1]
     assert (status.model, status.device, status.precision) == ("free", "cpu", "float32")
     assert status.tasks == ["detection", "segmentation", "depth"]
-    assert [stage.name for stage in status.stages] == ["wait", "decode", "preprocess", "network", "postprocess", "fill", "publish"]
+    assert [stage.name for stage in status.stages] == [
+        "wait",
+        "decode",
+        "preprocess",
+        "network",
+        "postprocess",
+        "fill",
+        "publish",
+    ]
     assert 0 < sum(stage.duration_s for stage in status.stages) <= status.frame_age_s
     assert status.frames_received >= status.frames_processed + status.frames_dropped >= 20
     assert (status.frames_rejected, status.frames_expired) == (0, 0)
@@ -124,7 +161,11 @@ def test_reliable_and_best_effort_readers_both_receive(peer, start_node):
         for topic, of in OUTPUTS.items()
         for name, qos in {"reliable": RELIABLE, "best effort": BEST_EFFORT}.items()
     }
-    peer.until(lambda: all(len(arrived) >= 3 for arrived in readers.values()), "every reader", every=lambda: show(peer, node))
+    peer.until(
+        lambda: all(len(arrived) >= 3 for arrived in readers.values()),
+        "every reader",
+        every=lambda: show(peer, node),
+    )
 
 
 def test_compressed_images(peer, start_node):
@@ -133,7 +174,9 @@ def test_compressed_images(peer, start_node):
     overlays = peer.subscribe(f"{node.name}/overlay", Image)
     jpeg = cv2.imencode(".jpg", np.full((HEIGHT, WIDTH, 3), 90, np.uint8))[1].tobytes()
     peer.until(
-        lambda: masks and overlays, "outputs", every=lambda: peer.publish(f"{node.name}/image/compressed", compressed(jpeg))
+        lambda: masks and overlays,
+        "outputs",
+        every=lambda: peer.publish(f"{node.name}/image/compressed", compressed(jpeg)),
     )
     assert (masks[-1].width, masks[-1].height) == (WIDTH, HEIGHT)
 
@@ -155,7 +198,9 @@ def test_images_may_change_their_size(peer, start_node):
     for width, height in ((160, 120), (64, 48), (320, 200)):
         pixels = np.zeros((height, width, 3), np.uint8)
         peer.until(
-            lambda: masks and (masks[-1].width, masks[-1].height) == (width, height), "a mask of the new size", every=lambda: show(peer, node, pixels)
+            lambda: masks and (masks[-1].width, masks[-1].height) == (width, height),
+            "a mask of the new size",
+            every=lambda: show(peer, node, pixels),
         )
 
 
@@ -167,7 +212,11 @@ def test_nothing_is_computed_for_nobody(peer, start_node):
     assert all(status.tasks == [] and status.frames_processed == 0 for status in statuses)
     assert [stage.name for stage in statuses[-1].stages] == ["wait"]
 
-    for topic, task in (("depth/image_rect", "depth"), ("segmentation/confidence", "segmentation"), ("detections", "detection")):
+    for topic, task in (
+        ("depth/image_rect", "depth"),
+        ("segmentation/confidence", "segmentation"),
+        ("detections", "detection"),
+    ):
         peer.subscribe(f"{node.name}/{topic}", OUTPUTS[topic])
         peer.until(lambda: task in statuses[-1].tasks, f"the head of {topic}", every=lambda: show(peer, node))
     assert statuses[-1].tasks == ["detection", "segmentation", "depth"]
@@ -181,13 +230,17 @@ def test_parameters_take_effect_while_the_node_runs(peer, start_node):
 
     def change(name, **value):
         parameters = [Parameter(name=name, value=ParameterValue(**value))]
-        return peer.call(f"{node.name}/set_parameters", SetParameters, SetParameters.Request(parameters=parameters)).results[0]
+        return peer.call(
+            f"{node.name}/set_parameters", SetParameters, SetParameters.Request(parameters=parameters)
+        ).results[0]
 
     assert change("score_threshold", type=ParameterType.PARAMETER_DOUBLE, double_value=0.905).successful
     peer.until(lambda: len(found[-1].detections) == 9, "fewer detections", every=lambda: show(peer, node))
     assert all(one.results[0].hypothesis.score > 0.9 for one in found[-1].detections)
 
-    assert change("tasks", type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=["detection"]).successful
+    assert change(
+        "tasks", type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=["detection"]
+    ).successful
     peer.spin_for(0.2)
     masks.clear(), found.clear()
     peer.until(lambda: len(found) >= 5, "detections", every=lambda: show(peer, node))

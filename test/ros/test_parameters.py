@@ -28,7 +28,10 @@ def ros():
 
 def make_node(**overrides) -> PerceptionNode:
     return PerceptionNode(
-        load_engine, parameter_overrides=[Parameter(name.replace("__", "."), value=value) for name, value in overrides.items()]
+        load_engine,
+        parameter_overrides=[
+            Parameter(name.replace("__", "."), value=value) for name, value in overrides.items()
+        ],
     )
 
 
@@ -74,7 +77,11 @@ def test_descriptors_say_meaning_and_range(node, spec):
         ("score_threshold", float("nan"), "score_threshold"),
         ("score_threshold", "high", "expected 'Type.DOUBLE' got 'Type.STRING'"),
         ("max_frame_age", -1.0, "max_frame_age"),
-        ("tasks", ["detection", "depht"], "tasks has 'depht', expected 'all' or names out of detection, segmentation, depth"),
+        (
+            "tasks",
+            ["detection", "depht"],
+            "tasks has 'depht', expected 'all' or names out of detection, segmentation, depth",
+        ),
         ("tasks", Parameter("tasks", Parameter.Type.STRING_ARRAY, []), "tasks is empty"),
         ("device", "cpu", "read-only"),
         ("transport", "compressed", "read-only"),
@@ -91,7 +98,11 @@ def test_bad_changes_are_refused_with_a_reason(node, name, value, words):
 
 def test_good_changes_are_taken(node):
     results = node.set_parameters(
-        [Parameter("score_threshold", value=0.7), Parameter("tasks", value=["depth"]), Parameter("max_frame_age", value=0.5)]
+        [
+            Parameter("score_threshold", value=0.7),
+            Parameter("tasks", value=["depth"]),
+            Parameter("max_frame_age", value=0.5),
+        ]
     )
     assert all(result.successful for result in results), results
     assert node.parameters.tasks == ("depth",)
@@ -105,7 +116,10 @@ def test_good_changes_are_taken(node):
         ({"transport": "zip"}, "transport is 'zip', expected one of raw, compressed"),
         ({"precision": "int3"}, "precision is 'int3', expected one of auto, float32"),
         ({"depth__encoding": "64FC1"}, "depth.encoding is '64FC1', expected one of 32FC1, 16UC1"),
-        ({"output__reliability": "maybe"}, "output.reliability is 'maybe', expected one of best_effort, reliable"),
+        (
+            {"output__reliability": "maybe"},
+            "output.reliability is 'maybe', expected one of best_effort, reliable",
+        ),
         ({"input__depth": 0}, "input.depth"),
         ({"score_threshold": 1}, "score_threshold"),
         ({"rectified": "yes"}, "rectified"),

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The node as it is started on a robot, with a real network of random weights."""
 
-
 import numpy as np
 import pytest
+import rclpy
 import torch
 from conftest import REAL
 from model import tiny_card, tiny_network
 from peer import camera_info, image
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
 from mtl_perception.checkpoint import save_checkpoint
 from mtl_perception.inference.engine import Engine
 from mtl_perception.ros.calibration import read_intrinsics
+from mtl_perception.ros.main import load_model
+from mtl_perception.ros.node import PerceptionNode
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +40,22 @@ def test_what_arrives_is_what_the_engine_says(peer, start_node, checkpoint):
         peer.publish(f"{node.name}/camera_info", info)
         peer.publish(f"{node.name}/image", image(pixels, "rgb8"))
 
-    peer.until(lambda: all(len(arrived) >= 5 for arrived in (masks, depths, detections)), "outputs", every=send, limit_s=60)
+    peer.until(
+        lambda: all(len(arrived) >= 5 for arrived in (masks, depths, detections)),
+        "outputs",
+        every=send,
+        limit_s=60,
+    )
 
     engine = Engine.load(checkpoint, "cpu")
     engine.score_threshold = 0.0
     scene = engine(pixels, read_intrinsics(info, 160, 120, rectified=False))
-    np.testing.assert_array_equal(np.frombuffer(masks[-1].data, np.uint8).reshape(120, 160), scene.segmentation.mask)
-    np.testing.assert_allclose(np.frombuffer(depths[-1].data, np.float32).reshape(120, 160), scene.depth.depth_m, rtol=1e-3)
+    np.testing.assert_array_equal(
+        np.frombuffer(masks[-1].data, np.uint8).reshape(120, 160), scene.segmentation.mask
+    )
+    np.testing.assert_allclose(
+        np.frombuffer(depths[-1].data, np.float32).reshape(120, 160), scene.depth.depth_m, rtol=1e-3
+    )
     assert len(detections[-1].detections) == len(scene.detections) > 0
     names = [one.results[0].hypothesis.class_id for one in detections[-1].detections]
     assert names == [engine.card.detection_labels[class_id] for class_id in scene.detections.class_ids]
@@ -55,18 +68,32 @@ def test_a_model_that_is_missing_ends_with_status_1(start_node):
     assert "configure failed: no model 'missing.safetensors'" in node.log
 
 
+@pytest.fixture
+def configure_error():
+    """Why the node refuses to configure itself with these parameters."""
+
+    def error_with(**parameters: str) -> str:
+        overrides = [Parameter(name, value=value) for name, value in parameters.items()]
+        node = PerceptionNode(load_model, parameter_overrides=overrides)
+        assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+        node.destroy_node()
+        return node.configure_error
+
+    rclpy.init()
+    yield error_with
+    rclpy.shutdown()
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_a_gpu_that_is_asked_for_and_absent_ends_with_status_1(start_node, checkpoint):
-    node = start_node("-p", "device:=cuda", model=str(checkpoint), program=REAL)
-    assert node.process.wait(timeout=60) == 1
-    node.stop()
-    assert "configure failed" in node.log and "cuda" in node.log
+def test_a_gpu_that_is_asked_for_and_absent_is_named(configure_error, checkpoint):
+    assert "cuda" in configure_error(model=str(checkpoint), device="cuda")
 
 
-def test_a_truncated_checkpoint_ends_with_status_1(start_node, checkpoint, tmp_path):
+def test_a_truncated_checkpoint_is_named(configure_error, checkpoint, tmp_path):
     broken = tmp_path / "broken.safetensors"
     broken.write_bytes(checkpoint.read_bytes()[:2000])
-    node = start_node(model=str(broken), program=REAL)
-    assert node.process.wait(timeout=60) == 1
-    node.stop()
-    assert "configure failed: " in node.log and "broken.safetensors" in node.log
+    assert "broken.safetensors" in configure_error(model=str(broken))
+
+
+def test_a_number_format_that_the_device_lacks_is_named(configure_error, checkpoint):
+    assert "float16" in configure_error(model=str(checkpoint), device="cpu", precision="float16")
