@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -214,7 +214,7 @@ def _errors_in_one_line() -> Iterator[None]:
 
 def _require_ros() -> None:
     try:
-        import rclpy  # noqa: F401
+        import mtl_perception.ros.node  # noqa: F401
 
         import mtl_perception.msg  # noqa: F401
     except ImportError as error:

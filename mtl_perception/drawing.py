@@ -36,6 +36,8 @@ _PALETTE: dict[str, Color] = {
     "bin": (172, 222, 60),
 }
 _NOTHING: Color = (26, 27, 32)
+_TURBO_ENDS = 24, 238
+"""Part of the colour map that is used: its ends are as dark as what is unknown."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -91,8 +93,9 @@ def colorize_depth(depth_m: np.ndarray, near_m: float, far_m: float) -> np.ndarr
     depth_m = np.ascontiguousarray(depth_m, dtype=np.float32)
     valid = (depth_m > 0) & (depth_m < np.inf)
     log_depth = cv2.log(np.where(valid, depth_m, np.float32(near_m)))
-    scale = 255.0 / np.log(far_m / near_m)
-    index = cv2.max(cv2.min((np.log(far_m) - log_depth) * np.float32(scale), 255.0), 0.0).astype(np.uint8)
+    cold, warm = _TURBO_ENDS
+    nearness = (np.log(far_m) - log_depth) * np.float32((warm - cold) / np.log(far_m / near_m))
+    index = cv2.max(cv2.min(nearness + np.float32(cold + 0.5), float(warm)), float(cold)).astype(np.uint8)
     picture = cv2.cvtColor(cv2.applyColorMap(index, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
     picture[~valid] = _NOTHING
     return picture

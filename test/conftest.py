@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-# Its being here puts this folder on sys.path, so that tests in every sub-folder can import the helpers beside it.
+# Its being here puts this folder on sys.path: tests in sub-folders can then import the helpers beside it.

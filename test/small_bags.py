@@ -39,7 +39,7 @@ def typestore():
 
 
 class SmallBag:
-    """A bag being written. Messages are given as dictionaries of fields; ``header`` is made from the frame's number."""
+    """A bag being written; stamps follow from the frame's number."""
 
     def __init__(self, path: Path, storage: str = "MCAP", rate_hz: float = 10.0) -> None:
         self.path, self.rate_hz = Path(path), rate_hz
@@ -120,7 +120,7 @@ class SmallBag:
         self.write(topic, frame, message)
 
     def write_truth(self, frame: int, class_name: str = "cup") -> None:
-        """A box of ``class_name`` where ``picture`` draws one, wall at 3 m behind it, its left half unknown."""
+        """A box of ``class_name`` where ``picture`` draws one; wall behind it, depth of the left half unknown."""
         x1, y1, x2, y2 = box(frame)
         mask = np.full((HEIGHT, WIDTH), STUFF.index("wall"), np.uint8)
         mask[y1:y2, x1:x2] = STUFF.index("cup")

@@ -24,7 +24,8 @@ def stage_bar(median_ms: Mapping[str, float]) -> str:
         color = f"var(--stage-{index % 7})"
         title = f"<title>{escape(stage)}: {duration_ms:.1f} ms</title>"
         parts.append(
-            f'<rect x="{x:.1f}" y="0" width="{max(0.0, width - 2):.1f}" height="34" rx="3" fill="{color}">{title}</rect>'
+            f'<rect x="{x:.1f}" y="0" width="{max(0.0, width - 2):.1f}" height="34" rx="3" fill="{color}">'
+            f"{title}</rect>"
         )
         x += width
         legend_x = 8 + index * (_WIDTH / max(1, len(median_ms)))
@@ -40,7 +41,7 @@ def latency_chart(
     dropped_s: Sequence[float],
     duration_s: float,
 ) -> str:
-    """Latency of every processed frame over the drive, its distribution at the right, dropped frames as ticks below.
+    """Latency of processed frames over the drive, its distribution at the right, dropped frames as ticks.
 
     Args:
         times_s: when each frame was taken, seconds from the start of the drive.
@@ -48,9 +49,9 @@ def latency_chart(
         dropped_s: when the frames were taken that a newer one replaced.
         duration_s: of the drive.
     """
-    left, top, plot_width, plot_height, side = 52, 14, 700, 220, 150
+    left, top, plot_width, plot_height, side = 52, 14, 650, 220, 140
     high_ms = _nice_ceiling(max(latency_ms, default=1.0) * 1.05)
-    bottom = top + plot_height
+    bottom, right = top + plot_height, left + plot_width + 24 + side
 
     def at_y(value_ms: float) -> float:
         return bottom - plot_height * min(value_ms, high_ms) / high_ms
@@ -61,29 +62,24 @@ def latency_chart(
     parts = []
     for value_ms in np.linspace(0, high_ms, 5):
         y = at_y(value_ms)
-        parts.append(
-            f'<line class="grid" x1="{left}" x2="{left + plot_width + side + 24}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        )
+        parts.append(_line("grid", left, y, right, y))
         parts.append(_text(left - 8, y + 4, f"{value_ms:g}", "dim", "end"))
     for time_s in _ticks(duration_s):
         parts.append(_text(at_x(time_s), bottom + 36, f"{time_s:g} s", "dim", "middle"))
     for time_s in dropped_s:
-        parts.append(
-            f'<line class="dropped" x1="{at_x(time_s):.1f}" x2="{at_x(time_s):.1f}" y1="{bottom + 7}" y2="{bottom + 15}"/>'
-        )
+        x = at_x(time_s)
+        parts.append(_line("dropped", x, bottom + 7, x, bottom + 15))
     points = [(at_x(t), at_y(ms)) for t, ms in zip(times_s, latency_ms)]
     parts += [f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in points]
     parts.append(
         _histogram(np.asarray(latency_ms), high_ms, left + plot_width + 24, bottom, plot_height, side)
     )
     if len(latency_ms):
-        for share, name in ((50, "p50"), (99, "p99")):
+        for share, name, below in ((50, "p50", 9), (99, "p99", 0)):
             value_ms = float(np.percentile(latency_ms, share))
             y = at_y(value_ms)
-            parts.append(
-                f'<line class="mark" x1="{left}" x2="{left + plot_width + 24 + side}" y1="{y:.1f}" y2="{y:.1f}"/>'
-            )
-            parts.append(_text(_WIDTH - 2, y - 5, f"{name} {value_ms:.0f} ms", "label", "end"))
+            parts.append(_line("mark", left, y, right, y))
+            parts.append(_text(_WIDTH, y + below, f"{name} {value_ms:.0f} ms", "label", "end"))
     return _svg(bottom + 46, "Latency of each frame in milliseconds", parts)
 
 
@@ -99,7 +95,7 @@ def _histogram(
             length = width * count / counts.max()
             y = bottom - (index + 1) * step
             bars.append(
-                f'<rect class="bar" x="{x:.1f}" y="{y:.1f}" width="{length:.1f}" height="{step - 1:.1f}" rx="1"/>'
+                f'<rect class="bar" x="{x:.1f}" y="{y:.1f}" width="{length:.1f}" height="{step - 1:.1f}"/>'
             )
     return "".join(bars)
 
@@ -119,6 +115,10 @@ def _ticks(duration_s: float) -> list[float]:
 
 def _text(x: float, y: float, text: str, style: str, anchor: str = "start") -> str:
     return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _line(style: str, x1: float, y1: float, x2: float, y2: float) -> str:
+    return f'<line class="{style}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
 
 
 def _svg(height: float, title: str, parts: list[str]) -> str:

@@ -34,7 +34,8 @@ class Film:
             self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, rate_hz, (width, height))
         if not self._writer.isOpened():
             raise FilmError(
-                f"this OpenCV ({cv2.__version__}) cannot write VP8 to {path}; install opencv-python-headless from PyPI"
+                f"this OpenCV ({cv2.__version__}) cannot write VP8 to {path}; "
+                "install opencv-python-headless from PyPI"
             )
 
     def add(self, picture_rgb: np.ndarray) -> None:

@@ -33,6 +33,7 @@ from mtl_perception.ros.replay import replay_bag, report_table
 from mtl_perception.ros.report import ReplayReport
 
 _SHEET_ROWS = 6
+_SHEET_COLUMNS = ("camera", "boxes and mask", "segmentation", "true segmentation", "depth", "true depth")
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def run_demo(
     console: Console,
     node_command: Sequence[str] = NODE_COMMAND,
 ) -> DemoResult:
-    """Replay ``bag_path`` and fill ``out``: outputs/ (bag), film.webm, contact_sheet.png, report.html, summary.json.
+    """Replay ``bag_path`` and fill ``out``: outputs/ (bag), film, contact sheet, report and summary.
 
     Raises:
         ValueError: bag, model or device can't be used; the text says why.
@@ -136,10 +137,16 @@ def run_demo(
     engine = Engine.load(checkpoint, device, precision)
     try:
         with Bag(bag_path) as bag:
-            result = _look_at_everything(bag, engine, report, out, console)
+            result = assess(bag, engine, report, out, console)
     finally:
         engine.close()
-    rows = [(f"{still.time_s:.1f} s\n{still.caption}", still.panels) for still in result.stills[:_SHEET_ROWS]]
+    rows = [
+        (
+            f"{still.time_s:.1f} s\n{still.caption}",
+            {name: still.panels[name] for name in _SHEET_COLUMNS if name in still.panels},
+        )
+        for still in result.stills[:_SHEET_ROWS]
+    ]
     cv2.imwrite(str(out / "contact_sheet.png"), cv2.cvtColor(contact_sheet(rows), cv2.COLOR_RGB2BGR))
     (out / "summary.json").write_text(json.dumps(result.summary(), indent=2) + "\n", encoding="utf-8")
     write_report(result, out / "film.webm", out / "report.html")
@@ -151,9 +158,8 @@ def run_demo(
     return result
 
 
-def _look_at_everything(
-    bag: Bag, engine: Engine, report: ReplayReport, out: Path, console: Console
-) -> DemoResult:
+def assess(bag: Bag, engine: Engine, report: ReplayReport, out: Path, console: Console) -> DemoResult:
+    """Scores, film and stills of a drive whose live replay is in ``out``/outputs."""
     image = bag.find_image()
     camera_info = bag.find_camera_info(image)
     card = engine.card
@@ -290,7 +296,10 @@ def _score_table(result: DemoResult) -> Table:
             found = three_digits(live.get(measure, float("nan")))
             table.add_row(f"{measure} {arrow}", three_digits(values[measure]), found)
         table.add_section()
-    table.caption = "Every labelled frame: offline, boxes down to a score of .01. Live: what the node published, with its threshold."
+    table.caption = (
+        "Every labelled frame: offline, boxes down to a score of .01. "
+        "Live: what the node published, with its threshold."
+    )
     return table
 
 

@@ -93,7 +93,7 @@ class BagSamples:
 
 
 def id_table(labels: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
-    """(256,) uint8: an id among ``labels`` → that of the same name among ``wanted``, 255 where it has none."""
+    """(256,) uint8: an id among ``labels`` → that of the same name among ``wanted``, 255 if none."""
     table = np.full(256, UNLABELLED, np.uint8)
     for index, name in enumerate(labels):
         if name in wanted:

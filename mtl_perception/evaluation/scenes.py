@@ -145,7 +145,7 @@ def evaluate_engine(
 ) -> Evaluation:
     """Run the engine over samples and score it.
 
-    Average precision needs the weak boxes too, so the engine's score threshold is ``WEAKEST_SCORE`` meanwhile.
+    Average precision needs the weak boxes too, so the engine's score threshold is ``WEAKEST_SCORE`` here.
 
     Args:
         engine: a loaded ``Engine``.

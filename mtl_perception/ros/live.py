@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Replay over DDS in the bag's own time: the bag's camera is published, the node runs in a process of its own,
-and whatever it publishes is recorded.
+"""Replay over DDS in the bag's own time: the bag's camera is published, the node runs in its own process, and
+whatever it publishes is recorded.
 
-Everything happens in a namespace of this replay, ``/clock`` included, so that a robot on the same network neither
-hears it nor is heard by it. The recording has the names without that namespace.
+Everything happens in a namespace of this replay, ``/clock`` included, so that a robot on the same network
+neither hears it nor is heard by it. The recording has the names without that namespace.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ class _Player:
         )
 
     def connect(self, has_camera_info: bool, overlay: bool) -> None:
-        """Publishers to the node and subscriptions to all of its outputs, each matched before this returns."""
+        """Publishers to the node, subscriptions to all of its outputs; each is matched when this returns."""
         private = f"{self._namespace}/perception"
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
         compressed = self._image.type == COMPRESSED_IMAGE
@@ -343,7 +343,7 @@ def _ros_arguments(namespace: str, parameters: Mapping[str, Any], params_file: P
 
 @contextmanager
 def _node_process(command: list[str], log: Path) -> Iterator[subprocess.Popen]:
-    """The node, logging to ``log``, stopped at the end. In its own session: Ctrl-C reaches the replay only."""
+    """The node, logging to ``log``; stopped at the end. Its own session keeps Ctrl-C away from it."""
     with log.open("wb") as stream:
         process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True)
     try:

@@ -81,7 +81,7 @@ def replay_offline(
 
 
 class _Sink:
-    """Stands where ``Outputs`` expects its node: publishers that write into the recording at the frame's time."""
+    """Stands where ``Outputs`` expects its node: its publishers write into the recording."""
 
     def __init__(self, recording: Recording, unread: tuple[str, ...]) -> None:
         self.recording = recording

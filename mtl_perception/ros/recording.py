@@ -30,7 +30,7 @@ _FOREVER = QosTime(9223372036, 854775807)
 
 
 class Recording:
-    """A bag being written. ``close`` makes it whole, also after an interruption; without messages it is removed.
+    """A bag being written. ``close`` makes it whole, after an interruption too; an empty one is removed.
 
     Attributes:
         counts: messages written, by topic.

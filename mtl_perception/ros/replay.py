@@ -50,7 +50,7 @@ def replay_bag(
         image, camera_info: topics; found where None.
 
     Raises:
-        BagError, CheckpointError, DeviceError, ReplayError: in words for the user; all of them are ValueErrors.
+        BagError, CheckpointError, DeviceError, ReplayError: in words for the user; all are ValueErrors.
         FileNotFoundError: no such model or parameter file.
     """
     params_file = params_file or resource("config/robot.yaml")
@@ -109,7 +109,8 @@ def report_table(report: ReplayReport) -> Table:
     for stage, share in report.percentiles_ms().items():
         table.add_row(stage, f"{share['p50']:.1f}", f"{share['p99']:.1f}", end_section=stage == "publish")
     table.caption = (
-        f"{report.frames_in} frames in, {report.frames_processed} processed, {report.frames_dropped} dropped, "
+        f"{report.frames_in} frames in, {report.frames_processed} processed, "
+        f"{report.frames_dropped} dropped, "
         f"{report.frames_rejected} rejected, {report.frames_lost} lost"
     )
     table.caption_justify = "left"

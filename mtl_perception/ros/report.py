@@ -14,7 +14,7 @@ class FrameTiming:
 
     Attributes:
         stamp_ns: of its header.
-        latency_s: live: from publishing the image to the arrival of its last result. Offline: the engine's time.
+        latency_s: live: from publishing the image to its last result's arrival. Offline: the engine's time.
         stage_s: by stage, as the node or the engine timed them.
     """
 
