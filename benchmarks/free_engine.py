@@ -23,7 +23,7 @@ class Card:
 
 
 class FreeEngine:
-    """Says the same of every image of a size: ``boxes`` detections, stripes of classes, depth that grows to the right.
+    """Says the same of every image of a size: ``boxes`` detections, stripes of classes, depth growing to the right.
 
     Args:
         delay_s: sleep this long on every frame, as a slow network would.

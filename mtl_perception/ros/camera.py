@@ -80,7 +80,11 @@ class Camera:
         return image_rgb
 
     def intrinsics(self) -> Intrinsics | None:
-        """The calibration for images of the size seen last; None without a camera_info. Raises ValueError for a bad one."""
+        """The calibration for images of the size seen last, None without a camera_info.
+
+        Raises:
+            ValueError: the camera_info is of no use.
+        """
         if self._info is None:
             return None
         # It comes with every image and hardly ever changes: it is read again when more than its stamp is new.
@@ -127,11 +131,12 @@ class Camera:
     def _mismatch(self, publisher) -> str | None:
         expected = "sensor_msgs/msg/" + ("CompressedImage" if self._compressed else "Image")
         if publisher.topic_type != expected:
-            return f"publishes {publisher.topic_type} where {expected} is expected: set the parameter transport, or remap"
+            return f"publishes {publisher.topic_type}, expected {expected}: set the parameter transport, or remap"
         compatibility, reason = qos_check_compatible(publisher.qos_profile, self._qos)
         if compatibility == QoSCompatibility.ERROR:
-            offered = publisher.qos_profile.reliability.short_key
-            return f"offers {offered} and this node asks for {self._qos.reliability.short_key}: set input.reliability to {offered} ({reason})"
+            offered, asked = publisher.qos_profile.reliability.short_key, self._qos.reliability.short_key
+            remedy = f"set input.reliability to {offered}"
+            return f"offers {offered} and this node asks for {asked}: {remedy} ({reason})"
         return None
 
     def _on_image(self, serialised: bytes) -> None:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages as they travel: Common Data Representation, read and written in place.
 
-A subscription with ``raw=True`` hands over the serialised message, and ``publish`` takes one. Reading and writing the few
-fields around the pixels here saves two copies of every image on either side, made with the interpreter lock held, and
-the building of fifty detection objects: a third of what the node costs (benchmarks/node_overhead.py).
+A subscription with ``raw=True`` hands over the serialised message, and ``publish`` takes one. Reading and writing
+the few fields around the pixels here saves copies of every image on either side, made with the interpreter lock
+held, and the building of fifty detection objects (measured by benchmarks/node_overhead.py).
 
 Every value is aligned to its own size, counted from behind the four bytes of encapsulation.
 """
@@ -73,7 +73,7 @@ def read_image(serialised: bytes) -> ImageView:
 
 
 def read_compressed_image(serialised: bytes) -> CompressedImageView:
-    """A serialised ``sensor_msgs/CompressedImage``. Raises ConversionError when it ends early or is not plain CDR."""
+    """A serialised ``sensor_msgs/CompressedImage``. Raises ConversionError as ``read_image`` does."""
     read = _Reader(serialised)
     return CompressedImageView(
         stamp=read.stamp(), frame_id=read.string(), format=read.string(), data=read.octets()
@@ -81,7 +81,7 @@ def read_compressed_image(serialised: bytes) -> CompressedImageView:
 
 
 def pack_header(header: Header) -> bytes:
-    """A ``std_msgs/Header`` inside a message, padded for what follows: packed once, written into every output."""
+    """A ``std_msgs/Header`` inside a message, padded for what follows; the same for every output of a frame."""
     return _padded(struct.pack("<iI", header.stamp.sec, header.stamp.nanosec) + _string(header.frame_id), 4)
 
 
@@ -143,7 +143,8 @@ class _Reader:
     def __init__(self, serialised: bytes) -> None:
         if len(serialised) < 4 or serialised[0] != 0 or serialised[1] not in (0, 1):
             raise ConversionError(
-                f"message starts with the bytes {serialised[:4].hex(' ')}, expected the encapsulation of plain CDR (00 00 or 00 01)"
+                f"message starts with the bytes {serialised[:4].hex(' ')}, "
+                "expected the encapsulation of plain CDR (00 00 or 00 01)"
             )
         self._body = memoryview(serialised)[4:]
         self._order = "<" if serialised[1] else ">"

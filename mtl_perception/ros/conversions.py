@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Image messages to RGB arrays.
 
-Works on anything with the fields of ``sensor_msgs/Image`` or ``sensor_msgs/CompressedImage``. Encodings outside the
-table go to cv_bridge where that is installed.
+Works on anything with the fields of ``sensor_msgs/Image`` or ``sensor_msgs/CompressedImage``. Encodings outside
+the tables go to cv_bridge where that is installed.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def compressed_image_to_rgb(image: Any) -> np.ndarray:
     """
     data = bytes(image.data)
     if data.startswith(b"\xff\xd8"):
-        # libjpeg fills what is missing with grey and only warns. A whole file has an end after its last scan began.
+        # libjpeg fills what is missing with grey and only warns. A whole file ends after its last scan began.
         end = data.rfind(b"\xff\xd9")
         if end < 0 or end < data.rfind(b"\xff\xda"):
             raise ConversionError(
@@ -104,19 +104,20 @@ def compressed_image_to_rgb(image: Any) -> np.ndarray:
             raise ConversionError(f"PNG of {len(data)} bytes is truncated: its IEND chunk is missing")
     else:
         raise ConversionError(
-            f"compressed image with format {image.format!r} starts with the bytes {data[:4].hex(' ') or '(none)'}, expected a JPEG or PNG"
+            f"compressed image with format {image.format!r} starts with the bytes {data[:4].hex(' ') or '(none)'}, "
+            "expected a JPEG or PNG"
         )
-    # The camera's optical frame belongs to the pixels as stored: an EXIF rotation would turn the image out of it.
+    # The camera's frame belongs to the pixels as stored: an EXIF rotation would turn the image out of it.
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if decoded is None:
         raise ConversionError(
-            f"compressed image of {len(data)} bytes with format {image.format!r} is damaged: it cannot be decoded"
+            f"compressed image of {len(data)} bytes with format {image.format!r} is damaged, it cannot be decoded"
         )
     return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
 
 
 def depth_to_millimetres(depth_m: np.ndarray) -> np.ndarray:
-    """REP 118's integer depth: (H, W) uint16 millimetres, 0 where ``depth_m`` is not finite or does not fit."""
+    """REP 118's integer depth, (H, W) uint16 millimetres; 0 where ``depth_m`` is not finite or does not fit."""
     depth_mm = np.rint(depth_m * 1000.0)
     fits = (depth_mm > 0) & (depth_mm <= 65535)  # false for NaN
     return np.where(fits, depth_mm, 0).astype(np.uint16)
@@ -128,7 +129,8 @@ def _pixels(image: Any, rows: int, dtype: str, channels: int) -> np.ndarray:
     row_bytes = image.width * channels * item.itemsize
     if image.step < row_bytes:
         raise ConversionError(
-            f"step is {image.step} bytes, expected at least {row_bytes} for {image.width} pixels of {image.encoding}"
+            f"step is {image.step} bytes, "
+            f"expected at least {row_bytes} for {image.width} pixels of {image.encoding}"
         )
     size, needed = len(image.data), rows * image.step
     if size < needed:

@@ -116,7 +116,7 @@ def camera_status(
         problems.append(
             (
                 level,
-                f"{change.rejected} images rejected in {period_s:.0f} s, the last one because: {trace.rejection}",
+                f"{change.rejected} images rejected in {period_s:.0f} s, the last one: {trace.rejection}",
             )
         )
     if change.expired:
@@ -124,7 +124,7 @@ def camera_status(
         problems.append(
             (
                 level,
-                f"{change.expired} images older than max_frame_age in {period_s:.0f} s{_age(trace)}: {_WHY_OLD}",
+                f"{change.expired} images in {period_s:.0f} s older than max_frame_age{_age(trace)}: {_WHY_OLD}",
             )
         )
     elif trace.age_s is not None and abs(trace.age_s) > _STALE_AGE_S and not silent:
@@ -154,7 +154,7 @@ def calibration_status(node_name: str, camera: Camera) -> DiagnosticStatus:
                 problems.append(
                     (
                         WARN,
-                        f"no camera_info on {camera.info_topic}: publish it there, or remap ~/camera_info. {_UNCALIBRATED}",
+                        f"no camera_info on {camera.info_topic}: publish it, or remap ~/camera_info. {_UNCALIBRATED}",
                     )
                 )
         else:
@@ -180,7 +180,7 @@ def model_status(
         problems.append(
             (
                 ERROR,
-                f"the network failed on {failed} frames in {recent.period_s:.0f} s, the last time with {trace.failure}",
+                f"the network failed on {failed} frames in {recent.period_s:.0f} s, at last with {trace.failure}",
             )
         )
     message = f"{activity}, {engine.card.name} on {engine.device} in {engine.precision}"
@@ -204,8 +204,11 @@ def unconfigured_status(node_name: str, reason: str) -> DiagnosticStatus:
 
 
 _WHY_SILENT = "the camera stopped, or its messages do not get through; check it with ros2 topic hz"
-_WHY_OLD = "the camera or its driver is late, or its clock differs from this machine's (playing a bag? set use_sim_time)"
-_WHY_LOST = "start the camera with the Fast DDS profile of this package (config/fastdds.xml), or set input.reliability to reliable"
+_WHY_OLD = "the camera is late, or its clock differs from this machine's (playing a bag? set use_sim_time)"
+_WHY_LOST = (
+    "start the camera with this package's Fast DDS profile (config/fastdds.xml), "
+    "or set input.reliability to reliable"
+)
 _UNCALIBRATED = "Until then depth is not scaled to this lens and depth/camera_info is not published"
 
 

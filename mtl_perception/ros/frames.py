@@ -73,8 +73,8 @@ class FrameCounts:
 class FrameAge:
     """How old frames are, by the clock that stamps them.
 
-    A bag that starts over, or a clock that has not been set, gives stamps from which no age follows. Such frames are
-    taken as fresh: discarding them would silence the node.
+    A bag that starts over, or a clock that has not been set, gives stamps from which no age follows. Such frames
+    are taken as fresh: discarding them would silence the node.
     """
 
     def __init__(self) -> None:

@@ -39,8 +39,8 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 
 
 class PerceptionNode(LifecycleNode):
-    """Unconfigured it holds parameters and diagnostics, inactive also the model and its publishers, active also the
-    subscriptions and the worker thread.
+    """Unconfigured it holds parameters and diagnostics; inactive also the model and its publishers; active also
+    the subscriptions and the worker thread.
     """
 
     def __init__(self, load_engine: LoadEngine, **node_options: Any) -> None:
@@ -93,18 +93,20 @@ class PerceptionNode(LifecycleNode):
 
     def _configure(self) -> None:
         parameters, log = self.parameters, self.get_logger()
-        self._engine = self._load_engine(parameters["model"], parameters["device"], parameters["precision"])
-        parameters.model_tasks = tuple(self._engine.tasks)
+        self._engine = engine = self._load_engine(
+            parameters["model"], parameters["device"], parameters["precision"]
+        )
+        parameters.model_tasks = tuple(engine.tasks)
         reason = parameters.check_tasks(parameters["tasks"])
         if reason:
             raise ValueError(reason)
-        self._engine.warm_up(*_WARM_UP_SIZE)
+        engine.warm_up(*_WARM_UP_SIZE)
         self._counts, self._recent, self._trace = FrameCounts(), Recent(), Trace()
-        self._outputs = Outputs(self, parameters, self._engine.card)
+        self._outputs = Outputs(self, parameters, engine.card)
         log.info(
-            f"{self._engine.card.name} on {self._engine.device} in {self._engine.precision}, tasks {', '.join(self._engine.tasks)}"
+            f"{engine.card.name} on {engine.device} in {engine.precision}, tasks {', '.join(engine.tasks)}"
         )
-        for note in self._engine.notes:
+        for note in engine.notes:
             log.info(note)
 
     def _start(self) -> None:

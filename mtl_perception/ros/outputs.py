@@ -56,7 +56,7 @@ class Outputs:
             depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
         )
         publish = node.create_lifecycle_publisher
-        # The largest message first: it travels while the others are filled. Drawing is for people, they can wait.
+        # The largest message first: it travels while the others are filled. Drawing is for people, who can wait.
         self._writers = (
             DepthWriter(publish(Image, "~/depth/image_rect", qos), parameters["depth.encoding"]),
             DepthInfoWriter(publish(CameraInfo, "~/depth/camera_info", qos)),

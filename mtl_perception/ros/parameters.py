@@ -126,7 +126,8 @@ class Parameters:
             return None
         unknown = [task for task in tasks if task not in (*self.model_tasks, ALL_TASKS)]
         if unknown:
-            return f"tasks has {unknown[0]!r}, expected '{ALL_TASKS}' or names out of {', '.join(self.model_tasks)}, which this model has"
+            known = ", ".join(self.model_tasks)
+            return f"tasks has {unknown[0]!r}, expected '{ALL_TASKS}' or names out of {known}, which this model has"
         return None
 
     def _check(self, parameters: list[Parameter]) -> SetParametersResult:

@@ -34,7 +34,7 @@ class Trace:
 
 
 class Pipeline:
-    """Turns frames into published scenes; called by the worker thread only. A bad frame ends with its reason noted."""
+    """Turns frames into published scenes, on the worker thread. A bad frame ends with its reason noted."""
 
     def __init__(
         self,

@@ -139,7 +139,7 @@ def test_a_network_that_fails_is_named(peer, start_node):
 
 
 def test_a_camera_that_is_missing_stops_and_comes_back(peer, start_node):
-    """Silence is named within two seconds, by the node's own words: it says for how long there was nothing."""
+    """Silence is named within two seconds, by the node's own words: it says how long there was nothing."""
     node = start_node()
     send = lambda: peer.publish(f"{node.name}/image", image(PIXELS))  # noqa: E731
     peer.until(
@@ -209,7 +209,7 @@ def test_stale_and_unstamped_images_are_processed(peer, start_node):
 
 
 def test_images_that_get_lost_are_named(peer, start_node):
-    """A camera without the Fast DDS profile: its shared memory is smaller than an image, and best effort repeats nothing."""
+    """A camera without the Fast DDS profile: its shared memory is smaller than an image."""
     node = start_node()
     untuned = {name: value for name, value in os.environ.items() if name != "FASTRTPS_DEFAULT_PROFILES_FILE"}
     camera = subprocess.Popen(

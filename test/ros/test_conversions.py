@@ -79,7 +79,7 @@ def test_bayer_patterns_keep_their_colour(pattern, bits):
 
 
 def yuv(rgb: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """Brightness per pixel and the two colours of an image that is grey but for one tint (BT.601, video range)."""
+    """Brightness per pixel and the two colours of an image of one tint (BT.601, video range)."""
     converted = cv2.cvtColor(rgb, cv2.COLOR_RGB2YUV_I420)
     height = rgb.shape[0]
     return converted[:height], int(converted[height, 0]), int(converted[-1, -1])

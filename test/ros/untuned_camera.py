@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A camera that publishes 640x480 at 30 Hz, best effort, with Fast DDS as installed. Runs until it is ended."""
+"""A camera that publishes 640x480 at 30 Hz, best effort, with Fast DDS as installed, until it is ended."""
 
 import signal
 import sys
