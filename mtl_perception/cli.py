@@ -111,7 +111,7 @@ def demo(
     with _errors_in_one_line():
         _require_ros()
         os.environ.update(_tuned_environment())
-        from mtl_perception.demo import run_demo
+        from mtl_perception.demo.run import run_demo
         from mtl_perception.resources import resource
 
         run_demo(
@@ -209,6 +209,7 @@ def _errors_in_one_line() -> Iterator[None]:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
+        typer.echo("interrupted", err=True)
         raise typer.Exit(130) from None
 
 

@@ -105,7 +105,8 @@ def draw_overlay(image_rgb: np.ndarray, scene: Scene, card: Card) -> np.ndarray:
     """The image with everything the network said of it.
 
     The mask tints the image and has its borders traced; each box carries its class, its score and, where
-    depth is known and the box is wide enough, its distance. Without a mask, depth tints the image instead.
+    depth is known and the box is wide enough, its distance. In a crowd, where labels would cover each other,
+    the weaker boxes have only their colour. Without a mask, depth tints the image instead.
 
     Args:
         image_rgb: (H, W, 3) uint8, any strides; left as it is.
@@ -164,7 +165,7 @@ def _draw_boxes(
                 x2 - x1, chip.width
             ):  # the distance must not make the chip hide more than its box
                 chip = longer
-        chip.place(canvas.shape, placed)
+        chip.is_shown = chip.place(canvas.shape, placed)
         placed.append(chip)
     shadow = canvas.copy()
     for chip in placed:
@@ -174,7 +175,8 @@ def _draw_boxes(
     for chip in reversed(placed):
         cv2.rectangle(canvas, *chip.box_corners, chip.color, line)
     for chip in reversed(placed):
-        chip.draw(canvas)
+        if chip.is_shown:
+            chip.draw(canvas)
 
 
 def _distance_m(depth: Depth, x1: int, y1: int, x2: int, y2: int) -> float | None:
@@ -196,23 +198,24 @@ class _Chip:
         self.width = text_width + 2 * self.pad
         self.height = self.text_height + self.descent + 2 * self.pad - 2
         self.x = self.y = 0
+        self.is_shown = True
 
     @property
     def box_corners(self) -> tuple[tuple[int, int], tuple[int, int]]:
         x1, y1, x2, y2 = self.box
         return (x1, y1), (max(x1, x2 - 1), max(y1, y2 - 1))
 
-    def place(self, shape: tuple[int, ...], placed: list[_Chip]) -> None:
-        """Above the box, else inside it, else below, else higher: the first place that is free."""
+    def place(self, shape: tuple[int, ...], placed: list[_Chip]) -> bool:
+        """Take the first free place above, inside or below the box. False if there is none."""
         x1, y1, _, y2 = self.box
         highest_y = max(0, shape[0] - self.height)
         self.x = min(x1, max(0, shape[1] - self.width))
         places = [y1 - self.height, y1, y2, y2 - self.height, y1 - 2 * self.height]
         places = [y for y in places if 0 <= y <= highest_y] or [min(max(y1 - self.height, 0), highest_y)]
         for self.y in places:
-            if not any(self._overlaps(other) for other in placed):
-                return
-        self.y = places[0]
+            if not any(other.is_shown and self._overlaps(other) for other in placed):
+                return True
+        return False
 
     def _overlaps(self, other: _Chip) -> bool:
         apart_x = self.x + self.width <= other.x or other.x + other.width <= self.x

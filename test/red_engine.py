@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An engine without a network, for tests: it finds the red box of ``small_bags``, and is exact about it.
 
-Run as a program it is the node with this engine; the parameter ``model`` holds seconds to sleep on each frame, or
-"broken".
+Run as a program it is the node with this engine; the parameter ``model`` holds seconds to sleep on a frame,
+or "broken".
 """
 
 from __future__ import annotations

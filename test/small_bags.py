@@ -120,7 +120,7 @@ class SmallBag:
         self.write(topic, frame, message)
 
     def write_truth(self, frame: int, class_name: str = "cup") -> None:
-        """A box of ``class_name`` where ``picture`` draws one; wall behind it, depth of the left half unknown."""
+        """A box of ``class_name`` where ``picture`` draws one; wall behind it, the left half's depth unknown."""
         x1, y1, x2, y2 = box(frame)
         mask = np.full((HEIGHT, WIDTH), STUFF.index("wall"), np.uint8)
         mask[y1:y2, x1:x2] = STUFF.index("cup")

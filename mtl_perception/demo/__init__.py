@@ -1,6 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo: the recorded drive through the node, and what came of it in pictures, a film and a report."""
-
-from mtl_perception.demo.run import run_demo
-
-__all__ = ["run_demo"]

@@ -14,9 +14,8 @@ from small_bags import HEIGHT, WIDTH, write_drive
 
 from mtl_perception.bags import Bag
 from mtl_perception.checkpoint import save_checkpoint
-from mtl_perception.demo import run_demo
 from mtl_perception.demo.report import write_report
-from mtl_perception.demo.run import assess
+from mtl_perception.demo.run import assess, run_demo
 from mtl_perception.evaluation import evaluate_engine
 from mtl_perception.evaluation.samples import BagSamples
 from mtl_perception.inference.engine import Engine
