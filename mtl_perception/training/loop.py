@@ -15,7 +15,6 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader, Dataset
 
 from mtl_perception.checkpoint import ModelCard, TaskCard, build_network, save_checkpoint
@@ -25,6 +24,7 @@ from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.sample import Sample
 from mtl_perception.network import VARIANTS
 from mtl_perception.scene import UNLABELLED
+from mtl_perception.training.averaging import RunningAverage
 from mtl_perception.training.config import Stage, TrainingConfig
 from mtl_perception.training.losses import task_losses
 
@@ -93,7 +93,7 @@ def train(config: TrainingConfig, console: Console | None = None) -> Path:
     device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device)
     card = _card(config, folder)
     network = build_network(card).to(device, memory_format=torch.channels_last).train()
-    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.ema_decay), use_buffers=True)
+    average = RunningAverage(network, config.ema_decay)
     optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.learning_rate)
     clock = _Clock(config, time.monotonic())
     seen = 0
