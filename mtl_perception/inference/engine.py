@@ -114,7 +114,8 @@ class Engine:
         right, below = view.input_width - view.content_width, view.input_height - view.content_height
         if right or below:
             content = cv2.copyMakeBorder(content, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(124, 116, 104))
-        tensor = torch.from_numpy(np.ascontiguousarray(content)).to(self._device)
+        # Messages are decoded into read-only views where they can be; torch takes only arrays it could write to.
+        tensor = torch.from_numpy(np.require(content, requirements=["C", "W"])).to(self._device)
         return tensor.permute(2, 0, 1)[None]
 
     def _synchronize(self) -> None:

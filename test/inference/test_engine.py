@@ -91,6 +91,13 @@ def test_views_of_arrays_are_taken_as_they_are(engine: Engine) -> None:
     np.testing.assert_array_equal(engine(view, CAMERA).depth.depth_m, engine(picture(480, 640), CAMERA).depth.depth_m)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_read_only_image_of_the_networks_own_size_is_taken_without_a_warning(engine: Engine) -> None:
+    image = picture(96, 128)
+    image.setflags(write=False)
+    assert engine(image, None).depth.depth_m.shape == (96, 128)
+
+
 def test_bfloat16_agrees_with_float32_roughly() -> None:
     image = picture(96, 128)
     exact = Engine(tiny_network(), tiny_card(), device="cpu", precision="float32")(image, CAMERA)
