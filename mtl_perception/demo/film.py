@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,11 +39,18 @@ class Film:
                 "install opencv-python-headless from PyPI"
             )
 
+        # Encoding a picture takes as long as a network does: it runs beside the next one.
+        self._encoder = ThreadPoolExecutor(max_workers=1)
+        self._pending: Future | None = None
+
     def add(self, picture_rgb: np.ndarray) -> None:
         """One more picture, (H, W, 3) uint8 RGB."""
-        self._writer.write(cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR))
+        if self._pending is not None:
+            self._pending.result()
+        self._pending = self._encoder.submit(self._writer.write, cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR))
 
     def close(self) -> None:
+        self._encoder.shutdown()
         self._writer.release()
 
 

@@ -46,9 +46,11 @@ def three_digits(value: float) -> str:
 
 
 def plain(value: Any) -> Any:
-    """The same with None for NaN, which JSON has no word for."""
+    """The same for JSON: numbers of five digits, and None for NaN, which JSON has no word for."""
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    if isinstance(value, float):
+        return float(f"{value:.5g}") if math.isfinite(value) else None
+    return value

@@ -65,7 +65,7 @@ def test_scores_are_those_of_the_engine_on_the_truth_of_the_bag(demo, summary):
         samples = BagSamples(bag, image, bag.find_camera_info(image), engine.card)
         expected = evaluate_engine(engine, samples).scores
     for task, measure in (("segmentation", "mIoU"), ("depth", "AbsRel")):
-        assert summary[measure] == pytest.approx(expected[task][measure], rel=1e-6)
+        assert summary[measure] == pytest.approx(expected[task][measure], rel=1e-4)
         assert summary["scores"]["every_labelled_frame"][task]["frames"] == IMAGES
     assert summary["AP50"] is None  # the truth's only class is unknown to this model
     assert summary["scores"]["live"]["depth"]["frames"] == summary["frames"]["processed"]
