@@ -43,6 +43,7 @@ class TrainingConfig(_Strict):
         minutes: length of the schedule in time spent training; on a machine that others use too, the learning rate
             then still reaches its end. Exactly one of ``minutes`` and ``steps`` is given.
         tasks: the tasks to train, with their weight in the sum of losses.
+        start_from: a checkpoint whose weights the run begins with; heads for other labels begin anew.
         balance_classes: weigh segmentation classes by the inverse root of their share of pixels.
     """
 
@@ -50,6 +51,7 @@ class TrainingConfig(_Strict):
     variant: Literal["lite", "base", "large"]
     data: Path
     output: Path
+    start_from: Path | None = None
     minutes: float | None = Field(None, gt=0)
     steps: int | None = Field(None, gt=0)
     stages: list[Stage] = Field(min_length=1)

@@ -17,12 +17,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from mtl_perception.checkpoint import ModelCard, TaskCard, build_network, save_checkpoint
+from mtl_perception.checkpoint import CheckpointError, ModelCard, TaskCard, build_network, load_checkpoint, save_checkpoint
 from mtl_perception.data.augmentation import random_appearance, random_view
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.sample import Sample
-from mtl_perception.network import VARIANTS
+from mtl_perception.network import VARIANTS, MultiTaskNetwork
 from mtl_perception.scene import UNLABELLED
 from mtl_perception.training.averaging import RunningAverage
 from mtl_perception.training.config import Stage, TrainingConfig
@@ -83,6 +83,7 @@ def train(config: TrainingConfig, console: Console | None = None) -> Path:
 
     Raises:
         DataError: the data can't be used.
+        CheckpointError: ``start_from`` can't be used.
         TrainingDiverged: the loss became NaN or infinite.
     """
     console = console or Console()
@@ -92,7 +93,10 @@ def train(config: TrainingConfig, console: Console | None = None) -> Path:
     folder = ImageFolder(config.data)
     device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device)
     card = _card(config, folder)
-    network = build_network(card).to(device, memory_format=torch.channels_last).train()
+    network = build_network(card)
+    if config.start_from is not None:
+        _start_from(config.start_from, network, card, console)
+    network = network.to(device, memory_format=torch.channels_last).train()
     average = RunningAverage(network, config.ema_decay)
     optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.learning_rate)
     clock = _Clock(config, time.monotonic())
@@ -232,6 +236,21 @@ def class_weights(folder: ImageFolder, images: int = 300) -> list[float]:
     shares = counts[: len(folder.segmentation_labels)] / max(1, counts[:UNLABELLED].sum())
     weights = 1 / np.sqrt(shares + 1e-4)
     return [round(float(w), 4) for w in np.clip(weights / weights.mean(), 0.2, 2.5)]
+
+
+def _start_from(path: Path, network: MultiTaskNetwork, card: ModelCard, console: Console) -> None:
+    """Take over every weight that has a counterpart in ``network``; says which heads begin anew."""
+    loaded, earlier = load_checkpoint(path)
+    if earlier.architecture != card.architecture:
+        raise CheckpointError(
+            f"start_from: {path} is made of {earlier.architecture}, this run trains {card.architecture}; choose the same variant"
+        )
+    own = network.state_dict()
+    fitting = {name: value for name, value in loaded.state_dict().items() if name in own and own[name].shape == value.shape}
+    network.load_state_dict(fitting, strict=False)
+    anew = sorted({name.split(".")[1] for name in own.keys() - fitting.keys()})
+    console.print(f"starting from {path}" + (f"; new: {', '.join(anew)}" if anew else ""), highlight=False)
+    card.training["start_from"] = {"name": earlier.name, **earlier.training}
 
 
 def _device_name(device: torch.device) -> str:

@@ -7,10 +7,11 @@ import torch
 import yaml
 from rich.console import Console
 
-from mtl_perception.checkpoint import read_card
+from mtl_perception.checkpoint import CheckpointError, load_checkpoint, read_card, save_checkpoint
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.inference import Engine
 from mtl_perception.training import ConfigError, read_config, train
+from model import tiny_card, tiny_network
 from shapes import write_shapes
 
 
@@ -62,6 +63,20 @@ def test_loader_processes_outlive_a_change_of_stage(tmp_path: Path) -> None:
     stage = {"width": 128, "height": 96, "batch_size": 4}
     config = write_config(tmp_path, steps=4, workers=1, stages=[{"until": 0.5, **stage}, {"until": 1.0, **stage}])
     assert read_card(train(read_config(config), Console(quiet=True))).training["samples"] == 16
+
+
+def test_a_run_can_start_from_a_checkpoint(tmp_path: Path) -> None:
+    write_shapes(tmp_path / "shapes", 12)
+    start = tmp_path / "start.safetensors"
+    save_checkpoint(start, tiny_network(), tiny_card(), dtype=torch.float32)
+    config = write_config(tmp_path, steps=1, ema_decay=0.0, learning_rate=1e-9, warmup_steps=0, start_from=str(start))
+    tuned, card = load_checkpoint(train(read_config(config), Console(quiet=True)))
+    for name, value in tiny_network().named_parameters():
+        torch.testing.assert_close(tuned.get_parameter(name), value, rtol=2e-3, atol=2e-3)
+    assert card.training["start_from"]["name"] == "tiny"
+    save_checkpoint(start, tiny_network(tiny_card("base")), tiny_card("base"))
+    with pytest.raises(CheckpointError, match="resnet18.*same variant"):
+        train(read_config(config), Console(quiet=True))
 
 
 @pytest.mark.parametrize(
