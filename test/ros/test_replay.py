@@ -203,7 +203,7 @@ def test_a_node_that_cannot_start_is_quoted_and_leaves_no_bag(drive, tmp_path):
 
 
 def test_a_node_that_dies_ends_the_replay_and_keeps_what_came(tmp_path):
-    drive = write_drive(tmp_path / "drive", 60, truth=False)
+    drive = write_drive(tmp_path / "drive", 600, truth=False)  # longer than a node takes to end
     killed = []
 
     def kill_node(report):
