@@ -28,7 +28,7 @@ from lifecycle_msgs.srv import GetState
 from rclpy.context import Context
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.node import Node
+from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
@@ -252,8 +252,12 @@ class _Player:
 
         def complete() -> bool:
             nonlocal found
-            before, name = found, private.rpartition("/")
-            known = self._node.get_publisher_names_and_types_by_node(name[2], name[0])
+            before = found
+            namespace, _, name = private.rpartition("/")
+            try:
+                known = self._node.get_publisher_names_and_types_by_node(name, namespace)
+            except NodeNameNonExistentError:  # its service can be known before the node itself is
+                return False
             found = sorted(
                 (topic, types[0])
                 for topic, types in known
