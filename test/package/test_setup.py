@@ -52,7 +52,7 @@ def refusal(checkout: Path, **environment: str) -> str:
 @pytest.mark.skipif(not (ROOT / "install" / "setup-stamp").is_file(), reason="nothing is built: run make setup")
 def test_nothing_is_done_when_nothing_changed() -> None:
     result = subprocess.run([ROOT / "scripts" / "setup"], capture_output=True, text=True, timeout=300)
-    assert (result.returncode, result.stderr) == (0, "")
+    assert result.returncode == 0  # whatever changed since the last set-up is now done
     result = subprocess.run([ROOT / "scripts" / "setup"], capture_output=True, text=True, timeout=300)
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
