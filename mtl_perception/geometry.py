@@ -11,7 +11,7 @@ from dataclasses import dataclass
 class Intrinsics:
     """Pinhole intrinsics in pixels of an image of ``width`` × ``height``.
 
-    Pixel centres are at integer coordinates plus one half is *not* added: (cx, cy) is what CameraInfo's K holds.
+    Pixel centres lie at integer coordinates, as in CameraInfo's K: the first pixel's centre is (0, 0).
 
     Raises:
         ValueError: a value is not finite, or a size or focal length is not positive.
