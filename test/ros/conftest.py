@@ -49,10 +49,13 @@ class NodeProcess:
         ]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.log = ""
+        self._interrupted = False
 
     def interrupt(self) -> None:
-        if self.process.poll() is None:
+        # Once: Python gives SIGINT back its default while it ends, and a second one would then kill what ends well.
+        if not self._interrupted and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
+        self._interrupted = True
 
     def stop(self) -> int:
         """The exit status after SIGINT; what was logged is in ``log``."""
