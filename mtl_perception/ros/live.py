@@ -364,12 +364,15 @@ def _node_process(command: list[str], log: Path) -> Iterator[subprocess.Popen]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM ends the replay as Ctrl-C does: with a whole bag and no node left behind."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """SIGTERM and SIGINT end the replay as Ctrl-C does, with a whole bag and no node left behind; also where the process
+    was started in the background of a script, which leaves it SIGINT ignored."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
 
 
 def _stamp_ns(serialised: bytes) -> int:
