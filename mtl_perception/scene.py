@@ -48,9 +48,37 @@ class Depth:
 
     Attributes:
         depth_m: (H, W) float32 metres; NaN where unknown.
+        relative_std: (H, W) float32, standard deviation of the depth's natural logarithm, about its relative error;
+            None where the source of the depth doesn't say.
     """
 
     depth_m: np.ndarray
+    relative_std: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Boxes3D:
+    """Where the N detections of a scene are, in the same order, in the camera's optical frame.
+
+    Where gravity is known a box's own z axis points up: turned into a level frame, such as base_link, its orientation
+    is a pure yaw and the third size its height. Otherwise the orientation is the identity.
+
+    Attributes:
+        centers_m: (N, 3) float64 metres; NaN where not valid.
+        sizes_m: (N, 3) float64 metres along the box's own axes, > 0; 0 where not valid.
+        quaternions_xyzw: (N, 4) float64, from the box's own frame to the optical frame; the identity where not valid.
+        center_covariances_m2: (N, 3, 3) float64 square metres; NaN where not valid.
+        valid: (N,) bool; False for a detection without enough known depth.
+    """
+
+    centers_m: np.ndarray
+    sizes_m: np.ndarray
+    quaternions_xyzw: np.ndarray
+    center_covariances_m2: np.ndarray
+    valid: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.valid)
 
 
 @dataclass(frozen=True)

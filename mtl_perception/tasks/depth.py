@@ -20,6 +20,9 @@ from mtl_perception.scene import Depth
 from mtl_perception.tasks._base import DecodeOptions, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import enlarge
 
+_LOG_SCALES = -6.0, 3.0
+"""Range of the learned log uncertainty; outside, its exponential is of no use."""
+
 
 class DepthSettings(TaskSettings):
     """Range of the canonical depth, and the focal length that it is measured at.
@@ -81,7 +84,7 @@ class DepthTask(Task[DepthSettings]):
         to_canonical = (self.settings.canonical_focal_px / focal_px)[:, None, None, None]
         truth = torch.log(torch.where(known, depth_m * to_canonical, 1.0))
         predicted = F.interpolate(self._log_canonical(raw["z"]), scale_factor=2, mode="bilinear", align_corners=False)
-        log_scale = F.interpolate(raw["log_scale"].float(), scale_factor=2, mode="bilinear", align_corners=False).clamp(-6, 3)
+        log_scale = F.interpolate(raw["log_scale"].float(), scale_factor=2, mode="bilinear", align_corners=False).clamp(*_LOG_SCALES)
         error = torch.where(known, predicted - truth, 0.0)
 
         pixels = known.sum((1, 2, 3))
@@ -101,10 +104,16 @@ class DepthTask(Task[DepthSettings]):
         }
 
     def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Depth:
-        """Metres; for a camera whose focal length is not known, as if it were the canonical one."""
+        """Metres; for a camera whose focal length is not known, as if it were the canonical one.
+
+        The log depth is enlarged, as in the loss. The uncertainty is smooth: it becomes a standard deviation at the
+        head's resolution, so that the full image pays for one resampling only.
+        """
         factor = 1.0 if view.focal_px is None else view.focal_px / self.settings.canonical_focal_px
-        depth_m = torch.exp(self._log_canonical(enlarge(raw["z"].float(), view))) * factor
-        return Depth(depth_m=depth_m[0, 0].cpu().numpy())
+        depth_m = torch.exp(enlarge(self._log_canonical(raw["z"]) + math.log(factor), view))
+        # A Laplace distribution of scale b has the standard deviation √2·b.
+        relative_std = math.sqrt(2.0) * torch.exp(raw["log_scale"].float().clamp(*_LOG_SCALES))
+        return Depth(depth_m=depth_m[0, 0].cpu().numpy(), relative_std=enlarge(relative_std, view)[0, 0].cpu().numpy())
 
 
 def _gradient_error(error: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

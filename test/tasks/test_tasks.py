@@ -91,8 +91,28 @@ def test_depth_decodes_to_the_metres_it_was_trained_on(samples: list[Sample]) ->
     depth_m = F.interpolate(torch.rand(1, 1, 6, 8) * 5 + 0.5, (24, 32), mode="bilinear")
     canonical = depth_m * 300.0 / 150.0
     place = (canonical.log() - np.log(0.1)) / (np.log(30.0) - np.log(0.1))
-    decoded = task.decode({"z": torch.logit(place)}, identity_view(32, 24, 150.0), DecodeOptions())
+    raw = {"z": torch.logit(place), "log_scale": torch.zeros_like(place)}
+    decoded = task.decode(raw, identity_view(32, 24, 150.0), DecodeOptions())
     np.testing.assert_allclose(decoded.depth_m, depth_m[0, 0].numpy(), rtol=1e-4)
+
+
+def test_depths_uncertainty_is_the_standard_deviation_that_its_loss_teaches() -> None:
+    """Where the true error of log depth is Laplacian, the scale with the least loss decodes to that error's spread."""
+    task = build_task("depth", {"min_m": 0.1, "max_m": 30.0, "canonical_focal_px": 300.0})
+    noise = torch.distributions.Laplace(0.0, 0.1).sample((1, 1, 64, 64))
+    truth_m = (2.0 * noise.exp()).repeat_interleave(2, 2).repeat_interleave(2, 3)[:, 0]
+    place = torch.full((1, 1, 32, 32), float(np.log(2.0 / 0.1) / np.log(30.0 / 0.1)))
+
+    def loss(log_scale: float) -> float:
+        raw = {"z": torch.logit(place), "log_scale": torch.full_like(place, log_scale)}
+        terms = task.loss(raw, {"depth_m": truth_m}, torch.tensor([True]), torch.tensor([300.0]))
+        return float(terms["uncertainty"].total)
+
+    best = min(np.linspace(-5, 0, 101), key=loss)
+    raw = {"z": torch.logit(place), "log_scale": torch.full_like(place, best)}
+    decoded = task.decode(raw, identity_view(128, 96), DecodeOptions())
+    assert decoded.relative_std.shape == decoded.depth_m.shape
+    np.testing.assert_allclose(decoded.relative_std, float(noise.std()), rtol=0.1)
 
 
 def test_depth_loss_is_zero_only_for_the_right_focal_length() -> None:
