@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes a folder of labelled images, format 2 (docs/data.md).
+
+``write_sample`` writes one image with its labels and may run in many processes at once; ``write_index`` then lists all of
+them. A folder without an index, or with an older one, is a data set that is still being made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from mtl_perception.data.files import write_file, write_json
+from mtl_perception.data.masks import encode_mask
+from mtl_perception.geometry import Intrinsics
+
+FORMAT_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One thing in an image.
+
+    Attributes:
+        label: its class, one of the data set's detection labels.
+        box_xyxy: (4,) pixels, right and bottom edges exclusive.
+        mask: (H, W) bool, its visible pixels; None where only the box is known.
+        is_crowd: a group of things that nobody told apart.
+    """
+
+    label: str
+    box_xyxy: Sequence[float]
+    mask: np.ndarray | None = None
+    is_crowd: bool = False
+
+    @classmethod
+    def of_mask(cls, label: str, mask: np.ndarray) -> Instance:
+        """An instance with the tight box of ``mask``, (H, W) bool with at least one pixel."""
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if not len(rows):
+            raise ValueError(f"the mask of an instance of '{label}' is empty, expected at least one pixel")
+        return cls(label, (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1), mask)
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image and what is known of it; a label that is None is not labelled, which differs from "nothing is there".
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        intrinsics: of this image; None if the camera is not calibrated (then there can be no depth).
+        group: what a split must keep together, such as the room or the drive.
+        instances: every thing of the data set's detection labels, or of ``detection_labels``.
+        semantic: (H, W) uint8 class ids, 255 unlabelled.
+        depth_m: (H, W) metres along the optical axis; anything not within (0, 65.535] or not finite is stored as unknown.
+        detection_labels: the classes that are labelled in this image, if not all.
+    """
+
+    image: np.ndarray
+    intrinsics: Intrinsics | None
+    group: str
+    instances: Sequence[Instance] | None = None
+    semantic: np.ndarray | None = None
+    depth_m: np.ndarray | None = None
+    detection_labels: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.image.shape[:2]
+        if self.image.dtype != np.uint8 or self.image.shape != (*shape, 3):
+            raise ValueError(f"image holds {self.image.dtype} of shape {self.image.shape}, expected uint8 of shape (H, W, 3)")
+        if self.intrinsics is not None and (self.intrinsics.height, self.intrinsics.width) != shape:
+            raise ValueError(f"intrinsics are of {self.intrinsics.width}x{self.intrinsics.height}, the image is {shape[1]}x{shape[0]}")
+        if self.intrinsics is None and self.depth_m is not None:
+            raise ValueError("depth needs the camera's intrinsics: a network can't learn metres from an unknown lens")
+        if self.semantic is not None and (self.semantic.dtype != np.uint8 or self.semantic.shape != shape):
+            raise ValueError(f"semantic holds {self.semantic.dtype} of shape {self.semantic.shape}, expected uint8 of shape {shape}")
+        if self.depth_m is not None and self.depth_m.shape != shape:
+            raise ValueError(f"depth_m has shape {self.depth_m.shape}, expected the image's {shape}")
+        for instance in self.instances or ():
+            if instance.mask is not None and instance.mask.shape != shape:
+                raise ValueError(f"the mask of a '{instance.label}' has shape {instance.mask.shape}, expected the image's {shape}")
+        if not self.tasks:
+            raise ValueError("an image without any label teaches nothing; give instances, semantic or depth_m")
+
+    @property
+    def tasks(self) -> list[str]:
+        """The kinds of task that it is labelled for."""
+        labels = {"detection": self.instances, "segmentation": self.semantic, "depth": self.depth_m}
+        return [task for task, label in labels.items() if label is not None]
+
+
+def write_sample(root: Path, stem: str, sample: LabelledImage, jpeg_quality: int | None = 92) -> dict[str, Any]:
+    """Write images/STEM.jpg, semantic/STEM.png and depth/STEM.png, each whole or not at all.
+
+    Args:
+        root: folder of the data set; what is missing of it is made.
+        jpeg_quality: 1 to 100; None writes images/STEM.png, without loss.
+
+    Returns:
+        The entry that ``write_index`` wants, which JSON can hold.
+
+    Raises:
+        OSError: a file could not be written; the error names it.
+        ImportError: instances have masks, and faster-coco-eval is not installed.
+    """
+    file_name = f"{stem}.png" if jpeg_quality is None else f"{stem}.jpg"
+    options = [] if jpeg_quality is None else [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality]
+    _write_image(root / "images" / file_name, cv2.cvtColor(sample.image, cv2.COLOR_RGB2BGR), options)
+    if sample.semantic is not None:
+        _write_image(root / "semantic" / f"{stem}.png", sample.semantic, [])
+    if sample.depth_m is not None:
+        _write_image(root / "depth" / f"{stem}.png", to_millimetres(sample.depth_m), [])
+    height, width = sample.image.shape[:2]
+    entry: dict[str, Any] = {"file_name": file_name, "width": width, "height": height, "group": sample.group, "tasks": sample.tasks}
+    if sample.intrinsics is not None:
+        camera = sample.intrinsics
+        # A ten-thousandth of a pixel is far below what any calibration knows.
+        lens = {name: round(float(getattr(camera, name)), 4) for name in ("fx", "fy", "cx", "cy")}
+        entry["camera"] = {"width": width, "height": height, **lens}
+    if sample.detection_labels is not None:
+        entry["detection_labels"] = list(sample.detection_labels)
+    entry["annotations"] = [_annotation(instance) for instance in sample.instances or ()]
+    return entry
+
+
+def write_index(root: Path, description: Mapping[str, Any], entries: Iterable[dict[str, Any]]) -> None:
+    """Write annotations.json, cameras.json and dataset.json from what ``write_sample`` returned for every image.
+
+    Equal entries give equal files, in whatever order they come. May be called again when there are more.
+
+    Args:
+        description: ``segmentation_labels`` and ``detection_labels``, names in the order of their ids, and whatever else
+            says how the data came about (generator, seed, renderer, settings …).
+
+    Raises:
+        ValueError: two entries have one file name, or an entry has a label that ``description`` does not list.
+        OSError: a file could not be written; the error names it.
+    """
+    category_ids = {name: i + 1 for i, name in enumerate(description["detection_labels"])}
+    cameras: dict[str, dict[str, float]] = {}
+    images: dict[str, dict[str, Any]] = {}
+    annotations: list[dict[str, Any]] = []
+    for entry in sorted(entries, key=lambda entry: entry["file_name"]):
+        name = entry["file_name"]
+        if name in images:
+            raise ValueError(f"{root}: two entries are called {name}, expected a file name of its own for each image")
+        image = {"id": len(images) + 1, **{key: value for key, value in entry.items() if key != "annotations"}}
+        if "camera" in entry:
+            image["camera"] = _camera_id(entry["camera"])
+            cameras[image["camera"]] = entry["camera"]
+        images[name] = image
+        for annotation in entry["annotations"]:
+            if annotation["label"] not in category_ids:
+                raise ValueError(f"{name} holds a '{annotation['label']}', expected one of detection_labels: {', '.join(category_ids)}")
+            rest = {key: value for key, value in annotation.items() if key != "label"}
+            ids = {"id": len(annotations) + 1, "image_id": image["id"], "category_id": category_ids[annotation["label"]]}
+            annotations.append(ids | rest)
+    # A reader may come between two of these: new images must find their cameras.
+    write_json(root / "cameras.json", {"cameras": cameras})
+    categories = [{"id": i, "name": name} for name, i in category_ids.items()]
+    write_json(root / "annotations.json", {"images": list(images.values()), "annotations": annotations, "categories": categories})
+    write_json(root / "dataset.json", {"format_version": FORMAT_VERSION, **description})
+
+
+def to_millimetres(depth_m: np.ndarray) -> np.ndarray:
+    """(H, W) metres → (H, W) uint16 millimetres; 0 where there is no depth or it does not fit into 16 bits."""
+    millimetres = np.rint(depth_m * np.float32(1000))
+    return np.where((millimetres > 0) & (millimetres <= 65535), millimetres, 0).astype(np.uint16)
+
+
+def _annotation(instance: Instance) -> dict[str, Any]:
+    x1, y1, x2, y2 = (float(value) for value in instance.box_xyxy)
+    bbox = [int(v) if v.is_integer() else round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)]
+    annotation = {"label": instance.label, "bbox": bbox, "area": bbox[2] * bbox[3], "iscrowd": int(instance.is_crowd)}
+    if instance.mask is not None:
+        annotation |= {"area": int(np.count_nonzero(instance.mask)), "segmentation": encode_mask(instance.mask)}
+    return annotation
+
+
+def _camera_id(camera: Mapping[str, float]) -> str:
+    """The same for the same camera, whichever images come before it: an index that grows renames nothing."""
+    return "c" + hashlib.blake2s(json.dumps(camera, sort_keys=True).encode(), digest_size=6).hexdigest()
+
+
+def _write_image(path: Path, image: np.ndarray, options: list[int]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encoded, content = cv2.imencode(path.suffix, image, options)
+    if not encoded:
+        raise ValueError(f"{path}: could not encode {image.dtype} of shape {image.shape}")
+    write_file(path, content.tobytes())
