@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
+from mtl_perception.simulation.boxes_3d import ThingBox, thing_box
 from mtl_perception.simulation.labels import CLUTTER, DETECTION_LABELS, segmentation_id
 from mtl_perception.simulation.meshes import Mesh, merge
 from mtl_perception.simulation.textures import Texture
@@ -83,13 +84,14 @@ class Lamp:
 class BuiltWorld:
     """A compiled scene. ``geom_class`` and ``geom_instance`` (ngeom + 1,) are indexed by geom id; the last
     entry is what lies outside everything. Instance 0 is no instance; ``instance_class`` (instances + 1,) has
-    the classes."""
+    the classes, and ``instance_boxes`` the 3D boxes in the room, None first."""
 
     model: mujoco.MjModel
     data: mujoco.MjData
     geom_class: np.ndarray
     geom_instance: np.ndarray
     instance_class: np.ndarray
+    instance_boxes: tuple[ThingBox | None, ...]
     lamps: tuple[Lamp, ...]
     ambient_lux: float
     ambient_color: tuple[float, float, float]
@@ -109,6 +111,7 @@ class World:
         self._geom_class: list[int] = []
         self._geom_instance: list[int] = []
         self._instance_class: list[int] = [segmentation_id(CLUTTER)]
+        self._instance_boxes: list[ThingBox | None] = [None]
 
     def add(self, label: str, parts: list[Part], spot: Spot = Spot(0.0, 0.0)) -> None:
         """Adds one thing at ``spot``. If its class has boxes, it becomes a new instance."""
@@ -116,6 +119,7 @@ class World:
         if label in DETECTION_LABELS:
             instance = len(self._instance_class)
             self._instance_class.append(segmentation_id(label))
+            self._instance_boxes.append(thing_box([mesh for mesh, _ in parts], spot))
         by_material: dict[Material, list[Mesh]] = {}
         for mesh, material in parts:
             by_material.setdefault(material, []).append(mesh)
@@ -146,6 +150,7 @@ class World:
             np.array([*self._geom_class, outside], np.uint8),
             np.array([*self._geom_instance, 0], np.int32),
             np.array(self._instance_class, np.uint8),
+            tuple(self._instance_boxes),
             tuple(self.lamps),
             self.ambient_lux,
             self.ambient_color,

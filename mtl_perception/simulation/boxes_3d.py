@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The exact 3D box of every thing in a built world: in the room, and as a camera sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mtl_perception.simulation.meshes import Mesh, rotation_z
+from mtl_perception.spatial.rotation import quaternion_xyzw
+
+if TYPE_CHECKING:
+    from mtl_perception.simulation.camera import Pose
+    from mtl_perception.simulation.world import Spot
+
+
+@dataclass(frozen=True)
+class ThingBox:
+    """The tight box around a thing in the axes that it was built in: z up, turned about it.
+
+    Attributes:
+        center_m: (3,) metres in the room.
+        size_m: (3,) metres along the box's own axes.
+        yaw: radians about the vertical.
+    """
+
+    center_m: np.ndarray
+    size_m: np.ndarray
+    yaw: float
+
+    def moved(self, spot: Spot) -> ThingBox:
+        """The box of the same thing after the frame that it stands in was moved to ``spot``."""
+        center_m = rotation_z(spot.yaw) @ self.center_m + (spot.x, spot.y, spot.z)
+        return ThingBox(center_m, self.size_m, self.yaw + spot.yaw)
+
+
+def thing_box(meshes: Iterable[Mesh], spot: Spot) -> ThingBox:
+    """The box of a thing whose ``meshes``, in its own frame, are put at ``spot``."""
+    corners = [corner for mesh in meshes for corner in (mesh.vertices.min(0), mesh.vertices.max(0))]
+    low, high = np.min(corners, 0), np.max(corners, 0)
+    return ThingBox((low + high) / 2, high - low, 0.0).moved(spot)
+
+
+def camera_box(box: ThingBox, camera: Pose) -> dict[str, list[float]]:
+    """The box in the camera's optical frame, as the data format holds it: its own z axis points up.
+
+    Args:
+        camera: pose of the optical frame in the room.
+    """
+    center_m = camera.rotation.T @ (box.center_m - camera.position)
+    return {
+        "center_m": [round(float(value), 4) for value in center_m],
+        "size_m": [round(float(value), 4) for value in box.size_m],
+        "quaternion_xyzw": [
+            round(float(value), 6) for value in quaternion_xyzw(camera.rotation.T @ rotation_z(box.yaw))
+        ],
+    }
