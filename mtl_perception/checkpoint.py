@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
+from mtl_perception.files import write_atomically
 from mtl_perception.network import Architecture, MultiTaskNetwork
 from mtl_perception.tasks import build_task
 
@@ -89,19 +90,15 @@ def save_checkpoint(path: Path | str, network: MultiTaskNetwork, card: ModelCard
     Args:
         dtype: of the stored weights. Half precision halves the file; batch norm's running variances stay in float32,
             as they may leave the range of half precision.
+
+    Raises:
+        OSError: the file can't be written, as on a full disk; an earlier file of that name is kept.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
     for name, tensor in network.state_dict().items():
         narrow = tensor.is_floating_point() and not name.endswith("running_var")
         tensors[name] = tensor.detach().cpu().to(dtype if narrow else tensor.dtype).contiguous().clone()
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        save_file(tensors, unfinished, metadata={_CARD_KEY: card.model_dump_json()})
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_atomically(path, save(tensors, metadata={_CARD_KEY: card.model_dump_json()}))
 
 
 def read_card(path: Path | str) -> ModelCard:

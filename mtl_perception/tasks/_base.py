@@ -60,6 +60,10 @@ class Task(ABC, Generic[SettingsT]):
     def build_head(self, channels: int) -> nn.Module:
         """A head whose forward takes {"p2" … "p5"} of ``channels`` each and returns named raw tensors."""
 
+    def is_labelled(self, sample: Sample) -> bool:
+        """Whether ``sample`` teaches this task anything: labels of which every value is unknown count as none."""
+        return self.kind in sample.labels
+
     @abstractmethod
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """Label tensors of a batch, the first dimension as long as ``samples``; unlabelled samples are filled with

@@ -66,6 +66,9 @@ class DepthTask(Task[DepthSettings]):
     def build_head(self, channels: int) -> nn.Module:
         return DepthHead(channels)
 
+    def is_labelled(self, sample: Sample) -> bool:
+        return self.kind in sample.labels and bool((sample.labels[self.kind] > 0).any())
+
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """{"depth_m": (B, H, W) float32}, 0 where unknown."""
         depths = [s.labels.get(self.kind, np.zeros(s.image.shape[:2], np.float32)) for s in samples]

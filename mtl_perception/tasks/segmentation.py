@@ -54,6 +54,9 @@ class SegmentationTask(Task[SegmentationSettings]):
     def build_head(self, channels: int) -> nn.Module:
         return SegmentationHead(channels, len(self.settings.labels))
 
+    def is_labelled(self, sample: Sample) -> bool:
+        return self.kind in sample.labels and bool((sample.labels[self.kind] != UNLABELLED).any())
+
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """{"mask": (B, H, W) uint8}, unlabelled samples all 255."""
         masks = [s.labels.get(self.kind, np.full(s.image.shape[:2], UNLABELLED, np.uint8)) for s in samples]
