@@ -16,30 +16,13 @@ from markupsafe import Markup
 from mtl_perception import __version__
 from mtl_perception.demo.charts import latency_chart, stage_bar
 from mtl_perception.drawing import class_color, colorize_depth
-from mtl_perception.evaluation.scenes import MEASURES
+from mtl_perception.evaluation.registry import METRICS
 
 if TYPE_CHECKING:
     from mtl_perception.demo.run import DemoResult
 
 _EXTREMES = ("best", "median", "worst")
 _STAGES = ("wait", "decode", "preprocess", "network", "postprocess", "fill", "publish")
-_NAMES = {
-    "mAP": "mAP, IoU .50 to .95",
-    "AP50": "AP at IoU .50",
-    "AP75": "AP at IoU .75",
-    "AP_small": "mAP, small boxes",
-    "AP_medium": "mAP, medium boxes",
-    "AP_large": "mAP, large boxes",
-    "mIoU": "mean IoU",
-    "pixel_accuracy": "pixel accuracy",
-    "AbsRel": "AbsRel",
-    "RMSE": "RMSE, m",
-    "RMSElog": "RMSE of log",
-    "SILog": "SILog × 100",
-    "delta1": "δ < 1.25",
-    "delta2": "δ < 1.25²",
-    "delta3": "δ < 1.25³",
-}
 
 
 def write_report(result: DemoResult, film: Path, path: Path) -> None:
@@ -118,11 +101,11 @@ def _score_rows(result: DemoResult) -> list[dict[str, Any]]:
     rows = []
     for task, values in result.every_frame.scores.items():
         live = result.live.scores.get(task, {})
-        for index, (measure, direction) in enumerate(MEASURES[task].items()):
+        for index, (measure, direction) in enumerate(METRICS[task].directions.items()):
             rows.append(
                 {
                     "task": task if index == 0 else "",
-                    "name": _NAMES[measure],
+                    "name": METRICS[task].names.get(measure, measure),
                     "arrow": "↑" if direction == "higher" else "↓",
                     "better": f"{direction} is better",
                     "every_frame": values[measure],
@@ -133,8 +116,10 @@ def _score_rows(result: DemoResult) -> list[dict[str, Any]]:
 
 
 def _class_rows(result: DemoResult) -> list[dict[str, Any]]:
-    overlap = result.every_frame.scores.get("segmentation", {}).get("per_class", {})
-    precision = result.every_frame.scores.get("detection", {}).get("per_class", {})
+    overlap, precision = (
+        {name: row[column] for name, row in result.every_frame.scores.get(task, {}).get("per_class", {}).items()}
+        for task, column in (("segmentation", "IoU"), ("detection", "AP"))
+    )
     return [
         {
             "name": name,

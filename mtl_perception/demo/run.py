@@ -196,7 +196,7 @@ def _score_and_film(
     console: Console,
 ) -> tuple[Evaluation, list[int]]:
     """Scores over the labelled frames, the film of all frames, and the stamps of all frames."""
-    evaluator = SceneEvaluator(engine.card.detection_labels, engine.card.segmentation_labels)
+    evaluator = SceneEvaluator(engine.card)
     remark = f"{engine.card.name} on {engine.device}, every frame"
     rate_hz = max(1.0, (image.count - 1) / bag.duration_s) if bag.duration_s else 10.0
     film: Film | None = None
@@ -229,7 +229,7 @@ def _score_and_film(
 
 def _score_recorded(outputs: Path, card: Any, truth: BagTruth) -> Evaluation:
     """Scores of what the node published, on the frames that have a truth."""
-    evaluator = SceneEvaluator(card.detection_labels, card.segmentation_labels)
+    evaluator = SceneEvaluator(card)
     with Bag(outputs) as bag:
         for stamp, scene in recorded_scenes(bag, card.detection_labels):
             known = truth.at(stamp)
@@ -269,7 +269,7 @@ def _stills(
         scene = engine(frame.image_rgb, frame.intrinsics)
         scores: dict[str, float] = {}
         if known is not None:
-            evaluator = SceneEvaluator(look.card.detection_labels, look.card.segmentation_labels)
+            evaluator = SceneEvaluator(look.card)
             scores = evaluator.update(scene, known).scores
         panels = look.panels(frame.image_rgb, scene, known)
         stills.append(Still(caption, (stamp - start_ns) * 1e-9, panels, scores))

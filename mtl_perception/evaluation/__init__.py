@@ -3,14 +3,20 @@
 
 from mtl_perception.evaluation.depth import DepthMetric
 from mtl_perception.evaluation.detection import DetectionMetric
-from mtl_perception.evaluation.scenes import Evaluation, FrameScores, SceneEvaluator, Truth, evaluate_engine
+from mtl_perception.evaluation.metric import Metric
+from mtl_perception.evaluation.registry import MEASURES, METRICS
+from mtl_perception.evaluation.scenes import Evaluation, FrameScores, SceneEvaluator, evaluate_engine
 from mtl_perception.evaluation.segmentation import SegmentationMetric
+from mtl_perception.evaluation.truth import Truth
 
 __all__ = [
+    "MEASURES",
+    "METRICS",
     "DepthMetric",
     "DetectionMetric",
     "Evaluation",
     "FrameScores",
+    "Metric",
     "SceneEvaluator",
     "SegmentationMetric",
     "Truth",

@@ -3,12 +3,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
+from mtl_perception.evaluation.metric import Metric
+from mtl_perception.evaluation.truth import Truth
+from mtl_perception.scene import Scene
 
-class DepthMetric:
-    """Errors over all valid pixels of the data set together, in metres as they come: no median scaling."""
+DISTANCES_M = (1.0, 2.0, 4.0, 8.0)
+"""Where one range of true depth ends and the next begins."""
 
+_SUMS = ("relative", "square", "error", "log", "log_square")
+
+
+class DepthMetric(Metric):
+    """Errors over all valid pixels of the data set together, in metres as they come: no median scaling.
+
+    Args:
+        labels: segmentation classes by which the errors are told apart; none: they are not.
+    """
+
+    task = "depth"
     directions = {
         "AbsRel": "lower",
         "RMSE": "lower",
@@ -18,64 +35,133 @@ class DepthMetric:
         "delta2": "higher",
         "delta3": "higher",
     }
+    names = {
+        "RMSE": "RMSE, m",
+        "RMSElog": "RMSE of log",
+        "SILog": "SILog × 100",
+        "delta1": "δ < 1.25",
+        "delta2": "δ < 1.25²",
+        "delta3": "δ < 1.25³",
+    }
+    main = "RMSE"
+    rank = "AbsRel"
 
-    def __init__(self) -> None:
+    def __init__(self, labels: Sequence[str] = ()) -> None:
+        self.labels = list(labels)
+        # Everything by class (the last one: none) and range; pixels also by how many powers of 1.25 they are off.
+        shape = len(self.labels) + 1, len(DISTANCES_M) + 1
+        self._pixels = np.zeros((*shape, 4), np.int64)
+        self._sums = np.zeros((len(_SUMS), *shape))
         self._true_pixels = 0
-        self._pixels = 0
-        self._sums = dict.fromkeys(
-            ("relative", "square", "log", "log_square", "delta1", "delta2", "delta3"), 0.0
-        )
 
-    def update(self, depth_m: np.ndarray, true_depth_m: np.ndarray) -> None:
+    @classmethod
+    def for_model(cls, card: Any) -> DepthMetric:
+        return cls(card.segmentation_labels)
+
+    @staticmethod
+    def pair(scene: Scene, truth: Truth) -> tuple | None:
+        if scene.depth is None or truth.depth_m is None:
+            return None
+        return scene.depth.depth_m, truth.depth_m, truth.mask
+
+    def update(
+        self, depth_m: np.ndarray, true_depth_m: np.ndarray, true_mask: np.ndarray | None = None
+    ) -> dict[str, float]:
         """Add one image.
 
         Args:
             depth_m: (H, W) found depth, metres; NaN or ≤ 0 where the network gives none.
             true_depth_m: (H, W) true depth, metres; NaN or ≤ 0 where it is unknown, and not counted.
+            true_mask: (H, W) uint8 true class ids, to tell the errors of classes apart; 255 is no class.
+
+        Returns:
+            The image's own AbsRel and δ1.
 
         Raises:
-            ValueError: the two differ in size.
+            ValueError: they differ in size.
         """
-        if depth_m.shape != true_depth_m.shape:
-            raise ValueError(
-                f"depth of {depth_m.shape}, truth of {true_depth_m.shape}: expected both in the image's size"
-            )
-        known = np.isfinite(true_depth_m) & (true_depth_m > 0)
-        self._true_pixels += int(known.sum())
-        known &= np.isfinite(depth_m) & (depth_m > 0)
-        self._pixels += int(known.sum())
+        for what, array in (("depth", depth_m), ("mask", true_mask)):
+            if array is not None and array.shape != true_depth_m.shape:
+                raise ValueError(
+                    f"{what} of {array.shape}, true depth of {true_depth_m.shape}: expected both in the image's size"
+                )
+        known = (true_depth_m > 0) & np.isfinite(true_depth_m)
+        self._true_pixels += int(np.count_nonzero(known))
+        known &= (depth_m > 0) & np.isfinite(depth_m)
         found, true = depth_m[known].astype(np.float64), true_depth_m[known].astype(np.float64)
         error, log_ratio = found - true, np.log(found / true)
-        self._sums["relative"] += float(np.sum(np.abs(error) / true))
-        self._sums["square"] += float(np.sum(error**2))
-        self._sums["log"] += float(np.sum(log_ratio))
-        self._sums["log_square"] += float(np.sum(log_ratio**2))
-        for power in (1, 2, 3):
-            self._sums[f"delta{power}"] += float(np.sum(np.abs(log_ratio) < power * np.log(1.25)))
+        cell = _count_above(true, DISTANCES_M).astype(np.int64)
+        classes, ranges = self._sums.shape[1:]
+        class_ids = classes - 1 if true_mask is None else np.minimum(true_mask[known], classes - 1)
+        cell += np.multiply(class_ids, ranges, dtype=np.int64)
+        size = classes * ranges
+        powers = _count_above(np.abs(log_ratio), [power * np.log(1.25) for power in (1, 2, 3)])
+        pixels = np.bincount(cell * 4 + powers, minlength=size * 4).reshape(classes, ranges, 4)
+        values = np.abs(error) / true, error**2, error, log_ratio, log_ratio**2
+        sums = np.stack([np.bincount(cell, value, size).reshape(classes, ranges) for value in values])
+        self._pixels += pixels
+        self._sums += sums
+        own = _measures(pixels, sums)
+        return {name: own[name] for name in ("AbsRel", "delta1")} if pixels.any() else {}
 
     def merge(self, other: DepthMetric) -> None:
-        """Add everything that ``other`` has seen."""
         self._true_pixels += other._true_pixels
         self._pixels += other._pixels
-        for name, total in other._sums.items():
-            self._sums[name] += total
+        self._sums += other._sums
 
-    def compute(self) -> dict:
+    def compute(self) -> dict[str, Any]:
         """AbsRel, RMSE (m), RMSElog, SILog (× 100, as KITTI prints it), δ1 to δ3, coverage of the truth.
 
-        Every value is NaN when there was no pixel.
+        ``by_distance`` and ``per_class`` hold AbsRel, RMSE, bias (mean of found − true, m), δ1 and the number of
+        pixels; rows without a pixel are left out. Every value is NaN when there was no pixel.
         """
-        if not self._pixels:
-            return dict.fromkeys((*self.directions, "coverage"), float("nan")) | {"pixels": 0}
-        mean = {name: total / self._pixels for name, total in self._sums.items()}
-        return {
-            "AbsRel": mean["relative"],
-            "RMSE": mean["square"] ** 0.5,
-            "RMSElog": mean["log_square"] ** 0.5,
-            "SILog": 100 * max(0.0, mean["log_square"] - mean["log"] ** 2) ** 0.5,
-            "delta1": mean["delta1"],
-            "delta2": mean["delta2"],
-            "delta3": mean["delta3"],
-            "coverage": self._pixels / self._true_pixels,
-            "pixels": self._pixels,
+        whole = _measures(self._pixels, self._sums)
+        pixels = whole.pop("pixels")
+        whole.pop("bias")
+        coverage = pixels / self._true_pixels if self._true_pixels else float("nan")
+        return whole | {
+            "coverage": coverage,
+            "pixels": pixels,
+            "by_distance": _table(range_names(), np.moveaxis(self._pixels, 1, 0), np.moveaxis(self._sums, 2, 0)),
+            "per_class": _table(self.labels, self._pixels, np.moveaxis(self._sums, 1, 0)),
         }
+
+
+def range_names() -> list[str]:
+    """What the ranges of true depth are called, the nearest first."""
+    edges = [f"{edge_m:g}" for edge_m in (0, *DISTANCES_M)]
+    return [f"{near}–{far} m" for near, far in zip(edges, edges[1:])] + [f"over {edges[-1]} m"]
+
+
+def _table(rows: Sequence[str], pixels: np.ndarray, sums: np.ndarray) -> dict[str, dict[str, float]]:
+    columns = ("AbsRel", "RMSE", "bias", "delta1", "pixels")
+    found = {name: _measures(*of_row) for name, *of_row in zip(rows, pixels, sums)}
+    return {name: {column: row[column] for column in columns} for name, row in found.items() if row["pixels"]}
+
+
+def _measures(pixels: np.ndarray, sums: np.ndarray) -> dict[str, Any]:
+    """Of pixels (..., 4) by powers of 1.25, and sums (5, ...) in the order of ``_SUMS``."""
+    by_power = pixels.reshape(-1, 4).sum(axis=0)
+    count = int(by_power.sum())
+    totals = sums.reshape(len(_SUMS), -1).sum(axis=1)
+    mean = dict(zip(_SUMS, totals / count if count else np.full(len(_SUMS), np.nan)))
+    within = np.cumsum(by_power) / count if count else np.full(4, np.nan)
+    return {
+        "AbsRel": float(mean["relative"]),
+        "RMSE": float(mean["square"] ** 0.5),
+        "RMSElog": float(mean["log_square"] ** 0.5),
+        "SILog": 100 * float(np.maximum(0.0, mean["log_square"] - mean["log"] ** 2) ** 0.5),
+        "delta1": float(within[0]),
+        "delta2": float(within[1]),
+        "delta3": float(within[2]),
+        "bias": float(mean["error"]),
+        "pixels": count,
+    }
+
+
+def _count_above(values: np.ndarray, edges: Sequence[float]) -> np.ndarray:
+    """How many of the edges each value has reached; much faster than ``np.digitize`` for a few edges."""
+    count = np.zeros(values.shape, np.uint8)
+    for edge in edges:
+        count += values >= edge
+    return count

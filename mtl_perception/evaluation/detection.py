@@ -4,24 +4,85 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from faster_coco_eval import COCO, COCOeval_faster
+
+from mtl_perception.evaluation.matching import average_precision, match_boxes
+from mtl_perception.evaluation.metric import Metric
+from mtl_perception.evaluation.truth import Truth
+from mtl_perception.scene import Scene
+
+SMALL_THINGS = ("can", "bottle", "cup", "bowl", "fruit", "book")
+"""Classes of the shipped models that a hand can hold; their AP50 is told apart from that of furniture."""
+
+NODE_THRESHOLD = 0.3
+"""The node's default score threshold: precision and recall are told at it."""
+
+SCORE_BINS = 20
 
 
-class DetectionMetric:
+class Curves(NamedTuple):
+    """Precision of one class over recall 0, .01 … 1 at IoU .50 and .75, and the score of the last box counted."""
+
+    precision_50: np.ndarray
+    precision_75: np.ndarray
+    score_50: np.ndarray
+
+
+class DetectionMetric(Metric):
     """COCO average precision over a data set: 101 recall points, at most 100 boxes an image, IoU .50 to .95.
+
+    Keeps the boxes of every image, some 5 kB each: average precision ranks them over the whole set.
 
     Args:
         labels: class names in the order of the class ids.
+
+    Attributes:
+        calibration: (20, 3) boxes by score: how many, how many of them right at IoU .50, sum of their scores.
     """
 
-    directions = dict.fromkeys(("mAP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large"), "higher")
+    task = "detection"
+    directions = dict.fromkeys(
+        ("mAP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large", "AP50_small_things"), "higher"
+    )
+    names = {
+        "mAP": "mAP, IoU .50 to .95",
+        "AP50": "AP at IoU .50",
+        "AP75": "AP at IoU .75",
+        "AP_small": "mAP, boxes below 32² px",
+        "AP_medium": "mAP, boxes 32² to 96² px",
+        "AP_large": "mAP, boxes over 96² px",
+        "AP50_small_things": "AP at IoU .50, small things",
+    }
+    main = "mAP"
+    rank = "AP50"
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = list(labels)
         # Per image: found boxes (xywh), scores, class ids, true boxes (xywh), true class ids.
         self._images: list[tuple[np.ndarray, ...]] = []
+        self.calibration = np.zeros((SCORE_BINS, 3))
+        self._at_threshold = np.zeros((len(self.labels), 3), np.int64)  # true, found, right
+        self._accumulated: dict[str, np.ndarray] | None = None
+
+    @classmethod
+    def for_model(cls, card: Any) -> DetectionMetric:
+        return cls(card.detection_labels)
+
+    @staticmethod
+    def pair(scene: Scene, truth: Truth) -> tuple | None:
+        if scene.detections is None or truth.boxes_xyxy is None:
+            return None
+        found = scene.detections
+        return (
+            found.boxes_xyxy,
+            found.scores,
+            found.class_ids,
+            truth.boxes_xyxy,
+            truth.class_ids,
+            truth.labelled_ids,
+        )
 
     def update(
         self,
@@ -30,7 +91,8 @@ class DetectionMetric:
         class_ids: np.ndarray,
         true_boxes_xyxy: np.ndarray,
         true_class_ids: np.ndarray,
-    ) -> None:
+        labelled_ids: np.ndarray | None = None,
+    ) -> dict[str, float]:
         """Add one image.
 
         Args:
@@ -39,36 +101,104 @@ class DetectionMetric:
             class_ids: (N,) their classes.
             true_boxes_xyxy: (M, 4) true boxes in the same pixels.
             true_class_ids: (M,) their classes.
+            labelled_ids: the classes that were looked for in this image; None for all. Boxes found of others are
+                not counted.
+
+        Returns:
+            The image's own AP50, unless nothing is true in it.
 
         Raises:
             ValueError: arrays of one image differ in length, or a class id has no label.
         """
         if len(scores) != len(boxes_xyxy):
             raise ValueError(f"{len(boxes_xyxy)} boxes with {len(scores)} scores, expected as many of each")
-        found = self._checked(boxes_xyxy, class_ids)
-        true = self._checked(true_boxes_xyxy, true_class_ids)
-        self._images.append((found[0], np.asarray(scores), found[1], *true))
+        boxes_xyxy, class_ids = self._checked(boxes_xyxy, class_ids)
+        true_boxes_xyxy, true_class_ids = self._checked(true_boxes_xyxy, true_class_ids)
+        scores = np.asarray(scores)
+        if labelled_ids is not None:
+            looked_for = np.isin(class_ids, labelled_ids)
+            boxes_xyxy, scores, class_ids = boxes_xyxy[looked_for], scores[looked_for], class_ids[looked_for]
+        is_right = match_boxes(boxes_xyxy, scores, class_ids, true_boxes_xyxy, true_class_ids) >= 0
+        self._count(scores, class_ids, true_class_ids, is_right)
+        self._images.append((_xywh(boxes_xyxy), scores, class_ids, _xywh(true_boxes_xyxy), true_class_ids))
+        self._accumulated = None
+        classes, true_counts = np.unique(true_class_ids, return_counts=True)
+        own = [
+            average_precision(scores[class_ids == class_id], is_right[class_ids == class_id], int(count))
+            for class_id, count in zip(classes, true_counts)
+        ]
+        return {"AP50": float(np.mean(own))} if own else {}
 
     def merge(self, other: DetectionMetric) -> None:
-        """Add everything that ``other`` has seen."""
         self._images += other._images
+        self.calibration += other.calibration
+        self._at_threshold += other._at_threshold
+        self._accumulated = None
 
-    def compute(self) -> dict:
-        """mAP over IoU .50:.95, AP50, AP75, mAP of small (< 32² px), medium, large (> 96² px) boxes.
+    def compute(self) -> dict[str, Any]:
+        """mAP over IoU .50:.95, AP50, AP75, mAP of small (< 32² px), medium, large (> 96² px) boxes, AP50 of the
+        classes in ``SMALL_THINGS``.
 
-        What no true box speaks of is NaN.
+        ``per_class`` holds AP, AP50, AP75, precision and recall at IoU .50 and the node's score threshold, the score at
+        which F1 is best, and the number of true boxes. What no true box speaks of is NaN.
         """
-        precision = self._precision()
-        scores = {
+        precision = self._evaluated()["precision"]
+        per_class = {name: self._of_class(index) for index, name in enumerate(self.labels)}
+        small = [row["AP50"] for name, row in per_class.items() if name in SMALL_THINGS and row["boxes"]]
+        return {
             "mAP": _mean(precision[..., 0]),
             "AP50": _mean(precision[0, ..., 0]),
             "AP75": _mean(precision[5, ..., 0]),
             "AP_small": _mean(precision[..., 1]),
             "AP_medium": _mean(precision[..., 2]),
             "AP_large": _mean(precision[..., 3]),
+            "AP50_small_things": float(np.mean(small)) if small else float("nan"),
+            "per_class": per_class,
+            "images": len(self._images),
+            "boxes": int(self._at_threshold[:, 0].sum()),
         }
-        per_class = {name: _mean(precision[:, :, index, 0]) for index, name in enumerate(self.labels)}
-        return scores | {"per_class": per_class, "images": len(self._images)}
+
+    def curves(self) -> dict[str, Curves]:
+        """Precision over recall of each class that has a true box."""
+        found = self._evaluated()
+        precision, scores = found["precision"][..., 0], found["scores"][..., 0]
+        return {
+            name: Curves(precision[0, :, index], precision[5, :, index], scores[0, :, index])
+            for index, name in enumerate(self.labels)
+            if self._at_threshold[index, 0]
+        }
+
+    def _of_class(self, index: int) -> dict[str, float]:
+        precision = self._evaluated()["precision"][:, :, index, 0]
+        true, found, right = self._at_threshold[index].tolist()
+        nan = float("nan")
+        return {
+            "AP": _mean(precision),
+            "AP50": _mean(precision[0]),
+            "AP75": _mean(precision[5]),
+            "precision": right / found if found else nan,
+            "recall": right / true if true else nan,
+            "best_threshold": self._best_threshold(index) if true else nan,
+            "boxes": true,
+        }
+
+    def _best_threshold(self, index: int) -> float:
+        """The score at which the harmonic mean of precision and recall is highest."""
+        found = self._evaluated()
+        precision, recall = found["precision"][0, :, index, 0], np.linspace(0, 1, 101)
+        f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
+        best = int(np.argmax(f1))
+        return float(found["scores"][0, best, index, 0]) if f1[best] > 0 else float("nan")
+
+    def _count(
+        self, scores: np.ndarray, class_ids: np.ndarray, true_class_ids: np.ndarray, is_right: np.ndarray
+    ) -> None:
+        place = np.clip((scores * SCORE_BINS).astype(int), 0, SCORE_BINS - 1)
+        for column, values in enumerate((None, is_right, scores)):
+            self.calibration[:, column] += np.bincount(place, values, SCORE_BINS)
+        shown = scores >= NODE_THRESHOLD
+        for column, ids in enumerate((true_class_ids, class_ids[shown], class_ids[shown & is_right])):
+            self._at_threshold[:, column] += np.bincount(ids, minlength=len(self.labels))
 
     def _checked(self, boxes_xyxy: np.ndarray, class_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         boxes_xyxy = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)
@@ -80,35 +210,45 @@ class DetectionMetric:
         unknown = class_ids[(class_ids < 0) | (class_ids >= len(self.labels))]
         if len(unknown):
             raise ValueError(f"class id {unknown[0]}, expected 0 to {len(self.labels) - 1}")
-        return np.hstack([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]]), class_ids
+        return boxes_xyxy, class_ids
 
-    def _precision(self) -> np.ndarray:
-        """(10 IoUs, 101 recalls, K classes, 4 areas: all small medium large); -1 where there is no truth."""
-        annotations: list[dict] = []
-        results: list[dict] = []
-        for image_id, (boxes, scores, class_ids, true_boxes, true_class_ids) in enumerate(
-            self._images, start=1
-        ):
-            for box, class_id in zip(true_boxes.tolist(), true_class_ids.tolist()):
-                true = {"id": len(annotations) + 1, "area": box[2] * box[3], "iscrowd": 0}
-                annotations.append(true | {"image_id": image_id, "category_id": class_id + 1, "bbox": box})
-            for box, score, class_id in zip(boxes.tolist(), scores.tolist(), class_ids.tolist()):
-                results.append(
-                    {"image_id": image_id, "category_id": class_id + 1, "bbox": box, "score": score}
-                )
-        truth = COCO(
-            {
-                "images": [{"id": image_id} for image_id in range(1, len(self._images) + 1)],
-                "annotations": annotations,
-                "categories": [
-                    {"id": index, "name": name} for index, name in enumerate(self.labels, start=1)
-                ],
-            }
-        )
-        evaluation = COCOeval_faster(truth, truth.loadRes(results), "bbox")
-        evaluation.evaluate()
-        evaluation.accumulate()
-        return np.asarray(evaluation.eval["precision"])[..., -1]
+    def _evaluated(self) -> dict[str, np.ndarray]:
+        """COCO's arrays (10 IoUs, 101 recalls, K classes, 4 areas: all small medium large), -1 without truth."""
+        if self._accumulated is None:
+            self._accumulated = _coco_evaluation(self.labels, self._images)
+        return self._accumulated
+
+
+def _coco_evaluation(labels: list[str], images: list[tuple[np.ndarray, ...]]) -> dict[str, np.ndarray]:
+    try:
+        from faster_coco_eval import COCO, COCOeval_faster
+    except ImportError:
+        raise ImportError(
+            "average precision needs faster-coco-eval: pip install 'mtl-perception[evaluate]'"
+        ) from None
+    annotations: list[dict] = []
+    results: list[dict] = []
+    for image_id, (boxes, scores, class_ids, true_boxes, true_class_ids) in enumerate(images, start=1):
+        for box, class_id in zip(true_boxes.tolist(), true_class_ids.tolist()):
+            true = {"id": len(annotations) + 1, "area": box[2] * box[3], "iscrowd": 0}
+            annotations.append(true | {"image_id": image_id, "category_id": class_id + 1, "bbox": box})
+        for box, score, class_id in zip(boxes.tolist(), scores.tolist(), class_ids.tolist()):
+            results.append({"image_id": image_id, "category_id": class_id + 1, "bbox": box, "score": score})
+    truth = COCO(
+        {
+            "images": [{"id": image_id} for image_id in range(1, len(images) + 1)],
+            "annotations": annotations,
+            "categories": [{"id": index, "name": name} for index, name in enumerate(labels, start=1)],
+        }
+    )
+    evaluation = COCOeval_faster(truth, truth.loadRes(results), "bbox")
+    evaluation.evaluate()
+    evaluation.accumulate()
+    return {name: np.asarray(evaluation.eval[name])[..., -1] for name in ("precision", "scores")}
+
+
+def _xywh(boxes_xyxy: np.ndarray) -> np.ndarray:
+    return np.hstack([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]])
 
 
 def _mean(precision: np.ndarray) -> float:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mtl_perception.bags import GROUND_TRUTH, Bag, BagError, BagMessage, stamp_ns
-from mtl_perception.evaluation.scenes import Truth
+from mtl_perception.evaluation.truth import Truth
 from mtl_perception.scene import UNLABELLED
 
 _DETECTIONS = GROUND_TRUTH + "detections"
@@ -66,7 +66,7 @@ class BagTruth:
         if _DEPTH in known:
             depth_mm = self._png(known[_DEPTH], np.uint16)
             depth_m = np.where(depth_mm > 0, depth_mm * np.float32(1e-3), np.float32(np.nan))
-        return Truth(boxes, class_ids, mask, depth_m)
+        return Truth(boxes_xyxy=boxes, class_ids=class_ids, mask=mask, depth_m=depth_m)
 
     def _boxes(self, message: BagMessage) -> tuple[np.ndarray, np.ndarray]:
         boxes, class_ids = [], []

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from mtl_perception.bags import Bag, BagError, Topic
 from mtl_perception.evaluation.ground_truth import BagTruth
-from mtl_perception.evaluation.scenes import Truth
+from mtl_perception.evaluation.truth import Truth
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.scene import UNLABELLED
 
@@ -55,7 +56,7 @@ class FolderSamples:
             boxes_xyxy, class_ids = boxes_xyxy[known], class_ids[known]
         if mask is not None:
             mask = self._stuff[mask]
-        return Truth(boxes_xyxy, class_ids, mask, truth.depth_m)
+        return replace(truth, boxes_xyxy=boxes_xyxy, class_ids=class_ids, mask=mask)
 
 
 class BagSamples:

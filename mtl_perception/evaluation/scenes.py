@@ -3,60 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from mtl_perception.evaluation.depth import DepthMetric
-from mtl_perception.evaluation.detection import DetectionMetric
-from mtl_perception.evaluation.segmentation import SegmentationMetric
+from mtl_perception.evaluation.metric import Metric
+from mtl_perception.evaluation.registry import MEASURES, METRICS
+from mtl_perception.evaluation.truth import Truth
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.scene import Scene
 
-MEASURES = {
-    "detection": DetectionMetric.directions,
-    "segmentation": SegmentationMetric.directions,
-    "depth": DepthMetric.directions,
-}
-"""Task → measure → "higher" or "lower": which is better."""
+__all__ = ["MEASURES", "Evaluation", "FrameScores", "SceneEvaluator", "Truth", "evaluate_engine"]
 
 WEAKEST_SCORE = 0.01
 """Boxes below it are left out of average precision: they are many and add next to nothing."""
 
 
 @dataclass(frozen=True)
-class Truth:
-    """What is known of one image; a task that is not labelled is None.
-
-    Attributes:
-        boxes_xyxy: (M, 4) pixels of the original image.
-        class_ids: (M,) index into the detection labels.
-        mask: (H, W) uint8 segmentation ids, 255 unlabelled.
-        depth_m: (H, W) float32 metres; NaN or 0 where unknown.
-    """
-
-    boxes_xyxy: np.ndarray | None = None
-    class_ids: np.ndarray | None = None
-    mask: np.ndarray | None = None
-    depth_m: np.ndarray | None = None
-
-    @classmethod
-    def of_sample(cls, sample: Any) -> Truth:
-        """The labels of a ``data.Sample``."""
-        boxes = sample.labels.get("detection")
-        return cls(
-            None if boxes is None else boxes.boxes_xyxy,
-            None if boxes is None else boxes.class_ids,
-            sample.labels.get("segmentation"),
-            sample.labels.get("depth"),
-        )
-
-
-@dataclass(frozen=True)
 class FrameScores:
-    """One frame's own AP50, mIoU and AbsRel, δ1; a measure that does not apply is missing."""
+    """One frame's own measures, such as AP50, mIoU, AbsRel and δ1; a measure that does not apply is missing."""
 
     index: int
     scores: dict[str, float]
@@ -70,10 +37,15 @@ class FrameScores:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Scores over all frames (task → measure → value) and of each frame."""
+    """Scores over all frames (task → measure → value) and of each frame.
+
+    Attributes:
+        metrics: what the scores were computed from, by task: curves and matrices for a report.
+    """
 
     scores: dict[str, dict]
     frames: list[FrameScores] = field(default_factory=list)
+    metrics: dict[str, Metric] = field(default_factory=dict, repr=False)
 
     def frame_at(self, share: float) -> FrameScores:
         """The frame at a place in the order of quality: 0 is the worst, .5 the median, 1 the best.
@@ -88,19 +60,27 @@ class Evaluation:
             raise ValueError("no frame has a score, expected ground truth for at least one of them")
         return ranked[round(share * (len(ranked) - 1))]
 
+    def ranked(self, task: str) -> list[FrameScores]:
+        """The frames that have a score of this task, the worst first."""
+        measure = METRICS[task].rank
+        own = [frame for frame in self.frames if measure in frame.scores]
+        better = METRICS[task].directions[measure] if own else "higher"
+        return sorted(own, key=lambda frame: frame.scores[measure], reverse=better == "lower")
+
 
 class SceneEvaluator:
     """Collects scenes and their truth; a task is scored on the frames that have both.
 
+    Frames come in the order of the data, so that a metric may follow things from one to the next.
+
     Args:
-        detection_labels: names of the detection classes, in the order of the ids of both result and truth.
-        segmentation_labels: the same of the segmentation.
+        card: of the model; its labels name the ids of both result and truth.
     """
 
-    def __init__(self, detection_labels: Sequence[str], segmentation_labels: Sequence[str]) -> None:
-        self._labels = {"detection": detection_labels, "segmentation": segmentation_labels}
-        self._totals = self._metrics()
-        self._counts = dict.fromkeys(self._totals, 0)
+    def __init__(self, card: Any) -> None:
+        self._card = card
+        self._metrics: dict[str, Metric] = {}
+        self._counts: dict[str, int] = {}
         self._frames: list[FrameScores] = []
 
     def update(self, scene: Scene, truth: Truth) -> FrameScores:
@@ -109,33 +89,25 @@ class SceneEvaluator:
         Raises:
             ValueError: result and truth do not fit each other in size or labels.
         """
-        own = self._metrics()
         scores: dict[str, float] = {}
-        for task, arrays in _paired(scene, truth).items():
-            self._counts[task] += 1
-            own[task].update(*arrays)
-            self._totals[task].merge(own[task])
-            found = own[task].compute()
-            names = {"detection": ("AP50",), "segmentation": ("mIoU",), "depth": ("AbsRel", "delta1")}[task]
-            scores |= {name: found[name] for name in names if found[name] == found[name]}
+        for task, metric in METRICS.items():
+            arrays = metric.pair(scene, truth)
+            if arrays is None:
+                continue
+            if task not in self._metrics:
+                self._metrics[task] = metric.for_model(self._card)
+            self._counts[task] = self._counts.get(task, 0) + 1
+            scores |= self._metrics[task].update(*arrays)
         self._frames.append(FrameScores(len(self._frames), scores))
         return self._frames[-1]
 
     def compute(self) -> Evaluation:
         """Scores of every task that had at least one frame with truth; ``frames`` in each says how many."""
+        metrics = {task: self._metrics[task] for task in METRICS if task in self._metrics}
         scores = {
-            task: metric.compute() | {"frames": self._counts[task]}
-            for task, metric in self._totals.items()
-            if self._counts[task]
+            task: metric.compute() | {"frames": self._counts[task]} for task, metric in metrics.items()
         }
-        return Evaluation(scores, list(self._frames))
-
-    def _metrics(self) -> dict:
-        return {
-            "detection": DetectionMetric(self._labels["detection"]),
-            "segmentation": SegmentationMetric(self._labels["segmentation"]),
-            "depth": DepthMetric(),
-        }
+        return Evaluation(scores, list(self._frames), metrics)
 
 
 def evaluate_engine(
@@ -152,8 +124,7 @@ def evaluate_engine(
         samples: (image_rgb, intrinsics, truth) of each frame; truth in the engine's own labels.
         on_frame: called after each frame, with what was found and the frame's scores.
     """
-    card = engine.card
-    evaluator = SceneEvaluator(card.detection_labels, card.segmentation_labels)
+    evaluator = SceneEvaluator(engine.card)
     threshold, engine.score_threshold = engine.score_threshold, WEAKEST_SCORE
     try:
         for image_rgb, intrinsics, truth in samples:
@@ -164,22 +135,3 @@ def evaluate_engine(
     finally:
         engine.score_threshold = threshold
     return evaluator.compute()
-
-
-def _paired(scene: Scene, truth: Truth) -> dict[str, tuple]:
-    """Task → arguments of its metric's update, for the tasks that have a result and a truth."""
-    pairs: dict[str, tuple] = {}
-    if scene.detections is not None and truth.boxes_xyxy is not None:
-        found = scene.detections
-        pairs["detection"] = (
-            found.boxes_xyxy,
-            found.scores,
-            found.class_ids,
-            truth.boxes_xyxy,
-            truth.class_ids,
-        )
-    if scene.segmentation is not None and truth.mask is not None:
-        pairs["segmentation"] = scene.segmentation.mask, truth.mask
-    if scene.depth is not None and truth.depth_m is not None:
-        pairs["depth"] = scene.depth.depth_m, truth.depth_m
-    return pairs

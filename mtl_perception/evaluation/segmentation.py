@@ -4,32 +4,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from mtl_perception.scene import UNLABELLED
+from mtl_perception.evaluation.metric import Metric
+from mtl_perception.evaluation.truth import Truth
+from mtl_perception.scene import UNLABELLED, Scene
 
 
-class SegmentationMetric:
+class SegmentationMetric(Metric):
     """Intersection over union from one confusion matrix over the whole data set.
 
     Args:
         labels: class names in the order of the class ids.
+
+    Attributes:
+        confusion: (K, K + 1) int64 pixels by true class and found class; the last column is "no class".
     """
 
+    task = "segmentation"
     directions = {"mIoU": "higher", "pixel_accuracy": "higher"}
+    names = {"mIoU": "mean IoU", "pixel_accuracy": "pixel accuracy"}
+    main = "mIoU"
+    rank = "mIoU"
 
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = list(labels)
-        # One column more than classes: pixels for which the network named no class.
         self.confusion = np.zeros((len(self.labels), len(self.labels) + 1), np.int64)
 
-    def update(self, mask: np.ndarray, true_mask: np.ndarray) -> None:
+    @classmethod
+    def for_model(cls, card: Any) -> SegmentationMetric:
+        return cls(card.segmentation_labels)
+
+    @staticmethod
+    def pair(scene: Scene, truth: Truth) -> tuple | None:
+        if scene.segmentation is None or truth.mask is None:
+            return None
+        return scene.segmentation.mask, truth.mask
+
+    def update(self, mask: np.ndarray, true_mask: np.ndarray) -> dict[str, float]:
         """Add one image.
 
         Args:
             mask: (H, W) uint8 found class ids; 255 is no class, which is a miss where the truth has one.
             true_mask: (H, W) uint8 true class ids; 255 is unlabelled and not counted.
+
+        Returns:
+            The image's own mIoU.
 
         Raises:
             ValueError: the masks differ in size, or an id has no label.
@@ -38,35 +60,57 @@ class SegmentationMetric:
             raise ValueError(
                 f"mask of {mask.shape}, truth of {true_mask.shape}: expected both in the image's size"
             )
+        # One count over pairs of ids costs a fraction of picking the labelled pixels first.
+        pairs = true_mask.astype(np.uint16) * 256 + mask
+        counts = np.bincount(pairs.ravel(), minlength=65536).reshape(256, 256)
         classes = len(self.labels)
-        for what, ids in (("true mask", true_mask), ("mask", mask)):
-            unknown = ids[(ids >= classes) & (ids != UNLABELLED)]
+        for what, present in (("true mask", counts.any(axis=1)), ("mask", counts.any(axis=0))):
+            unknown = np.flatnonzero(present[classes:UNLABELLED])
             if unknown.size:
                 raise ValueError(
-                    f"{what} has class id {unknown[0]}, expected 0 to {classes - 1} or {UNLABELLED}"
+                    f"{what} has class id {unknown[0] + classes}, expected 0 to {classes - 1} or {UNLABELLED}"
                 )
-        labelled = true_mask != UNLABELLED
-        true, found = true_mask[labelled].astype(np.int64), np.minimum(mask[labelled], classes)
-        counts = np.bincount(true * (classes + 1) + found, minlength=self.confusion.size)
-        self.confusion += counts.reshape(self.confusion.shape)
+        confusion = np.hstack([counts[:classes, :classes], counts[:classes, UNLABELLED:]])
+        self.confusion += confusion
+        own = _mean_iou(confusion)
+        return {"mIoU": own} if own == own else {}
 
     def merge(self, other: SegmentationMetric) -> None:
-        """Add everything that ``other`` has seen."""
         self.confusion += other.confusion
 
-    def compute(self) -> dict:
-        """mIoU over the classes that occur in truth or result, pixel accuracy, IoU per class (NaN: none)."""
-        hits = np.diag(self.confusion)
-        union = self.confusion.sum(axis=1) + self.confusion[:, :-1].sum(axis=0) - hits
+    def compute(self) -> dict[str, Any]:
+        """mIoU over the classes that occur in truth or result, pixel accuracy, pixels.
+
+        ``per_class`` holds IoU, precision and recall of pixels, and the share of labelled pixels; NaN where a class
+        occurs neither in truth nor in result.
+        """
+        hits, true, found = _hits(self.confusion)
         pixels = int(self.confusion.sum())
+        with np.errstate(invalid="ignore"):
+            columns = {
+                "IoU": hits / (true + found - hits),
+                "precision": hits / found,
+                "recall": hits / true,
+                "share": true / pixels,
+            }
         per_class = {
-            name: float(hit / all_) if all_ else float("nan")
-            for name, hit, all_ in zip(self.labels, hits, union)
+            name: {column: float(values[index]) for column, values in columns.items()}
+            for index, name in enumerate(self.labels)
         }
-        occurring = union > 0
         return {
-            "mIoU": float(np.mean(hits[occurring] / union[occurring])) if occurring.any() else float("nan"),
+            "mIoU": _mean_iou(self.confusion),
             "pixel_accuracy": float(hits.sum() / pixels) if pixels else float("nan"),
             "per_class": per_class,
             "pixels": pixels,
         }
+
+
+def _hits(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pixels of each class that are right, that are true, and that were found on labelled ground."""
+    return np.diag(confusion), confusion.sum(axis=1), confusion[:, :-1].sum(axis=0)
+
+
+def _mean_iou(confusion: np.ndarray) -> float:
+    hits, true, found = _hits(confusion)
+    union = true + found - hits
+    return float(np.mean(hits[union > 0] / union[union > 0])) if union.any() else float("nan")

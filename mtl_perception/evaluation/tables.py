@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
-from mtl_perception.evaluation.scenes import MEASURES
+from mtl_perception.evaluation.registry import MEASURES
 
 _ARROWS = {"higher": "↑", "lower": "↓"}
 
@@ -29,8 +29,10 @@ def score_table(scores: dict[str, dict], title: str) -> Table:
 
 def class_table(scores: dict[str, dict]) -> Table:
     """One row a class: AP of its boxes, IoU of its pixels."""
-    precision = scores.get("detection", {}).get("per_class", {})
-    overlap = scores.get("segmentation", {}).get("per_class", {})
+    precision, overlap = (
+        {name: row[column] for name, row in scores.get(task, {}).get("per_class", {}).items()}
+        for task, column in (("detection", "AP"), ("segmentation", "IoU"))
+    )
     table = Table(title="by class", title_justify="left")
     table.add_column("class")
     table.add_column("AP ↑", justify="right")

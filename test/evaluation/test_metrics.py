@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from pycocotools import coco, cocoeval
 
 from mtl_perception.evaluation import DepthMetric, DetectionMetric, SegmentationMetric
 
@@ -33,8 +34,6 @@ def random_images(rng, images):
 
 
 def test_average_precision_is_that_of_pycocotools():
-    coco = pytest.importorskip("pycocotools.coco")
-    cocoeval = pytest.importorskip("pycocotools.cocoeval")
     metric = DetectionMetric(LABELS)
     images, annotations, results = [], [], []
     for image_id, arrays in enumerate(random_images(np.random.default_rng(0), 40)):
@@ -76,10 +75,10 @@ def test_average_precision_is_that_of_pycocotools():
     assert [found[name] for name in names] == pytest.approx(list(reference.stats[:6]), abs=1e-9)
     assert 0.2 < found["mAP"] < 0.95  # the comparison would say little at 0 or 1
     precision = reference.eval["precision"][:, :, :3, 0, 2]
-    assert [found["per_class"][name] for name in LABELS[:3]] == pytest.approx(
+    assert [found["per_class"][name]["AP"] for name in LABELS[:3]] == pytest.approx(
         precision.mean(axis=(0, 1)), abs=1e-9
     )
-    assert np.isnan(found["per_class"]["bin"])
+    assert np.isnan(found["per_class"]["bin"]["AP"])
 
 
 def test_average_precision_at_its_ends():
@@ -111,10 +110,10 @@ def test_intersection_over_union_counted_by_hand():
     metric.update(np.array([[2, 255, 0, 0]], np.uint8), np.array([[2, 2, 0, 1]], np.uint8))
     found = metric.compute()
     # a: 2 hits, found 4, true 2.  b: 1 hit, found 1, true 3.  c: 1 hit, found 1, true 2.
-    assert found["per_class"]["a"] == pytest.approx(2 / 4)
-    assert found["per_class"]["b"] == pytest.approx(1 / 3)
-    assert found["per_class"]["c"] == pytest.approx(1 / 2)
-    assert np.isnan(found["per_class"]["never"])
+    assert found["per_class"]["a"]["IoU"] == pytest.approx(2 / 4)
+    assert found["per_class"]["b"]["IoU"] == pytest.approx(1 / 3)
+    assert found["per_class"]["c"]["IoU"] == pytest.approx(1 / 2)
+    assert np.isnan(found["per_class"]["never"]["IoU"])
     assert found["mIoU"] == pytest.approx((2 / 4 + 1 / 3 + 1 / 2) / 3)
     assert found["pixel_accuracy"] == pytest.approx(4 / 7) and found["pixels"] == 7
 

@@ -4,16 +4,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mtl_perception.evaluation import SceneEvaluator, Truth, evaluate_engine
-from mtl_perception.evaluation.scenes import MEASURES
+from mtl_perception.evaluation import MEASURES, SceneEvaluator, Truth, evaluate_engine
 from mtl_perception.scene import Depth, Detections, Scene, Segmentation
 
 THINGS, STUFF = ["cup", "bin"], ["floor", "wall", "cup"]
+CARD = SimpleNamespace(detection_labels=THINGS, segmentation_labels=STUFF)
 BOX = np.array([[2, 2, 12, 12]], np.float32)
 
 
 def truth(depth_m=2.0):
-    return Truth(BOX, np.array([0]), np.full((16, 16), 1, np.uint8), np.full((16, 16), depth_m, np.float32))
+    mask, depth = np.full((16, 16), 1, np.uint8), np.full((16, 16), depth_m, np.float32)
+    return Truth(boxes_xyxy=BOX, class_ids=np.array([0]), mask=mask, depth_m=depth)
 
 
 def scene(*, box=BOX, class_id=1, depth_m=2.0):
@@ -23,7 +24,7 @@ def scene(*, box=BOX, class_id=1, depth_m=2.0):
 
 
 def test_scores_cover_all_frames_and_each_frame():
-    evaluator = SceneEvaluator(THINGS, STUFF)
+    evaluator = SceneEvaluator(CARD)
     evaluator.update(scene(), truth())
     evaluator.update(scene(class_id=0, depth_m=3.0), truth())
     result = evaluator.compute()
@@ -37,7 +38,7 @@ def test_scores_cover_all_frames_and_each_frame():
 
 
 def test_only_what_is_both_found_and_labelled_is_scored():
-    evaluator = SceneEvaluator(THINGS, STUFF)
+    evaluator = SceneEvaluator(CARD)
     evaluator.update(Scene(16, 16, depth=scene().depth), truth())
     evaluator.update(scene(), Truth(mask=truth().mask))
     evaluator.update(scene(), Truth())
@@ -50,7 +51,7 @@ def test_only_what_is_both_found_and_labelled_is_scored():
 
 
 def test_frame_order_leaves_out_frames_without_a_score():
-    evaluator = SceneEvaluator(THINGS, STUFF)
+    evaluator = SceneEvaluator(CARD)
     evaluator.update(scene(), Truth())
     with pytest.raises(ValueError, match="ground truth"):
         evaluator.compute().frame_at(0.5)
@@ -62,7 +63,7 @@ class OracleEngine:
     """Says what the image's first pixel tells it to, so that the right scores are known beforehand."""
 
     def __init__(self):
-        self.card = SimpleNamespace(detection_labels=THINGS, segmentation_labels=STUFF)
+        self.card = CARD
         self.score_threshold = 0.3
         self.thresholds_seen = set()
 

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which found box is which true one, in one image."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def box_iou(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray) -> np.ndarray:
+    """(N, M) intersection over union of every box with every other one; 0 where both are empty."""
+    low = np.maximum(boxes_xyxy[:, None, :2], others_xyxy[None, :, :2])
+    high = np.minimum(boxes_xyxy[:, None, 2:], others_xyxy[None, :, 2:])
+    overlap = np.prod(np.clip(high - low, 0, None), axis=2)
+    areas, other_areas = (
+        np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1) for boxes in (boxes_xyxy, others_xyxy)
+    )
+    union = areas[:, None] + other_areas[None] - overlap
+    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+
+
+def match_boxes(
+    boxes_xyxy: np.ndarray,
+    scores: np.ndarray,
+    class_ids: np.ndarray,
+    true_boxes_xyxy: np.ndarray,
+    true_class_ids: np.ndarray,
+    least_iou: float = 0.5,
+) -> np.ndarray:
+    """Index of the true box that each found box takes, -1 for none.
+
+    As COCO matches: the best score chooses first, among the boxes of its class that are still free, the one that it
+    overlaps most.
+
+    Args:
+        boxes_xyxy, scores, class_ids: (N, 4), (N,), (N,) found.
+        true_boxes_xyxy, true_class_ids: (M, 4), (M,).
+
+    Returns:
+        (N,) int64.
+    """
+    taken = np.full(len(scores), -1, np.int64)
+    if not len(scores) or not len(true_class_ids):
+        return taken
+    iou = box_iou(np.asarray(boxes_xyxy, np.float64), np.asarray(true_boxes_xyxy, np.float64))
+    iou[class_ids[:, None] != true_class_ids[None]] = 0
+    iou[iou < least_iou] = 0
+    for index in np.argsort(-scores, kind="stable"):
+        best = int(np.argmax(iou[index]))
+        if iou[index, best] > 0:
+            taken[index] = best
+            iou[:, best] = 0
+    return taken
+
+
+def average_precision(scores: np.ndarray, is_right: np.ndarray, true_boxes: int) -> float:
+    """Average precision at 101 recall points, as COCO has it, of the boxes of one class.
+
+    Args:
+        scores: (N,) of the boxes found.
+        is_right: (N,) bool, whether each took a true box.
+        true_boxes: how many there are.
+    """
+    order = np.argsort(-scores, kind="stable")
+    hits = np.cumsum(is_right[order])
+    precision = hits / np.arange(1, len(order) + 1)
+    envelope = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)
+    reached = np.searchsorted(hits / true_boxes, np.linspace(0, 1, 101), side="left")
+    return float(envelope[np.minimum(reached, len(order))].mean())

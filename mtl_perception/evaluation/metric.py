@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the measures of every task answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal
+
+from mtl_perception.evaluation.truth import Truth
+from mtl_perception.scene import Scene
+
+Direction = Literal["higher", "lower"]
+
+
+class Metric(ABC):
+    """The measures of one task over a data set, collected frame by frame in the order of the data.
+
+    Attributes:
+        task: key of its scores.
+        directions: measure → which is better, in the order in which tables show them.
+        names: measure → what people read in a table; one that is missing is shown by its key.
+        main: the one measure that stands for the task, as in Δm.
+        rank: the measure of ``update``'s answer by which frames are put in order; None: no single frame has one.
+    """
+
+    task: ClassVar[str]
+    directions: ClassVar[dict[str, Direction]]
+    names: ClassVar[dict[str, str]] = {}
+    main: ClassVar[str]
+    rank: ClassVar[str | None] = None
+
+    @classmethod
+    @abstractmethod
+    def for_model(cls, card: Any) -> Metric:
+        """An empty one, for the labels of a model's card."""
+
+    @staticmethod
+    @abstractmethod
+    def pair(scene: Scene, truth: Truth) -> tuple | None:
+        """The arguments of ``update`` for one frame; None where the result or the truth lacks this task."""
+
+    @abstractmethod
+    def update(self, *arrays: Any) -> dict[str, float]:
+        """Add one frame; answers what the frame scores by itself, leaving out what it says nothing of."""
+
+    @abstractmethod
+    def merge(self, other: Any) -> None:
+        """Add everything that ``other`` has seen, as after this one's frames."""
+
+    @abstractmethod
+    def compute(self) -> dict[str, Any]:
+        """Measure → value for everything in ``directions``, NaN where there is nothing to say.
+
+        Further keys may hold counts, and tables as {row: {column: value}}, such as ``per_class``.
+        """

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is known of one image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of one image, in the labels of the model that is scored; a task that is not labelled is None.
+
+    Attributes:
+        boxes_xyxy: (M, 4) pixels of the original image.
+        class_ids: (M,) index into the detection labels.
+        labelled_ids: detection classes that were looked for in this image; None for all of them. Boxes found of
+            other classes are neither right nor wrong.
+        mask: (H, W) uint8 segmentation ids, 255 unlabelled.
+        depth_m: (H, W) float32 metres; NaN or 0 where unknown.
+    """
+
+    boxes_xyxy: np.ndarray | None = None
+    class_ids: np.ndarray | None = None
+    labelled_ids: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    depth_m: np.ndarray | None = None
+
+    @classmethod
+    def of_sample(cls, sample: Any) -> Truth:
+        """The labels of a ``data.Sample``."""
+        boxes = sample.labels.get("detection")
+        return cls(
+            boxes_xyxy=None if boxes is None else boxes.boxes_xyxy,
+            class_ids=None if boxes is None else boxes.class_ids,
+            mask=sample.labels.get("segmentation"),
+            depth_m=sample.labels.get("depth"),
+        )
