@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Identity over time: detections of successive frames become tracks. Free of ROS and of torch."""
+
+from mtl_perception.tracking.tracker import Track, Tracker, TrackerSettings
+
+__all__ = ["Track", "Tracker", "TrackerSettings"]

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which detection belongs to which track: similarities, and the assignment that is best as a whole."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def box_iou(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
+    """Intersection over union of every box (N, 4) with every other (M, 4): (N, M); 0 where a box has no area."""
+    left, top, right, bottom = first_xyxy.T[:, :, None]
+    left_2, top_2, right_2, bottom_2 = second_xyxy.T[:, None, :]
+    width = np.minimum(right, right_2) - np.maximum(left, left_2)
+    height = np.minimum(bottom, bottom_2) - np.maximum(top, top_2)
+    shared = width.clip(min=0) * height.clip(min=0)
+    union = (right - left) * (bottom - top) + (right_2 - left_2) * (bottom_2 - top_2) - shared
+    return shared / union.clip(min=np.finfo(np.float64).tiny)
+
+
+def mahalanobis_squared(
+    first: np.ndarray, first_covariance: np.ndarray, second: np.ndarray, second_covariance: np.ndarray
+) -> np.ndarray:
+    """dᵀ C⁻¹ d of every pair of places: d their difference, C the sum of their covariances.
+
+    Cofactors written out: a hundred times faster for ten thousand pairs than a general solver.
+
+    Args:
+        first, first_covariance: (N, 3) and (N, 3, 3), symmetric.
+        second, second_covariance: (M, 3) and (M, 3, 3).
+
+    Returns:
+        (N, M); NaN where a place is NaN.
+    """
+    x, y, z = first.T[:, :, None] - second.T[:, None, :]
+    (xx, xy, xz), (_, yy, yz), (_, _, zz) = (
+        [first_covariance[:, row, column, None] + second_covariance[None, :, row, column] for column in range(3)]
+        for row in range(3)
+    )
+    a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
+    d, e, f = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
+    along = x * (a * x + 2 * (b * y + c * z)) + y * (d * y + 2 * e * z) + f * z * z
+    return along / (xx * a + xy * b + xz * c)
+
+
+def assign(cost: np.ndarray, limit: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """The one-to-one assignment of rows to columns with the least sum of cost, where leaving a row out costs ``limit``.
+
+    Shortest augmenting paths (Jonker and Volgenant, Computing 38, 1987), O(N²·M) at worst. Written here because SciPy is
+    otherwise not needed at run time; greedy matching would do for things far apart, and swaps identities in crowds.
+
+    Args:
+        cost: (N, M); what is not below ``limit`` (infinity, NaN) is never chosen.
+
+    Returns:
+        (K,) rows in rising order and (K,) their columns.
+    """
+    possible = cost < limit
+    rows, columns = possible.sum(1), possible.sum(0)
+    # Most things stand alone: one row and one column that know only each other are settled without a search.
+    alone = possible & (rows == 1)[:, None] & (columns == 1)[None]
+    found_rows, found_columns = np.nonzero(alone)
+    open_rows = np.flatnonzero((rows > 0) & ~alone.any(1))
+    open_columns = np.flatnonzero((columns > 0) & ~alone.any(0))
+    if len(open_rows):
+        part = np.where(possible, cost, np.inf)[np.ix_(open_rows, open_columns)]
+        # Each row may also go to a column of its own that stands for "nothing".
+        nothing = np.full((len(open_rows), len(open_rows)), np.inf)
+        np.fill_diagonal(nothing, limit)
+        chosen = _shortest_paths(np.hstack([part, nothing]))
+        real = chosen < len(open_columns)
+        found_rows = np.concatenate([found_rows, open_rows[real]])
+        found_columns = np.concatenate([found_columns, open_columns[chosen[real]]])
+    order = np.argsort(found_rows)
+    return found_rows[order], found_columns[order]
+
+
+def _shortest_paths(cost: np.ndarray) -> np.ndarray:
+    """(N,) the column of each row in the cheapest assignment of all N rows to M ≥ N columns."""
+    rows, columns = cost.shape
+    column_of, row_of = np.full(rows, -1), np.full(columns, -1)
+    row_price, column_price = cost.min(1), np.zeros(columns)
+    for row, column in enumerate(cost.argmin(1)):  # whoever is first takes his cheapest column
+        if row_of[column] < 0:
+            row_of[column], column_of[row] = row, column
+    for start in np.flatnonzero(column_of < 0):
+        length = np.full(columns, np.inf)
+        before = np.full(columns, start)
+        is_done = np.zeros(columns, bool)
+        row, reached = start, 0.0
+        while True:  # Dijkstra over reduced costs, until a free column is reached
+            through = reached + cost[row] - row_price[row] - column_price
+            shorter = ~is_done & (through < length)
+            length[shorter], before[shorter] = through[shorter], row
+            column = int(np.where(is_done, np.inf, length).argmin())
+            reached, is_done[column] = length[column], True
+            if row_of[column] < 0:
+                break
+            row = row_of[column]
+        passed = is_done & (length < reached)
+        row_price[start] += reached
+        row_price[row_of[passed]] += reached - length[passed]
+        column_price[passed] -= reached - length[passed]
+        while True:  # turn the path round
+            row = before[column]
+            row_of[column] = row
+            column_of[row], column = column, column_of[row]
+            if row == start:
+                break
+    return column_of

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kalman filters of many things at once."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class ConstantVelocity:
+    """N Kalman filters of ``dim`` coordinates each, moving at a constant velocity that white noise disturbs.
+
+    The noise is that of acceleration, continuous in time (Bar-Shalom et al., Estimation with Applications to Tracking
+    and Navigation, 2001, section 6.2.2), so that steps of any length give the same uncertainty as one long step. A row of
+    NaN is a filter that has not been started; it stays NaN until ``start``.
+
+    Attributes:
+        position: (N, dim).
+        velocity: (N, dim) per second.
+        covariance: (N, 2·dim, 2·dim) of position, then velocity.
+    """
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self.position = np.empty((0, dim))
+        self.velocity = np.empty((0, dim))
+        self.covariance = np.empty((0, 2 * dim, 2 * dim))
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    @property
+    def is_started(self) -> np.ndarray:
+        """(N,) bool."""
+        return ~np.isnan(self.position[:, 0])
+
+    @property
+    def position_covariance(self) -> np.ndarray:
+        """(N, dim, dim), a view."""
+        return self.covariance[:, : self.dim, : self.dim]
+
+    def extend(self, count: int) -> None:
+        """Add ``count`` filters that are not started."""
+        dim = self.dim
+        self.position = np.concatenate([self.position, np.full((count, dim), np.nan)])
+        self.velocity = np.concatenate([self.velocity, np.full((count, dim), np.nan)])
+        self.covariance = np.concatenate([self.covariance, np.full((count, 2 * dim, 2 * dim), np.nan)])
+
+    def keep(self, chosen: np.ndarray) -> None:
+        """Drop the filters that ``chosen``, (N,) bool, leaves out."""
+        self.position, self.velocity = self.position[chosen], self.velocity[chosen]
+        self.covariance = self.covariance[chosen]
+
+    def start(
+        self, rows: np.ndarray, position: np.ndarray, noise: np.ndarray, velocity: np.ndarray, velocity_std: np.ndarray
+    ) -> None:
+        """Begin at a first measurement.
+
+        Args:
+            rows: (M,) indices.
+            position, noise: (M, dim) measurements and (M, dim, dim) their covariances.
+            velocity: (M, dim) or (dim,), the guess.
+            velocity_std: (M,) or scalar, how far off the guess may be.
+        """
+        dim = self.dim
+        self.position[rows], self.velocity[rows] = position, velocity
+        self.covariance[rows] = 0.0
+        self.covariance[rows, :dim, :dim] = noise
+        variance = np.broadcast_to(np.square(velocity_std), (len(rows),))
+        self.covariance[rows, dim:, dim:] = variance[:, None, None] * np.eye(dim)
+
+    def predict(self, dt_s: float, acceleration: np.ndarray | float, drift: np.ndarray | float = 0.0) -> None:
+        """Move every filter on by ``dt_s`` seconds.
+
+        Args:
+            acceleration: (N,) or scalar, strength of the disturbance: root of its power density, units/s²/√Hz.
+            drift: (N,) or scalar, the same of a disturbance of the position itself, units/s/√Hz.
+        """
+        dim = self.dim
+        self.position = self.position + dt_s * self.velocity
+        place, mixed, rate = self._blocks()
+        new_place = place + dt_s * (mixed + mixed.transpose(0, 2, 1)) + dt_s**2 * rate
+        new_mixed = mixed + dt_s * rate
+        density, drifts = (np.broadcast_to(np.square(v), (len(self),))[:, None, None] for v in (acceleration, drift))
+        unit = np.eye(dim)
+        self.covariance[:, :dim, :dim] = new_place + (density * dt_s**3 / 3 + drifts * dt_s) * unit
+        new_mixed = new_mixed + density * dt_s**2 / 2 * unit
+        self.covariance[:, :dim, dim:] = new_mixed
+        self.covariance[:, dim:, :dim] = new_mixed.transpose(0, 2, 1)
+        self.covariance[:, dim:, dim:] = rate + density * dt_s * unit
+
+    def update(self, rows: np.ndarray, measured: np.ndarray, noise: np.ndarray, gate: float = np.inf) -> None:
+        """Correct the filters ``rows`` by one measurement each.
+
+        A measurement farther off than its uncertainty explains (squared Mahalanobis distance above ``gate``) is believed
+        less: the innovation's covariance grows until the distance is that of the gate.
+
+        Args:
+            rows: (M,) indices of started filters, none twice.
+            measured, noise: (M, dim) and (M, dim, dim).
+        """
+        dim = self.dim
+        covariance = self.covariance[rows]
+        innovation = measured - self.position[rows]
+        inverse = np.linalg.inv(covariance[:, :dim, :dim] + noise)
+        distance = np.einsum("mi,mij,mj->m", innovation, inverse, innovation)
+        inverse = inverse / np.maximum(1.0, distance / gate)[:, None, None]
+        gain = covariance[:, :, :dim] @ inverse
+        step = (gain @ innovation[:, :, None])[:, :, 0]
+        self.position[rows] += step[:, :dim]
+        self.velocity[rows] += step[:, dim:]
+        corrected = covariance - gain @ covariance[:, :dim, :]
+        self.covariance[rows] = (corrected + corrected.transpose(0, 2, 1)) / 2
+
+    def _blocks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Covariances of position, of position with velocity, of velocity: (N, dim, dim) each."""
+        dim = self.dim
+        return self.covariance[:, :dim, :dim], self.covariance[:, :dim, dim:], self.covariance[:, dim:, dim:]

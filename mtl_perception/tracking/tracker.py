@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Detections to tracks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mtl_perception.scene import Detections
+from mtl_perception.tracking.association import assign, box_iou, mahalanobis_squared
+from mtl_perception.tracking.kalman import ConstantVelocity
+
+if TYPE_CHECKING:
+    from mtl_perception.scene import Boxes3D
+
+_GATE, _VETO = 11.34, 30.66
+"""Squared Mahalanobis distances that 99 % and 99.9999 % of true pairs stay below (χ², three degrees of freedom)."""
+
+# Spreads in the image as shares of a box's mean side, after ByteTrack's at 30 Hz.
+_BOX_NOISE, _BOX_DRIFT, _BOX_ACCELERATION, _BOX_SPEED = 0.05, 0.25, 1.0, 2.0
+
+
+@dataclass(frozen=True)
+class TrackerSettings:
+    """How identities are kept.
+
+    Attributes:
+        high_score: detections from here on are matched first, and alone begin new tracks.
+        low_score: weaker ones than this are not looked at; those between continue tracks that nothing better continued.
+        confirm_hits: successive frames in which a new thing must be seen before it gets an id.
+        keep_s: how long a thing that is out of sight keeps its id; a gap in time longer than that ends every track.
+        min_iou: least overlap of a detection with a track's predicted box where their places in space are not compared.
+        acceleration_m_s2: how abruptly things change their velocity (root of the power density, m/s²/√Hz).
+        speed_m_s: how fast things may be when they are first seen (standard deviation, each axis).
+        position_std_m: least uncertainty of a measured position: visible parts shift what is taken for the middle.
+
+    Raises:
+        ValueError: a value is out of range.
+    """
+
+    high_score: float = 0.4
+    low_score: float = 0.1
+    confirm_hits: int = 2
+    keep_s: float = 2.0
+    min_iou: float = 0.2
+    acceleration_m_s2: float = 0.5
+    speed_m_s: float = 0.5
+    position_std_m: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.low_score <= self.high_score <= 1:
+            raise ValueError(
+                f"tracking: low_score is {self.low_score} and high_score {self.high_score}, expected 0 ≤ low ≤ high ≤ 1"
+            )
+        if self.confirm_hits < 1:
+            raise ValueError(f"tracking: confirm_hits is {self.confirm_hits}, expected 1 or more")
+        if not 0 <= self.min_iou < 1:
+            raise ValueError(f"tracking: min_iou is {self.min_iou}, expected 0 to below 1")
+        for name in ("keep_s", "acceleration_m_s2", "speed_m_s", "position_std_m"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise ValueError(f"tracking: {name} is {value}, expected a positive number")
+
+
+@dataclass(slots=True)
+class Track:
+    """One thing as it is known at one moment.
+
+    Attributes:
+        id: from 1 on, never given twice by one tracker.
+        class_id: index into the model's detection labels; a track keeps its class.
+        score: of the detection that was last matched.
+        box_xyxy: (4,) float32, pixels: filtered, or predicted while out of sight.
+        position_m: (3,) in the tracker's frame (``Tracker.is_in_fixed_frame``); None if no place in space is known.
+        velocity_m_s: (3,) in the same frame, or None.
+        covariance: (6, 6) of position and velocity, or None.
+        age_s: since it was first seen.
+        unseen_s: since it was last seen; 0 if in this frame.
+        detection: index among the detections of this update; -1 while out of sight.
+    """
+
+    id: int
+    class_id: int
+    score: float
+    box_xyxy: np.ndarray
+    position_m: np.ndarray | None
+    velocity_m_s: np.ndarray | None
+    covariance: np.ndarray | None
+    age_s: float
+    unseen_s: float
+    detection: int
+
+    @property
+    def is_seen(self) -> bool:
+        return self.detection >= 0
+
+
+class Tracker:
+    """Keeps the identities of one camera's things. Not thread-safe.
+
+    Two-stage association as in ByteTrack (Zhang et al., ECCV 2022): the sure detections are matched first, then the unsure
+    ones to the tracks in sight that are left, for a thing half hidden is often detected weakly. A pair is possible if
+    both are of one class and either the boxes overlap or the places in space agree (Mahalanobis distance over the
+    uncertainties of both), and if these places do not contradict it.
+
+    Life of a track: tentative until it was seen in ``confirm_hits`` successive frames, then confirmed; out of sight it
+    moves on by itself, and ends after ``keep_s``. A stamp that goes back (a bag that starts again) ends every track.
+    """
+
+    def __init__(self, settings: TrackerSettings | None = None) -> None:
+        self.settings = settings or TrackerSettings()
+        self._next_id = 1
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget every track. Ids go on: one that was given once never comes to mean another thing."""
+        self._boxes = ConstantVelocity(4)  # centre x and y, width, height
+        self._places = ConstantVelocity(3)
+        self._ids = np.zeros(0, np.int64)  # 0: tentative
+        self._class_ids = np.zeros(0, np.int64)
+        self._scores, self._first_s, self._seen_s = np.zeros((3, 0))
+        self._hits = np.zeros(0, np.int64)
+        self._stamp_s: float | None = None
+        self._posed_s: float | None = None
+
+    @property
+    def is_in_fixed_frame(self) -> bool:
+        """Whether positions are in the frame that ``camera_pose`` leads to; else they are in the camera's."""
+        return self._posed_s is not None
+
+    def update(
+        self,
+        stamp_s: float,
+        detections: Detections,
+        boxes_3d: Boxes3D | None = None,
+        camera_pose: np.ndarray | None = None,
+    ) -> list[Track]:
+        """Take in one frame.
+
+        Args:
+            stamp_s: when the image was taken, seconds.
+            detections: of this frame, those between ``low_score`` and ``high_score`` included.
+            boxes_3d: parallel to ``detections``, in the camera's optical frame.
+            camera_pose: (4, 4) optical frame → a frame that does not move, at ``stamp_s``. Without one, places are tracked
+                in the camera's own frame. If it is missing now and then, such frames are matched in the image alone.
+
+        Returns:
+            The confirmed tracks by rising id, also those out of sight.
+        """
+        self._go_to(stamp_s)
+        places, noise = self._measured_places(detections, boxes_3d, camera_pose)
+        found = _Found(detections, places, noise)
+        strong = found.scores >= self.settings.high_score
+        weak = ~strong & (found.scores >= self.settings.low_score)
+        confirmed, in_sight = self._ids > 0, self._in_sight
+        detection = np.full(len(self._ids), -1)
+        self._match(detection, confirmed, found, strong)
+        self._match(detection, confirmed & in_sight, found, weak)
+        self._match(detection, ~confirmed, found, strong)
+        self._correct(detection, found)
+        kept = (self._ids > 0) | (detection >= 0)
+        self._keep(kept)
+        new = strong.copy()
+        new[detection[detection >= 0]] = False
+        self._begin(np.flatnonzero(new), found)
+        self._confirm()
+        self._stamp_s = stamp_s
+        return self._tracks(np.concatenate([detection[kept], np.flatnonzero(new)]))
+
+    @property
+    def _in_sight(self) -> np.ndarray:
+        """(N,) bool: seen in the last frame."""
+        return self._seen_s == self._last_s
+
+    def _go_to(self, stamp_s: float) -> None:
+        """Predict every track at this moment; end those too long unseen, and all if time jumped."""
+        settings = self.settings
+        if not math.isfinite(stamp_s):
+            raise ValueError(f"tracking: stamp is {stamp_s} s, expected a finite number")
+        if self._stamp_s is not None and not 0 <= stamp_s - self._stamp_s <= settings.keep_s:
+            self.reset()
+        self._last_s = self._stamp_s
+        dt_s = 0.0 if self._stamp_s is None else stamp_s - self._stamp_s
+        self._now_s = stamp_s
+        self._keep(stamp_s - self._seen_s <= settings.keep_s)
+        if self._last_s is not None:
+            self._boxes.velocity[~self._in_sight, 2:] = 0.0  # a thing that vanished must not go on shrinking
+        side = self._boxes.position[:, 2:].mean(1)
+        self._boxes.predict(dt_s, _BOX_ACCELERATION * side, _BOX_DRIFT * side)
+        self._boxes.position[:, 2:] = self._boxes.position[:, 2:].clip(min=1.0)
+        self._places.predict(dt_s, settings.acceleration_m_s2)
+
+    def _measured_places(
+        self, detections: Detections, boxes_3d: Boxes3D | None, camera_pose: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(M, 3) positions in the tracker's frame and (M, 3, 3) covariances; NaN where a detection has none."""
+        count = len(detections)
+        places, noise = np.full((count, 3), np.nan), np.full((count, 3, 3), np.nan)
+        if camera_pose is not None:
+            if self._posed_s is None:
+                self._forget_places()
+            self._posed_s = self._now_s
+        elif self._posed_s is not None:
+            if self._now_s - self._posed_s <= self.settings.keep_s:
+                return places, noise
+            self._forget_places()
+            self._posed_s = None
+        if boxes_3d is None:
+            return places, noise
+        if len(boxes_3d.valid) != count:
+            raise ValueError(f"tracking: {len(boxes_3d.valid)} 3D boxes for {count} detections, expected one for each")
+        pose = np.eye(4) if camera_pose is None else np.asarray(camera_pose, np.float64)
+        centers = np.asarray(boxes_3d.centers_m, np.float64)
+        covariances = np.asarray(boxes_3d.center_covariances_m2, np.float64)
+        known = np.asarray(boxes_3d.valid, bool) & np.isfinite(centers).all(1) & np.isfinite(covariances).all((1, 2))
+        rotation = pose[:3, :3]
+        places[known] = centers[known] @ rotation.T + pose[:3, 3]
+        least = self.settings.position_std_m**2 * np.eye(3)
+        noise[known] = rotation @ covariances[known] @ rotation.T + least
+        return places, noise
+
+    def _forget_places(self) -> None:
+        self._places = ConstantVelocity(3)
+        self._places.extend(len(self._ids))
+
+    def _match(self, detection: np.ndarray, tracks: np.ndarray, found: _Found, wanted: np.ndarray) -> None:
+        """Give tracks out of ``tracks`` a detection out of ``wanted``, where neither has a partner; into ``detection``."""
+        free = wanted.copy()
+        free[detection[detection >= 0]] = False
+        rows, columns = np.flatnonzero(tracks & (detection < 0)), np.flatnonzero(free)
+        if len(rows) and len(columns):
+            matched, partners = assign(self._cost(rows, columns, found))
+            detection[rows[matched]] = columns[partners]
+
+    def _cost(self, rows: np.ndarray, columns: np.ndarray, found: _Found) -> np.ndarray:
+        """(N, M) from 0, the same place and box, to 1; infinite where a pair is not possible."""
+        apart = 1 - box_iou(_corners(self._boxes.position[rows]), found.boxes_xyxy[columns])
+        possible = apart <= 1 - self.settings.min_iou
+        squared = mahalanobis_squared(
+            self._places.position[rows], self._places.position_covariance[rows], found.places[columns], found.noise[columns]
+        )
+        # Comparisons with NaN are false: where a place is not known, the boxes alone decide.
+        possible = (possible | (squared <= _GATE)) & ~(squared > _VETO)
+        apart = np.where(np.isnan(squared), apart, (apart + np.minimum(squared / _GATE, 1.0)) / 2)
+        same_class = self._class_ids[rows][:, None] == found.class_ids[columns]
+        return np.where(possible & same_class, apart, np.inf)
+
+    def _correct(self, detection: np.ndarray, found: _Found) -> None:
+        rows = np.flatnonzero(detection >= 0)
+        columns = detection[rows]
+        self._boxes.update(rows, found.centred[columns], found.box_noise[columns])
+        has_place = ~np.isnan(found.places[columns, 0])
+        known = has_place & self._places.is_started[rows]
+        self._places.update(rows[known], found.places[columns[known]], found.noise[columns[known]], _GATE)
+        self._start_places(rows[has_place & ~known], columns[has_place & ~known], found)
+        self._scores[rows] = found.scores[columns]
+        self._seen_s[rows] = self._now_s
+        self._hits[rows] += 1
+
+    def _begin(self, columns: np.ndarray, found: _Found) -> None:
+        count = len(columns)
+        self._boxes.extend(count)
+        self._places.extend(count)
+        rows = np.arange(len(self._ids), len(self._ids) + count)
+        # What turns the camera moves everything: a new box is expected to go where the others go.
+        settled = (self._hits > 1) & (self._seen_s == self._now_s)
+        flow = np.zeros(4)
+        if np.count_nonzero(settled) >= 3:
+            flow[:2] = np.median(self._boxes.velocity[: len(self._ids)][settled, :2], axis=0)
+        speed = _BOX_SPEED * found.centred[columns, 2:].mean(1)
+        self._boxes.start(rows, found.centred[columns], found.box_noise[columns], flow, speed)
+        has_place = ~np.isnan(found.places[columns, 0])
+        self._start_places(rows[has_place], columns[has_place], found)
+        now = np.full(count, self._now_s)
+        self._ids = np.concatenate([self._ids, np.zeros(count, np.int64)])
+        self._class_ids = np.concatenate([self._class_ids, found.class_ids[columns]])
+        self._scores = np.concatenate([self._scores, found.scores[columns]])
+        self._hits = np.concatenate([self._hits, np.ones(count, np.int64)])
+        self._first_s, self._seen_s = np.concatenate([self._first_s, now]), np.concatenate([self._seen_s, now])
+
+    def _start_places(self, rows: np.ndarray, columns: np.ndarray, found: _Found) -> None:
+        self._places.start(rows, found.places[columns], found.noise[columns], np.zeros(3), self.settings.speed_m_s)
+
+    def _confirm(self) -> None:
+        ready = np.flatnonzero((self._ids == 0) & (self._hits >= self.settings.confirm_hits))
+        self._ids[ready] = self._next_id + np.arange(len(ready))
+        self._next_id += len(ready)
+
+    def _keep(self, chosen: np.ndarray) -> None:
+        if chosen.all():
+            return
+        self._boxes.keep(chosen)
+        self._places.keep(chosen)
+        for name in ("_ids", "_class_ids", "_scores", "_first_s", "_seen_s", "_hits"):
+            setattr(self, name, getattr(self, name)[chosen])
+
+    def _tracks(self, detection: np.ndarray) -> list[Track]:
+        confirmed = np.flatnonzero(self._ids > 0)
+        rows = confirmed[np.argsort(self._ids[confirmed])]
+        columns = (
+            self._ids[rows].tolist(),
+            self._class_ids[rows].tolist(),
+            self._scores[rows].tolist(),
+            _corners(self._boxes.position[rows]).astype(np.float32),
+            self._places.position[rows],
+            self._places.velocity[rows],
+            self._places.covariance[rows],
+            (self._now_s - self._first_s[rows]).tolist(),
+            (self._now_s - self._seen_s[rows]).tolist(),
+            detection[rows].tolist(),
+        )
+        is_placed = self._places.is_started[rows].tolist()
+        return [
+            Track(*values) if placed else Track(*values[:4], None, None, None, *values[7:])
+            for placed, *values in zip(is_placed, *columns, strict=True)
+        ]
+
+
+class _Found:
+    """The detections of one frame as the filters want them, and their places in space."""
+
+    def __init__(self, detections: Detections, places: np.ndarray, noise: np.ndarray) -> None:
+        self.boxes_xyxy = np.asarray(detections.boxes_xyxy, np.float64).reshape(-1, 4)
+        self.scores = np.asarray(detections.scores, np.float64)
+        self.class_ids = np.asarray(detections.class_ids, np.int64)
+        self.places, self.noise = places, noise
+        sides = (self.boxes_xyxy[:, 2:] - self.boxes_xyxy[:, :2]).clip(min=1.0)
+        self.centred = np.concatenate([(self.boxes_xyxy[:, :2] + self.boxes_xyxy[:, 2:]) / 2, sides], 1)
+        variance = np.square(_BOX_NOISE * sides.mean(1))
+        self.box_noise = variance[:, None, None] * np.eye(4)
+
+
+def _corners(centred: np.ndarray) -> np.ndarray:
+    """Centre and size (N, 4) → x1, y1, x2, y2."""
+    half = centred[:, 2:] / 2
+    return np.concatenate([centred[:, :2] - half, centred[:, :2] + half], 1)
