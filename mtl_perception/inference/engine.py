@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine: an image in, a Scene out. Hides size, device and precision; knows no topic."""
+"""The engine: images in, Scenes out. Hides size, device and precision; knows no topic."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,9 +20,12 @@ from mtl_perception.network import MAX_STRIDE, MultiTaskNetwork
 from mtl_perception.scene import Scene
 from mtl_perception.tasks import DecodeOptions
 
+RawTensors = dict[str, dict[str, Tensor]]
+"""Task → what its head returned."""
+
 
 class Engine:
-    """A loaded network that answers for one image at a time.
+    """A loaded network that answers for one image, or for one of each of several cameras at once.
 
     Not thread-safe: call it from one thread. ``score_threshold`` may be set from any thread at any time.
 
@@ -71,7 +75,15 @@ class Engine:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    @torch.inference_mode()
+    @property
+    def batch_size(self) -> int:
+        """How many images are worth handing over at once.
+
+        A GPU is idle for most of a small network's single image. A CPU is not: there a batch costs as much as its images
+        one by one, and the first of them would wait for the last.
+        """
+        return 8 if self._device.type == "cuda" else 1
+
     def __call__(
         self, image_rgb: np.ndarray, intrinsics: Intrinsics | None = None, tasks: Collection[str] | None = None
     ) -> Scene:
@@ -86,41 +98,116 @@ class Engine:
             A scene in pixels of ``image_rgb`` and metres, with seconds spent on "preprocess", "network" and
             "postprocess" in ``stage_s``.
         """
+        return self.batch([image_rgb], [intrinsics], [tasks])[0]
+
+    @torch.inference_mode()
+    def batch(
+        self,
+        images_rgb: Sequence[np.ndarray],
+        intrinsics: Sequence[Intrinsics | None] | None = None,
+        tasks: Sequence[Collection[str] | None] | None = None,
+    ) -> list[Scene]:
+        """What the network says of several images, which may differ in size, camera and wanted tasks.
+
+        Images that fill the network's input alike share a forward pass, with every head that one of them wants. An
+        image of another shape gets one of its own: padding it to the others' would change what the network says of it.
+
+        Args:
+            images_rgb: (H, W, 3) uint8 each.
+            intrinsics, tasks: one entry an image, as for a single one.
+
+        Returns:
+            Scenes in the order of the images. Those of one forward pass have its times in ``stage_s``.
+        """
         if self._network is None:
             raise RuntimeError("this engine is closed; load it again")
+        intrinsics = intrinsics or [None] * len(images_rgb)
+        tasks = tasks or [None] * len(images_rgb)
+        views = [self._view(image, camera) for image, camera in zip(images_rgb, intrinsics, strict=True)]
+        groups: dict[tuple[int, int], list[int]] = {}
+        for index, view in enumerate(views):
+            groups.setdefault((view.input_height, view.input_width), []).append(index)
+        scenes: dict[int, Scene] = {}
+        for members in groups.values():
+            answers = self._run([images_rgb[i] for i in members], [views[i] for i in members], [tasks[i] for i in members])
+            scenes |= zip(members, answers)
+        return [scenes[index] for index in range(len(views))]
+
+    def _run(
+        self, images_rgb: list[np.ndarray], views: list[View], tasks: list[Collection[str] | None]
+    ) -> list[Scene]:
+        """One forward pass."""
         started_s = time.perf_counter()
-        height, width = image_rgb.shape[:2]
-        view = View.fit(width, height, self.card.input_width, self.card.input_height, MAX_STRIDE, intrinsics)
-        images = self._input(image_rgb, view)
+        images = self._input(images_rgb, views)
         self._synchronize()
         prepared_s = time.perf_counter()
-        raw = self._network(images, tasks)
+        raw = self._forward(images, None if None in tasks else {name for wanted in tasks for name in wanted})
         self._synchronize()
         run_s = time.perf_counter()
+        scenes = []
+        for index, (view, wanted) in enumerate(zip(views, tasks)):
+            answers = self._decode(_of_image(raw, index, len(views)), view, wanted)
+            decoded_s = time.perf_counter()
+            stage_s = {"preprocess": prepared_s - started_s, "network": run_s - prepared_s, "postprocess": decoded_s - run_s}
+            scenes.append(Scene(width=view.width, height=view.height, stage_s=stage_s, **answers))
+        return scenes
+
+    def _forward(self, images: Tensor, tasks: Collection[str] | None) -> RawTensors:
+        try:
+            return self._network(images, tasks)
+        except torch.cuda.OutOfMemoryError:
+            # Another process may have taken what was free; what this one keeps for later can go back first.
+            torch.cuda.empty_cache()
+            return self._network(images, tasks)
+
+    def _decode(self, raw: RawTensors, view: View, tasks: Collection[str] | None) -> dict[str, Any]:
         options = DecodeOptions(score_threshold=self.score_threshold)
         known = self._network.tasks
-        answers = {known[name].scene_field: known[name].decode(tensors, view, options) for name, tensors in raw.items()}
-        decoded_s = time.perf_counter()
-        stage_s = {"preprocess": prepared_s - started_s, "network": run_s - prepared_s, "postprocess": decoded_s - run_s}
-        return Scene(width=width, height=height, stage_s=stage_s, **answers)
+        return {
+            known[name].scene_field: known[name].decode(tensors, view, options)
+            for name, tensors in raw.items()
+            if tasks is None or name in tasks
+        }
 
-    def _input(self, image_rgb: np.ndarray, view: View) -> Tensor:
-        """(1, 3, input_height, input_width) uint8 on the device; the padding is grey, which normalises to about zero."""
-        content = image_rgb
-        if (view.content_width, view.content_height) != (view.width, view.height):
-            # Averaging over the area avoids the moiré that a linear filter leaves when it shrinks.
-            how = cv2.INTER_AREA if view.scale < 1 else cv2.INTER_LINEAR
-            content = cv2.resize(image_rgb, (view.content_width, view.content_height), interpolation=how)
-        right, below = view.input_width - view.content_width, view.input_height - view.content_height
-        if right or below:
-            content = cv2.copyMakeBorder(content, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(124, 116, 104))
+    def _view(self, image_rgb: np.ndarray, intrinsics: Intrinsics | None) -> View:
+        height, width = image_rgb.shape[:2]
+        return View.fit(width, height, self.card.input_width, self.card.input_height, MAX_STRIDE, intrinsics)
+
+    def _input(self, images_rgb: Sequence[np.ndarray], views: Sequence[View]) -> Tensor:
+        """(B, 3, input_height, input_width) uint8 on the device, of views with one input size."""
+        contents = [_lay_out(image, view) for image, view in zip(images_rgb, views)]
+        stacked = contents[0][None] if len(contents) == 1 else np.stack(contents)
         # Messages are decoded into read-only views where they can be; torch takes only arrays it could write to.
-        tensor = torch.from_numpy(np.require(content, requirements=["C", "W"])).to(self._device)
-        return tensor.permute(2, 0, 1)[None]
+        tensor = torch.from_numpy(np.require(stacked, requirements=["C", "W"])).to(self._device)
+        return tensor.permute(0, 3, 1, 2)
 
     def _synchronize(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
+
+
+def _lay_out(image_rgb: np.ndarray, view: View) -> np.ndarray:
+    """The network's input, (input_height, input_width, 3); its padding is grey, which normalises to about zero."""
+    content = image_rgb
+    if (view.content_width, view.content_height) != (view.width, view.height):
+        # Averaging over the area avoids the moiré that a linear filter leaves when it shrinks.
+        how = cv2.INTER_AREA if view.scale < 1 else cv2.INTER_LINEAR
+        content = cv2.resize(image_rgb, (view.content_width, view.content_height), interpolation=how)
+    right, below = view.input_width - view.content_width, view.input_height - view.content_height
+    if right or below:
+        content = cv2.copyMakeBorder(content, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(124, 116, 104))
+    return content
+
+
+def _of_image(raw: RawTensors, index: int, count: int) -> RawTensors:
+    """The part of one image of a batch, as a batch of 1. What a head says of no image in particular, such as where its
+    cells lie, goes along whole: it is longer than any batch."""
+    if count == 1:
+        return raw
+    return {
+        task: {name: tensor[index : index + 1] if len(tensor) == count else tensor for name, tensor in tensors.items()}
+        for task, tensors in raw.items()
+    }
 
 
 def _fold_batch_norms(network: MultiTaskNetwork) -> MultiTaskNetwork:

@@ -8,6 +8,7 @@ import torch
 from mtl_perception.checkpoint import CheckpointError, save_checkpoint
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.inference import DeviceError, Engine
+from mtl_perception.scene import Scene
 from model import tiny_card, tiny_network
 
 CAMERA = Intrinsics(640, 480, 500.0, 500.0, 319.5, 239.5)
@@ -137,3 +138,43 @@ def test_a_closed_engine_refuses_to_run() -> None:
     engine.close()
     with pytest.raises(RuntimeError, match="closed"):
         engine(picture(96, 128))
+
+
+def assert_same_scene(one: Scene, other: Scene) -> None:
+    """A batch sums in another order than a single image does: equal but for the last digits."""
+    assert (one.width, one.height) == (other.width, other.height)
+    for field in ("detections", "segmentation", "depth"):
+        assert (getattr(one, field) is None) == (getattr(other, field) is None), field
+    if one.depth is not None:
+        np.testing.assert_allclose(one.depth.depth_m, other.depth.depth_m, rtol=1e-3)
+    if one.segmentation is not None:
+        assert (one.segmentation.mask == other.segmentation.mask).mean() > 0.999
+    if one.detections is not None:
+        assert len(one.detections) == len(other.detections) > 10
+        np.testing.assert_allclose(one.detections.boxes_xyxy, other.detections.boxes_xyxy, atol=0.5)
+
+
+def test_a_batch_answers_for_each_image_as_if_it_were_alone(engine: Engine) -> None:
+    """Of different sizes, cameras and wanted tasks; two of one size share a forward pass."""
+    images = [picture(480, 640, 1), picture(101, 333, 2), picture(480, 640, 3), picture(96, 128, 4)]
+    cameras = [CAMERA, None, CAMERA.scaled(1280, 960), None]
+    tasks = [None, ("depth",), ("detection", "segmentation"), ("segmentation",)]
+    engine.score_threshold = 0.0
+    try:
+        scenes = engine.batch(images, cameras, tasks)
+        for scene, image, camera, wanted in zip(scenes, images, cameras, tasks):
+            assert_same_scene(scene, engine(image, camera, wanted))
+    finally:
+        engine.score_threshold = 0.3
+    assert scenes[1].detections is None and scenes[2].depth is None
+
+
+def test_what_a_camera_sees_does_not_depend_on_the_others(engine: Engine) -> None:
+    image = picture(480, 640)
+    beside_one = engine.batch([image, picture(480, 640, 5)])[0]
+    beside_another = engine.batch([image, picture(480, 640, 6)])[0]
+    np.testing.assert_array_equal(beside_one.depth.depth_m, beside_another.depth.depth_m)
+
+
+def test_an_empty_batch_has_no_scenes(engine: Engine) -> None:
+    assert engine.batch([]) == []

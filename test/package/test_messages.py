@@ -15,26 +15,29 @@ from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesis, ObjectHypothesisWithPose
 
-# Printed by a build of vision_msgs 4.1. A node with another hash is not heard by RViz, Nav2 or Foxglove.
-VISION_MSGS_HASHES = {
-    "Detection2DArray": "RIHS01_214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968",
-    "Detection3DArray": "RIHS01_793f5eab9595ac1c0da07873cc859db42eae51f0ee76056db8562515d830e018",
-    "LabelInfo": "RIHS01_3d37df4015cdf660cc851c51897f2acd957e1ca6205ba0a99aebffb9406b0783",
-    "VisionInfo": "RIHS01_95d3116a17484ad91c9a2686e1d54890bbfc3ff6c6a2de137738c4950d45d284",
+# Printed by builds of vision_msgs 4.1 and tf2_msgs 0.36. A node with another hash is not heard by RViz, Nav2 or Foxglove.
+HASHES = {
+    "tf2_msgs/msg/TFMessage": "RIHS01_e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087",
+    "vision_msgs/msg/Detection2DArray": "RIHS01_214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968",
+    "vision_msgs/msg/Detection3DArray": "RIHS01_793f5eab9595ac1c0da07873cc859db42eae51f0ee76056db8562515d830e018",
+    "vision_msgs/msg/LabelInfo": "RIHS01_3d37df4015cdf660cc851c51897f2acd957e1ca6205ba0a99aebffb9406b0783",
+    "vision_msgs/msg/VisionInfo": "RIHS01_95d3116a17484ad91c9a2686e1d54890bbfc3ff6c6a2de137738c4950d45d284",
 }
 
 
-@pytest.mark.parametrize("name", VISION_MSGS_HASHES)
-def test_vision_msgs_is_the_one_that_others_speak(name: str) -> None:
-    description = Path(get_package_share_directory("vision_msgs")) / "msg" / f"{name}.json"
+@pytest.mark.parametrize("name", HASHES)
+def test_messages_of_others_are_those_that_others_speak(name: str) -> None:
+    package, _, message = name.partition("/msg/")
+    description = Path(get_package_share_directory(package)) / "msg" / f"{message}.json"
     hashes = {entry["type_name"]: entry["hash_string"] for entry in json.loads(description.read_text())["type_hashes"]}
-    assert hashes[f"vision_msgs/msg/{name}"] == VISION_MSGS_HASHES[name]
+    assert hashes[name] == HASHES[name]
 
 
-def test_the_overlay_holds_every_message_that_the_original_has() -> None:
-    overlay = Path(__file__).parents[2] / "overlay" / "vision_msgs"
+@pytest.mark.parametrize(("package", "count"), [("vision_msgs", 13), ("tf2_msgs", 1)])
+def test_the_overlay_holds_every_message_that_the_node_may_meet(package: str, count: int) -> None:
+    overlay = Path(__file__).parents[2] / "overlay" / package
     listed = {path.stem for path in (overlay / "msg").glob("*.msg")}
-    assert len(listed) == 13
+    assert len(listed) == count
     cmake = (overlay / "CMakeLists.txt").read_text()
     assert all(f'"msg/{name}.msg"' in cmake for name in listed)
 
