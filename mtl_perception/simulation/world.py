@@ -54,12 +54,21 @@ class Item:
 
 @dataclass(frozen=True)
 class Spot:
-    """Where something stands: metres in the room, turned by ``yaw`` radians about the vertical."""
+    """Where something stands: metres in the room, turned by ``yaw`` radians about the vertical.
+
+    What has fallen over has a ``tilt`` (3, 3), a rotation about its own origin before that turn.
+    """
 
     x: float
     y: float
     z: float = 0.0
     yaw: float = 0.0
+    tilt: np.ndarray | None = None
+
+    def place(self, mesh: Mesh) -> Mesh:
+        """``mesh`` of a thing's own frame in the room."""
+        upright = mesh if self.tilt is None else mesh.rotated(self.tilt)
+        return upright.turned(self.yaw).moved(self.x, self.y, self.z)
 
     def moved(self, right: float, forward: float, up: float = 0.0) -> Spot:
         """The spot at this offset in the frame of this one."""
@@ -124,7 +133,7 @@ class World:
         for mesh, material in parts:
             by_material.setdefault(material, []).append(mesh)
         for material, meshes in by_material.items():
-            self._add_geom(merge(meshes).turned(spot.yaw).moved(spot.x, spot.y, spot.z), material)
+            self._add_geom(spot.place(merge(meshes)), material)
             self._geom_class.append(segmentation_id(label))
             self._geom_instance.append(instance)
 
