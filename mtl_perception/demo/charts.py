@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Charts as SVG. Colours are CSS variables of the report, so that they follow its light and dark look."""
+"""The charts of the report, as SVG."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-_WIDTH = 960
+from mtl_perception.html.svg import WIDTH, line, svg, text
 
 
 def stage_bar(median_ms: Mapping[str, float]) -> str:
@@ -20,7 +20,7 @@ def stage_bar(median_ms: Mapping[str, float]) -> str:
     total_ms = sum(median_ms.values()) or 1.0
     parts, legend, x = [], [], 0.0
     for index, (stage, duration_ms) in enumerate(median_ms.items()):
-        width = _WIDTH * duration_ms / total_ms
+        width = WIDTH * duration_ms / total_ms
         color = f"var(--stage-{index % 7})"
         title = f"<title>{escape(stage)}: {duration_ms:.1f} ms</title>"
         parts.append(
@@ -28,11 +28,11 @@ def stage_bar(median_ms: Mapping[str, float]) -> str:
             f"{title}</rect>"
         )
         x += width
-        legend_x = 8 + index * (_WIDTH / max(1, len(median_ms)))
+        legend_x = 8 + index * (WIDTH / max(1, len(median_ms)))
         legend.append(f'<circle cx="{legend_x:.1f}" cy="61" r="5" fill="{color}"/>')
-        legend.append(_text(legend_x + 12, 58, stage, "label"))
-        legend.append(_text(legend_x + 12, 75, f"{duration_ms:.1f} ms", "dim"))
-    return _svg(80, "Median time of each stage", parts + legend)
+        legend.append(text(legend_x + 12, 58, stage, "label"))
+        legend.append(text(legend_x + 12, 75, f"{duration_ms:.1f} ms", "dim"))
+    return svg(80, "Median time of each stage", parts + legend)
 
 
 def latency_chart(
@@ -62,13 +62,13 @@ def latency_chart(
     parts = []
     for value_ms in np.linspace(0, high_ms, 5):
         y = at_y(value_ms)
-        parts.append(_line("grid", left, y, right, y))
-        parts.append(_text(left - 8, y + 4, f"{value_ms:g}", "dim", "end"))
+        parts.append(line("grid", left, y, right, y))
+        parts.append(text(left - 8, y + 4, f"{value_ms:g}", "dim", "end"))
     for time_s in _ticks(duration_s):
-        parts.append(_text(at_x(time_s), bottom + 36, f"{time_s:g} s", "dim", "middle"))
+        parts.append(text(at_x(time_s), bottom + 36, f"{time_s:g} s", "dim", "middle"))
     for time_s in dropped_s:
         x = at_x(time_s)
-        parts.append(_line("dropped", x, bottom + 7, x, bottom + 15))
+        parts.append(line("dropped", x, bottom + 7, x, bottom + 15))
     points = [(at_x(t), at_y(ms)) for t, ms in zip(times_s, latency_ms)]
     parts += [f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in points]
     parts.append(
@@ -78,9 +78,9 @@ def latency_chart(
         for share, name, below in ((50, "p50", 9), (99, "p99", 0)):
             value_ms = float(np.percentile(latency_ms, share))
             y = at_y(value_ms)
-            parts.append(_line("mark", left, y, right, y))
-            parts.append(_text(_WIDTH, y + below, f"{name} {value_ms:.0f} ms", "label", "end"))
-    return _svg(bottom + 46, "Latency of each frame in milliseconds", parts)
+            parts.append(line("mark", left, y, right, y))
+            parts.append(text(WIDTH, y + below, f"{name} {value_ms:.0f} ms", "label", "end"))
+    return svg(bottom + 46, "Latency of each frame in milliseconds", parts)
 
 
 def _histogram(
@@ -111,16 +111,3 @@ def _nice_ceiling(value: float) -> float:
 def _ticks(duration_s: float) -> list[float]:
     step = next((step for step in (0.5, 1, 2, 5, 10, 30, 60, 300, 600, 3600) if duration_s / step <= 8), 7200)
     return [step * index for index in range(int(duration_s / step) + 1)]
-
-
-def _text(x: float, y: float, text: str, style: str, anchor: str = "start") -> str:
-    return f'<text class="{style}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
-
-
-def _line(style: str, x1: float, y1: float, x2: float, y2: float) -> str:
-    return f'<line class="{style}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"/>'
-
-
-def _svg(height: float, title: str, parts: list[str]) -> str:
-    inside = "".join(parts)
-    return f'<svg viewBox="0 0 {_WIDTH} {height:.0f}" role="img" aria-label="{escape(title)}">{inside}</svg>'

@@ -3,20 +3,18 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from mtl_perception import __version__
 from mtl_perception.demo.charts import latency_chart, stage_bar
 from mtl_perception.drawing import class_color, colorize_depth
 from mtl_perception.evaluation.registry import METRICS
+from mtl_perception.html.page import data_uri, png_uri, render_page, score
 
 if TYPE_CHECKING:
     from mtl_perception.demo.run import DemoResult
@@ -33,15 +31,7 @@ def write_report(result: DemoResult, film: Path, path: Path) -> None:
         film: WebM file, taken into the report.
         path: of the HTML file.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    environment.filters["score"] = _score
-    environment.filters["jpeg"] = _jpeg
-    page = environment.get_template("report.html.j2").render(_content(result, film))
+    page = render_page(Path(__file__).with_name("report.html.j2"), _content(result, film))
     path.write_text(page, encoding="utf-8")
 
 
@@ -61,7 +51,7 @@ def _content(result: DemoResult, film: Path) -> dict[str, Any]:
         "percentiles": percentiles,
         "stage_bar": Markup(stage_bar(medians)),
         "latency_chart": Markup(latency_chart(times_s, latency_ms, dropped_s, result.duration_s)),
-        "film": _data_uri(film.read_bytes(), "video/webm"),
+        "film": data_uri(film.read_bytes(), "video/webm"),
         "stills": extremes or result.stills[:3],
         "headline": _headline(result),
         "score_rows": _score_rows(result),
@@ -81,7 +71,7 @@ def _headline(result: DemoResult) -> list[dict[str, str]]:
         ("detection", "AP50", "AP at IoU .50", "higher is better"),
     ):
         if task in scores:
-            figures.append({"value": _score(scores[task][measure]), "name": name, "remark": better})
+            figures.append({"value": score(scores[task][measure]), "name": name, "remark": better})
     whole = report.percentiles_ms().get("whole")
     if whole:
         remark = f"p99 {whole['p99']:.0f} ms, image out to last result in"
@@ -137,26 +127,4 @@ def _depth_scale(result: DemoResult) -> dict[str, Any]:
     scale_m = np.geomspace(near_m, far_m, 256, dtype=np.float32)[None].repeat(2, axis=0)
     ticks_m = [value for value in (0.25, 0.5, 1, 2, 4, 8, 16, 32, 64) if near_m <= value <= far_m]
     ticks = [{"name": f"{m:g} m", "place": math.log(m / near_m) / math.log(far_m / near_m)} for m in ticks_m]
-    return {"picture": _png(colorize_depth(scale_m, near_m, far_m)), "ticks": ticks}
-
-
-def _score(value: float) -> str:
-    """Three digits without the leading zero's noise; – where there is none."""
-    return "–" if math.isnan(value) else f"{value:.3f}"
-
-
-def _jpeg(picture_rgb: np.ndarray) -> str:
-    encoded = cv2.imencode(
-        ".jpg", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 85]
-    )[1]
-    return _data_uri(encoded.tobytes(), "image/jpeg")
-
-
-def _png(picture_rgb: np.ndarray) -> str:
-    return _data_uri(
-        cv2.imencode(".png", cv2.cvtColor(picture_rgb, cv2.COLOR_RGB2BGR))[1].tobytes(), "image/png"
-    )
-
-
-def _data_uri(data: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    return {"picture": png_uri(colorize_depth(scale_m, near_m, far_m)), "ticks": ticks}
