@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ThingBox:
-    """The tight box around a thing in the axes that it was built in: z up, turned about it.
+    """The tight box around a thing: z up, and of what stands upright in the axes that it was built in.
 
     Attributes:
         center_m: (3,) metres in the room.
@@ -38,8 +38,9 @@ class ThingBox:
 
 
 def thing_box(meshes: Iterable[Mesh], spot: Spot) -> ThingBox:
-    """The box of a thing whose ``meshes``, in its own frame, are put at ``spot``."""
-    corners = [corner for mesh in meshes for corner in (mesh.vertices.min(0), mesh.vertices.max(0))]
+    """The box of a thing whose ``meshes``, in its own frame, are put at ``spot``, upright or fallen over."""
+    tilted = [mesh if spot.tilt is None else mesh.rotated(spot.tilt) for mesh in meshes]
+    corners = [corner for mesh in tilted for corner in (mesh.vertices.min(0), mesh.vertices.max(0))]
     low, high = np.min(corners, 0), np.max(corners, 0)
     return ThingBox((low + high) / 2, high - low, 0.0).moved(spot)
 

@@ -6,7 +6,7 @@ import pytest
 
 from mtl_perception.simulation.boxes_3d import camera_box, thing_box
 from mtl_perception.simulation.camera import look_at
-from mtl_perception.simulation.meshes import box
+from mtl_perception.simulation.meshes import box, rotation_x
 from mtl_perception.simulation.world import Spot
 from mtl_perception.spatial.rotation import rotation_matrix
 
@@ -35,3 +35,13 @@ def test_camera_box_says_where_every_corner_is() -> None:
     assert distance.min(0).max() < 1e-3 and distance.min(1).max() < 1e-3
     up = camera.rotation.T @ [0.0, 0.0, 1.0]
     np.testing.assert_allclose(rotation[:, 2], up, atol=1e-5)
+
+
+def test_box_of_what_has_fallen_over_still_stands_on_its_z() -> None:
+    """A post of 0.6 m that lies on its side is 0.6 m long and 0.1 m high."""
+    fallen = Spot(1.0, 0.0, 0.05, np.pi / 4, tilt=rotation_x(np.pi / 2))
+    found = thing_box([box(0.1, 0.1, 0.6)], fallen)
+    np.testing.assert_allclose(found.size_m, (0.1, 0.6, 0.1), atol=1e-12)
+    mesh = fallen.place(box(0.1, 0.1, 0.6))
+    np.testing.assert_allclose(found.center_m, (mesh.vertices.min(0) + mesh.vertices.max(0)) / 2, atol=1e-12)
+    assert found.yaw == pytest.approx(np.pi / 4)
