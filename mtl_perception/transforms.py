@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where coordinate frames are: rigid transforms, and a history of them that is asked at an image's stamp.
+
+A transform from frame a to frame b is a 4×4 matrix that takes points given in a to the same points given in b. So it
+is also the pose of a in b.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+HISTORY_S = 10.0
+_BACK_IN_TIME_S = 1.0  # messages overtake each other by less
+_SILENT_S = 1.0
+_NS = 1_000_000_000
+
+
+class TransformError(ValueError):
+    """No transform at this time; the text says which link is missing.
+
+    Attributes:
+        is_late: it may still come: the link is published, but not yet for this time.
+    """
+
+    def __init__(self, text: str, *, is_late: bool = False) -> None:
+        super().__init__(text)
+        self.is_late = is_late
+
+
+def matrix(translation_m: Sequence[float], quaternion_xyzw: Sequence[float]) -> np.ndarray:
+    """(4, 4) float64 of a position and a unit quaternion."""
+    x, y, z, w = quaternion_xyzw
+    transform = np.eye(4)
+    transform[:3, :3] = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)),
+        (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)),
+        (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)),
+    )
+    transform[:3, 3] = translation_m
+    return transform
+
+
+def inverse(transform: np.ndarray) -> np.ndarray:
+    """The way back, for a rotation with a translation."""
+    back = np.eye(4)
+    back[:3, :3] = transform[:3, :3].T
+    back[:3, 3] = -transform[:3, :3].T @ transform[:3, 3]
+    return back
+
+
+def slerp(first_xyzw: np.ndarray, second_xyzw: np.ndarray, share: float) -> np.ndarray:
+    """The unit quaternion at ``share`` (0 to 1) of the shorter way between two (Shoemake, SIGGRAPH 1985)."""
+    cosine = float(first_xyzw @ second_xyzw)
+    if cosine < 0.0:  # q and -q are the same rotation
+        second_xyzw, cosine = -second_xyzw, -cosine
+    angle = math.acos(min(cosine, 1.0))
+    if angle < 1e-6:
+        return first_xyzw
+    mixed = math.sin((1 - share) * angle) * first_xyzw + math.sin(share * angle) * second_xyzw
+    return mixed / math.sin(angle)
+
+
+@dataclass
+class _Link:
+    """From a frame to its parent: one transform for ever, or a history in the order of stamps."""
+
+    parent: str
+    is_static: bool
+    stamps_ns: list[int] = field(default_factory=list)
+    poses: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    heard_s: float = 0.0
+
+    def put(self, stamp_ns: int, pose: tuple[np.ndarray, np.ndarray]) -> None:
+        self.heard_s = time.monotonic()
+        if self.is_static:
+            self.stamps_ns, self.poses = [stamp_ns], [pose]
+            return
+        at = bisect_left(self.stamps_ns, stamp_ns)
+        if at < len(self.stamps_ns) and self.stamps_ns[at] == stamp_ns:
+            self.poses[at] = pose
+            return
+        self.stamps_ns.insert(at, stamp_ns)
+        self.poses.insert(at, pose)
+        outdated = bisect_left(self.stamps_ns, self.stamps_ns[-1] - int(HISTORY_S * _NS))
+        if outdated > 100:  # not one by one
+            del self.stamps_ns[:outdated], self.poses[:outdated]
+
+    def at(self, child: str, stamp_ns: int) -> np.ndarray:
+        """The transform from ``child`` to the parent. Raises TransformError: never a guess beyond what is known."""
+        if self.is_static:
+            return matrix(*self.poses[0])
+        after = bisect_right(self.stamps_ns, stamp_ns)
+        before = after - 1
+        if before >= 0 and self.stamps_ns[before] == stamp_ns:
+            return matrix(*self.poses[before])
+        name = f"the transform from {child!r} to {self.parent!r}"
+        if before < 0:
+            early_s = (self.stamps_ns[0] - stamp_ns) / _NS
+            raise TransformError(f"{name} begins {early_s:.3f} s after the image was taken")
+        if after == len(self.stamps_ns):
+            late_s = (stamp_ns - self.stamps_ns[-1]) / _NS
+            is_alive = time.monotonic() - self.heard_s < _SILENT_S
+            raise TransformError(f"{name} ends {late_s:.3f} s before the image was taken", is_late=is_alive)
+        share = (stamp_ns - self.stamps_ns[before]) / (self.stamps_ns[after] - self.stamps_ns[before])
+        (position, rotation), (next_position, next_rotation) = self.poses[before], self.poses[after]
+        return matrix(position + share * (next_position - position), slerp(rotation, next_rotation, share))
+
+
+class TransformBuffer:
+    """The tree of frames over the last ten seconds. One thread may put while another looks up."""
+
+    def __init__(self) -> None:
+        self._links: dict[str, _Link] = {}
+        self._changed = threading.Condition()
+
+    def put(
+        self,
+        parent: str,
+        child: str,
+        stamp_ns: int,
+        translation_m: Sequence[float],
+        quaternion_xyzw: Sequence[float],
+        *,
+        is_static: bool = False,
+    ) -> None:
+        """Take in where ``child`` is in ``parent``.
+
+        A stamp more than a second older than the newest one of its link means that time began anew, as when a bag
+        starts over: all history is forgotten, the static transforms stay.
+
+        Raises:
+            ValueError: a frame in itself, a number that is not finite, or a quaternion that is no rotation.
+        """
+        parent, child = parent.lstrip("/"), child.lstrip("/")
+        position, rotation = np.array(translation_m, float), np.array(quaternion_xyzw, float)
+        length = math.sqrt(rotation @ rotation)
+        if not parent or not child or parent == child:
+            raise ValueError(f"transform from {child!r} to {parent!r}, expected two frames with names")
+        if not (np.isfinite(position).all() and abs(length - 1) < 0.01):
+            raise ValueError(
+                f"transform from {child!r} to {parent!r} has the translation {position.tolist()} and a quaternion "
+                f"of length {length:.3f}, expected finite numbers and 1"
+            )
+        with self._changed:
+            link = self._links.get(child)
+            if link is None or (link.parent, link.is_static) != (parent, is_static):
+                link = self._links[child] = _Link(parent, is_static)
+            elif not is_static and stamp_ns < link.stamps_ns[-1] - int(_BACK_IN_TIME_S * _NS):
+                self._links = {name: known for name, known in self._links.items() if known.is_static}
+                link = self._links[child] = _Link(parent, is_static)
+            link.put(stamp_ns, (position, rotation / length))
+            self._changed.notify_all()
+
+    def lookup(self, target: str, source: str, stamp_ns: int, timeout_s: float = 0.0) -> np.ndarray:
+        """The transform from ``source`` to ``target`` at a time, (4, 4) float64; linear and slerp between samples.
+
+        Args:
+            timeout_s: wait this long for a transform that is on its way. One that nobody publishes any more, or never
+                did, is not waited for.
+
+        Raises:
+            TransformError: unknown or unconnected frames, or a time outside of the history.
+        """
+        target, source = target.lstrip("/"), source.lstrip("/")
+        until_s = time.monotonic() + timeout_s
+        with self._changed:
+            while True:
+                try:
+                    return self._lookup(target, source, stamp_ns)
+                except TransformError as error:
+                    left_s = until_s - time.monotonic()
+                    if not error.is_late or left_s <= 0:
+                        raise
+                    self._changed.wait(left_s)
+
+    def _lookup(self, target: str, source: str, stamp_ns: int) -> np.ndarray:
+        up, down = self._ancestors(source), self._ancestors(target)
+        meeting = next((frame for frame in up if frame in down), None)
+        if meeting is None:
+            unknown = [frame for frame in (target, source) if not self._knows(frame)]
+            if unknown:
+                raise TransformError(f"nobody has published a transform of the frame {unknown[0]!r}")
+            raise TransformError(f"the frames {target!r} and {source!r} are not connected")
+        return inverse(self._to_ancestor(down, meeting, stamp_ns)) @ self._to_ancestor(up, meeting, stamp_ns)
+
+    def _to_ancestor(self, frames: list[str], ancestor: str, stamp_ns: int) -> np.ndarray:
+        transform = np.eye(4)
+        for frame in frames[: frames.index(ancestor)]:
+            transform = self._links[frame].at(frame, stamp_ns) @ transform
+        return transform
+
+    def _ancestors(self, frame: str) -> list[str]:
+        """The frame, its parent, and so on up to the root, or around once where somebody published a circle."""
+        frames = [frame]
+        while (link := self._links.get(frames[-1])) is not None and link.parent not in frames:
+            frames.append(link.parent)
+        return frames
+
+    def _knows(self, frame: str) -> bool:
+        return frame in self._links or any(link.parent == frame for link in self._links.values())

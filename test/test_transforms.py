@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Frames over time, against rotations written out by hand."""
+
+import math
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from mtl_perception.transforms import TransformBuffer, TransformError, inverse, matrix, slerp
+
+NS = 1_000_000_000
+LEVEL = (0.0, 0.0, 0.0, 1.0)
+
+
+def yaw(degrees: float) -> tuple[float, float, float, float]:
+    half = math.radians(degrees) / 2
+    return 0.0, 0.0, math.sin(half), math.cos(half)
+
+
+@pytest.fixture
+def buffer() -> TransformBuffer:
+    """A robot that drives along x at 1 m/s and turns by 90° a second; a camera on it that looks ahead."""
+    buffer = TransformBuffer()
+    buffer.put("base_link", "camera", 0, (0.1, 0.0, 0.5), (-0.5, 0.5, -0.5, 0.5), is_static=True)
+    for second in (1, 2, 3):
+        buffer.put("odom", "base_link", second * NS, (float(second), 0.0, 0.0), yaw(90 * (second - 1)))
+    return buffer
+
+
+def test_matrix_turns_and_moves() -> None:
+    np.testing.assert_allclose(matrix((1, 2, 3), yaw(90)) @ (1, 0, 0, 1), (1, 3, 3, 1), atol=1e-12)
+    pose = matrix((1, 2, 3), (0.5, -0.5, 0.5, 0.5))
+    np.testing.assert_allclose(inverse(pose) @ pose, np.eye(4), atol=1e-12)
+
+
+def test_slerp_goes_the_shorter_way_at_even_speed() -> None:
+    first, second = np.array(yaw(10)), np.array(yaw(70))
+    for end in (second, -second):
+        np.testing.assert_allclose(slerp(first, end, 0.25), yaw(25), atol=1e-12)
+    np.testing.assert_allclose(slerp(first, first, 0.5), first)
+
+
+def test_a_chain_is_followed_and_interpolated(buffer: TransformBuffer) -> None:
+    """Half-way between two samples: 1.5 m along x, turned by 45°; the optical axis points where the robot looks."""
+    pose = buffer.lookup("odom", "camera", 3 * NS // 2)
+    ahead = np.array([math.cos(math.pi / 4), math.sin(math.pi / 4), 0.0])
+    np.testing.assert_allclose(pose[:3, 3], (1.5, 0, 0.5) + 0.1 * ahead, atol=1e-9)
+    np.testing.assert_allclose(pose[:3, 2], ahead, atol=1e-9)  # z of an optical frame
+    np.testing.assert_allclose(pose[:3, 1], (0, 0, -1), atol=1e-9)  # y points down
+    np.testing.assert_allclose(buffer.lookup("camera", "odom", 3 * NS // 2) @ pose, np.eye(4), atol=1e-9)
+
+
+def test_frames_meet_below_the_root(buffer: TransformBuffer) -> None:
+    """No odometry is needed between two things on one robot."""
+    buffer.put("base_link", "left", 0, (0.0, 0.3, 0.5), LEVEL, is_static=True)
+    np.testing.assert_allclose(buffer.lookup("left", "camera", 99 * NS)[:3, 3], (0.1, -0.3, 0.0), atol=1e-9)
+    np.testing.assert_array_equal(buffer.lookup("camera", "camera", 99 * NS), np.eye(4))
+
+
+def test_a_leading_slash_means_nothing(buffer: TransformBuffer) -> None:
+    np.testing.assert_array_equal(buffer.lookup("/odom", "/camera", NS), buffer.lookup("odom", "camera", NS))
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "stamp_s", "words"),
+    [
+        ("odom", "camera", 3.25, "the transform from 'base_link' to 'odom' ends 0.250 s before the image"),
+        ("odom", "camera", 0.5, "the transform from 'base_link' to 'odom' begins 0.500 s after the image"),
+        ("map", "camera", 2.0, "nobody has published a transform of the frame 'map'"),
+        ("odom", "lidar", 2.0, "nobody has published a transform of the frame 'lidar'"),
+        ("odom", "elsewhere", 2.0, "the frames 'odom' and 'elsewhere' are not connected"),
+    ],
+)
+def test_what_is_not_known_is_not_guessed(buffer: TransformBuffer, target: str, source: str, stamp_s: float, words: str) -> None:
+    buffer.put("other_root", "elsewhere", 0, (0, 0, 0), LEVEL, is_static=True)
+    with pytest.raises(TransformError, match=words):
+        buffer.lookup(target, source, int(stamp_s * NS))
+
+
+def test_a_circle_of_frames_ends(buffer: TransformBuffer) -> None:
+    buffer.put("a", "b", 0, (0, 0, 0), LEVEL, is_static=True)
+    buffer.put("b", "a", 0, (0, 0, 0), LEVEL, is_static=True)
+    with pytest.raises(TransformError, match="not connected"):
+        buffer.lookup("odom", "a", NS)
+
+
+def test_a_transform_on_its_way_is_waited_for(buffer: TransformBuffer) -> None:
+    found: list[np.ndarray] = []
+    looking = threading.Thread(target=lambda: found.append(buffer.lookup("odom", "base_link", 7 * NS // 2, timeout_s=30.0)))
+    looking.start()
+    time.sleep(0.05)
+    assert found == []
+    buffer.put("odom", "base_link", 4 * NS, (4.0, 0.0, 0.0), yaw(270))
+    looking.join(timeout=30)
+    np.testing.assert_allclose(found[0][:3, 3], (3.5, 0, 0), atol=1e-9)
+
+
+def test_what_nobody_publishes_is_not_waited_for(buffer: TransformBuffer) -> None:
+    """A minute of waiting would show: the test would end much later than the others."""
+    for target, stamp_s in (("map", 2.0), ("odom", 0.5)):
+        with pytest.raises(TransformError) as error:
+            buffer.lookup(target, "camera", int(stamp_s * NS), timeout_s=60.0)
+        assert not error.value.is_late
+
+
+def test_time_that_goes_back_clears_what_moves(buffer: TransformBuffer) -> None:
+    buffer.put("odom", "base_link", NS, (50.0, 0.0, 0.0), LEVEL)
+    np.testing.assert_allclose(buffer.lookup("odom", "base_link", NS)[:3, 3], (50, 0, 0))
+    with pytest.raises(TransformError, match="ends 1.000 s before"):
+        buffer.lookup("odom", "base_link", 2 * NS)
+    assert buffer.lookup("base_link", "camera", 2 * NS)[2, 3] == 0.5
+
+
+def test_a_message_that_was_overtaken_takes_its_place(buffer: TransformBuffer) -> None:
+    buffer.put("odom", "base_link", 5 * NS // 2, (9.0, 0.0, 0.0), LEVEL)
+    assert buffer.lookup("odom", "base_link", 5 * NS // 2)[0, 3] == 9.0
+    assert buffer.lookup("odom", "base_link", 3 * NS)[0, 3] == 3.0
+
+
+def test_history_is_bounded(buffer: TransformBuffer) -> None:
+    for step in range(3000):
+        buffer.put("odom", "base_link", 4 * NS + step * NS // 100, (0.0, 0.0, 0.0), LEVEL)
+    assert len(buffer._links["base_link"].stamps_ns) < 1200
+    with pytest.raises(TransformError, match="begins"):
+        buffer.lookup("odom", "base_link", 4 * NS)
+
+
+def test_a_frame_may_get_another_parent(buffer: TransformBuffer) -> None:
+    buffer.put("map", "base_link", 9 * NS, (7.0, 0.0, 0.0), LEVEL)
+    assert buffer.lookup("map", "base_link", 9 * NS)[0, 3] == 7.0
+
+
+@pytest.mark.parametrize(
+    ("parent", "child", "translation", "rotation", "words"),
+    [
+        ("odom", "odom", (0, 0, 0), LEVEL, "expected two frames"),
+        ("", "camera", (0, 0, 0), LEVEL, "expected two frames"),
+        ("odom", "camera", (0, math.nan, 0), LEVEL, "expected finite numbers"),
+        ("odom", "camera", (0, 0, 0), (0, 0, 0, 0), "quaternion of length 0.000"),
+        ("odom", "camera", (0, 0, 0), (0, 0, 0, math.nan), "quaternion of length nan"),
+    ],
+)
+def test_what_is_no_transform_is_refused(parent: str, child: str, translation: tuple, rotation: tuple, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        TransformBuffer().put(parent, child, 0, translation, rotation)
