@@ -61,7 +61,7 @@ def _window_of_boxes(label: BoxLabels, left: int, top: int, sx: float, sy: float
     sides = clipped[:, 2:] - clipped[:, :2]
     whole = (boxes[:, 2:] - boxes[:, :2]).prod(1)
     kept = (sides.min(1, initial=np.inf) >= SMALLEST_BOX_SIDE_PX) & (sides.prod(1) >= SMALLEST_VISIBLE_SHARE * whole)
-    return BoxLabels(clipped[kept], label.class_ids[kept])
+    return BoxLabels(clipped[kept], label.class_ids[kept], label.labelled)
 
 
 def mirrored(sample: Sample) -> Sample:
@@ -72,7 +72,7 @@ def mirrored(sample: Sample) -> Sample:
         if kind == "detection":
             boxes = label.boxes_xyxy.copy()
             boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
-            labels[kind] = BoxLabels(boxes, label.class_ids)
+            labels[kind] = BoxLabels(boxes, label.class_ids, label.labelled)
         else:
             labels[kind] = np.ascontiguousarray(label[:, ::-1])
     camera = replace(sample.intrinsics, cx=width - 1 - sample.intrinsics.cx)

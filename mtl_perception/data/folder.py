@@ -1,109 +1,152 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads a folder of labelled images: images/, semantic/, depth/, annotations.json, dataset.json."""
+"""Reads a folder of labelled images, format 2 (docs/data.md)."""
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
+import copy
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from mtl_perception.data.boxes import BoxTable
+from mtl_perception.data.format import DataError, ImageEntry, MaskedAnnotations, parse
+from mtl_perception.data.index import Index, find_problems, read_index, stem
+from mtl_perception.data.masks import decode_mask
+from mtl_perception.data.pixels import read_millimetres, read_rgb, read_semantic
 from mtl_perception.data.sample import BoxLabels, Sample
+from mtl_perception.data.split import split_groups
 from mtl_perception.geometry import Intrinsics
+from mtl_perception.scene import UNLABELLED
 
-
-class DataError(ValueError):
-    """A data set that can't be used; the message names the file, what was expected and what to do."""
+__all__ = ["DataError", "ImageFolder"]
 
 
 class ImageFolder:
-    """A data set on disk, read one sample at a time.
-
-    Boxes follow COCO's annotations.json; ``semantic/STEM.png`` holds 8-bit class ids (255 unlabelled) and
-    ``depth/STEM.png`` 16-bit millimetres (0 unknown).
+    """A data set on disk, read one sample at a time; or a part of one, or one in other labels.
 
     Attributes:
+        root: the folder.
         segmentation_labels, detection_labels: class names in the order of the ids in samples.
+        entries: of annotations.json, one for each sample, in the order of the file names.
 
     Raises:
-        DataError: the folder or one of its index files is missing or can't be understood.
+        DataError: an index file is missing or can't be understood, or they contradict each other.
     """
 
     def __init__(self, root: Path | str) -> None:
         self.root = Path(root)
-        description = _read_json(self.root / "dataset.json")
-        index = _read_json(self.root / "annotations.json")
-        self.segmentation_labels: list[str] = description["segmentation_labels"]
-        self.detection_labels: list[str] = description["detection_labels"]
-        self.images: list[dict[str, Any]] = sorted(index["images"], key=lambda image: image["file_name"])
-        if not self.images:
-            raise DataError(f"{self.root / 'annotations.json'} lists no image; render or convert some first")
-        names = {category["id"]: category["name"] for category in index["categories"]}
-        position = {name: i for i, name in enumerate(self.detection_labels)}
-        unknown = sorted(set(names.values()) - set(position))
-        if unknown:
-            raise DataError(
-                f"{self.root / 'annotations.json'}: categories {', '.join(unknown)} are not among the detection_labels of "
-                f"dataset.json ({', '.join(self.detection_labels)})"
-            )
-        self._boxes: dict[int, list[tuple[list[float], int]]] = defaultdict(list)
-        for annotation in index["annotations"]:
-            class_id = position[names[annotation["category_id"]]]
-            self._boxes[annotation["image_id"]].append((annotation["bbox"], class_id))
+        index = read_index(self.root)
+        _raise_first_problems(index)
+        self.segmentation_labels: list[str] = list(index.description.segmentation_labels)
+        self.detection_labels: list[str] = list(index.description.detection_labels)
+        self.entries: list[ImageEntry] = sorted(index.images, key=lambda image: image.file_name)
+        self._own_classes = len(self.segmentation_labels)
+        self._cameras = index.cameras
+        self._boxes = BoxTable(index)
+        self._segmentation_ids: np.ndarray | None = None  # (256,) own id → id in samples; None: the same
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.entries)
 
     def __getitem__(self, i: int) -> Sample:
         """Sample ``i``, with the labels that its entry in annotations.json lists under ``tasks``.
 
         Raises:
-            DataError: a file of this sample is missing, unreadable or of another size than the image.
+            DataError: a file of this sample is missing, unreadable, of another size than the image, or holds ids or
+                depth that can't be.
         """
-        entry = self.images[i]
-        path = self.root / "images" / entry["file_name"]
-        image = cv2.cvtColor(_read_image(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-        height, width = image.shape[:2]
+        entry = self.entries[i]
+        path = self.root / "images" / entry.file_name
+        size = entry.width, entry.height
         labels: dict[str, Any] = {}
-        if "detection" in entry["tasks"]:
-            found = self._boxes[entry["id"]]
-            xywh = np.array([box for box, _ in found], np.float32).reshape(-1, 4)
-            boxes = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], 1)
-            labels["detection"] = BoxLabels(boxes, np.array([class_id for _, class_id in found], np.int64))
-        if "segmentation" in entry["tasks"]:
-            labels["segmentation"] = self._read_map("semantic", path, image.shape[:2], np.uint8)
-        if "depth" in entry["tasks"]:
-            millimetres = self._read_map("depth", path, image.shape[:2], np.uint16)
-            labels["depth"] = millimetres.astype(np.float32) / 1000
-        camera = entry["camera"]
-        intrinsics = Intrinsics(width, height, camera["fx"], camera["fy"], camera["cx"], camera["cy"])
-        return Sample(str(path), image, intrinsics, labels)
+        if "detection" in entry.tasks:
+            boxes = self._boxes.of_image(entry)
+            if boxes.labelled is None or boxes.labelled.any():
+                labels["detection"] = boxes
+        if "segmentation" in entry.tasks:
+            mask = read_semantic(self.root / "semantic" / stem(entry), *size, self._own_classes)
+            labels["segmentation"] = mask if self._segmentation_ids is None else cv2.LUT(mask, self._segmentation_ids)
+        if "depth" in entry.tasks:
+            millimetres = read_millimetres(self.root / "depth" / stem(entry), *size)
+            labels["depth"] = millimetres * np.float32(1e-3)
+        return Sample(str(path), read_rgb(path, *size), self.intrinsics(i), labels)
 
-    def _read_map(self, folder: str, image_path: Path, shape: tuple[int, int], dtype: type) -> np.ndarray:
-        path = self.root / folder / f"{image_path.stem}.png"
-        values = _read_image(path, cv2.IMREAD_UNCHANGED)
-        if values.shape != shape or values.dtype != dtype:
-            raise DataError(
-                f"{path} holds {values.dtype} values of shape {values.shape}, expected {np.dtype(dtype)} of the image's "
-                f"shape {shape}"
-            )
-        return values
+    def intrinsics(self, i: int) -> Intrinsics:
+        """Of sample ``i``. For a camera that is not calibrated a focal length of the image's width is assumed; such an
+        image has no depth, and nothing else asks for the focal length."""
+        entry = self.entries[i]
+        if entry.camera is None:
+            width, height = entry.width, entry.height
+            return Intrinsics(width, height, width, width, (width - 1) / 2, (height - 1) / 2)
+        camera = self._cameras[entry.camera]
+        return Intrinsics(camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy)
+
+    def instance_masks(self, i: int) -> np.ndarray:
+        """(N, H, W) bool, the visible pixels of the N boxes of sample ``i``, all False where a box has no mask.
+
+        The first call reads the masks of the whole folder, which are most of annotations.json.
+
+        Raises:
+            ImportError: faster-coco-eval is not installed.
+            DataError: the masks can't be understood.
+        """
+        entry = self.entries[i]
+        if self._masks is None:
+            found = parse(self.root / "annotations.json", MaskedAnnotations).annotations
+            self._masks = {annotation.id: annotation.segmentation for annotation in found}
+        masks = np.zeros((len(self._boxes.annotation_ids(entry)), entry.height, entry.width), bool)
+        for mask, id_ in zip(masks, self._boxes.annotation_ids(entry)):
+            try:
+                mask[:] = decode_mask(self._masks.get(id_), entry.height, entry.width)
+            except ValueError as error:
+                raise DataError(f"{self.root}: {entry.file_name}: annotation {id_}: {error}", "mask") from error
+        return masks
+
+    _masks: dict[int, Any] | None = None
+
+    def subset(self, indices: Sequence[int] | np.ndarray) -> ImageFolder:
+        """The samples ``indices``, in that order, as a folder that shares this one's index."""
+        part = copy.copy(self)
+        part.entries = [self.entries[int(i)] for i in indices]
+        return part
+
+    def split(self, share: float, seed: int = 0) -> tuple[ImageFolder, ImageFolder]:
+        """The rest, and the samples of about ``share`` of the groups; no group is in both.
+
+        A group's side depends on its name and ``seed`` alone, so it stays when the folder grows, and what a smaller
+        share holds a larger one holds too.
+
+        Raises:
+            DataError: there is one group only, so no honest split.
+        """
+        chosen = split_groups([entry.group for entry in self.entries], share, seed, str(self.root))
+        sides = [[i for i, entry in enumerate(self.entries) if (entry.group in chosen) == side] for side in (False, True)]
+        return self.subset(sides[0]), self.subset(sides[1])
+
+    def with_labels(self, segmentation_labels: Sequence[str], detection_labels: Sequence[str]) -> ImageFolder:
+        """The same samples with the ids of other label lists, matched by name.
+
+        Pixels of a class that is not asked for become unlabelled (255) and its boxes go; a class that this folder does not
+        know is unlabelled in each of its images (``BoxLabels.labelled``).
+        """
+        renamed = copy.copy(self)
+        renamed.segmentation_labels, renamed.detection_labels = list(segmentation_labels), list(detection_labels)
+        own = np.arange(256) if self._segmentation_ids is None else self._segmentation_ids
+        table = np.full(256, UNLABELLED, np.uint8)
+        for i, name in enumerate(self.segmentation_labels):
+            if name in renamed.segmentation_labels:
+                table[i] = renamed.segmentation_labels.index(name)
+        renamed._segmentation_ids = table[own]
+        renamed._boxes = self._boxes.with_labels(self.detection_labels, renamed.detection_labels)
+        return renamed
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path} does not exist; a data set is a folder that 'mtl-perception render' writes") from None
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path} is not valid JSON: {error}") from error
-
-
-def _read_image(path: Path, flags: int) -> np.ndarray:
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise DataError(f"{path} is {'not readable as an image' if path.exists() else 'missing'}")
-    return image
+def _raise_first_problems(index: Index) -> None:
+    problems = [problem for problem in find_problems(index) if problem.is_error]
+    if problems:
+        first = "; ".join(problem.text for problem in problems[:3])
+        rest = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise DataError(f"{index.root}: {first}{rest} ('mtl-perception check {index.root}' lists all)", problems[0].kind)

@@ -26,15 +26,26 @@ def encode_mask(mask: np.ndarray) -> RunLengths:
     return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
 
 
-def decode_masks(encoded: list[RunLengths], height: int, width: int) -> np.ndarray:
-    """N run lengths → (N, H, W) bool.
+def decode_mask(encoded: RunLengths | list[list[float]] | None, height: int, width: int) -> np.ndarray:
+    """Run lengths, or COCO's polygons (x, y, x, y …, pixels), → (height, width) bool; None → no pixel.
 
     Raises:
         ImportError: faster-coco-eval is not installed.
+        ValueError: the run lengths are damaged, or of another size.
     """
     if not encoded:
-        return np.zeros((0, height, width), bool)
-    return np.ascontiguousarray(_coco_masks().decode(encoded).transpose(2, 0, 1)).astype(bool)
+        return np.zeros((height, width), bool)
+    coco = _coco_masks()
+    try:
+        if isinstance(encoded, list):
+            encoded = coco.merge(coco.frPyObjects(encoded, height, width))
+        elif isinstance(encoded["counts"], list):
+            encoded = coco.frPyObjects(encoded, height, width)
+        if list(encoded["size"]) != [height, width]:
+            raise ValueError(f"its mask is of size {encoded['size']}, expected the image's [{height}, {width}]")
+        return coco.decode(encoded).astype(bool)
+    except (RuntimeError, TypeError, KeyError) as error:
+        raise ValueError(f"its mask is damaged: {error}") from error
 
 
 def _coco_masks() -> ModuleType:

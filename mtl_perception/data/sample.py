@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtl_perception.geometry import Intrinsics
+from mtl_perception.scene import Boxes3D
 
 
 class BoxLabels(NamedTuple):
@@ -17,10 +18,16 @@ class BoxLabels(NamedTuple):
     Attributes:
         boxes_xyxy: (N, 4) float32, pixels, right and bottom edges exclusive.
         class_ids: (N,) int64.
+        labelled: (C,) bool, the classes whose every thing has a box; None: all of them. Of the other classes nothing is
+            known: there is no box of them, and a detection of one is neither right nor wrong.
+        boxes_3d: where the things are, in the camera's optical frame; None where no annotation says it. Nothing is trained
+            on it, so augmented samples do without.
     """
 
     boxes_xyxy: np.ndarray
     class_ids: np.ndarray
+    labelled: np.ndarray | None = None
+    boxes_3d: Boxes3D | None = None
 
 
 @dataclass(frozen=True)

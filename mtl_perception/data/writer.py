@@ -17,11 +17,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mtl_perception.data.files import write_file, write_json
+from mtl_perception.data.format import FORMAT_VERSION
 from mtl_perception.data.masks import encode_mask
+from mtl_perception.files import write_atomically, write_json
 from mtl_perception.geometry import Intrinsics
-
-FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -33,20 +32,22 @@ class Instance:
         box_xyxy: (4,) pixels, right and bottom edges exclusive.
         mask: (H, W) bool, its visible pixels; None where only the box is known.
         is_crowd: a group of things that nobody told apart.
+        box_3d: ``center_m`` (3), ``size_m`` (3) and ``quaternion_xyzw`` (4) in the camera's optical frame, where known.
     """
 
     label: str
     box_xyxy: Sequence[float]
     mask: np.ndarray | None = None
     is_crowd: bool = False
+    box_3d: Mapping[str, Sequence[float]] | None = None
 
     @classmethod
-    def of_mask(cls, label: str, mask: np.ndarray) -> Instance:
+    def of_mask(cls, label: str, mask: np.ndarray, box_3d: Mapping[str, Sequence[float]] | None = None) -> Instance:
         """An instance with the tight box of ``mask``, (H, W) bool with at least one pixel."""
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         if not len(rows):
             raise ValueError(f"the mask of an instance of '{label}' is empty, expected at least one pixel")
-        return cls(label, (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1), mask)
+        return cls(label, (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1), mask, box_3d=box_3d)
 
 
 @dataclass(frozen=True)
@@ -178,9 +179,11 @@ def to_millimetres(depth_m: np.ndarray) -> np.ndarray:
 def _annotation(instance: Instance) -> dict[str, Any]:
     x1, y1, x2, y2 = (float(value) for value in instance.box_xyxy)
     bbox = [int(v) if v.is_integer() else round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)]
-    annotation = {"label": instance.label, "bbox": bbox, "area": bbox[2] * bbox[3], "iscrowd": int(instance.is_crowd)}
+    annotation: dict[str, Any] = {"label": instance.label, "bbox": bbox, "area": bbox[2] * bbox[3], "iscrowd": int(instance.is_crowd)}
     if instance.mask is not None:
         annotation |= {"area": int(np.count_nonzero(instance.mask)), "segmentation": encode_mask(instance.mask)}
+    if instance.box_3d is not None:
+        annotation["box_3d"] = {key: [round(float(value), 5) for value in values] for key, values in instance.box_3d.items()}
     return annotation
 
 
@@ -190,8 +193,7 @@ def _camera_id(camera: Mapping[str, float]) -> str:
 
 
 def _write_image(path: Path, image: np.ndarray, options: list[int]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     encoded, content = cv2.imencode(path.suffix, image, options)
     if not encoded:
         raise ValueError(f"{path}: could not encode {image.dtype} of shape {image.shape}")
-    write_file(path, content.tobytes())
+    write_atomically(path, content.tobytes(), durable=False)

@@ -26,7 +26,7 @@ def test_reads_every_label_as_documented(root: Path) -> None:
     assert len(folder) == 3
     assert folder.segmentation_labels == SEGMENTATION_LABELS
     sample = folder[1]
-    boxes, ids = sample.labels["detection"]
+    boxes, ids = sample.labels["detection"][:2]
     assert sample.image.shape == (96, 128, 3)
     assert sample.labels["depth"].dtype == np.float32
     assert 1.0 <= sample.labels["depth"].min()
@@ -58,7 +58,7 @@ def test_problems_name_the_file(root: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"images/0001.jpg is not readable"):
         folder[1]
     cv2.imwrite(str(root / "semantic" / "0002.png"), np.zeros((10, 10), np.uint8))
-    with pytest.raises(DataError, match=r"semantic/0002.png holds uint8 values of shape \(10, 10\).*\(96, 128\)"):
+    with pytest.raises(DataError, match=r"semantic/0002.png is of 10x10, its image of 128x96"):
         folder[2]
 
 

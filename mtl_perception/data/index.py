@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The index of a data folder: three JSON files, and whether they agree with each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from mtl_perception.data.format import (
+    TASKS,
+    Annotation,
+    Annotations,
+    Camera,
+    Cameras,
+    Description,
+    ImageEntry,
+    MaskedAnnotations,
+    Problem,
+    parse,
+    parse_description,
+)
+
+ROUNDING_PX = 1.0
+"""How far a box may reach beyond the image: annotation tools round. It is clipped when it is read."""
+
+
+@dataclass(frozen=True)
+class Index:
+    """What dataset.json, cameras.json and annotations.json say."""
+
+    root: Path
+    description: Description
+    cameras: dict[str, Camera]
+    images: list[ImageEntry]
+    annotations: list[Annotation]
+    categories: dict[int, str]
+
+    @property
+    def annotations_file(self) -> Path:
+        return self.root / "annotations.json"
+
+
+def read_index(root: Path, masks: bool = False) -> Index:
+    """The index of the data folder ``root``, not yet checked; ``masks``: with the instances' masks.
+
+    Raises:
+        DataError: one of the files is missing or can't be understood.
+    """
+    description = parse_description(root / "dataset.json")
+    cameras = parse(root / "cameras.json", Cameras)
+    content = parse(root / "annotations.json", MaskedAnnotations if masks else Annotations)
+    categories = {category.id: category.name for category in content.categories}
+    return Index(root, description, cameras.cameras, content.images, content.annotations, categories)
+
+
+def stem(entry: ImageEntry) -> PurePosixPath:
+    """Where its labels are, below semantic/ and depth/."""
+    return PurePosixPath(entry.file_name).with_suffix(".png")
+
+
+def find_problems(index: Index) -> Iterator[Problem]:
+    """Everything that does not fit together; nothing of the images themselves is read."""
+    if not index.images:
+        yield Problem("empty", f"{index.annotations_file} lists no image; render or convert some first")
+    unknown = sorted(set(index.categories.values()) - set(index.description.detection_labels))
+    if unknown:
+        known = ", ".join(index.description.detection_labels)
+        text = f"categories {', '.join(unknown)} are not among the detection_labels of dataset.json ({known})"
+        yield Problem("unknown class", f"{index.annotations_file}: {text}")
+    for what, labels in (("detection", index.description.detection_labels), ("segmentation", index.description.segmentation_labels)):
+        for name in _repeated(labels):
+            yield Problem("duplicate", f"{index.root / 'dataset.json'}: {what}_labels holds '{name}' twice")
+    yield from _duplicates(index)
+    for image in index.images:
+        yield from (Problem(kind, f"{image.file_name}: {text}") for kind, text in _image_problems(index, image))
+    yield from _annotation_problems(index)
+
+
+def _repeated(values: list) -> list:
+    return [value for value, count in Counter(values).items() if count > 1]
+
+
+def _duplicates(index: Index) -> Iterator[Problem]:
+    file = index.annotations_file
+    for id_ in _repeated([image.id for image in index.images]):
+        yield Problem("duplicate", f"{file}: several images have the id {id_}, so whose boxes are they?")
+    for id_ in _repeated([annotation.id for annotation in index.annotations]):
+        yield Problem("duplicate", f"{file}: several annotations have the id {id_}")
+    for name in _repeated([stem(image) for image in index.images]):
+        yield Problem("duplicate", f"{file}: several images would share the label files {name}; rename all but one")
+
+
+def _image_problems(index: Index, image: ImageEntry) -> Iterator[tuple[str, str]]:
+    path = PurePosixPath(image.file_name)
+    if path.is_absolute() or ".." in path.parts:
+        yield "index", f"file_name leaves the folder; expected a path below {index.root / 'images'}"
+    if not image.tasks:
+        yield "no labels", "tasks is empty: it has no label; remove its entry, or list what it is labelled for"
+    for task in image.tasks:
+        if task not in TASKS:
+            yield "index", f"tasks lists '{task}', expected some of {', '.join(TASKS)}"
+    if image.camera is None:
+        if "depth" in image.tasks:
+            yield "camera", "it is labelled for depth and has no camera: metres can't be learned from an unknown lens"
+    elif image.camera not in index.cameras:
+        yield "camera", f"its camera '{image.camera}' is not in cameras.json"
+    else:
+        camera = index.cameras[image.camera]
+        if (camera.width, camera.height) != (image.width, image.height):
+            sizes = f"camera '{image.camera}' is of {camera.width}x{camera.height}, the image of {image.width}x{image.height}"
+            yield "camera", f"{sizes}; a resized image needs intrinsics scaled alike"
+    if image.detection_labels is not None:
+        unknown = sorted(set(image.detection_labels) - set(index.description.detection_labels))
+        if unknown:
+            yield "unknown class", f"detection_labels lists {', '.join(unknown)}, which dataset.json does not"
+        if not image.detection_labels and "detection" in image.tasks:
+            yield "no labels", "detection_labels is empty; remove 'detection' from its tasks instead"
+
+
+def _annotation_problems(index: Index) -> Iterator[Problem]:
+    images = {image.id: image for image in index.images}
+    # Most boxes are right; look closer at those only that may not be.
+    xywh = np.array([annotation.bbox for annotation in index.annotations], np.float64).reshape(-1, 4)
+    sizes = {image.id: (image.width, image.height) for image in index.images}
+    limits = np.array([sizes.get(annotation.image_id, (0, 0)) for annotation in index.annotations], np.float64).reshape(-1, 2)
+    outside = (xywh[:, :2] < -ROUNDING_PX).any(1) | (xywh[:, :2] + xywh[:, 2:] > limits + ROUNDING_PX).any(1)
+    visible = np.minimum(xywh[:, :2] + xywh[:, 2:], limits) - np.maximum(xywh[:, :2], 0)
+    empty = (xywh[:, 2:] <= 0).any(1) | (visible <= 0).any(1)
+    for i, annotation in enumerate(index.annotations):
+        image = images.get(annotation.image_id)
+        if image is None:
+            text = f"annotation {annotation.id} is of image {annotation.image_id}, which is not listed"
+            yield Problem("index", f"{index.annotations_file}: {text}")
+            continue
+        where = f"{image.file_name}: annotation {annotation.id}"
+        name = index.categories.get(annotation.category_id)
+        if name is None:
+            yield Problem("unknown class", f"{where} is of category {annotation.category_id}, which is not listed")
+        elif image.detection_labels is not None and name not in image.detection_labels:
+            yield Problem("unused", f"{where} is a {name}, which the image's detection_labels leaves out", is_error=False)
+        if "detection" not in image.tasks:
+            yield Problem("unused", f"{where} is a box, but the image's tasks do not list 'detection'", is_error=False)
+        box = list(annotation.bbox)
+        if outside[i]:
+            yield Problem("box", f"{where}: box {box} (x, y, width, height) reaches beyond the image of {image.width}x{image.height}")
+        elif empty[i]:
+            yield Problem("box", f"{where}: box {box} (x, y, width, height) is empty")
