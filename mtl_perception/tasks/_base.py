@@ -24,11 +24,16 @@ class LossTerm(NamedTuple):
     """A loss as a sum and what it is divided by.
 
     Kept apart so that under partial labels and several processes both can be summed before they are divided.
+
+    Attributes:
+        balanced: whether methods that weigh tasks by their loss look at this term; not at a likelihood, which may be
+            negative. It is trained either way.
     """
 
     total: Tensor
     count: Tensor
     weight: float = 1.0
+    balanced: bool = True
 
 
 class DecodeOptions(NamedTuple):

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every balancing method is told and what it answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The tasks of a run and what they train.
+
+    Attributes:
+        factors: by task, what its loss is multiplied by before any method sees it; > 0.
+        shared: parameters that more than one task trains.
+        own: by task, the parameters that it alone trains.
+        seed: of methods that draw; the same on every process.
+        reduce: sums tensors over all processes, in place; None for one process.
+    """
+
+    factors: Mapping[str, float]
+    shared: Sequence[nn.Parameter]
+    own: Mapping[str, Sequence[nn.Parameter]]
+    seed: int = 0
+    reduce: Callable[[list[Tensor]], None] | None = None
+
+
+class Settings(BaseModel):
+    """The section ``balancing`` of a training configuration: the method's name and its settings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: str
+    needs_tasks: ClassVar[int] = 2
+    """Fewer tasks than this leave nothing to balance."""
+    needs_shared: ClassVar[bool] = False
+    """Whether it works on the gradients of shared parameters."""
+
+    def check(self, tasks: Collection[str]) -> None:
+        """Raises:
+        ValueError: this method can't balance these tasks.
+        """
+        if len(tasks) < self.needs_tasks:
+            raise ValueError(
+                f"balancing method '{self.method}' needs at least {self.needs_tasks} tasks, got {len(tasks)} "
+                f"({', '.join(tasks)}); choose 'fixed' or train more tasks"
+            )
+
+    def build(self, problem: Problem) -> Balancer:
+        """The method at the start of a run."""
+        raise NotImplementedError
+
+
+class Balancer(ABC):
+    """Turns the losses of several tasks into one gradient.
+
+    A task that a batch has no label for is missing from ``losses``: it gets no gradient, what was learned about it
+    stays as it is, and the other tasks are treated as if it did not exist.
+
+    Attributes:
+        wants_losses_after_step: ``after_step`` must be called with the batch's losses once the optimiser has stepped.
+        wants_validation: ``see_validation`` must be called with the losses of a held-out batch before each step.
+    """
+
+    wants_losses_after_step: ClassVar[bool] = False
+    wants_validation: ClassVar[bool] = False
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._step = 0
+        self._values: dict[str, Tensor] = {}
+
+    def backward(
+        self,
+        losses: Mapping[str, Tensor],
+        values: Mapping[str, Tensor] | None = None,
+        shares: Mapping[str, float] | None = None,
+        scale: Callable[[Tensor], Tensor] | None = None,
+        last: bool = True,
+        regulariser: Tensor | None = None,
+    ) -> dict[str, float]:
+        """Add this batch's gradient to ``.grad`` of every parameter that one of its tasks trains.
+
+        With several processes each passes its part of the global loss (its sum over the global count), all for the
+        same tasks; after the last batch of a step ``.grad`` is the same everywhere, the sum of the parts.
+
+        Args:
+            losses: by task, a scalar with its graph.
+            values: by task, the non-negative scalar that methods look at which weigh tasks by their loss; the losses
+                themselves if None. It differs where a loss contains a likelihood, which may be negative.
+            shares: under gradient accumulation by task what its loss is multiplied by: one over the number of the
+                step's batches that have the task. None: all of the step.
+            scale: a ``GradScaler``'s ``scale``.
+            last: False for a batch after which more batches of the same step follow.
+            regulariser: added to the loss as it is, once a step.
+
+        Returns:
+            By task, its weight in the gradient of the shared parameters; for the log.
+        """
+        unknown = sorted(set(losses) - set(self.problem.factors))
+        if unknown:
+            raise ValueError(f"losses of tasks {', '.join(unknown)}, which are not among {', '.join(self.problem.factors)}")
+        if losses:
+            factors = self.problem.factors
+            part = {task: 1.0 if shares is None else shares[task] for task in losses}
+            weighed = {task: factors[task] * loss for task, loss in losses.items()}
+            looked_at = losses if values is None else values
+            seen = self._over_processes({task: factors[task] * looked_at[task].detach() for task in losses})
+            for task, value in seen.items():
+                self._values[task] = self._values.get(task, 0.0) + part[task] * value
+            self._accumulate(weighed, seen, part, scale)
+        weights: dict[str, float] = {}
+        if last:
+            if self._values:
+                weights = self._finish(self._values, scale)
+            self._values = {}
+            self._step += 1
+        if regulariser is not None and last:
+            # After the sum over processes, or it would be counted once for each of them.
+            (regulariser if scale is None else scale(regulariser)).backward()
+        return weights
+
+    @abstractmethod
+    def _accumulate(
+        self,
+        losses: dict[str, Tensor],
+        values: dict[str, Tensor],
+        shares: dict[str, float],
+        scale: Callable[[Tensor], Tensor] | None,
+    ) -> None:
+        """One batch of a step. ``values`` are those of all processes together."""
+
+    @abstractmethod
+    def _finish(self, values: dict[str, Tensor], scale: Callable[[Tensor], Tensor] | None) -> dict[str, float]:
+        """After a step's last batch: leave the final gradient in ``.grad``, learn from the step's mean ``values``, and
+        return the weights that were used."""
+
+    def after_step(self, losses: Mapping[str, Tensor]) -> None:
+        """The same batch's losses (or ``values``) with the parameters that the optimiser has just made."""
+
+    def see_validation(self, losses: Mapping[str, Tensor]) -> None:
+        """Losses of a held-out batch, with their graphs, at the parameters of the step that follows."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs: tensors, numbers, strings and containers of them."""
+        return {"step": self._step}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where ``state`` was taken."""
+        self._step = int(state["step"])
+
+    def _over_processes(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        if self.problem.reduce is None:
+            return values
+        stacked = torch.stack(list(values.values()))
+        self.problem.reduce([stacked])
+        return dict(zip(values, stacked.unbind(), strict=True))
+
+    def _reduce_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Sum ``.grad`` over the processes. One that no process has a gradient for stays None, so that momentum and
+        weight decay leave it alone."""
+        if self.problem.reduce is None or not parameters:
+            return
+        reached = torch.tensor([float(p.grad is not None) for p in parameters], device=parameters[0].device)
+        self.problem.reduce([reached])
+        gradients = []
+        for parameter, anywhere in zip(parameters, reached.tolist(), strict=True):
+            if anywhere:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+                gradients.append(parameter.grad)
+        self.problem.reduce(gradients)

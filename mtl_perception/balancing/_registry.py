@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The balancing methods this package knows, and how a configuration names one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Union
+
+from pydantic import BeforeValidator, Field
+from torch import Tensor, nn
+
+from mtl_perception.balancing import torchjd_methods as torchjd
+from mtl_perception.balancing._base import Balancer, Problem, Settings
+from mtl_perception.balancing.auto_lambda import AutoLambda
+from mtl_perception.balancing.dwa import Dwa
+from mtl_perception.balancing.famo import Famo
+from mtl_perception.balancing.fixed import Fixed
+from mtl_perception.balancing.geometric import Geometric, Stch
+from mtl_perception.balancing.gradnorm import GradNorm
+from mtl_perception.balancing.rlw import Rlw
+from mtl_perception.balancing.uncertainty import ImtlL, Uncertainty
+
+_CLASSES: tuple[type[Settings], ...] = (
+    *(Fixed, Uncertainty, ImtlL, Dwa, Rlw, Geometric, Stch, Famo, GradNorm, AutoLambda),
+    *(torchjd.Mgda, torchjd.PcGrad, torchjd.CaGrad, torchjd.NashMtl, torchjd.ImtlG, torchjd.AlignedMtl, torchjd.UpGrad),
+    *(torchjd.DualProj, torchjd.GradDrop, torchjd.GradVac, torchjd.ConFig, torchjd.FairGrad, torchjd.ExcessMtl, torchjd.Pcd),
+    *(torchjd.Krum, torchjd.TrimmedMean, torchjd.Mean, torchjd.Sum, torchjd.Random, torchjd.CrMogm),
+)
+
+METHODS: dict[str, type[Settings]] = {settings.model_fields["method"].default: settings for settings in _CLASSES}
+"""Settings of each method, by its name in a configuration."""
+
+
+def _from_name(value: Any) -> Any:
+    """``balancing: mgda`` is short for ``balancing: {method: mgda}``."""
+    content = {"method": value} if isinstance(value, str) else value
+    method = content.get("method") if isinstance(content, dict) else getattr(content, "method", None)
+    if method not in METHODS:
+        raise ValueError(f"balancing method {method!r} is not known; expected one of: {', '.join(METHODS)}")
+    return content
+
+
+Balancing = Annotated[Union[_CLASSES], Field(discriminator="method"), BeforeValidator(_from_name)]
+"""Type of a configuration's section ``balancing``: a method's name, or a mapping with ``method`` and its settings."""
+
+
+def build_balancer(
+    settings: Settings,
+    factors: Mapping[str, float],
+    shared: Sequence[nn.Parameter],
+    own: Mapping[str, Sequence[nn.Parameter]],
+    seed: int = 0,
+    reduce: Callable[[list[Tensor]], None] | None = None,
+) -> Balancer:
+    """A method at the start of a run; what the arguments mean stands at ``Problem``.
+
+    Raises:
+        ValueError: the method can't balance these tasks, or a factor is not positive.
+    """
+    for task, factor in factors.items():
+        if not factor > 0:
+            raise ValueError(f"task '{task}' has weight {factor}, expected more than 0; leave the task out instead")
+    settings.check(factors)
+    if settings.needs_shared and not any(p.requires_grad for p in shared):
+        raise ValueError(
+            f"balancing method '{settings.method}' combines the gradients of shared parameters, and these tasks share none; "
+            "choose 'fixed' or another method that weighs losses, or another kind of sharing"
+        )
+    return settings.build(Problem(dict(factors), list(shared), {task: list(own[task]) for task in factors}, seed, reduce))
