@@ -8,7 +8,7 @@ import numpy as np
 from mtl_perception.simulation import furniture, materials
 from mtl_perception.simulation.lighting import add_lights
 from mtl_perception.simulation.plan import Opening, Room, Wall, area_of, four_walls
-from mtl_perception.simulation.room import hang_board, hang_picture, seat_around, seat_at
+from mtl_perception.simulation.living_room import hang_board, hang_picture, seat_around, seat_at
 from mtl_perception.simulation.shell import add_door, add_floor_and_ceiling, add_wall, add_window
 from mtl_perception.simulation.stocking import place
 from mtl_perception.simulation.world import Item, Spot
@@ -17,7 +17,10 @@ Rng = np.random.Generator
 
 
 def demo_room(seed: int) -> Room:
-    """A living room of 6.4 × 5.4 m: a dining table in the middle, shelves, a desk, sideboards, a door, two
+    """The arrangement of the recorded bag; generators that draw differently since then give it other small
+    things and materials when it is rendered again.
+
+    A living room of 6.4 × 5.4 m: a dining table in the middle, shelves, a desk, sideboards, a door, two
     windows."""
     rng = np.random.default_rng(seed)
     room = Room(half_x=3.2, half_y=2.7, height=2.6)

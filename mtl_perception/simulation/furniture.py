@@ -215,10 +215,11 @@ def shelf(rng: Rng) -> Item:
     return Item("shelf", parts, half_x, half_y, height, tuple(supports))
 
 
-def wall_board(rng: Rng) -> Item:
+def wall_board(rng: Rng, half_x: float | None = None) -> Item:
     """A single shelf board with brackets; its z = 0 is the height it hangs at."""
     wood, bracket = materials.furniture(rng), materials.metal(rng)
-    half_x, half_y, thick = rng.uniform(0.3, 0.6), rng.uniform(0.09, 0.13), rng.uniform(0.018, 0.04)
+    half_x = half_x or rng.uniform(0.3, 0.6)
+    half_y, thick = rng.uniform(0.09, 0.13), rng.uniform(0.018, 0.04)
     parts = [(box(2 * half_x, 2 * half_y, thick).moved(z=-thick), wood)]
     for side in (-1, 1):
         x = side * half_x * 0.7
@@ -246,12 +247,12 @@ def cabinet(rng: Rng) -> Item:
     parts.append((board(-half_x, half_x, -half_y, half_y - 0.02, plinth, height - 0.025), body))
     top = materials.table_top(rng) if not tall and rng.uniform() < 0.35 else body
     parts.append((board(-half_x - 0.01, half_x + 0.01, -half_y, half_y + 0.01, height - 0.025, height), top))
-    parts += _cabinet_front(rng, half_x, half_y, plinth, height - 0.025, tall, front, handle)
+    parts += cabinet_front(rng, half_x, half_y, plinth, height - 0.025, tall, front, handle)
     supports = (Support(0, 0, height, half_x, half_y, FREE),)
     return Item("cabinet", parts, half_x + 0.01, half_y + 0.03, height, supports)
 
 
-def _cabinet_front(
+def cabinet_front(
     rng: Rng,
     half_x: float,
     y: float,
@@ -260,8 +261,10 @@ def _cabinet_front(
     tall: bool,
     front: Material,
     handle: Material,
+    grip_m: float = 1.0,
 ) -> list[Part]:
-    """Doors side by side, or drawers, with knobs or bars; their faces lie at ``y``."""
+    """Doors side by side, or drawers, with knobs or bars; their faces lie at ``y``. The grips of ``tall``
+    doors are ``grip_m`` above the ground."""
     columns = max(1, round(2 * half_x / rng.uniform(0.35, 0.6)))
     rows = int(rng.integers(2, 5)) if not tall and rng.uniform() < 0.45 else 1
     knobs, panelled = rng.uniform() < 0.35, rng.uniform() < 0.35
@@ -279,7 +282,7 @@ def _cabinet_front(
                 grip_x, grip_z = x, (low + high) / 2 + 0.2 * (high - low)
             else:
                 grip_x = x + (half - 0.05) * (1 if column % 2 == 0 else -1)
-                grip_z = 1.0 if tall else high - min(0.14, 0.3 * (high - low))
+                grip_z = grip_m if tall else high - min(0.14, 0.3 * (high - low))
             if knobs:
                 grip = box(0.024, 0.03, 0.024).moved(grip_x, y + 0.018, grip_z)
             elif rows > 1:
@@ -354,6 +357,16 @@ def sofa(rng: Rng) -> Item:
         x = rng.uniform(-1, 1) * max(0, half_x - arm - 0.22)
         parts.append((box(0.42, 0.13, 0.38).rotated(rotation_x(0.3)).moved(x, -half_y + 0.3, seat), pillow))
     return Item(CLUTTER, parts, half_x, half_y, back)
+
+
+def bench(rng: Rng) -> Item:
+    """A bench to wait on; it has no class."""
+    half_x, half_y, height = rng.uniform(0.4, 0.8), rng.uniform(0.17, 0.23), rng.uniform(0.42, 0.47)
+    seat, legs = materials.furniture(rng), materials.metal(rng)
+    parts = [(box(2 * half_x, 2 * half_y, 0.04).moved(z=height - 0.04), seat)]
+    parts += _legs(half_x - 0.08, half_y - 0.03, height - 0.04, 0.04, False, legs)
+    supports = (Support(0, 0, height, half_x, half_y, FREE),) if rng.uniform() < 0.4 else ()
+    return Item(CLUTTER, parts, half_x, half_y, height, supports)
 
 
 def plant(rng: Rng, scale: float = 1.0) -> Item:

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mtl_perception.simulation import textures
+from mtl_perception.simulation.mood import DAY, Mood
 from mtl_perception.simulation.world import Material
 
 Rng = np.random.Generator
@@ -29,6 +32,52 @@ def floor(rng: Rng) -> Material:
     return _satin(rng, texture)
 
 
+def hall_floor(rng: Rng) -> Material:
+    """Concrete, bare or sealed."""
+    texture = textures.concrete(rng) if rng.uniform() < 0.85 else textures.stone(rng)
+    return Material(texture, roughness=rng.uniform(0.3, 0.9))
+
+
+def public_floor(rng: Rng) -> Material:
+    """Of corridors: tiles, stone, linoleum, carpet."""
+    texture = textures.one_of(rng, [
+        (2, lambda: textures.tiles(rng, rng.uniform(0.25, 0.6))),
+        (2, lambda: textures.stone(rng)),
+        (1.6, lambda: textures.carpet(rng)),
+        (1, lambda: textures.planks(rng)),
+        (1, lambda: textures.concrete(rng)),
+    ])  # fmt: skip
+    return _satin(rng, texture)
+
+
+def hall_wall(rng: Rng) -> Material:
+    """Sheet metal, concrete, painted bricks."""
+    texture = textures.one_of(rng, [
+        (3, lambda: textures.corrugated(rng)),
+        (3, lambda: textures.concrete(rng)),
+        (2, lambda: textures.plaster(rng, textures.pick(rng, textures.WALL_COLORS))),
+        (1.5, lambda: textures.bricks(rng)),
+    ])  # fmt: skip
+    return _matt(rng, texture)
+
+
+def hall_ceiling(rng: Rng, mood: Mood) -> Material:
+    texture = textures.corrugated(rng) if rng.uniform() < 0.6 else textures.concrete(rng)
+    return Material(texture, roughness=0.95, emission=rng.uniform(0.05, 0.2) * mood.ambient)
+
+
+def rack(rng: Rng) -> Material:
+    """Painted steel of racks: blue, orange, grey, green."""
+    colors = ((0.12, 0.25, 0.5), (0.85, 0.4, 0.1), (0.6, 0.61, 0.62), (0.2, 0.35, 0.28), (0.75, 0.15, 0.12))
+    return Material(textures.plain(rng, textures.pick(rng, colors)), roughness=rng.uniform(0.4, 0.7))
+
+
+def backsplash(rng: Rng) -> Material:
+    """The tiles over a worktop."""
+    base = textures.pick(rng, textures.WALL_COLORS if rng.uniform() < 0.75 else textures.ACCENT_COLORS)
+    return _satin(rng, textures.tiles(rng, rng.uniform(0.08, 0.2), base))
+
+
 def wall(rng: Rng) -> Material:
     base = textures.pick(rng, textures.ACCENT_COLORS if rng.uniform() < 0.08 else textures.WALL_COLORS)
     texture = textures.one_of(rng, [
@@ -45,14 +94,14 @@ def accent_wall(rng: Rng) -> Material:
     return _matt(rng, textures.plaster(rng, textures.pick(rng, textures.ACCENT_COLORS)))
 
 
-def ceiling(rng: Rng) -> Material:
+def ceiling(rng: Rng, mood: Mood = DAY) -> Material:
     light = textures.jitter(rng, (0.93, 0.93, 0.92), 0.025)
     texture = textures.one_of(rng, [
         (8, lambda: textures.plaster(rng, light)),
         (0.6, lambda: textures.wood(rng, (0.78, 0.66, 0.5))),
     ])  # fmt: skip
     # It glows a little: a real ceiling lives on light that the room throws back, which the renderer lacks.
-    return Material(texture, roughness=0.95, emission=rng.uniform(0.15, 0.4))
+    return Material(texture, roughness=0.95, emission=rng.uniform(0.15, 0.4) * mood.ambient)
 
 
 def trim(rng: Rng) -> Material:
@@ -125,5 +174,10 @@ def plastic(rng: Rng) -> Material:
     return Material(textures.plain(rng, base), roughness=rng.uniform(0.3, 0.7))
 
 
-def outdoors(rng: Rng) -> Material:
-    return Material(textures.outdoors(rng), roughness=0.3, emission=rng.uniform(0.5, 1.1))
+def outdoors(rng: Rng, daylight: float = 1.0) -> Material:
+    """The view through a window; at night its glass is all but black."""
+    texture = textures.outdoors(rng)
+    if daylight < 0.3:
+        dim = (texture.rgb * (0.1 + daylight)).astype(np.uint8)
+        texture = replace(texture, rgb=dim)
+    return Material(texture, roughness=0.3, emission=rng.uniform(0.5, 1.1) * float(np.clip(daylight, 0.05, 1.2)))

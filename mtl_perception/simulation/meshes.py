@@ -34,6 +34,12 @@ class Mesh:
         return self.rotated(rotation_z(yaw))
 
 
+def corners(points: np.ndarray) -> Mesh:
+    """``points`` (N, 3) without faces: a convex body for physics, never drawn."""
+    count = len(points)
+    return Mesh(points, np.zeros((count, 2)), np.zeros((count, 3)), np.empty((0, 3), int))
+
+
 def rotation_z(angle: float) -> np.ndarray:
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
@@ -42,6 +48,11 @@ def rotation_z(angle: float) -> np.ndarray:
 def rotation_x(angle: float) -> np.ndarray:
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
+
+
+def rotation_y(angle: float) -> np.ndarray:
+    c, s = np.cos(angle), np.sin(angle)
+    return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
 
 
 def merge(meshes: list[Mesh]) -> Mesh:

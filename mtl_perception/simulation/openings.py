@@ -12,9 +12,9 @@ from mtl_perception.simulation.world import Material, Part
 Rng = np.random.Generator
 
 
-def door(rng: Rng, half: float, high: float, trim: Material) -> list[Part]:
+def door(rng: Rng, half: float, high: float, trim: Material, leaf: Material | None = None) -> list[Part]:
     """A closed door for a hole of 2 ``half`` × ``high`` metres: plain, panelled or with frosted glass."""
-    leaf, handle = materials.door(rng), materials.metal(rng)
+    leaf, handle = leaf or materials.door(rng), materials.metal(rng)
     casing = trim if rng.uniform() < 0.7 else leaf
     face, rim = -0.035, 0.045
     parts = [(board(-half, half, -0.075, face, 0.0, high), leaf)]
@@ -39,10 +39,12 @@ def door(rng: Rng, half: float, high: float, trim: Material) -> list[Part]:
     return parts
 
 
-def window(rng: Rng, half: float, low: float, high: float, trim: Material) -> list[Part]:
+def window(
+    rng: Rng, half: float, low: float, high: float, trim: Material, daylight: float = 1.0
+) -> list[Part]:
     """A window for a hole of 2 ``half`` metres from ``low`` to ``high``: a view, a frame with mullions, a
-    sill."""
-    pane, rim = materials.outdoors(rng), rng.uniform(0.045, 0.075)
+    sill. ``daylight`` is how bright it is out there."""
+    pane, rim = materials.outdoors(rng, daylight), rng.uniform(0.045, 0.075)
     parts = [(box(2 * half, 0.01, high - low, printed=True).moved(0, -0.1, low), pane)]
     parts += [(mesh, trim) for mesh in frame(-half, half, -0.1, -0.045, low, high, rim)]
     if half > 0.5 or rng.uniform() < 0.4:

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mtl_perception.simulation.meshes import Mesh
+from mtl_perception.simulation.mood import DAY, Mood
+from mtl_perception.simulation.objects import HOME, Menu
 from mtl_perception.simulation.world import Item, Spot, World
 
 
@@ -50,6 +53,19 @@ class Room:
     world: World = field(default_factory=World)
     obstacles: list[Obstacle] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
+    place: str = "living room"
+    mood: Mood = DAY
+    menu: Menu = HOME
+    """What small things there are."""
+    stock: list[Item] = field(default_factory=list)
+    """The small things so far; some turn up again."""
+    screens: float = 0.25
+    """How likely a deep table has a laptop or a monitor."""
+
+    def holds(self, mesh: Mesh) -> bool:
+        """Whether all of ``mesh`` is inside the walls."""
+        x, y = np.abs(mesh.vertices[:, :2]).max(0)
+        return bool(x < self.half_x and y < self.half_y)
 
     def free(self, area: Obstacle) -> bool:
         inside_x = -self.half_x < area.x0 and area.x1 < self.half_x

@@ -35,15 +35,19 @@ def add_shell(rng: Rng, room: Room, walls: list[Wall]) -> None:
         add_wall(room, wall, holes, materials.accent_wall(rng) if wall.index == accent else paint, skirting)
 
 
-def add_floor_and_ceiling(rng: Rng, room: Room) -> None:
+def add_floor_and_ceiling(
+    rng: Rng, room: Room, floor: Material | None = None, ceiling: Material | None = None
+) -> None:
+    """Those of a home where none is given."""
     x, y = room.half_x, room.half_y
     ground = box(2 * x + 2 * WALL_THICKNESS, 2 * y + 2 * WALL_THICKNESS, 0.1).moved(
         z=-0.1
     )  # reaches into doorways
     if rng.uniform() < 0.5:  # planks along the other side
         ground = Mesh(ground.vertices, ground.uv[:, ::-1], ground.normals, ground.faces)
-    room.world.add("floor", [(ground, materials.floor(rng))])
-    room.world.add("ceiling", [(box(2 * x, 2 * y, 0.1).moved(z=room.height), materials.ceiling(rng))])
+    room.world.add("floor", [(ground, floor or materials.floor(rng))])
+    slab = box(2 * x, 2 * y, 0.1).moved(z=room.height)
+    room.world.add("ceiling", [(slab, ceiling or materials.ceiling(rng, room.mood))])
 
 
 def add_wall(
@@ -84,11 +88,12 @@ def _continuous(mesh: Mesh) -> Mesh:
 
 
 def add_door(
-    rng: Rng, room: Room, wall: Wall, along: float, half: float, high: float, trim: Material
-) -> Opening:
+    rng: Rng, room: Room, wall: Wall, along: float, half: float, high: float, trim: Material,
+    leaf: Material | None = None,
+) -> Opening:  # fmt: skip
     """A closed door whose hole is returned; the floor before it stays free."""
     spot = wall.spot(along, 0)
-    room.world.add("door", openings.door(rng, half, high, trim), spot)
+    room.world.add("door", openings.door(rng, half, high, trim, leaf), spot)
     room.obstacles.append(wall.area(along, half + 0.05, -0.1, rng.uniform(0.7, 0.9), 0.0))
     room.targets.append(Target(spot.x, spot.y, 1.0, wall.yaw + np.pi / 2, 1))
     return Opening(along, half, 0.0, high)
@@ -99,14 +104,16 @@ def add_window(
 ) -> Opening:
     """A window in ``hole``, which is returned, and the daylight that falls in."""
     spot, normal = wall.spot(hole.along, 0), wall.yaw + np.pi / 2
-    room.world.add("window", openings.window(rng, hole.half_width, hole.low, hole.high, trim), spot)
+    room.world.add("window", openings.window(rng, hole.half_width, hole.low, hole.high, trim, room.mood.daylight), spot)
     if curtains:
         room.world.add(CLUTTER, openings.curtains(rng, hole.half_width, hole.high), spot)
     middle = (hole.low + hole.high) / 2
     room.targets.append(Target(spot.x, spot.y, middle, normal, 1))
+    if room.mood.daylight < 0.02:
+        return hole
     source, into = spot.moved(0, 0.05), (float(np.cos(normal)), float(np.sin(normal)), -0.55)
     room.world.lamps.append(
-        Lamp((source.x, source.y, middle + 0.3), into, daylight_cd, (0.93, 0.97, 1.0), 80, 0.3, True)
+        Lamp((source.x, source.y, middle + 0.3), into, room.mood.daylight * daylight_cd, (0.93, 0.97, 1.0), 80, 0.3, True)
     )
     return hole
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts furniture into a room, and small things on whatever can carry them."""
+"""Puts furniture into a room, and small things on whatever can carry them: some stand, some fell there."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from mtl_perception.simulation import objects
+from mtl_perception.simulation import goods, objects
+from mtl_perception.simulation.meshes import Mesh, merge
+from mtl_perception.simulation.piles import Loose, draw_pile, fruit_in, leaning_book, lying_on
 from mtl_perception.simulation.plan import Obstacle, Room, Target
+from mtl_perception.simulation.settle import settle
 from mtl_perception.simulation.world import Item, Spot, Support
 
 Rng = np.random.Generator
 GAP_M = 0.006
+_NEIGHBOURS_M = 0.4
 
 
 def place(
@@ -25,81 +29,184 @@ def place(
         crowd: how many small things, 1 for an ordinary home; drawn where None.
     """
     room.world.add(item.label, item.parts, spot)
+    for fixed in item.carries:
+        room.world.add(fixed.label, fixed.parts, spot)
     if area is not None:
         room.obstacles.append(area)
     low_desk = item.label == "table" and item.half_y < 0.39 and item.height > 0.6
     seen_from_front = item.label in ("shelf", "cabinet") or low_desk
     normal_yaw = spot.yaw + np.pi / 2 if seen_from_front else None
     drawn = rng.uniform(0.5, 1.7)
+    owner = [spot.place(mesh) for thing in (item, *item.carries) for mesh, _ in thing.parts]
     for support in item.supports:
         if support.clearance < 0.08 or (item.label == "chair" and rng.uniform() < 0.85):
             continue
         top = spot.moved(support.x, support.y, support.z)
-        count = Tray(rng, room, support, top).fill(drawn if crowd is None else crowd)
-        room.targets.append(Target(top.x, top.y, top.z, normal_yaw, count))
+        tray = Tray(rng, room, support, top, owner)
+        if item.loads:
+            tray.load()
+        tray.fill(drawn if crowd is None else crowd)
+        room.targets += tray.targets(normal_yaw)
     if not item.supports and spot.z == 0.0:
         room.targets.append(Target(spot.x, spot.y, item.height / 2, None, 1))
 
 
 class Tray:
-    """A support that is being filled; ``top`` is the middle of its surface."""
+    """A support that is being filled.
 
-    def __init__(self, rng: Rng, room: Room, support: Support, top: Spot) -> None:
-        self._rng, self._room, self._support, self._top = rng, room, support, top
+    Args:
+        top: the middle of its surface.
+        owner: the meshes of what carries it, in the room.
+    """
+
+    def __init__(self, rng: Rng, room: Room, support: Support, top: Spot, owner: list[Mesh]) -> None:
+        self._rng, self._room, self._support, self._top, self._owner = rng, room, support, top, owner
         self._taken: list[Obstacle] = []
+        self._standing: list[tuple[Item, Spot]] = []
+        self._loose: list[Loose] = []
+        self._spots: list[Spot] = []
 
-    def fill(self, crowd: float) -> int:
-        """Puts things here until it looks lived in; how many there are."""
+    def fill(self, crowd: float) -> None:
+        """Puts things here until it looks lived in."""
         rng, support = self._rng, self._support
         deep = support.half_y >= 0.22
         if not deep and support.clearance > 0.17 and rng.uniform() < 0.3:
             self._book_row()
-        if deep and support.half_x > 0.45 and support.clearance > 1 and rng.uniform() < 0.25:
+        if deep and support.half_x > 0.45 and support.clearance > 1 and rng.uniform() < self._room.screens:
             screen = objects.laptop(rng, 2.0) if rng.uniform() < 0.6 else objects.monitor(rng, 2.0)
             x, y = rng.uniform(-0.3, 0.3) * support.half_x, -0.2 * support.half_y
             self.put(screen, x, y, rng.choice([0, np.pi]) + rng.normal(0, 0.1))
-        wanted = rng.poisson(crowd * min(9.0, 2.2 + 9 * support.half_x * support.half_y))
-        for _ in range(int(wanted)):
-            item = objects.small_thing(rng, support.clearance)
-            straight = item.label == "box" and rng.uniform() >= 0.3
-            yaw = rng.normal(0, 0.15) if straight else rng.uniform(-np.pi, np.pi)
-            for _ in range(4):
-                x, y = rng.uniform(-1, 1) * support.half_x, rng.uniform(-1, 1) * support.half_y
-                if self.put(item, x, y, yaw):
-                    if item.label == "bowl" and rng.uniform() < 0.45 and support.clearance > 0.2:
-                        self._fill_bowl(item, x, y)
-                    break
-        return len(self._taken)
+        if support.clearance > 0.25 and support.half_y > 0.11 and rng.uniform() < 0.3 * min(crowd, 1.5):
+            self._pile()
+        wanted = rng.poisson(crowd * min(12.0, 2.6 + 13 * support.half_x * support.half_y))
+        while len(self._standing) < wanted:
+            if not self._add_some():
+                break
+        self._settle()
+
+    def load(self) -> None:
+        """Puts large boxes and bins here, at times one on another."""
+        rng, support = self._rng, self._support
+        for _ in range(int(rng.integers(0, 3 + round(3 * support.half_x)))):
+            item = goods.load(rng, support.clearance, support.half_y)
+            x, y = self._somewhere()
+            if not self.put(item, x, y, rng.normal(0, 0.06)) or item.label != "box" or rng.uniform() < 0.5:
+                continue
+            upper = goods.load(rng, support.clearance - item.height, support.half_y)
+            if upper.label == "box" and item.height + upper.height < support.clearance - 0.02 and upper.height > 0.08:
+                self._loose.append(lying_on(rng, upper, self._top.moved(x, y, item.height)))
+
+    def targets(self, normal_yaw: float | None) -> list[Target]:
+        """The middle of the surface, and up to two of the things on it with what stands around them."""
+        places = np.array([(spot.x, spot.y) for spot in self._spots]).reshape(-1, 2)
+        found = [Target(self._top.x, self._top.y, self._top.z, normal_yaw, min(len(places), 4))]
+        for index in self._rng.permutation(len(places))[:2]:
+            around = np.hypot(*(places - places[index]).T) < _NEIGHBOURS_M
+            x, y = places[around].mean(0)
+            found.append(Target(float(x), float(y), self._top.z, normal_yaw, int(around.sum())))
+        return found
 
     def put(self, item: Item, x: float, y: float, yaw: float) -> bool:
-        """Puts ``item`` at (x, y) of the surface if it fits there."""
+        """Stands ``item`` at (x, y) of the surface if it fits there."""
         c, s = abs(np.cos(yaw)), abs(np.sin(yaw))
         half_x, half_y = item.half_x * c + item.half_y * s + GAP_M, item.half_x * s + item.half_y * c + GAP_M
+        if not self._claim(x, y, half_x, half_y, item.height):
+            return False
+        spot = self._top.moved(x, y)
+        spot = replace(spot, yaw=spot.yaw + yaw)
+        self._room.world.add(item.label, item.parts, spot)
+        self._standing.append((item, spot))
+        self._spots.append(spot)
+        return True
+
+    def _claim(self, x: float, y: float, half_x: float, half_y: float, height: float) -> bool:
         if abs(x) + half_x > self._support.half_x or abs(y) + half_y > self._support.half_y:
             return False
-        area = Obstacle(x - half_x, y - half_y, x + half_x, y + half_y, item.height)
+        area = Obstacle(x - half_x, y - half_y, x + half_x, y + half_y, height)
         if any(area.overlaps(other) for other in self._taken):
             return False
         self._taken.append(area)
-        spot = self._top.moved(x, y)
-        self._room.world.add(item.label, item.parts, replace(spot, yaw=spot.yaw + yaw))
         return True
 
+    def _somewhere(self) -> tuple[float, float]:
+        return (
+            float(self._rng.uniform(-1, 1) * self._support.half_x),
+            float(self._rng.uniform(-1, 1) * self._support.half_y),
+        )
+
+    def _add_some(self) -> bool:
+        """One thing, or several alike side by side; False where there is no place left."""
+        rng = self._rng
+        item = self._draw()
+        straight = item.label == "box" and rng.uniform() >= 0.3
+        yaw = float(rng.normal(0, 0.15) if straight else rng.uniform(-np.pi, np.pi))
+        for _ in range(5):
+            x, y = self._somewhere()
+            if not self.put(item, x, y, yaw):
+                continue
+            if item.label == "bowl" and rng.uniform() < 0.5 and self._support.clearance > 0.3:
+                self._loose += fruit_in(rng, item, self._top.moved(x, y))
+            elif item.label in ("can", "bottle", "cup", "box") and rng.uniform() < 0.3:
+                step = 2 * max(item.half_x, item.half_y) + 2 * GAP_M + 0.001 + rng.exponential(0.02)
+                for k in range(1, int(rng.integers(2, 5))):
+                    turn = yaw if straight else float(rng.uniform(-np.pi, np.pi))
+                    if not self.put(item, x + k * step, y + float(rng.normal(0, 0.01)), turn):
+                        break
+            return True
+        return False
+
+    def _draw(self) -> Item:
+        """A new thing, or one as there is in this room already: people buy the same again."""
+        rng, free = self._rng, self._support.clearance - 0.01
+        fitting = [item for item in self._room.stock if item.height < free]
+        if fitting and rng.uniform() < 0.4:
+            return fitting[int(rng.integers(len(fitting)))]
+        item = objects.small_thing(rng, self._support.clearance, self._room.menu)
+        self._room.stock.append(item)
+        return item
+
     def _book_row(self) -> None:
-        x = self._rng.uniform(-0.9, 0.2) * self._support.half_x
-        for _ in range(int(self._rng.integers(3, 12))):
-            book = objects.book(self._rng, self._support.clearance, upright=True)
+        rng = self._rng
+        x = rng.uniform(-0.9, 0.2) * self._support.half_x
+        for _ in range(int(rng.integers(3, 12))):
+            book = objects.book(rng, self._support.clearance, upright=True)
             x += book.half_x + GAP_M + 0.0005
-            if not self.put(book, x, self._rng.normal(0, 0.004), 0.0):
+            if not self.put(book, x, rng.normal(0, 0.004), 0.0):
                 return
             x += book.half_x + GAP_M + 0.0005
+        last = objects.book(rng, self._support.clearance - 0.02, upright=True)
+        reach = 0.4 * last.height
+        if rng.uniform() < 0.6 and self._claim(x + reach / 2, 0.0, reach / 2, last.half_y, last.height):
+            self._loose.append(leaning_book(rng, last, self._top.moved(x - GAP_M, 0.0)))
 
-    def _fill_bowl(self, bowl: Item, x: float, y: float) -> None:
-        rng, ring = self._rng, bowl.half_x * 0.36
-        for k in range(int(rng.integers(1, 4))):
-            fruit = objects.fruit(rng, 0.1)
-            if fruit.half_x > 0.05:
-                continue  # a banana
-            angle = k * 2 * np.pi / 3 + rng.normal(0, 0.2)
-            spot = self._top.moved(x + ring * np.cos(angle), y + ring * np.sin(angle), 0.022)
-            self._room.world.add(fruit.label, fruit.parts, replace(spot, yaw=rng.uniform(-3, 3)))
+    def _pile(self) -> None:
+        for _ in range(6):
+            x, y = self._somewhere()
+            half = min(self._rng.uniform(0.13, 0.2), self._support.half_y)
+            if self._claim(x, y, half, half, 0.3):
+                self._loose += draw_pile(self._rng, self._top.moved(x, y), half, self._support.clearance)
+                return
+
+    def _settle(self) -> None:
+        """Lets the loose things fall, and adds those that come to rest here."""
+        if not self._loose:
+            return
+        fixed = [mesh for mesh in self._owner if self._is_near(mesh)]
+        for item, spot in self._standing:
+            fixed += [spot.place(solid) for solid in item.solids or [merge([mesh for mesh, _ in item.parts])]]
+        hulls = [[merge([mesh for mesh, _ in loose.item.parts])] for loose in self._loose]
+        places = settle(fixed, hulls, [loose.start for loose in self._loose])
+        for loose, at in zip(self._loose, places, strict=True):
+            if at is None or at.position[2] < self._top.z - 0.02:
+                continue
+            spot = Spot(*(float(v) for v in at.position), tilt=at.rotation)
+            if self._room.holds(spot.place(merge([mesh for mesh, _ in loose.item.parts]))):
+                self._room.world.add(loose.item.label, loose.item.parts, spot)
+                self._spots.append(spot)
+
+    def _is_near(self, mesh: Mesh) -> bool:
+        """Whether something that falls here could touch it."""
+        low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+        reach = float(np.hypot(self._support.half_x, self._support.half_y)) + 0.1
+        around = all(low[i] - reach < (self._top.x, self._top.y)[i] < high[i] + reach for i in (0, 1))
+        return around and low[2] < self._top.z + 1.0 and high[2] > self._top.z - 0.1

@@ -250,9 +250,21 @@ def printed_label(rng: np.random.Generator, base: Color | None = None) -> Textur
     pixels = 256
     base = base or vivid(rng)
     image = np.ascontiguousarray(np.broadcast_to(np.uint8(np.asarray(base) * 255), (pixels, pixels, 3)))
-    for _ in range(int(rng.integers(1, 4))):
-        top, height = int(rng.integers(0, 220)), int(rng.integers(6, 70))
-        cv2.rectangle(image, (0, top), (pixels, top + height), _ink(rng), -1)
+    design = rng.choice(["bands", "diagonal", "stripes", "scene"], p=[0.55, 0.15, 0.15, 0.15])
+    if design == "bands":
+        for _ in range(int(rng.integers(1, 4))):
+            top, height = int(rng.integers(0, 220)), int(rng.integers(6, 70))
+            cv2.rectangle(image, (0, top), (pixels, top + height), _ink(rng), -1)
+    elif design == "diagonal":
+        low, high = (int(v) for v in rng.integers(20, 236, 2))
+        cv2.fillPoly(image, [np.array([(0, low), (pixels, high), (pixels, pixels), (0, pixels)])], _ink(rng))
+    elif design == "stripes":
+        ink, step = _ink(rng), int(rng.choice([16, 32, 64]))
+        for x in range(0, pixels, step):
+            cv2.rectangle(image, (x, 0), (x + step // 2 - 1, pixels), ink, -1)
+    else:
+        blend = np.clip(0.5 + 0.5 * noise(rng, pixels, 2.0, coarsest=2), 0, 1)[..., None]
+        image = np.ascontiguousarray((image * (1 - blend) + np.array(_ink(rng)) * blend).astype(np.uint8))
     for x in (0, pixels // 2):
         if rng.uniform() < 0.6:
             centre, radius = (x + 64, int(rng.integers(80, 180))), int(rng.integers(18, 48))
@@ -339,6 +351,43 @@ def book_cover(rng: np.random.Generator) -> Texture:
         cv2.rectangle(image, (0, int(y)), (128, int(y) + int(rng.integers(2, 14))), ink, -1)
     _write(rng, image, 14, int(rng.integers(40, 90)), 98)
     return Texture(np.ascontiguousarray(image[::-1]), 1.0)
+
+
+def printed_page(rng: np.random.Generator) -> Texture:
+    """A page of a book: grey lines, at times a picture. Covers each face once."""
+    image = np.full((128, 128, 3), 238, np.uint8)
+    top = 12
+    if rng.uniform() < 0.35:
+        top = int(rng.integers(45, 75))
+        cv2.rectangle(image, (14, 12), (114, top - 8), _ink(rng), -1)
+    for y in range(top, 118, 7):
+        cv2.line(image, (14, y), (114 if rng.uniform() < 0.85 else 70, y), (120, 118, 112), 2)
+    return Texture(np.ascontiguousarray(image[::-1]), 1.0)
+
+
+def concrete(rng: np.random.Generator) -> Texture:
+    """A hall's floor or wall: grey clouds, stains, joints."""
+    base = jitter(rng, ((0.58, 0.57, 0.55), (0.48, 0.48, 0.48), (0.66, 0.64, 0.6))[int(rng.integers(3))], 0.05)
+    factor = 1 + 0.05 * noise(rng, 256, 1.5, coarsest=3) + rng.uniform(0.01, 0.04) * noise(rng, 256, 0.3)
+    factor -= rng.uniform(0, 0.12) * (noise(rng, 256, 1.8, coarsest=2) > 1.2)
+    if rng.uniform() < 0.5:
+        factor[:2] *= 0.75
+        factor[:, :2] *= 0.75
+    return _texture(_shade(base, factor), rng.uniform(1.5, 3.0))
+
+
+def corrugated(rng: np.random.Generator) -> Texture:
+    """Sheet metal in waves that run up the wall."""
+    base = pick(rng, ((0.75, 0.76, 0.77), (0.62, 0.66, 0.7), (0.82, 0.8, 0.74), (0.4, 0.5, 0.55)))
+    waves = 1 + 0.14 * np.sin(np.arange(256) * 2 * np.pi * 8 / 256)[None, :].repeat(256, 0)
+    return _texture(_shade(base, waves + 0.02 * noise(rng, 256, 1.0)), rng.uniform(0.8, 1.6))
+
+
+def striped_tape(rng: np.random.Generator) -> Texture:
+    """Yellow and black, as on the floors of halls."""
+    x, y = np.meshgrid(np.arange(64), np.arange(64))
+    stripe = ((x + y) % 32 < 16)[..., None]
+    return _texture(np.where(stripe, (0.9, 0.75, 0.1), (0.08, 0.08, 0.08)).astype(np.float32), 0.3)
 
 
 def peel(rng: np.random.Generator, base: Color, blush: Color | None = None) -> Texture:

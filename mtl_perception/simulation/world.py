@@ -50,6 +50,12 @@ class Item:
     half_y: float
     height: float
     supports: tuple[Support, ...] = ()
+    solids: tuple[Mesh, ...] = ()
+    """Convex pieces that loose things bounce off, where the hull of all parts would fill a hollow."""
+    carries: tuple[Item, ...] = ()
+    """Other things that are fixed to it, in the same frame."""
+    loads: bool = False
+    """Whether its supports hold large boxes and bins beside small things."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is built into a kitchen: counters with sink and hob, wall cabinets, a refrigerator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtl_perception.simulation import materials, textures
+from mtl_perception.simulation.furniture import FREE, cabinet_front
+from mtl_perception.simulation.labels import CLUTTER
+from mtl_perception.simulation.meshes import board, box, cylinder, frame, tube
+from mtl_perception.simulation.world import Item, Material, Part, Support
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Style:
+    """What all fittings of one kitchen share."""
+
+    body: Material
+    front: Material
+    handle: Material
+    top: Material
+    height: float
+    half_y: float
+
+
+def draw_style(rng: Rng) -> Style:
+    body = materials.furniture(rng)
+    front = materials.furniture(rng) if rng.uniform() < 0.4 else body
+    return Style(
+        body, front, materials.metal(rng), materials.table_top(rng), rng.uniform(0.84, 0.93), rng.uniform(0.27, 0.32)
+    )
+
+
+def counter(rng: Rng, style: Style, half_x: float, sink: bool, hob: bool) -> Item:
+    """A row of base cabinets under one worktop. Sink and hob are clutter upon it, and take their places."""
+    y, height, plinth = style.half_y, style.height, rng.uniform(0.08, 0.14)
+    parts: list[Part] = [
+        (board(-half_x, half_x, -y, y - 0.06, 0, plinth), style.body),
+        (board(-half_x, half_x, -y, y - 0.04, plinth, height - 0.035), style.body),
+        (board(-half_x, half_x, -y, y, height - 0.035, height), style.top),
+    ]
+    parts += cabinet_front(rng, half_x, y - 0.02, plinth, height - 0.035, False, style.front, style.handle)
+    extras: list[Item] = []
+    taken: list[tuple[float, float]] = []
+    for wanted, maker, half in ((sink, _sink, 0.28), (hob, _hob, 0.3)):
+        if not wanted or half_x < 0.5:
+            continue
+        for _ in range(6):
+            x = float(rng.uniform(-1, 1) * (half_x - half - 0.05))
+            if all(abs(x - other) > half + reach + 0.05 for other, reach in taken):
+                taken.append((x, half))
+                extras.append(maker(rng, x, y, height))
+                break
+    supports = []
+    edges = [-half_x, *(edge for x, half in sorted(taken) for edge in (x - half, x + half)), half_x]
+    for x0, x1 in zip(edges[::2], edges[1::2], strict=True):
+        if x1 - x0 > 0.12:
+            supports.append(Support((x0 + x1) / 2, -0.01, height, (x1 - x0) / 2, y - 0.02, 0.45))
+    return Item("cabinet", parts, half_x, y, height, tuple(supports), carries=tuple(extras))
+
+
+def _sink(rng: Rng, x: float, y: float, height: float) -> Item:
+    """A basin seen from above, and its tap."""
+    steel, dark = materials.metal(rng), Material(textures.plain(rng, (0.3, 0.3, 0.31)), 0.4, metallic=0.5)
+    tap_height, reach = rng.uniform(0.15, 0.32), rng.uniform(0.12, 0.18)
+    parts: list[Part] = [(box(0.44, 2 * y - 0.2, 0.003).moved(x, 0.03, height), dark)]
+    rim = frame(-0.25, 0.25, 0, 0.012, -(y - 0.07), y - 0.07, 0.03)
+    for mesh in rim:  # a frame stands upright: lay it down
+        flat = mesh.vertices[:, [0, 2, 1]]
+        low, high = flat.min(0), flat.max(0)
+        parts.append((board(low[0] + x, high[0] + x, low[1] + 0.03, high[1] + 0.03, height, height + 0.012), steel))
+    angle = np.linspace(np.pi, 0, 8)
+    bow = np.stack([np.zeros(8), reach / 2 + reach / 2 * np.cos(angle), tap_height + reach / 2 * np.sin(angle)], 1)
+    path = np.concatenate([[[0, 0, 0], [0, 0, tap_height / 2]], bow])
+    parts.append((tube(path, 0.012, 8).moved(x, -y + 0.07, height), steel))
+    parts.append((box(0.015, 0.06, 0.015).moved(x + 0.03, -y + 0.07, height + 0.06), steel))
+    return Item(CLUTTER, parts, 0.25, y - 0.05, height + tap_height)
+
+
+def _hob(rng: Rng, x: float, y: float, height: float) -> Item:
+    """A glass plate with four fields, at times a pot on one."""
+    glass = Material(textures.plain(rng, (0.05, 0.05, 0.055)), 0.15)
+    field = Material(textures.plain(rng, (0.16, 0.15, 0.15)), 0.4)
+    parts: list[Part] = [(box(0.56, 0.48, 0.008).moved(x, 0.0, height), glass)]
+    for sx in (-1, 1):
+        for sy in (-1, 1):
+            parts.append((cylinder(rng.uniform(0.07, 0.1), 0.002, 20).moved(x + sx * 0.14, sy * 0.115, height + 0.008), field))
+    if rng.uniform() < 0.5:
+        pot, radius, high = materials.metal(rng), rng.uniform(0.08, 0.11), rng.uniform(0.08, 0.16)
+        at_x, at_y = x + 0.14 * rng.choice([-1, 1]), 0.11 * rng.choice([-1, 1])
+        parts.append((cylinder(radius, high, 24).moved(at_x, at_y, height + 0.01), pot))
+        parts.append((cylinder(0.018, 0.03, 10).moved(at_x, at_y, height + 0.01 + high), field))
+        parts.append((box(2 * radius + 0.08, 0.02, 0.012).moved(at_x, at_y, height + high * 0.8), pot))
+    return Item(CLUTTER, parts, 0.28, 0.24, height + 0.2)
+
+
+def wall_cabinet(rng: Rng, style: Style, half_x: float, room_above: float) -> Item:
+    """Its z = 0 is the height it hangs at."""
+    half_y, height = rng.uniform(0.15, 0.18), min(rng.uniform(0.5, 0.8), room_above)
+    parts: list[Part] = [(board(-half_x, half_x, -half_y, half_y - 0.02, 0, height), style.body)]
+    parts += cabinet_front(rng, half_x, half_y, 0.0, height, True, style.front, style.handle, grip_m=0.1)
+    supports = (Support(0, 0, height, half_x, half_y - 0.02, room_above - height),) if room_above - height > 0.15 else ()
+    return Item("cabinet", parts, half_x, half_y, height, supports)
+
+
+def fridge(rng: Rng) -> Item:
+    """Tall, white, steel or coloured, two doors; it has no class."""
+    half_x, half_y, height = rng.uniform(0.28, 0.35), rng.uniform(0.28, 0.33), rng.uniform(1.45, 1.95)
+    shell = materials.metal(rng) if rng.uniform() < 0.4 else Material(textures.plain(rng, (0.92, 0.92, 0.91)), 0.3)
+    if rng.uniform() < 0.15:
+        shell = Material(textures.plain(rng, textures.vivid(rng)), 0.3)
+    handle, split = materials.metal(rng), height * rng.uniform(0.3, 0.65)
+    parts: list[Part] = [(box(2 * half_x, 2 * half_y - 0.05, height).moved(0, -0.025), shell)]
+    for low, high in ((0.05, split - 0.006), (split + 0.006, height)):
+        parts.append((board(-half_x, half_x, half_y - 0.045, half_y, low, high), shell))
+        grip = low + (high - low) * 0.35
+        parts.append((board(-half_x + 0.05, -half_x + 0.07, half_y, half_y + 0.03, grip, grip + 0.3 * (high - low)), handle))
+    return Item(CLUTTER, parts, half_x, half_y + 0.03, height, (Support(0, 0, height, half_x, half_y - 0.05, 0.3),))
