@@ -27,12 +27,14 @@ class FreeEngine:
 
     Args:
         delay_s: sleep this long on every frame, as a slow network would.
+        batch_size: frames that it wants at once.
     """
 
-    def __init__(self, boxes: int = 50, delay_s: float = 0.0) -> None:
+    def __init__(self, boxes: int = 50, delay_s: float = 0.0, batch_size: int = 1) -> None:
         self.card = Card()
         self.tasks = ("detection", "segmentation", "depth")
         self.device, self.precision = "cpu", "float32"
+        self.batch_size = batch_size
         self.notes = ["device auto: no CUDA device, using cpu"]
         self.score_threshold = 0.3
         self._delay_s = delay_s
@@ -46,6 +48,9 @@ class FreeEngine:
         if self._delay_s:
             time.sleep(self._delay_s)
         return self._scene(*image_rgb.shape[:2], self.tasks if tasks is None else tuple(tasks))
+
+    def batch(self, images_rgb, intrinsics, tasks) -> list[Scene]:
+        return [self(*one) for one in zip(images_rgb, intrinsics, tasks)]
 
     def close(self) -> None:
         self._scenes.clear()

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,7 @@ from mtl_perception.geometry import Intrinsics
 from mtl_perception.ros.calibration import read_intrinsics
 from mtl_perception.ros.cdr import CompressedImageView, ImageView, read_compressed_image, read_image
 from mtl_perception.ros.conversions import compressed_image_to_rgb, image_to_rgb
-from mtl_perception.ros.frames import Frame, FrameCounts, NewestFrame
-from mtl_perception.ros.parameters import Parameters
+from mtl_perception.ros.frames import Frame, FrameCounts
 
 _END_OF_STAMP = 12  # bytes: four of encapsulation, eight of the stamp
 
@@ -32,16 +32,30 @@ class Source:
 
 
 class Camera:
-    """Subscribes on construction; ``close`` ends it. ``newest`` is where frames wait for the worker."""
+    """Subscribes on construction; ``close`` ends it.
 
-    def __init__(self, node: Node, parameters: Parameters, counts: FrameCounts) -> None:
+    Args:
+        topics: what its topics begin with, such as ``~`` or ``~/front``.
+        parameters: those of this camera.
+        counts: goes up with what arrives.
+        put: takes each frame; true if it replaced one that waited.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        topics: str,
+        parameters: Mapping[str, Any],
+        counts: FrameCounts,
+        put: Callable[[Frame], bool],
+    ) -> None:
         self._node = node
         self._counts = counts
+        self._put = put
         self._rectified = parameters["rectified"]
         self._compressed = parameters["transport"] == "compressed"
         self._info: bytes | None = None
         self._calibrated: tuple[Any, Intrinsics | ValueError] = (None, ValueError())
-        self.newest = NewestFrame()
         self.started_s = time.monotonic()
         self.last_frame_s: float | None = None
         self.last_interval_s = 0.0
@@ -51,14 +65,12 @@ class Camera:
             reliability=ReliabilityPolicy.get_from_short_key(parameters["input.reliability"]),
         )
         losses = SubscriptionEventCallbacks(message_lost=self._on_lost)
-        message_type, topic = (
-            (CompressedImage, "~/image/compressed") if self._compressed else (Image, "~/image")
-        )
+        message_type, topic = (CompressedImage, "image/compressed") if self._compressed else (Image, "image")
         self._images = node.create_subscription(
-            message_type, topic, self._on_image, self._qos, raw=True, event_callbacks=losses
+            message_type, f"{topics}/{topic}", self._on_image, self._qos, raw=True, event_callbacks=losses
         )
         self._infos = node.create_subscription(
-            CameraInfo, "~/camera_info", self._on_info, self._qos, raw=True
+            CameraInfo, f"{topics}/camera_info", self._on_info, self._qos, raw=True
         )
 
     @property
@@ -124,7 +136,6 @@ class Camera:
         ]
 
     def close(self) -> None:
-        self.newest.close()
         self._node.destroy_subscription(self._images)
         self._node.destroy_subscription(self._infos)
 
@@ -145,7 +156,7 @@ class Camera:
             self.last_interval_s = now_s - self.last_frame_s
         self.last_frame_s = now_s
         self._counts.received += 1
-        self._counts.dropped += self.newest.put(Frame(serialised, now_s))
+        self._counts.dropped += self._put(Frame(serialised, now_s))
 
     def _on_lost(self, event: QoSMessageLostInfo) -> None:
         self._counts.lost += event.total_count_change

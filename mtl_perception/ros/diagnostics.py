@@ -5,9 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -15,8 +13,8 @@ from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
 from mtl_perception.ros.camera import Camera
-from mtl_perception.ros.frames import FrameCounts
-from mtl_perception.ros.pipeline import Trace
+from mtl_perception.ros.frames import Change
+from mtl_perception.ros.stream import Stream, Trace
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
@@ -25,37 +23,8 @@ PERIOD_S = 0.5
 
 PATIENCE_S = 1.0
 _MISSING_FRAMES, _LONGEST_PATIENCE_S = 3, 10.0  # for a camera that is slower than once a second
-_WINDOW_S = 5.0
 _STALE_AGE_S = 1.0
 _NOTABLE_LOSS = 0.05
-
-
-@dataclass(frozen=True)
-class Change:
-    """By how much the counts went up in ``period_s`` seconds."""
-
-    period_s: float
-    counts: FrameCounts
-
-
-class Recent:
-    """How the counts changed over the last five seconds, so that a problem shows long enough to be read."""
-
-    def __init__(self) -> None:
-        self._snapshots: deque[tuple[float, FrameCounts]] = deque()
-
-    def change(self, counts: FrameCounts) -> Change:
-        """The change since the oldest snapshot of the window; takes the next snapshot."""
-        now_s = time.monotonic()
-        self._snapshots.append((now_s, dataclasses.replace(counts)))
-        while now_s - self._snapshots[0][0] > _WINDOW_S:
-            self._snapshots.popleft()
-        then_s, before = self._snapshots[0]
-        names = (field.name for field in dataclasses.fields(FrameCounts))
-        return Change(
-            now_s - then_s,
-            FrameCounts(**{name: getattr(counts, name) - getattr(before, name) for name in names}),
-        )
 
 
 class Diagnostics:
@@ -89,10 +58,9 @@ class Diagnostics:
             log.error(f"{part}: {status.message}")
 
 
-def camera_status(
-    node_name: str, camera: Camera, counts: FrameCounts, recent: Change, trace: Trace
-) -> DiagnosticStatus:
+def camera_status(stream: Stream, recent: Change) -> DiagnosticStatus:
     """Whether images arrive, whether they can be used, and what to do if not."""
+    camera, trace = stream.camera, stream.trace
     period_s, change = recent.period_s, recent.counts
     problems: list[tuple[bytes, str]] = []
 
@@ -135,16 +103,20 @@ def camera_status(
             (WARN, f"{share:.0%} of the images got lost on their way from the camera: {_WHY_LOST}")
         )
 
+    if trace.frame_id == "":
+        problems.append((WARN, _NO_FRAME_ID))
+
     rate_hz = change.received / period_s if period_s else 0.0
     width, height = camera.image_size or (0, 0)
     values = {"topic": camera.topic, "image size": f"{width}x{height}", "images per second": f"{rate_hz:.1f}"}
-    values |= {f"frames {name}": value for name, value in dataclasses.asdict(counts).items()}
+    values |= {f"frames {name}": value for name, value in dataclasses.asdict(stream.counts).items()}
     message = f"{rate_hz:.1f} images per second" if camera.last_frame_s else "waiting for the first image"
-    return _status(f"{node_name}: camera", camera.topic, message, problems, values)
+    return _status(f"{stream.label}: camera", camera.topic, message, problems, values)
 
 
-def calibration_status(node_name: str, camera: Camera) -> DiagnosticStatus:
+def calibration_status(stream: Stream) -> DiagnosticStatus:
     """Whether depth can be scaled to the camera's lens."""
+    camera = stream.camera
     problems: list[tuple[bytes, str]] = []
     values = {"topic": camera.info_topic}
     try:
@@ -162,7 +134,7 @@ def calibration_status(node_name: str, camera: Camera) -> DiagnosticStatus:
     except ValueError as error:
         problems.append((WARN, f"bad camera_info on {camera.info_topic}: {error}. {_UNCALIBRATED}"))
     return _status(
-        f"{node_name}: calibration",
+        f"{stream.label}: calibration",
         camera.info_topic,
         "calibrated" if "fx" in values else "waiting",
         problems,
@@ -170,19 +142,30 @@ def calibration_status(node_name: str, camera: Camera) -> DiagnosticStatus:
     )
 
 
+def outputs_status(stream: Stream, tasks: tuple[str, ...], engine: Any) -> DiagnosticStatus:
+    """Whether what is read can be published. ``tasks`` are those that may run."""
+    problems: list[tuple[bytes, str]] = []
+    for topic, lacking in stream.outputs.unserved(tasks).items():
+        why = "which the parameter tasks leaves out" if set(lacking) <= set(engine.tasks) else _no_such_task(engine)
+        problems.append((WARN, f"nothing is published on {topic}, which is read: it needs {', '.join(lacking)}, {why}"))
+    if stream.trace.unpublished:
+        problems.append((ERROR, f"{stream.trace.unpublished}: {_UNPUBLISHED}"))
+    if stream.trace.unplaced:
+        problems.append((WARN, f"{stream.trace.unplaced}: {_UNPLACED}"))
+    return _status(f"{stream.label}: outputs", "", "published as read", problems, {})
+
+
 def model_status(
-    node_name: str, engine: Any, activity: str, recent: Change, trace: Trace
+    node_name: str, engine: Any, activity: str, streams: Sequence[Stream], recent: Sequence[Change]
 ) -> DiagnosticStatus:
     """What runs where, and whether it fails. ``activity`` is a word or two: active, inactive, paused."""
     problems: list[tuple[bytes, str]] = []
-    failed = recent.counts.failed
-    if failed:
-        problems.append(
-            (
-                ERROR,
-                f"the network failed on {failed} frames in {recent.period_s:.0f} s, at last with {trace.failure}",
-            )
-        )
+    for stream, change in zip(streams, recent):
+        if failed := change.counts.failed:
+            frames = f"{failed} frames of {stream.name}" if stream.name else f"{failed} frames"
+            text = f"the network failed on {frames} in {change.period_s:.0f} s, at last with {stream.trace.failure}"
+            problems.append((ERROR, text))
+    trace = max((stream.trace for stream in streams), key=lambda trace: trace.finished_s)
     message = f"{activity}, {engine.card.name} on {engine.device} in {engine.precision}"
     if engine.notes:
         message += f" ({'; '.join(engine.notes)})"
@@ -209,6 +192,18 @@ _WHY_LOST = (
     "start the camera with this package's Fast DDS profile (config/fastdds.xml), "
     "or set input.reliability to reliable"
 )
+_NO_FRAME_ID = (
+    "the images have an empty frame_id, so nothing can be placed in space: set it in the camera's driver "
+    "to the camera's optical frame"
+)
+_UNPUBLISHED = (
+    "3D boxes, tracks and points are not published; publish this transform, or leave output_frame empty "
+    "for the camera's own frame"
+)
+_UNPLACED = (
+    "tracks and 3D boxes do not know how the camera stands and moves; publish this transform, set fixed_frame to a "
+    "frame that stands still with z up (for an arm its base), or leave it empty if the camera stands still"
+)
 _UNCALIBRATED = "Until then depth is not scaled to this lens and depth/camera_info is not published"
 
 
@@ -216,6 +211,10 @@ def _nobody_publishes(camera: Camera) -> str:
     text = f"nobody publishes {camera.topic}: start the camera, or remap the topic"
     others = camera.other_image_topics()
     return text + (f" (images are published on {', '.join(others[:4])})" if others else "")
+
+
+def _no_such_task(engine: Any) -> str:
+    return f"and the model {engine.card.name} has only {', '.join(engine.tasks)}"
 
 
 def _age(trace: Trace) -> str:

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The newest frame, how old it is, and what became of the others."""
+"""The newest frames, how old they are, and what became of the others."""
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from queue import SimpleQueue
+
+_WINDOW_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -17,35 +21,41 @@ class Frame:
     received_s: float
 
 
-class NewestFrame:
-    """One slot between the camera's callback and the worker: a newer frame replaces one that still waits."""
+class NewestFrames:
+    """One slot a camera between the callbacks and the worker: a newer frame replaces one that still waits, in its place.
+
+    Who has waited longest is served first, and who was served queues again behind the others: however fast a camera
+    is, each of the others has its turn before it has its next.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._frame: Frame | None = None
+        self._waiting: dict[str, Frame] = {}  # in the order in which the slots were filled
         self._closed = False
-        self._wake: SimpleQueue[None] = (
-            SimpleQueue()
-        )  # one entry for every frame that did not replace another
+        self._wake: SimpleQueue[None] = SimpleQueue()  # an entry for every frame that did not replace another
 
-    def put(self, frame: Frame) -> bool:
+    def put(self, camera: str, frame: Frame) -> bool:
         """Leave a frame for the worker. True if it replaced another."""
         with self._lock:
-            replaced = self._frame is not None
-            self._frame = frame
+            replaced = camera in self._waiting
+            self._waiting[camera] = frame
         if not replaced:
             self._wake.put(None)
         return replaced
 
-    def take(self) -> Frame | None:
-        """Wait for a frame; None once the slot is closed."""
-        self._wake.get()
-        with self._lock:
-            frame, self._frame = self._frame, None
-            return None if self._closed else frame
+    def take(self, most: int = 1) -> list[tuple[str, Frame]]:
+        """Wait for a frame, and take it with what else waits, of up to ``most`` cameras; empty once this is closed."""
+        while True:
+            self._wake.get()
+            with self._lock:
+                if self._closed:
+                    return []
+                first = list(self._waiting)[:most]
+                if first:  # not so if its frame was taken along before
+                    return [(camera, self._waiting.pop(camera)) for camera in first]
 
     def close(self) -> None:
-        """Let the worker go; a waiting frame is forgotten."""
+        """Let the worker go; waiting frames are forgotten."""
         self._closed = True
         self._wake.put(None)
 
@@ -68,6 +78,34 @@ class FrameCounts:
     """Nobody subscribed to a result."""
     lost: int = 0
     """Published by the camera but never arrived."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """By how much the counts went up in ``period_s`` seconds."""
+
+    period_s: float
+    counts: FrameCounts
+
+
+class Recent:
+    """How the counts changed over the last five seconds, so that a problem shows long enough to be read."""
+
+    def __init__(self) -> None:
+        self._snapshots: deque[tuple[float, FrameCounts]] = deque()
+
+    def change(self, counts: FrameCounts) -> Change:
+        """The change since the oldest snapshot of the window; takes the next snapshot."""
+        now_s = time.monotonic()
+        self._snapshots.append((now_s, dataclasses.replace(counts)))
+        while now_s - self._snapshots[0][0] > _WINDOW_S:
+            self._snapshots.popleft()
+        then_s, before = self._snapshots[0]
+        names = (field.name for field in dataclasses.fields(FrameCounts))
+        return Change(
+            now_s - then_s,
+            FrameCounts(**{name: getattr(counts, name) - getattr(before, name) for name in names}),
+        )
 
 
 class FrameAge:

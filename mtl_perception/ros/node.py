@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The managed node ``perception``: one camera, one model."""
+"""The managed node ``perception``: one model for one or several cameras."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool
 
-from mtl_perception.ros.camera import Camera
 from mtl_perception.ros.diagnostics import (
     Diagnostics,
-    Recent,
     calibration_status,
     camera_status,
     model_status,
+    outputs_status,
     unconfigured_status,
 )
-from mtl_perception.ros.frames import FrameCounts
-from mtl_perception.ros.outputs import Outputs
+from mtl_perception.ros.frames import NewestFrames
 from mtl_perception.ros.parameters import Parameters
-from mtl_perception.ros.pipeline import Pipeline, Trace
+from mtl_perception.ros.pipeline import Pipeline
+from mtl_perception.ros.stream import Stream
+from mtl_perception.ros.transforms import TransformListener
 
 LoadEngine = Callable[[str, str, str], Any]
 """(model, device, precision), as the parameters say them, to an engine."""
@@ -48,11 +48,11 @@ class PerceptionNode(LifecycleNode):
         self.parameters = Parameters(self)
         self._load_engine = load_engine
         self._engine: Any = None
-        self._outputs: Outputs | None = None
-        self._camera: Camera | None = None
+        self._streams: dict[str, Stream] = {}  # by the camera's name, which is empty for the only one
+        self._transforms: TransformListener | None = None
+        self._waiting: NewestFrames | None = None
         self._worker: threading.Thread | None = None
         self._enabled = True
-        self._counts, self._recent, self._trace = FrameCounts(), Recent(), Trace()
         self.configure_error = ""
         self.is_finalized = False
         change_state = self._service_change_state
@@ -73,7 +73,8 @@ class PerceptionNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         super().on_activate(state)
-        self._outputs.publish_labels()
+        for stream in self._streams.values():
+            stream.outputs.publish_labels()
         self._start()
         return SUCCESS
 
@@ -101,8 +102,10 @@ class PerceptionNode(LifecycleNode):
         if reason:
             raise ValueError(reason)
         engine.warm_up(*_WARM_UP_SIZE)
-        self._counts, self._recent, self._trace = FrameCounts(), Recent(), Trace()
-        self._outputs = Outputs(self, parameters, engine.card)
+        for name in parameters["cameras"] or [""]:
+            self._streams[name] = stream = Stream(self, name, parameters, engine.card)
+        stream.outputs.warm_up()
+        self._transforms = TransformListener(self)
         log.info(
             f"{engine.card.name} on {engine.device} in {engine.precision}, tasks {', '.join(engine.tasks)}"
         )
@@ -110,33 +113,36 @@ class PerceptionNode(LifecycleNode):
             log.info(note)
 
     def _start(self) -> None:
-        self._camera = Camera(self, self.parameters, self._counts)
-        pipeline = Pipeline(
-            self, self.parameters, self._engine, self._camera, self._outputs, self._counts, self._trace
-        )
-        self._worker = threading.Thread(
-            target=self._work, args=(self._camera, pipeline), name="perception worker"
-        )
+        pipeline = Pipeline(self, self.parameters, self._engine, self._transforms.buffer)
+        self._waiting = NewestFrames()
+        for stream in self._streams.values():
+            stream.start(self._waiting)
+        self._worker = threading.Thread(target=self._work, args=(self._waiting, pipeline), name="perception worker")
         self._worker.start()
 
-    def _work(self, camera: Camera, pipeline: Pipeline) -> None:
-        while (frame := camera.newest.take()) is not None:
+    def _work(self, waiting: NewestFrames, pipeline: Pipeline) -> None:
+        while frames := waiting.take(self._engine.batch_size):
             if self._enabled:
-                pipeline.process(frame)
+                pipeline.process([(self._streams[name], frame) for name, frame in frames])
 
     def _stop(self) -> None:
-        if self._camera is None:
+        if self._worker is None:
             return
-        self._camera.close()
+        for stream in self._streams.values():
+            stream.stop()
+        self._waiting.close()
         self._worker.join()
-        self._camera = self._worker = None
+        self._waiting = self._worker = None
 
     def _free(self) -> None:
-        if self._outputs is not None:
-            self._outputs.close()
+        for stream in self._streams.values():
+            stream.close()
+        self._streams = {}
+        if self._transforms is not None:
+            self._transforms.close()
         if self._engine is not None:
             self._engine.close()
-        self._outputs = self._engine = self.parameters.model_tasks = None
+        self._transforms = self._engine = self.parameters.model_tasks = None
 
     def _refuse_the_impossible(
         self, change_state: Callable, request: ChangeState.Request, response: ChangeState.Response
@@ -162,12 +168,17 @@ class PerceptionNode(LifecycleNode):
         name = self.get_fully_qualified_name().lstrip("/")
         if self._engine is None:
             return [unconfigured_status(name, self.configure_error)]
-        recent = self._recent.change(self._counts)
-        if self._camera is None:
-            return [model_status(name, self._engine, "inactive", recent, self._trace)]
-        activity = "active" if self._enabled else "paused by ~/enable"
-        return [
-            model_status(name, self._engine, activity, recent, self._trace),
-            camera_status(name, self._camera, self._counts, recent, self._trace),
-            calibration_status(name, self._camera),
+        streams = list(self._streams.values())
+        recent = [stream.recent.change(stream.counts) for stream in streams]
+        if self._worker is None:
+            return [model_status(name, self._engine, "inactive", streams, recent)]
+        statuses = [
+            model_status(name, self._engine, "active" if self._enabled else "paused by ~/enable", streams, recent)
         ]
+        for stream, change in zip(streams, recent):
+            statuses += [
+                camera_status(stream, change),
+                calibration_status(stream),
+                outputs_status(stream, self.parameters.tasks, self._engine),
+            ]
+        return statuses

@@ -22,6 +22,8 @@ from mtl_perception.ros.outputs import Outputs, Result
 from mtl_perception.ros.parameters import ALL_TASKS
 from mtl_perception.ros.recording import Recording
 from mtl_perception.ros.report import FrameTiming, ReplayReport
+from mtl_perception.ros.transforms import Place
+from mtl_perception.transforms import TransformBuffer
 
 
 def replay_offline(
@@ -52,6 +54,7 @@ def replay_offline(
     sink = _Sink(recording, () if overlay else ("overlay",))
     outputs = Outputs(sink, parameters, engine.card)
     tasks = [task for task in engine.tasks if {task, ALL_TASKS} & set(parameters["tasks"])]
+    transforms = TransformBuffer()
     report = ReplayReport("offline", image.name, engine.card.name, engine.device, engine.precision)
     try:
         for frame in bag.frames(image, camera_info):
@@ -68,7 +71,8 @@ def replay_offline(
             scene = engine(frame.image_rgb, frame.intrinsics, tasks)
             latency_s = time.perf_counter() - started_s
             header = _header(frame.message)
-            for publisher, message in outputs.fill(Result(header, frame.image_rgb, frame.intrinsics, scene)):
+            place = Place(header, parameters, transforms)
+            for publisher, message in outputs.fill(Result(header, frame.image_rgb, frame.intrinsics, scene, place)):
                 publisher.publish(message)
             report.frames_processed += 1
             outputs.publish_status(_status(header, tasks, report))

@@ -6,7 +6,7 @@ Images and detections leave serialised (``cdr.py``), which ``publish`` takes lik
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -24,18 +24,25 @@ from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.calibration import write_camera_info
 from mtl_perception.ros.cdr import pack_header, write_detections, write_image
 from mtl_perception.ros.conversions import depth_to_millimetres
-from mtl_perception.ros.parameters import Parameters
-from mtl_perception.scene import Scene
+from mtl_perception.ros.transforms import Place
+from mtl_perception.scene import Detections, Scene
 
 
 @dataclass(frozen=True)
 class Result:
-    """One frame and what the network said of it. ``header`` is the input's."""
+    """One frame and what the network said of it. What several writers need is computed once, when the first asks.
+
+    Attributes:
+        header: the input's.
+        image_rgb: (H, W, 3) uint8, rectified if the camera is to be.
+        place: where the camera was.
+    """
 
     header: Header
     image_rgb: np.ndarray
     intrinsics: Intrinsics | None
     scene: Scene
+    place: Place
 
     @cached_property
     def packed_header(self) -> bytes:
@@ -43,9 +50,9 @@ class Result:
 
 
 class Outputs:
-    """Every topic of the node. ``card`` is the model's."""
+    """Every topic of one camera. ``card`` is the model's, ``topics`` what its topics begin with, such as ``~/front``."""
 
-    def __init__(self, node: LifecycleNode, parameters: Parameters, card: Any) -> None:
+    def __init__(self, node: LifecycleNode, parameters: Mapping[str, Any], card: Any, topics: str = "~") -> None:
         self._node = node
         self._card = card
         qos = QoSProfile(
@@ -55,29 +62,47 @@ class Outputs:
         latched = QoSProfile(
             depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
         )
-        publish = node.create_lifecycle_publisher
+
+        def publish(message_type: type, topic: str, qos: QoSProfile = qos) -> LifecyclePublisher:
+            return node.create_lifecycle_publisher(message_type, f"{topics}/{topic}", qos)
+
         # The largest message first: it travels while the others are filled. Drawing is for people, who can wait.
         self._writers = (
-            DepthWriter(publish(Image, "~/depth/image_rect", qos), parameters["depth.encoding"]),
-            DepthInfoWriter(publish(CameraInfo, "~/depth/camera_info", qos)),
-            MaskWriter(publish(Image, "~/segmentation/mask", qos)),
-            ConfidenceWriter(publish(Image, "~/segmentation/confidence", qos)),
-            DetectionsWriter(publish(Detection2DArray, "~/detections", qos), card.detection_labels),
-            OverlayWriter(publish(Image, "~/overlay", qos), card),
+            DepthWriter(publish(Image, "depth/image_rect"), parameters["depth.encoding"]),
+            DepthInfoWriter(publish(CameraInfo, "depth/camera_info")),
+            MaskWriter(publish(Image, "segmentation/mask")),
+            ConfidenceWriter(publish(Image, "segmentation/confidence")),
+            DetectionsWriter(publish(Detection2DArray, "detections"), card.detection_labels),
+            OverlayWriter(publish(Image, "overlay"), card),
         )
-        self._status = publish(PerceptionStatus, "~/status", qos)
-        self._label_info = publish(LabelInfo, "~/segmentation/label_info", latched)
+        self._status = publish(PerceptionStatus, "status")
+        self._label_info = publish(LabelInfo, "segmentation/label_info", latched)
 
     def wanted_tasks(self, enabled: tuple[str, ...]) -> tuple[str, ...]:
         """Those of the enabled tasks whose topics somebody reads."""
         wanted = {task for writer in self._writers if writer.is_read for task in writer.tasks}
         return tuple(task for task in enabled if task in wanted or OverlayWriter.EVERY_TASK in wanted)
 
+    def unserved(self, tasks: tuple[str, ...]) -> dict[str, list[str]]:
+        """Topics that somebody reads and that nothing is published on, because these tasks lack some that it needs."""
+        missing = {
+            writer.publisher.topic_name: [task for task in writer.tasks if task not in (*tasks, OverlayWriter.EVERY_TASK)]
+            for writer in self._writers
+            if writer.is_read
+        }
+        return {topic: lacking for topic, lacking in missing.items() if lacking}
+
     def fill(self, result: Result) -> Iterator[tuple[LifecyclePublisher, Any]]:
         """(publisher, message) for every topic that is read and has something to say, one after the other."""
         for writer in self._writers:
             if writer.is_read and (message := writer.fill(result)) is not None:
                 yield writer.publisher, message
+
+    def warm_up(self) -> None:
+        """Draw once: OpenCV loads its font then, which would cost the first frame 0.15 s."""
+        one = Detections(np.array([[8, 24, 56, 56]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int64))
+        scene = Scene(64, 64, detections=one if self._card.detection_labels else None)
+        draw_overlay(np.zeros((64, 64, 3), np.uint8), scene, self._card)
 
     def publish_labels(self) -> None:
         """Say once what the ids in the mask mean; late subscribers get it too."""
@@ -100,7 +125,7 @@ class Outputs:
             self._node.destroy_lifecycle_publisher(publisher)
 
 
-class _Writer:
+class Writer:
     """What all writers share: a publisher, and the tasks that their topic is made of."""
 
     tasks: tuple[str, ...] = ()
@@ -113,7 +138,7 @@ class _Writer:
         return self.publisher.get_subscription_count() > 0
 
 
-class DetectionsWriter(_Writer):
+class DetectionsWriter(Writer):
     """``vision_msgs/Detection2DArray``: boxes in pixels of the input image, class names as ids."""
 
     tasks = ("detection",)
@@ -127,7 +152,7 @@ class DetectionsWriter(_Writer):
         return None if found is None else write_detections(result.packed_header, found, self._labels)
 
 
-class MaskWriter(_Writer):
+class MaskWriter(Writer):
     """mono8: class ids, 255 where there is none."""
 
     tasks = ("segmentation",)
@@ -137,7 +162,7 @@ class MaskWriter(_Writer):
         return None if segmentation is None else write_image(result.packed_header, "mono8", segmentation.mask)
 
 
-class ConfidenceWriter(_Writer):
+class ConfidenceWriter(Writer):
     """mono8: probability of the mask's class, 0 to 255."""
 
     tasks = ("segmentation",)
@@ -151,7 +176,7 @@ class ConfidenceWriter(_Writer):
         )
 
 
-class DepthWriter(_Writer):
+class DepthWriter(Writer):
     """REP 118: metres as 32FC1, NaN where unknown; or millimetres as 16UC1, 0 where unknown."""
 
     tasks = ("depth",)
@@ -168,7 +193,7 @@ class DepthWriter(_Writer):
         return write_image(result.packed_header, self._encoding, pixels)
 
 
-class DepthInfoWriter(_Writer):
+class DepthInfoWriter(Writer):
     """The depth image's CameraInfo; nothing while the camera is not calibrated."""
 
     tasks = ("depth",)
@@ -179,7 +204,7 @@ class DepthInfoWriter(_Writer):
         return write_camera_info(result.intrinsics, result.header)
 
 
-class OverlayWriter(_Writer):
+class OverlayWriter(Writer):
     """rgb8: boxes, mask and depth drawn over the image."""
 
     EVERY_TASK = "*"

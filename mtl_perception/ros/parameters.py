@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -45,10 +46,12 @@ SPECS = (
         "number format of the network",
         choices=("auto", "float32", "float16", "bfloat16"),
     ),
+    Spec("cameras", [], "names of several cameras, each with topics under ~/<name>/; empty for one on ~/image"),
     Spec(
         "transport", "raw", "subscribe to ~/image (raw) or ~/image/compressed", choices=("raw", "compressed")
     ),
     Spec("rectified", False, "the image is rectified: use P of camera_info instead of K"),
+    Spec("rectify", False, "correct the lens's distortion as camera_info says; outputs then fit the corrected image"),
     Spec(
         "input.reliability",
         "best_effort",
@@ -64,6 +67,9 @@ SPECS = (
         "metres as float, NaN invalid; or millimetres as integer, 0 invalid",
         choices=("32FC1", "16UC1"),
     ),
+    Spec("output_frame", "", "frame of 3D boxes, tracks and points, such as base_link; empty for the camera's"),
+    Spec("fixed_frame", "odom", "frame that stands still, with z up: what tracks move in; empty if the camera does"),
+    Spec("transform_timeout", 0.1, "seconds to wait for the transform of an image's stamp", low=0.0, high=5.0),
     Spec("autostart", True, "configure and activate at start; false where a lifecycle manager does it"),
     Spec(
         "tasks",
@@ -90,6 +96,24 @@ SPECS = (
 )
 
 
+PER_CAMERA = ("transport", "rectified", "rectify", "input.reliability", "input.depth")
+"""Each of these is also declared as <camera>.<name> for every one of several cameras, with the general value as default."""
+
+_CAMERA_NAME = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")
+
+
+class CameraParameters:
+    """The parameters as one camera sees them: its own value where it has one."""
+
+    def __init__(self, values: dict[str, Any], camera: str) -> None:
+        self._values = values
+        self._camera = camera
+
+    def __getitem__(self, name: str) -> Any:
+        own = f"{self._camera}.{name}"
+        return self._values[own if own in self._values else name]
+
+
 class Parameters:
     """Declares every parameter on ``node`` and holds the rules for changing them.
 
@@ -105,10 +129,20 @@ class Parameters:
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._take)
         for spec in SPECS:
-            node.declare_parameter(spec.name, spec.default, spec.descriptor())
+            self._declare(node, spec)
+        general = [self._specs[name] for name in PER_CAMERA]
+        for camera in self["cameras"]:
+            for spec in general:
+                own = replace(spec, name=f"{camera}.{spec.name}", default=self[spec.name])
+                self._specs[own.name] = own
+                self._declare(node, own)
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]
+
+    def of(self, camera: str) -> CameraParameters:
+        """The parameters of one of ``cameras``, or of the only one, whose name is empty."""
+        return CameraParameters(self._values, camera)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -130,6 +164,26 @@ class Parameters:
             return f"tasks has {unknown[0]!r}, expected '{ALL_TASKS}' or names out of {known}, which this model has"
         return None
 
+    @staticmethod
+    def check_cameras(cameras: list[str]) -> str | None:
+        """Why these cannot be the cameras, or None if they can."""
+        for number, name in enumerate(cameras):
+            if not _CAMERA_NAME.fullmatch(name):
+                return (
+                    f"cameras has {name!r}, expected names that can stand in a topic: letters, digits and single "
+                    "underscores, a letter first; for one camera on ~/image leave cameras empty: []"
+                )
+            if name in cameras[:number]:
+                return f"cameras has {name!r} twice, expected a name of its own for each camera"
+        return None
+
+    @staticmethod
+    def _declare(node: Node, spec: Spec) -> None:
+        if spec.default == []:  # which says nothing of the type; unless the user sets it, it is not set
+            node.declare_parameter(spec.name, Parameter.Type.STRING_ARRAY, spec.descriptor())
+        else:
+            node.declare_parameter(spec.name, spec.default, spec.descriptor())
+
     def _check(self, parameters: list[Parameter]) -> SetParametersResult:
         for parameter in parameters:
             reason = self._reason_against(parameter)
@@ -138,7 +192,9 @@ class Parameters:
         return SetParametersResult(successful=True)
 
     def _take(self, parameters: list[Parameter]) -> None:
-        self._values |= {parameter.name: parameter.value for parameter in parameters}
+        self._values |= {
+            parameter.name: [] if parameter.value is None else parameter.value for parameter in parameters
+        }
 
     def _reason_against(self, parameter: Parameter) -> str | None:
         spec = self._specs.get(parameter.name)
@@ -146,6 +202,8 @@ class Parameters:
             return None
         if spec.choices and parameter.value not in spec.choices:
             return f"{spec.name} is {parameter.value!r}, expected {spec.descriptor().additional_constraints}"
+        if spec.name == "cameras":
+            return self.check_cameras(list(parameter.value or []))
         if spec.name == "tasks":
             return self.check_tasks(list(parameter.value))
         return None

@@ -1,127 +1,161 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to one frame: decode, engine, publish."""
+"""What happens to the frames that wait: decode, engine, publish."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from std_msgs.msg import Header
 
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus, StageTime
-from mtl_perception.ros.camera import Camera
-from mtl_perception.ros.cdr import Stamp
 from mtl_perception.ros.conversions import ConversionError
-from mtl_perception.ros.frames import Frame, FrameAge, FrameCounts, Stopwatch
-from mtl_perception.ros.outputs import Outputs, Result
+from mtl_perception.ros.frames import Frame, Stopwatch
+from mtl_perception.ros.outputs import Result
 from mtl_perception.ros.parameters import Parameters
+from mtl_perception.ros.stream import Stream
+from mtl_perception.ros.transforms import Place
+from mtl_perception.scene import Scene
+from mtl_perception.transforms import TransformBuffer
 
 _LOG_EVERY_S = 5.0
 
 
-@dataclass
-class Trace:
-    """What diagnostics tell of the frames processed last."""
+@dataclass(frozen=True)
+class _Job:
+    """A frame on its way: decoded if somebody reads what ``tasks`` give."""
 
-    tasks: tuple[str, ...] = ()
-    age_s: float | None = None
-    stage_s: dict[str, float] = field(default_factory=dict)
-    rejection: str = ""
-    failure: str = ""
+    stream: Stream
+    watch: Stopwatch
+    header: Header
+    tasks: tuple[str, ...]
+    image_rgb: np.ndarray | None = None
+    intrinsics: Intrinsics | None = None
 
 
 class Pipeline:
-    """Turns frames into published scenes, on the worker thread. A bad frame ends with its reason noted."""
+    """Turns frames into published scenes, on the worker thread. A bad frame ends with its reason noted, and alone."""
 
-    def __init__(
-        self,
-        node: Node,
-        parameters: Parameters,
-        engine: Any,
-        camera: Camera,
-        outputs: Outputs,
-        counts: FrameCounts,
-        trace: Trace,
-    ) -> None:
+    def __init__(self, node: Node, parameters: Parameters, engine: Any, transforms: TransformBuffer) -> None:
         self._clock = node.get_clock()
         self._log = node.get_logger()
         self._parameters = parameters
         self._engine = engine
-        self._camera = camera
-        self._outputs = outputs
-        self._counts = counts
-        self._age = FrameAge()
-        self._trace = trace
+        self._transforms = transforms
 
-    def process(self, frame: Frame) -> None:
+    def process(self, frames: Sequence[tuple[Stream, Frame]]) -> None:
+        """Frames of different cameras, each published as soon as it is filled."""
+        jobs = [job for stream, frame in frames if (job := self._prepare(stream, frame)) is not None]
+        wanted = [job for job in jobs if job.tasks]
+        if wanted:
+            self._run(wanted)
+        for job in jobs:
+            if not job.tasks:
+                job.stream.counts.unneeded += 1
+                self._finish(job)
+
+    def _prepare(self, stream: Stream, frame: Frame) -> _Job | None:
         try:
-            self._process(frame)
+            return self._decode(stream, frame)
         except ConversionError as error:
-            self._counts.rejected += 1
-            self._trace.rejection = str(error)
-            self._log.warning(f"frame dropped: {error}", throttle_duration_sec=_LOG_EVERY_S)
-        except Exception as error:  # whatever the network raises costs one frame, not the node
-            self._counts.failed += 1
-            self._trace.failure = f"{type(error).__name__}: {error}"
-            self._log.error(f"frame failed: {self._trace.failure}", throttle_duration_sec=_LOG_EVERY_S)
+            stream.counts.rejected += 1
+            stream.trace.rejection = str(error)
+            self._log.warning(f"{stream.label}: frame dropped: {error}", throttle_duration_sec=_LOG_EVERY_S)
+        except Exception as error:
+            self._note_failure(stream, error)
+        return None
 
-    def _process(self, frame: Frame) -> None:
+    def _decode(self, stream: Stream, frame: Frame) -> _Job | None:
         watch = Stopwatch(frame.received_s)
         watch.lap("wait")
-        message = self._camera.read(frame)
-        age_s = self._age.measure_s(message.stamp.nanoseconds, self._clock.now().nanoseconds)
-        self._trace.age_s = age_s
+        message = stream.camera.read(frame)
+        age_s = stream.age.measure_s(message.stamp.nanoseconds, self._clock.now().nanoseconds)
+        stream.trace.age_s, stream.trace.frame_id = age_s, message.frame_id
         if age_s is not None and 0 < self._parameters["max_frame_age"] < age_s:
-            self._counts.expired += 1
-            return
-        header = Header(
-            stamp=Time(sec=message.stamp.sec, nanosec=message.stamp.nanosec), frame_id=message.frame_id
-        )
-        tasks = self._outputs.wanted_tasks(self._parameters.tasks)
-        if tasks:
-            image_rgb = self._camera.decode(message)
-            watch.lap("decode")
-            intrinsics = self._intrinsics()
-            self._engine.score_threshold = self._parameters["score_threshold"]
-            scene = self._engine(image_rgb, intrinsics, tasks)
-            watch.take_over(scene.stage_s)
-            for publisher, output in self._outputs.fill(Result(header, image_rgb, intrinsics, scene)):
-                watch.lap("fill")
-                publisher.publish(output)  # on its way while the next one is filled
-                watch.lap("publish")
-            self._counts.processed += 1
-        else:
-            self._counts.unneeded += 1
-        self._trace.tasks, self._trace.stage_s = tasks, watch.stage_s
-        if self._outputs.status_is_read:
-            self._outputs.publish_status(self._status(header, message.stamp))
+            stream.counts.expired += 1
+            return None
+        stamp = Time(sec=message.stamp.sec, nanosec=message.stamp.nanosec)
+        header = Header(stamp=stamp, frame_id=message.frame_id)
+        tasks = stream.outputs.wanted_tasks(self._parameters.tasks)
+        if not tasks:
+            return _Job(stream, watch, header, tasks)
+        image_rgb = stream.camera.decode(message)
+        watch.lap("decode")
+        return _Job(stream, watch, header, tasks, image_rgb, self._intrinsics(stream))
 
-    def _intrinsics(self) -> Intrinsics | None:
+    def _run(self, jobs: Sequence[_Job]) -> None:
+        self._engine.score_threshold = self._parameters["score_threshold"]
         try:
-            return self._camera.intrinsics()
+            scenes = self._engine.batch(
+                [job.image_rgb for job in jobs], [job.intrinsics for job in jobs], [job.tasks for job in jobs]
+            )
+        except Exception as error:  # whatever the network raises costs a frame, not the node
+            if len(jobs) == 1:
+                self._note_failure(jobs[0].stream, error)
+                return
+            for job in jobs:  # nor the frames beside it
+                self._run([job])
+            return
+        for job, scene in zip(jobs, scenes):
+            try:
+                self._publish(job, scene)
+            except Exception as error:
+                self._note_failure(job.stream, error)
+
+    def _publish(self, job: _Job, scene: Scene) -> None:
+        stream, watch = job.stream, job.watch
+        watch.take_over(scene.stage_s)
+        place = Place(job.header, self._parameters, self._transforms)
+        for publisher, output in stream.outputs.fill(Result(job.header, job.image_rgb, job.intrinsics, scene, place)):
+            watch.lap("fill")
+            publisher.publish(output)  # on its way while the next one is filled
+            watch.lap("publish")
+        stream.counts.processed += 1
+        stream.trace.unpublished, stream.trace.unplaced = place.unpublished, place.unplaced
+        self._finish(job)
+
+    def _finish(self, job: _Job) -> None:
+        trace = job.stream.trace
+        trace.tasks, trace.stage_s, trace.finished_s = job.tasks, job.watch.stage_s, time.monotonic()
+        if job.stream.outputs.status_is_read:
+            job.stream.outputs.publish_status(self._status(job))
+
+    def _note_failure(self, stream: Stream, error: Exception) -> None:
+        stream.counts.failed += 1
+        stream.trace.failure = f"{type(error).__name__}: {error}"
+        self._log.error(f"{stream.label}: frame failed: {stream.trace.failure}", throttle_duration_sec=_LOG_EVERY_S)
+
+    def _intrinsics(self, stream: Stream) -> Intrinsics | None:
+        try:
+            return stream.camera.intrinsics()
         except ValueError as error:
-            self._log.warning(f"depth is not calibrated: {error}", throttle_duration_sec=_LOG_EVERY_S)
+            self._log.warning(
+                f"{stream.label}: depth is not calibrated: {error}", throttle_duration_sec=_LOG_EVERY_S
+            )
             return None
 
-    def _status(self, header: Header, stamp: Stamp) -> PerceptionStatus:
-        counts = self._counts
+    def _status(self, job: _Job) -> PerceptionStatus:
+        counts, stamp = job.stream.counts, job.header.stamp
+        stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
         return PerceptionStatus(
-            header=header,
+            header=job.header,
             model=self._engine.card.name,
             device=self._engine.device,
             precision=self._engine.precision,
-            tasks=list(self._trace.tasks),
+            tasks=list(job.tasks),
             frames_received=counts.received,
             frames_processed=counts.processed,
             frames_dropped=counts.dropped,
             frames_rejected=counts.rejected,
             frames_expired=counts.expired,
-            frame_age_s=(self._clock.now().nanoseconds - stamp.nanoseconds) * 1e-9,
+            frame_age_s=(self._clock.now().nanoseconds - stamp_ns) * 1e-9,
             stages=[
-                StageTime(name=name, duration_s=duration_s)
-                for name, duration_s in self._trace.stage_s.items()
+                StageTime(name=name, duration_s=duration_s) for name, duration_s in job.watch.stage_s.items()
             ],
         )

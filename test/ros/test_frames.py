@@ -3,27 +3,57 @@ import threading
 
 import pytest
 
-from mtl_perception.ros.frames import Frame, FrameAge, NewestFrame
+from mtl_perception.ros.frames import Frame, FrameAge, NewestFrames
 
 SECOND_NS = 1_000_000_000
 
 
+def frame(number: int) -> Frame:
+    return Frame(str(number).encode(), float(number))
+
+
 def test_newest_frame_replaces_the_one_that_waits():
-    slot = NewestFrame()
-    old, new = Frame(b"old", 0.0), Frame(b"new", 1.0)
-    assert not slot.put(old)
-    assert slot.put(new)
-    assert slot.take() is new
-    assert not slot.put(old)
+    slots = NewestFrames()
+    assert not slots.put("front", frame(0))
+    assert slots.put("front", frame(1))
+    assert slots.take() == [("front", frame(1))]
+    assert not slots.put("front", frame(2))
+
+
+def test_a_fast_camera_does_not_starve_the_others():
+    """Front sends ten frames for each that is taken; the slow ones still get every other turn."""
+    slots, served = NewestFrames(), []
+    for number in range(60):
+        for _ in range(10):
+            slots.put("front", frame(number))
+        if number % 3 == 0:
+            slots.put("left", frame(number))
+            slots.put("rear", frame(number))
+        served += [camera for camera, _ in slots.take()]
+    assert {camera: served.count(camera) for camera in ("front", "left", "rear")} == {
+        "front": 20, "left": 20, "rear": 20
+    }
+
+
+def test_what_waits_is_taken_together_up_to_a_limit():
+    """And nobody waits for a camera that has nothing."""
+    slots = NewestFrames()
+    for number, camera in enumerate(("front", "left", "rear")):
+        slots.put(camera, frame(number))
+    assert slots.take(2) == [("front", frame(0)), ("left", frame(1))]
+    slots.put("front", frame(3))
+    assert slots.take(8) == [("rear", frame(2)), ("front", frame(3))]
+    slots.put("left", frame(4))
+    assert slots.take(8) == [("left", frame(4))]
 
 
 def test_close_lets_the_worker_go():
-    slot, taken = NewestFrame(), []
-    worker = threading.Thread(target=lambda: taken.append(slot.take()))
+    slots, taken = NewestFrames(), [None]
+    worker = threading.Thread(target=lambda: taken.append(slots.take()))
     worker.start()
-    slot.close()
+    slots.close()
     worker.join(timeout=10)
-    assert taken == [None]
+    assert taken[-1] == []
 
 
 def test_age_follows_from_stamp_and_clock():
