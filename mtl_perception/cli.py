@@ -154,33 +154,43 @@ def demo_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]
 @app.command()
 def train(
     config: Annotated[Path, typer.Argument(help="A YAML file, such as those in config/train/.")],
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Begin anew where an earlier run could go on.")
+    ] = False,
 ) -> None:
-    """Train a network."""
+    """Train a network; a run that was interrupted or killed goes on."""
     with _errors_in_one_line():
         from mtl_perception.training import read_config
         from mtl_perception.training import train as train_network
 
-        typer.echo(train_network(read_config(config)))
+        typer.echo(train_network(read_config(config), restart=restart))
 
 
 @app.command()
 def evaluate(
     model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
-    data: Annotated[Path, typer.Argument(help="A data folder, or a bag with ground truth.")],
+    data: Annotated[
+        list[str],
+        typer.Argument(help="Data folders or bags with ground truth, as PATH or NAME=PATH; the first is compared with."),
+    ],
+    report: Annotated[
+        Path | None, typer.Option(help="Folder of index.html and scores.json; out/evaluate/MODEL if not given.")
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores here too.")] = None,
     device: Device = "auto",
     precision: Precision = "auto",
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many images, spread over all.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only so many images of each, spread over all.")] = None,
     image: Image = None,
     camera_info: CameraInfo = None,
 ) -> None:
-    """Score a model: mAP, mIoU, depth errors."""
+    """Score a model: mAP, mIoU, depth errors; tables, JSON and an HTML report."""
     from rich.console import Console
 
     with _errors_in_one_line():
-        from mtl_perception.evaluation.command import evaluate_model
+        from mtl_perception.evaluation.command import Options, evaluate_model
 
-        evaluate_model(model, data, json_file, device, precision, limit, image, camera_info, Console())
+        options = Options(report, json_file, device, precision, limit, image, camera_info)
+        evaluate_model(model, data, options, Console())
 
 
 @app.command()

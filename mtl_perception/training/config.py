@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mtl_perception.network import MAX_STRIDE
 from mtl_perception.tasks import TASKS
@@ -26,6 +26,7 @@ class Stage(_Strict):
 
     Attributes:
         until: share of the whole schedule at which this stage ends.
+        batch_size: images of one optimiser step, over all processes and accumulated parts together.
         max_zoom: how much narrower than the whole image a training window may be.
     """
 
@@ -36,15 +37,51 @@ class Stage(_Strict):
     max_zoom: float = Field(2.0, ge=1)
 
 
+class ValidationSettings(_Strict):
+    """Scores on images that are not trained on; the best-scored weights become the checkpoint.
+
+    Attributes:
+        share: of the groups (rooms, drives) of ``data`` that are held out. Exactly one of ``share`` and ``data`` is given.
+        data: a folder of its own.
+        every_minutes: of training time. Exactly one of this and ``every_steps`` is given. The end is always scored.
+        images: at most so many, spread over all.
+        pictures: of them so many are drawn for TensorBoard.
+    """
+
+    share: float | None = Field(None, gt=0, lt=1)
+    data: Path | None = None
+    every_minutes: float | None = Field(None, gt=0)
+    every_steps: int | None = Field(None, gt=0)
+    images: int = Field(200, gt=0)
+    pictures: int = Field(4, ge=0)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ValidationSettings:
+        _exactly_one(self, "share", "data")
+        _exactly_one(self, "every_minutes", "every_steps")
+        return self
+
+
 class TrainingConfig(_Strict):
     """A training run.
 
     Attributes:
+        output: the checkpoint. Beside it, in a folder of its name without the suffix, lies what a run needs to go on.
         minutes: length of the schedule in time spent training; on a machine that others use too, the learning rate
             then still reaches its end. Exactly one of ``minutes`` and ``steps`` is given.
-        tasks: the tasks to train, with their weight in the sum of losses.
+        tasks: the tasks to train, with their weight in the sum of losses; a list gives each the weight 1.
         start_from: a checkpoint whose weights the run begins with; heads for other labels begin anew.
+        encoder_weights: ``imagenet`` begins with torchvision's weights, which are downloaded.
+        precision: of the forward pass. ``auto`` takes bfloat16 where the device is fast at it, float16 on older GPUs.
         balance_classes: weigh segmentation classes by the inverse root of their share of pixels.
+        gradient_accumulation: parts in which a batch goes through the network, to need that much less memory. Batch
+            norm sees one part at a time.
+        ema_decay: of the running average of the weights, which is what validation scores and the checkpoint holds.
+        workers: processes of each training process that read and augment images.
+        prefetch: batches that each worker prepares ahead.
+        save_every_minutes: how often all that is needed to go on after a kill is written.
+        log_every_steps: how often losses go to the log.
+        tensorboard: write event files; None does where tensorboard is installed.
     """
 
     name: str
@@ -52,6 +89,7 @@ class TrainingConfig(_Strict):
     data: Path
     output: Path
     start_from: Path | None = None
+    encoder_weights: Literal["none", "imagenet"] = "none"
     minutes: float | None = Field(None, gt=0)
     steps: int | None = Field(None, gt=0)
     stages: list[Stage] = Field(min_length=1)
@@ -61,16 +99,32 @@ class TrainingConfig(_Strict):
     weight_decay: float = Field(0.03, ge=0)
     warmup_steps: int = Field(300, ge=0)
     gradient_norm: float = Field(5.0, gt=0)
+    gradient_accumulation: int = Field(1, gt=0)
     ema_decay: float = Field(0.998, ge=0, lt=1)
+    validation: ValidationSettings | None = None
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
     workers: int = Field(1, ge=0)
+    prefetch: int = Field(4, gt=0)
     threads: int | None = Field(None, gt=0)
-    seed: int = 0
+    seed: int = Field(0, ge=0)
+    save_every_minutes: float = Field(5.0, gt=0)
+    log_every_steps: int = Field(50, gt=0)
+    tensorboard: bool | None = None
+
+    @field_validator("tasks", mode="before")
+    @classmethod
+    def _named(cls, tasks: Any) -> Any:
+        if not isinstance(tasks, list):
+            return tasks
+        twice = sorted({str(task) for task in tasks if tasks.count(task) > 1})
+        if twice:
+            raise ValueError(f"task '{twice[0]}' is listed twice")
+        return {str(task): 1.0 for task in tasks}
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainingConfig:
-        if (self.minutes is None) == (self.steps is None):
-            raise ValueError("give exactly one of 'minutes' and 'steps'")
+        _exactly_one(self, "minutes", "steps")
         ends = [stage.until for stage in self.stages]
         if ends != sorted(set(ends)) or ends[-1] != 1.0:
             raise ValueError(f"stages end at {ends}; expected rising values of 'until', the last one 1.0")
@@ -79,8 +133,27 @@ class TrainingConfig(_Strict):
                 raise ValueError(f"task '{task}' is not known; expected some of: {', '.join(TASKS)}")
             if weight <= 0:
                 raise ValueError(f"task '{task}' has weight {weight}, expected more than 0; leave the task out instead")
+        if self.output.suffix != ".safetensors":
+            raise ValueError(f"output is {self.output}, expected a name that ends with .safetensors")
+        if self.start_from is not None and self.encoder_weights != "none":
+            raise ValueError("give one of 'start_from' and 'encoder_weights': both say what the encoder begins with")
+        for stage in self.stages:
+            if stage.batch_size % self.gradient_accumulation or stage.batch_size < 2 * self.gradient_accumulation:
+                raise ValueError(
+                    f"batch_size {stage.batch_size} can't be cut into {self.gradient_accumulation} equal parts of at least two images "
+                    "(gradient_accumulation)"
+                )
         return self
 
+    @property
+    def folder(self) -> Path:
+        """Where the run keeps its state and its logs."""
+        return self.output.with_suffix("")
+
+
+def _exactly_one(settings: BaseModel, first: str, second: str) -> None:
+    if (getattr(settings, first) is None) == (getattr(settings, second) is None):
+        raise ValueError(f"give exactly one of '{first}' and '{second}'")
 
 
 def read_config(path: Path | str) -> TrainingConfig:

@@ -1,250 +1,337 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The training loop."""
+"""A training run, from its configuration to its checkpoint."""
 
 from __future__ import annotations
 
-import functools
-import math
+import resource
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
-from mtl_perception.checkpoint import CheckpointError, ModelCard, TaskCard, build_network, load_checkpoint, save_checkpoint
-from mtl_perception.data.augmentation import random_appearance, random_view
-from mtl_perception.data.batch import Batch, collate
+from mtl_perception.balancing import Fixed, build_balancer
+from mtl_perception.checkpoint import ModelCard, build_network, save_checkpoint
+from mtl_perception.data.batch import Batch
 from mtl_perception.data.folder import ImageFolder
-from mtl_perception.data.sample import Sample
-from mtl_perception.network import VARIANTS, MultiTaskNetwork
-from mtl_perception.scene import UNLABELLED
+from mtl_perception.inference.device import resolve_device
 from mtl_perception.training.averaging import RunningAverage
-from mtl_perception.training.config import Stage, TrainingConfig
-from mtl_perception.training.losses import task_losses
+from mtl_perception.training.batch_norm import synchronize_batch_norms
+from mtl_perception.training.config import ConfigError, TrainingConfig
+from mtl_perception.training.distributed import Ranks, joined, local_device
+from mtl_perception.training.errors import TrainingDiverged, TrainingError
+from mtl_perception.training.interruption import Interruption, interruptible
+from mtl_perception.training.log import TrainingLog, event_writer
+from mtl_perception.training.losses import labelled_tasks
+from mtl_perception.training.network import card_of, optimizer_of, take_over
+from mtl_perception.training.precision import Precision
+from mtl_perception.training.schedule import Schedule
+from mtl_perception.training.state import RunFolder, load_state, save_state
+from mtl_perception.training.step import Step
+from mtl_perception.training.stream import Part, Shuffled, Stream
+from mtl_perception.training.validation import Interrupted, Validator
+from mtl_perception.training.watch import LossWatch
 
-SAVE_EVERY_S = 300.0
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss is no longer finite. The last good checkpoint is kept."""
-
-
-class _Augmented(Dataset[Sample]):
-    """Random views of a folder's samples, a new one each time; the same for the same seed and index."""
-
-    def __init__(self, folder: ImageFolder, stage: Stage, seed: int, length: int) -> None:
-        self.folder, self.stage, self.seed, self.length = folder, stage, seed, length
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, i: int) -> Sample:
-        # Every pass over the folder has an order of its own, so that no image is seen twice before all were seen once.
-        round_, place = divmod(i, len(self.folder))
-        order = np.random.default_rng([self.seed, round_]).permutation(len(self.folder))
-        rng = np.random.default_rng([self.seed, 1, i])
-        view = random_view(self.folder[int(order[place])], self.stage.width, self.stage.height, self.stage.max_zoom, rng)
-        return random_appearance(view, rng)
+STEPS_UNREAD_ON_GPU = 20
+"""Steps whose losses wait on a GPU before they are read: reading makes the host wait for it."""
 
 
-@dataclass
-class _Clock:
-    """How far through the schedule the run is, by steps or by time."""
+def train(config: TrainingConfig, console: Console | None = None, restart: bool = False) -> Path:
+    """Train a network; go on where an earlier call with the same configuration was interrupted or killed.
 
-    config: TrainingConfig
-    started_s: float
-    step: int = 0
-
-    @property
-    def share(self) -> float:
-        if self.config.steps is not None:
-            return self.step / self.config.steps
-        assert self.config.minutes is not None
-        return (time.monotonic() - self.started_s) / (self.config.minutes * 60)
-
-    @property
-    def learning_rate(self) -> float:
-        warm = min(1.0, (self.step + 1) / (self.config.warmup_steps + 1))
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.share)))
-        return self.config.learning_rate * warm * (0.01 + 0.99 * cosine)
-
-
-def train(config: TrainingConfig, console: Console | None = None) -> Path:
-    """Train a network and write ``config.output``, now and then and at the end; Ctrl-C ends early and keeps the weights.
+    Args:
+        restart: begin anew even so.
 
     Returns:
-        The checkpoint's path. It holds the running average of the weights, which scores better than the last ones.
+        ``config.output``. It holds the running average of the weights, which scores better than the last ones: that of
+        the best validation, or without validation the last.
 
     Raises:
-        DataError: the data can't be used.
-        CheckpointError: ``start_from`` can't be used.
-        TrainingDiverged: the loss became NaN or infinite.
+        KeyboardInterrupt: Ctrl-C or SIGTERM; all that is needed to go on is saved.
+        TrainingError: the run can't start or go on; TrainingDiverged: a loss became NaN or infinite.
+        ConfigError, DataError, CheckpointError, DeviceError: the configuration, data, ``start_from`` or device can't be used.
+        OSError: the last files could not be written.
     """
     console = console or Console()
-    torch.manual_seed(config.seed)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
-    folder = ImageFolder(config.data)
-    device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if config.device == "auto" else config.device)
-    card = _card(config, folder)
-    network = build_network(card)
-    if config.start_from is not None:
-        _start_from(config.start_from, network, card, console)
-    network = network.to(device, memory_format=torch.channels_last).train()
-    average = RunningAverage(network, config.ema_decay)
-    optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.learning_rate)
-    clock = _Clock(config, time.monotonic())
-    seen = 0
-
-    def save() -> None:
-        card.training.update(images=len(ImageFolder(config.data)), steps=clock.step, samples=seen, device=_device_name(device))
-        card.training["minutes"] = round((time.monotonic() - clock.started_s) / 60, 1)
-        save_checkpoint(config.output, average.module, card)
-
-    saved_s = time.monotonic()
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:5.1f} %"), TimeElapsedColumn())
-    progress = Progress(*columns, console=console, refresh_per_second=1)
-    bar = progress.add_task("training", total=1.0)
-    recent: dict[str, float] = {}
-    try:
-        with progress:
-            for stage, batch in _batches(config, clock, network):
-                for group in optimizer.param_groups:
-                    group["lr"] = clock.learning_rate
-                values = _step(network, optimizer, batch, config, device)
-                average.update_parameters(network)
-                clock.step += 1
-                seen += len(batch.images)
-                recent = {k: v if k not in recent else 0.98 * recent[k] + 0.02 * v for k, v in values.items()}
-                progress.update(bar, completed=min(1.0, clock.share), description=_line(clock, seen, recent))
-                if clock.step % 200 == 0:
-                    rate = seen / (time.monotonic() - clock.started_s)
-                    console.print(f"{stage.width}x{stage.height} {_line(clock, seen, recent)} {rate:.1f} images/s", highlight=False)
-                if time.monotonic() - saved_s > SAVE_EVERY_S:
-                    save()
-                    saved_s = time.monotonic()
-    except KeyboardInterrupt:
-        console.print("stopped early; the weights so far are kept")
-    save()
-    console.print(f"wrote {config.output}")
-    return config.output
+    device, _ = resolve_device(local_device(config.device))
+    with ExitStack() as stack:
+        ranks = stack.enter_context(joined(device))
+        if not ranks.is_first:
+            console = Console(quiet=True)
+        folder = RunFolder(config.folder)
+        if ranks.is_first:
+            stack.enter_context(folder.locked())
+        ranks.wait()
+        interruption = stack.enter_context(interruptible())
+        run = Run(config, folder, device, ranks, interruption, console, restart)
+        return run()
 
 
-def _batches(config: TrainingConfig, clock: _Clock, network: nn.Module) -> Iterator[tuple[Stage, Batch]]:
-    """Batches of each stage in turn, until its share of the schedule is reached."""
-    for number, stage in enumerate(config.stages):
-        if clock.share >= stage.until:
-            continue
-        # Read again at each stage: a data set that is still being rendered has grown by then.
-        data = _Augmented(ImageFolder(config.data), stage, config.seed * 1000 + number, 10**9)
-        loader = DataLoader(
-            data,
-            batch_size=stage.batch_size,
-            sampler=range(clock.step * stage.batch_size, 10**9),
-            num_workers=config.workers,
-            # A forked worker inherits OpenCV's thread pool without its threads and waits for them for ever.
-            multiprocessing_context="spawn" if config.workers else None,
-            collate_fn=functools.partial(collate, tasks={t: network.tasks[t] for t in config.tasks}),
-            persistent_workers=False,
-            worker_init_fn=_one_thread,
+class Run:
+    """One training run in one process. Everything that can be wrong with its input is found on construction."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        folder: RunFolder,
+        device: torch.device,
+        ranks: Ranks,
+        interruption: Interruption,
+        console: Console,
+        restart: bool,
+    ) -> None:
+        self.config, self.folder, self.device, self.ranks = config, folder, device, ranks
+        self._interruption, self._console = interruption, console
+        _check_batch_sizes(config, ranks)
+        state = load_state(folder.state, config) if folder.state.exists() and not restart else None
+        self.precision = Precision(config.precision, device)
+        if device.type == "cuda":
+            torch.backends.cudnn.benchmark = True
+            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+        data = ImageFolder(config.data)
+        if config.validation is None:
+            samples, held_out = data, None
+        elif config.validation.data is not None:
+            samples, held_out = data, ImageFolder(config.validation.data)
+        else:
+            samples, held_out = data.split(config.validation.share, config.seed)
+        _check_tasks(config, samples)
+        torch.manual_seed(config.seed)
+        self.card = card_of(config, samples) if state is None else ModelCard.model_validate_json(state["card"])
+        self.network = build_network(self.card)
+        if state is None and config.start_from is not None:
+            anew = take_over(config.start_from, self.network, self.card)
+            console.print(f"starting from {config.start_from}" + (f"; new: {', '.join(anew)}" if anew else ""), highlight=False)
+        self.network = self.network.to(device, memory_format=torch.channels_last).train()
+        self.average = RunningAverage(self.network, config.ema_decay)
+        if ranks.size > 1:
+            self.network = synchronize_batch_norms(self.network, device)
+        self.optimizer = optimizer_of(config, self.network, device)
+        self.balancer = build_balancer(
+            Fixed(),
+            config.tasks,
+            self.network.shared_parameters(),
+            {task: list(self.network.heads[task].parameters()) for task in config.tasks},
+            config.seed,
+            ranks.sum_ if ranks.size > 1 else None,
         )
-        for batch in loader:
-            yield stage, batch
-            if clock.share >= stage.until:
+        self.schedule = Schedule(config)
+        self.best: dict[str, Any] | None = None
+        self._validated: dict[str, float] = {"step": 0, "spent_s": 0.0}
+        self._spent_s, self._stopping = 0.0, False
+        if state is not None:
+            self._load(state)
+        labels = self.card.segmentation_labels or samples.segmentation_labels, self.card.detection_labels or samples.detection_labels
+        self.samples = samples.with_labels(*labels)
+        self._validator: Validator | None = None
+        if config.validation is not None and held_out is not None and ranks.is_first:
+            self._validator = Validator(config.validation, held_out.with_labels(*labels), self.card, device)
+        if state is not None and self.card.training["images"] != len(samples):
+            console.print(f"the data had {self.card.training['images']} images when this run began and have {len(samples)} now", highlight=False)
+            self.card.training["images"] = len(samples)
+
+    def __call__(self) -> Path:
+        """Train until the schedule's end."""
+        config, schedule = self.config, self.schedule
+        with ExitStack() as stack:
+            events = None
+            if self.ranks.is_first:
+                if schedule.step == 0:
+                    self.folder.clear()
+                    self._save_state()
+                events = event_writer(config.tensorboard, self.folder.tensorboard, schedule.step, self._console)
+            self.log = stack.enter_context(TrainingLog(config, schedule, self._console, events))
+            if schedule.step:
+                self.log.say(f"going on after step {schedule.step} ({100 * schedule.share:.1f} %), found in {self.folder.path}; --restart begins anew")
+            try:
+                if schedule.measure() < 1:
+                    self._train()
+                if config.validation is not None and self._validated["step"] < schedule.step:
+                    self._validate()
+            except TrainingDiverged as error:
+                raise TrainingDiverged(f"{error}. {self._kept()}") from None
+            if self._interruption.requested and schedule.share < 1:
+                self._stop()
+            if self.ranks.is_first:
+                self._save()
+                chosen = "" if self.best is None else f": step {self.best['step']}, validation score {self.best['score']:.4f}"
+                self.log.say(f"wrote {config.output}{chosen}")
+            self.ranks.wait()
+        return config.output
+
+    def _train(self) -> None:
+        config, schedule, ranks = self.config, self.schedule, self.ranks
+        on_gpu = self.device.type == "cuda"
+        watch = LossWatch(STEPS_UNREAD_ON_GPU if on_gpu else 1, self.precision.scaler is not None)
+        step = Step(config, self.network, self.optimizer, self.balancer, self.precision, self.device, ranks, watch)
+        tasks = {task: self.network.tasks[task] for task in config.tasks}
+        steps = iter(Stream(config, Shuffled(self.samples, config.seed), tasks, schedule, ranks, pinned=on_gpu))
+        schedule.go_on()
+        saved_s = time.monotonic()
+        while True:
+            parts, batches = _next(steps)
+            present = self._agree(batches)
+            if self._stopping or schedule.share >= 1:
                 break
+            for group in self.optimizer.param_groups:
+                group["lr"] = schedule.learning_rate
+            step(schedule.step + 1, batches, present)
+            self.average.update_parameters(self.network)
+            schedule.step += 1
+            schedule.samples += parts[0].images_in_step
+            if schedule.step % config.log_every_steps == 0:
+                watch.read()
+                self.log.step(config.stages[parts[0].stage], watch.take_means(), step.weights)
+            is_due = self._is_validation_due
+            if is_due or time.monotonic() - saved_s > 60 * config.save_every_minutes:
+                watch.read()
+                schedule.pause()
+                if is_due:
+                    self._validate()
+                self._save_or_say()
+                saved_s = time.monotonic()
+                schedule.go_on()
+        watch.read()
+        schedule.pause()
+        steps.close()
+
+    def _agree(self, batches: Sequence[Batch]) -> list[list[str]]:
+        """Take over the first process's clock and anybody's wish to stop. For each part of the step, the tasks that any
+        process has labels for."""
+        tasks = list(self.config.tasks)
+        labelled = [labelled_tasks(batch) for batch in batches]
+        clock = [self.schedule.measure(), self.schedule.spent_s] if self.ranks.is_first else [0.0, 0.0]
+        flags = [float(of_batch[task]) for of_batch in labelled for task in tasks]
+        share, spent_s, stop, *flags = self.ranks.sum_numbers([*clock, float(self._interruption.requested), *flags])
+        self.schedule.share, self._spent_s, self._stopping = share, spent_s, stop > 0
+        return [[task for j, task in enumerate(tasks) if flags[i * len(tasks) + j]] for i in range(len(batches))]
+
+    @property
+    def _is_validation_due(self) -> bool:
+        settings = self.config.validation
+        if settings is None:
+            return False
+        if settings.every_steps is not None:
+            return self.schedule.step - self._validated["step"] >= settings.every_steps
+        return self._spent_s - self._validated["spent_s"] >= 60 * settings.every_minutes
+
+    def _validate(self) -> None:
+        """Score the running average, and keep it if it is the best so far."""
+        if self._validator is not None:
+            try:
+                found = self._validator(self.average.module, lambda: self._interruption.requested)
+            except Interrupted:
+                return
+            is_best = self.best is None or found.score > self.best["score"]
+            if is_best:
+                self.best = {"score": found.score, "step": self.schedule.step, "measures": found.measures}
+                self._write_checkpoint(self.config.output)
+            self.log.validation(found, is_best)
+        self._validated = {"step": self.schedule.step, "spent_s": self._spent_s}
+
+    def _save(self) -> None:
+        self._write_checkpoint(self.config.output if self.config.validation is None else self.folder.last)
+        self._save_state()
+
+    def _save_or_say(self) -> None:
+        """A disk that is full now may have room again before the end, so the run goes on."""
+        if self.ranks.is_first:
+            try:
+                self._save()
+            except OSError as error:
+                self.log.say(f"not saved: {error.strerror}. Training goes on; make room, and it is tried again")
+
+    def _stop(self) -> None:
+        if self.ranks.is_first:
+            self._save()
+            self.log.say(f"stopped after step {self.schedule.step}; the same command goes on from there")
+        raise KeyboardInterrupt
+
+    def _write_checkpoint(self, path: Path) -> None:
+        self.card.training |= {
+            "steps": self.schedule.step,
+            "samples": self.schedule.samples,
+            "minutes": round(self.schedule.spent_s / 60, 3),
+            "device": _device_name(self.device) + (f", {self.ranks.size} processes" if self.ranks.size > 1 else ""),
+            "precision": self.precision.name,
+            "memory_mb": round(_peak_memory_mb(self.device)),
+        }
+        if self.best is not None and path == self.config.output:
+            self.card.training["validation"] = self.best
+        save_checkpoint(path, self.average.module, self.card)
+
+    def _save_state(self) -> None:
+        state = {
+            "card": self.card.model_dump_json(),
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": None if self.precision.scaler is None else self.precision.scaler.state_dict(),
+            "balancer": self.balancer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "random": torch.get_rng_state(),
+            "best": self.best,
+            "validated": self._validated,
+        }
+        save_state(self.folder.state, state, self.config)
+
+    def _load(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.precision.scaler is not None and state["scaler"] is not None:
+            self.precision.scaler.load_state_dict(state["scaler"])
+        self.balancer.load_state_dict(state["balancer"])
+        self.schedule.load_state_dict(state["schedule"])
+        torch.set_rng_state(state["random"])
+        self.best, self._validated = state["best"], state["validated"]
+
+    def _kept(self) -> str:
+        kept = self.config.output if self.config.output.exists() else None
+        if kept is None:
+            return "No checkpoint had been written yet"
+        return f"The last good weights are in {kept}; to go on from them with other settings, begin another run with 'start_from: {kept}'"
 
 
-def _one_thread(_: int) -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-
-
-def _step(network: nn.Module, optimizer: torch.optim.Optimizer, batch: Batch, config: TrainingConfig, device: torch.device) -> dict[str, float]:
-    batch = batch.to(device)
-    # bfloat16 needs no loss scaling, and CPUs with AMX or AVX512-BF16 run it several times faster than float32.
-    with torch.autocast(device.type, dtype=torch.bfloat16):
-        raw = network(batch.images)
-    losses = task_losses(raw, batch, {t: network.tasks[t] for t in config.tasks})
-    if not losses:
-        return {}
-    total = sum(config.tasks[task] * sum(terms.values()) for task, terms in losses.items())
-    if not bool(torch.isfinite(total)):
-        raise TrainingDiverged(
-            "the loss is no longer finite: "
-            + ", ".join(f"{task} {term} {value.item():g}" for task, terms in losses.items() for term, value in terms.items())
-            + "; lower learning_rate, or look for labels that are not finite"
-        )
-    optimizer.zero_grad(set_to_none=True)
-    total.backward()
-    nn.utils.clip_grad_norm_(network.parameters(), config.gradient_norm)
-    optimizer.step()
-    return {f"{task}/{term}": value.item() for task, terms in losses.items() for term, value in terms.items()}
+def _next(steps: Iterator[tuple[list[Part], list[Batch]]]) -> tuple[list[Part], list[Batch]]:
+    """The next step's batches, none at the end."""
+    try:
+        return next(steps, ([], []))
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise TrainingError(f"a process that reads images ended ({error}); if memory ran out, lower 'workers' or 'prefetch'") from error
 
 
-def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Biases and the two parameters of batch norm are not decayed."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+def _check_batch_sizes(config: TrainingConfig, ranks: Ranks) -> None:
+    for stage in config.stages:
+        if stage.batch_size % (config.gradient_accumulation * ranks.size):
+            raise ConfigError(
+                f"batch_size {stage.batch_size} can't be shared by {ranks.size} processes in {config.gradient_accumulation} equal parts each; "
+                f"expected a multiple of {ranks.size * config.gradient_accumulation}"
+            )
 
 
-def _card(config: TrainingConfig, folder: ImageFolder) -> ModelCard:
-    settings: dict[str, dict[str, object]] = {
-        "detection": {"labels": folder.detection_labels},
-        "segmentation": {"labels": folder.segmentation_labels},
-        "depth": {},
-    }
-    if config.balance_classes and "segmentation" in config.tasks:
-        settings["segmentation"]["class_weights"] = class_weights(folder)
-    last = config.stages[-1]
-    return ModelCard(
-        name=config.name,
-        architecture=VARIANTS[config.variant],
-        input_width=last.width,
-        input_height=last.height,
-        tasks={task: TaskCard(kind=task, settings=settings[task]) for task in config.tasks},
-        training={"data": config.data.name, "seed": config.seed, "stages": [s.model_dump() for s in config.stages]},
-    )
-
-
-def class_weights(folder: ImageFolder, images: int = 300) -> list[float]:
-    """Inverse root of each class's share of pixels over evenly spread samples, mean 1, kept within 0.2 and 2.5."""
-    counts = np.zeros(256, np.int64)
-    for i in np.linspace(0, len(folder) - 1, min(images, len(folder))).astype(int):
-        mask = folder[int(i)].labels.get("segmentation")
-        if mask is not None:
-            counts += np.bincount(mask.ravel(), minlength=256)
-    shares = counts[: len(folder.segmentation_labels)] / max(1, counts[:UNLABELLED].sum())
-    weights = 1 / np.sqrt(shares + 1e-4)
-    return [round(float(w), 4) for w in np.clip(weights / weights.mean(), 0.2, 2.5)]
-
-
-def _start_from(path: Path, network: MultiTaskNetwork, card: ModelCard, console: Console) -> None:
-    """Take over every weight that has a counterpart in ``network``; says which heads begin anew."""
-    loaded, earlier = load_checkpoint(path)
-    if earlier.architecture != card.architecture:
-        raise CheckpointError(
-            f"start_from: {path} is made of {earlier.architecture}, this run trains {card.architecture}; choose the same variant"
-        )
-    own = network.state_dict()
-    fitting = {name: value for name, value in loaded.state_dict().items() if name in own and own[name].shape == value.shape}
-    network.load_state_dict(fitting, strict=False)
-    anew = sorted({name.split(".")[1] for name in own.keys() - fitting.keys()})
-    console.print(f"starting from {path}" + (f"; new: {', '.join(anew)}" if anew else ""), highlight=False)
-    card.training["start_from"] = {"name": earlier.name, **earlier.training}
+def _check_tasks(config: TrainingConfig, folder: ImageFolder) -> None:
+    labelled = {task for entry in folder.entries for task in entry.tasks}
+    for task in config.tasks:
+        if task not in labelled:
+            raise ConfigError(
+                f"no image of {config.data} is labelled for task '{task}' (labelled: {', '.join(sorted(labelled)) or 'nothing'}); "
+                "leave the task out, or label some"
+            )
 
 
 def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
 
 
-def _line(clock: _Clock, seen: int, recent: dict[str, float]) -> str:
-    losses = " ".join(f"{name.split('/')[0][:3]}/{name.split('/')[1]} {value:.3f}" for name, value in recent.items())
-    return f"step {clock.step} seen {seen} lr {clock.learning_rate:.2e} {losses}"
+def _peak_memory_mb(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All that a run needs to go on after it was killed, in one file."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtl_perception.files import write_atomically
+from mtl_perception.training.config import TrainingConfig
+from mtl_perception.training.errors import TrainingError
+
+STATE_VERSION = 1
+
+FREE_KEYS = {"device", "precision", "workers", "prefetch", "threads", "save_every_minutes", "log_every_steps", "tensorboard"}
+"""What may differ when a run goes on: how it is run, not what comes out of it."""
+
+
+class RunFolder:
+    """Where a run keeps what it needs to go on, beside its checkpoint."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.state = path / "state.pt"
+        self.last = path / "last.safetensors"
+        self.tensorboard = path / "tensorboard"
+
+    def clear(self) -> None:
+        """Remove what an earlier run left."""
+        self.state.unlink(missing_ok=True)
+        self.last.unlink(missing_ok=True)
+        shutil.rmtree(self.tensorboard, ignore_errors=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps a second run out; a killed one leaves no lock behind.
+
+        Raises:
+            TrainingError: the folder can't be written to, or another process trains there.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / "lock").open("w")
+        except OSError as error:
+            raise TrainingError(f"can't write to {self.path}: {error.strerror}; choose another 'output'") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise TrainingError(f"another process is training in {self.path}; wait for it, or choose another 'output'") from None
+            yield
+
+
+def save_state(path: Path, state: dict[str, Any], config: TrainingConfig) -> None:
+    """Write ``state`` (tensors, numbers, strings and containers of them) and the configuration it belongs to.
+
+    Raises:
+        OSError: it can't be written; the state that was there before is kept.
+    """
+    content = io.BytesIO()
+    torch.save({"version": STATE_VERSION, "config": json.loads(config.model_dump_json()), **state}, content)
+    write_atomically(path, content.getvalue(), durable=True)
+
+
+def load_state(path: Path, config: TrainingConfig) -> dict[str, Any]:
+    """A state that ``save_state`` wrote; nothing in it is executed.
+
+    Raises:
+        TrainingError: the file can't be read, or belongs to another configuration; names what differs.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        version = state["version"]
+    except Exception as error:  # what torch raises for a damaged file depends on where the damage is
+        raise TrainingError(f"{path} can't be read ({error}); begin anew with --restart") from error
+    if version != STATE_VERSION:
+        raise TrainingError(f"{path} has version {version}, this mtl_perception reads {STATE_VERSION}; begin anew with --restart")
+    now = json.loads(config.model_dump_json())
+    differing = list(_differences(state["config"], now))
+    if differing:
+        raise TrainingError(
+            f"{path.parent} holds a run with another configuration ({'; '.join(differing)}); begin anew with --restart, "
+            "choose another 'output', or take the changes back"
+        )
+    return state
+
+
+def _differences(before: dict[str, Any], now: dict[str, Any], under: str = "") -> Iterator[str]:
+    for key in sorted(before.keys() | now.keys()):
+        name = f"{under}{key}"
+        if name in FREE_KEYS:
+            continue
+        a, b = before.get(key), now.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            yield from _differences(a, b, f"{name}.")
+        elif a != b:
+            yield f"{name}: {json.dumps(a)} → {json.dumps(b)}"

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One optimiser step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from mtl_perception.balancing import Balancer
+from mtl_perception.data.batch import Batch
+from mtl_perception.network import MultiTaskNetwork
+from mtl_perception.training.config import TrainingConfig
+from mtl_perception.training.distributed import Ranks
+from mtl_perception.training.losses import TaskLosses, task_losses
+from mtl_perception.training.precision import Precision
+from mtl_perception.training.watch import LossWatch
+
+
+class Step:
+    """Moves a network by the batches of one step: forward, losses, balanced gradient, clipping, optimiser.
+
+    Attributes:
+        weights: by task, its weight in the last step's gradient.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        network: MultiTaskNetwork,
+        optimizer: torch.optim.Optimizer,
+        balancer: Balancer,
+        precision: Precision,
+        device: torch.device,
+        ranks: Ranks,
+        watch: LossWatch,
+    ) -> None:
+        self._config, self._network, self._optimizer, self._balancer = config, network, optimizer, balancer
+        self._precision, self._device, self._ranks, self._watch = precision, device, ranks, watch
+        self._tasks = {task: network.tasks[task] for task in config.tasks}
+        self.weights: dict[str, float] = {}
+
+    def __call__(self, number: int, batches: Sequence[Batch], present: Sequence[Sequence[str]]) -> None:
+        """Train on ``batches``, the parts of one step.
+
+        Args:
+            number: of the step, for messages.
+            present: for each part the tasks that it has labels for in any process.
+
+        Raises:
+            TrainingDiverged: a loss or a gradient is not finite; on a GPU up to some steps later.
+        """
+        parts = {task: sum(task in tasks for tasks in present) for task in self._tasks}
+        self._optimizer.zero_grad(set_to_none=True)
+        terms: dict[str, Tensor] = {}
+        for i, (batch, tasks) in enumerate(zip(batches, present, strict=True)):
+            found = self.losses(batch.to(self._device), tasks)
+            last = i == len(batches) - 1
+            shares = {task: 1 / parts[task] for task in found.losses}
+            self.weights |= self._balancer.backward(found.losses, found.values, shares, self._precision.scale, last)
+            for name, value in found.terms.items():
+                part = value * shares[name.partition("/")[0]]
+                terms[name] = terms[name] + part if name in terms else part
+        self._move(number, terms, [name for batch in batches for name in batch.names])
+        if self._balancer.wants_losses_after_step:
+            with torch.no_grad():
+                self._balancer.after_step(self.losses(batches[-1].to(self._device), present[-1]).values)
+
+    def losses(self, batch: Batch, tasks: Sequence[str]) -> TaskLosses:
+        """What ``batch``, already on the device, costs ``tasks``."""
+        with self._precision.autocast():
+            raw = self._network(batch.images, tasks)
+        return task_losses(raw, batch, self._tasks, tasks, self._ranks)
+
+    def _move(self, number: int, terms: Mapping[str, Tensor], files: Sequence[str]) -> None:
+        scaler = self._precision.scaler
+        moved = [p for group in self._optimizer.param_groups for p in group["params"] if p.grad is not None]
+        if not moved:
+            return
+        if scaler is not None:
+            scaler.unscale_(self._optimizer)
+        norm = nn.utils.clip_grad_norm_(moved, self._config.gradient_norm)
+        self._watch.add(number, {**terms, LossWatch.GRADIENT: norm}, files)
+        if scaler is None:
+            self._optimizer.step()
+        else:
+            scaler.step(self._optimizer)
+            scaler.update()

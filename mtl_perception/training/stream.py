@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The endless stream of training batches: which samples, at which size, in which order, read by helper processes.
+
+Sample number i of a run is a function of the seed and i, whoever reads it: so a resumed run goes on with the very sample
+after the last one trained on, and any number of processes sees the samples that one would see.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from mtl_perception.data.augmentation import random_appearance, random_view
+from mtl_perception.data.batch import Batch, collate
+from mtl_perception.data.folder import DataError
+from mtl_perception.data.sample import Sample
+from mtl_perception.tasks import Task
+from mtl_perception.training.config import Stage, TrainingConfig
+from mtl_perception.training.distributed import Ranks
+from mtl_perception.training.interruption import ignore_interruption
+from mtl_perception.training.schedule import Schedule
+
+
+class Samples(Protocol):
+    """Labelled images by number."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, i: int) -> Sample: ...
+
+
+class Shuffled:
+    """Endless passes over ``samples``, each in an order of its own: none is seen twice before all were seen once."""
+
+    def __init__(self, samples: Samples, seed: int) -> None:
+        self._samples, self._seed = samples, seed
+        self._pass, self._order = -1, np.empty(0, np.int64)
+
+    def __getitem__(self, i: int) -> Sample:
+        number, place = divmod(i, len(self._samples))
+        if number != self._pass:
+            self._pass = number
+            self._order = np.random.default_rng([self._seed, 0, number]).permutation(len(self._samples))
+        return self._samples[int(self._order[place])]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Samples that go through the network of one process together.
+
+    Attributes:
+        stage: its number.
+        first, count: numbers of the samples.
+        images_in_step: of all parts of all processes.
+    """
+
+    stage: int
+    first: int
+    count: int
+    images_in_step: int
+
+
+class Plan(Sampler[Part]):
+    """The parts of one process, step after step, from where ``schedule`` stands until its end."""
+
+    def __init__(self, config: TrainingConfig, schedule: Schedule, ranks: Ranks) -> None:
+        self._config, self._schedule, self._ranks = config, schedule, ranks
+        self.handed_out: deque[Part] = deque()
+
+    def __iter__(self) -> Iterator[Part]:
+        step, position = self._schedule.step, self._schedule.samples
+        while (number := self._schedule.stage_at(step)) is not None:
+            size = self._config.stages[number].batch_size
+            count = size // (self._config.gradient_accumulation * self._ranks.size)
+            for part in range(self._config.gradient_accumulation):
+                first = position + (part * self._ranks.size + self._ranks.rank) * count
+                self.handed_out.append(Part(number, first, count, size))
+                yield self.handed_out[-1]
+            step, position = step + 1, position + size
+
+
+class _Batches(Dataset):
+    """A ``Part`` as a batch. What can't be read comes back as a value, because an exception that leaves a helper process
+    arrives with that process's whole trace as its text."""
+
+    def __init__(self, samples: Shuffled, stages: Sequence[Stage], tasks: Mapping[str, Task], seed: int) -> None:
+        self.samples, self.stages, self.tasks, self.seed = samples, stages, tasks, seed
+
+    def __getitem__(self, part: Part) -> Batch | Exception:
+        try:
+            return collate([self._view(i, self.stages[part.stage]) for i in range(part.first, part.first + part.count)], self.tasks)
+        except (DataError, OSError) as error:
+            return error
+
+    def _view(self, i: int, stage: Stage) -> Sample:
+        rng = np.random.default_rng([self.seed, 1, i])
+        return random_appearance(random_view(self.samples[i], stage.width, stage.height, stage.max_zoom, rng), rng)
+
+
+class Stream:
+    """Iterates over steps: for each its parts and their batches, on the host.
+
+    Raises:
+        DataError: a sample can't be read; the message names its file.
+    """
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        samples: Shuffled,
+        tasks: Mapping[str, Task],
+        schedule: Schedule,
+        ranks: Ranks,
+        pinned: bool,
+    ) -> None:
+        self._parts = config.gradient_accumulation
+        self._plan = Plan(config, schedule, ranks)
+        self._loader = DataLoader(
+            _Batches(samples, config.stages, tasks, config.seed),
+            batch_size=None,
+            sampler=self._plan,
+            num_workers=config.workers,
+            prefetch_factor=config.prefetch if config.workers else None,
+            # A forked worker inherits OpenCV's thread pool without its threads and waits for them for ever.
+            multiprocessing_context="spawn" if config.workers else None,
+            collate_fn=_as_it_is,
+            worker_init_fn=_start_worker,
+            pin_memory=pinned,
+        )
+
+    def __iter__(self) -> Iterator[tuple[list[Part], list[Batch]]]:
+        batches = iter(self._loader)
+        while True:
+            step = [batch for _, batch in zip(range(self._parts), batches)]
+            if len(step) < self._parts:
+                return
+            for batch in step:
+                if isinstance(batch, Exception):
+                    raise batch
+            yield [self._plan.handed_out.popleft() for _ in step], step
+
+
+def _as_it_is(batch: Batch | Exception) -> Batch | Exception:
+    return batch
+
+
+def _start_worker(_: int) -> None:
+    import cv2
+
+    ignore_interruption()
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)

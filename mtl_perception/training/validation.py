@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scores of a network in training on images that it is not trained on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mtl_perception.checkpoint import ModelCard, build_network
+from mtl_perception.data.folder import ImageFolder
+from mtl_perception.drawing import draw_overlay
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.inference.engine import Engine
+from mtl_perception.training.config import ValidationSettings
+
+CHOSEN_BY = {"detection": "AP50", "segmentation": "mIoU", "depth": "delta1"}
+"""The measure that stands for a task in the choice of a checkpoint: from 0 to 1, higher is better."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What one validation found.
+
+    Attributes:
+        score: mean over the tasks of the measure that each is chosen by.
+        measures: task → measure → value, plain numbers only.
+        pictures: (H, W, 3) uint8 RGB each.
+    """
+
+    score: float
+    measures: dict[str, dict[str, float]]
+    pictures: list[np.ndarray]
+
+    @property
+    def text(self) -> str:
+        chosen = (f"{task[:3]} {chosen_by(task)} {values[chosen_by(task)]:.3f}" for task, values in self.measures.items())
+        return f"score {self.score:.4f} ({', '.join(chosen)})"
+
+
+class Interrupted(Exception):
+    """The run was asked to end while it was validating."""
+
+
+class Validator:
+    """Runs a network over held-out images as the node would, and scores what it says.
+
+    Args:
+        folder: the held-out samples, in the labels of the card.
+        card: what the network is.
+
+    Raises:
+        ImportError: a package that scoring needs is not installed; names the pip command.
+    """
+
+    def __init__(self, settings: ValidationSettings, folder: ImageFolder, card: ModelCard, device: torch.device) -> None:
+        # Imported here, because average precision comes from an extra that only this needs.
+        from mtl_perception.evaluation.scenes import evaluate_engine
+
+        self._evaluate = evaluate_engine
+        chosen = np.linspace(0, len(folder) - 1, min(settings.images, len(folder))).round().astype(int)
+        self.folder = folder.subset(chosen)
+        self._drawn = set(np.linspace(0, len(self.folder) - 1, min(settings.pictures, len(self.folder))).round().astype(int).tolist())
+        self._card, self._device = card, device
+
+    def __call__(self, network: nn.Module, is_interrupted: Callable[[], bool]) -> Validation:
+        """Score ``network``, which is left as it is.
+
+        Raises:
+            Interrupted: ``is_interrupted`` said so.
+            DataError: an image can't be read.
+        """
+        copied = build_network(self._card)
+        copied.load_state_dict(network.state_dict())
+        engine = Engine(copied, self._card, str(self._device))
+        images: list[np.ndarray] = []
+        pictures: list[np.ndarray] = []
+
+        def samples() -> Iterator[tuple[np.ndarray, Intrinsics, Any]]:
+            from mtl_perception.evaluation.truth import Truth
+
+            for i in range(len(self.folder)):
+                if is_interrupted():
+                    raise Interrupted
+                sample = self.folder[i]
+                images[:] = [sample.image]
+                yield sample.image, sample.intrinsics, Truth.of_sample(sample)
+
+        def draw(scene: Any, scores: Any) -> None:
+            if scores.index in self._drawn:
+                strong = scene if scene.detections is None else _without_weak_boxes(scene)
+                pictures.append(draw_overlay(images[0], strong, self._card))
+
+        try:
+            evaluation = self._evaluate(engine, samples(), draw)
+        finally:
+            engine.close()
+        measures = {task: _numbers(values) for task, values in evaluation.scores.items()}
+        return Validation(_score(measures), measures, pictures)
+
+
+def chosen_by(task: str) -> str:
+    """The measure that stands for ``task``."""
+    from mtl_perception.evaluation.registry import METRICS
+
+    return CHOSEN_BY.get(task) or METRICS[task].main
+
+
+def _score(measures: dict[str, dict[str, float]]) -> float:
+    values = [values[chosen_by(task)] for task, values in measures.items()]
+    known = [value for value in values if math.isfinite(value)]
+    return sum(known) / len(known) if known else 0.0
+
+
+def _numbers(values: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in values.items() if isinstance(value, (int, float))}
+
+
+def _without_weak_boxes(scene: Any) -> Any:
+    from dataclasses import replace
+
+    from mtl_perception.tasks import DecodeOptions
+
+    found = scene.detections
+    kept = found.scores >= DecodeOptions().score_threshold
+    return replace(scene, detections=replace(found, boxes_xyxy=found.boxes_xyxy[kept], scores=found.scores[kept], class_ids=found.class_ids[kept]))
