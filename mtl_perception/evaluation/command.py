@@ -3,83 +3,214 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from mtl_perception.bags import Bag
-from mtl_perception.evaluation.samples import BagSamples, FolderSamples
-from mtl_perception.evaluation.scenes import Evaluation, evaluate_engine
-from mtl_perception.evaluation.tables import class_table, plain, score_table
+from mtl_perception import __version__
+from mtl_perception.checkpoint import ModelCard
+from mtl_perception.evaluation.prefetch import prefetched
+from mtl_perception.evaluation.report import Report
+from mtl_perception.evaluation.results import EvaluationResult, ModelResult, ResultError, SetResult
+from mtl_perception.evaluation.samples import Samples, open_samples
+from mtl_perception.evaluation.scenes import Evaluation, FrameScores, evaluate_engine
+from mtl_perception.evaluation.tables import plain, row_table, sets_table, tables_of
+from mtl_perception.inference.engine import Engine
 from mtl_perception.progress import frame_progress
+from mtl_perception.resources import find_model
+from mtl_perception.scene import Scene
 
 
-def evaluate_model(
-    model: str,
-    data: Path,
-    json_file: Path | None,
-    device: str,
-    precision: str,
-    limit: int | None,
-    image: str | None,
-    camera_info: str | None,
-    console: Console,
-) -> Evaluation:
-    """Score a model on a data folder or on a bag with ground truth; tables to ``console``, JSON to a file.
+@dataclass(frozen=True)
+class Options:
+    """What may be chosen of an evaluation.
+
+    Attributes:
+        report: folder of index.html and scores.json; out/evaluate/NAME if None.
+        json_file: a second place for the scores.
+        limit: only so many images of each set, spread over all.
+        image, camera_info: topics, for bags that have several.
+    """
+
+    report: Path | None = None
+    json_file: Path | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    limit: int | None = None
+    image: str | None = None
+    camera_info: str | None = None
+
+
+def evaluate_model(model: str, data: Sequence[str], options: Options, console: Console) -> EvaluationResult:
+    """Score a model on data folders and bags: tables to ``console``, and a folder with scores.json and index.html.
+
+    The scores are written after each set, so that what is done stays when the run is ended.
+
+    Args:
+        model: a shipped model's name, or a checkpoint.
+        data: PATH or NAME=PATH of each set; the others are compared with the first.
 
     Raises:
         ValueError: the model, the data or the device can't be used; the text says why.
-        FileNotFoundError: there is no such model.
+        OSError: there is no such file, or the results can't be written.
     """
-    from mtl_perception.inference.engine import Engine
-    from mtl_perception.resources import find_model
-
-    engine = Engine.load(find_model(model), device, precision)
+    sets = named_sets(data)
+    checkpoint = find_model(model)
+    engine = Engine.load(checkpoint, options.device, options.precision)
     try:
-        with _samples(data, engine.card, limit, image, camera_info) as samples:
-            done = 0
-            with frame_progress(console, f"scoring {engine.card.name} on {data.name}", len(samples)) as show:
-
-                def on_frame(*_: Any) -> None:
-                    nonlocal done
-                    done += 1
-                    show(done)
-
-                evaluation = evaluate_engine(engine, samples, on_frame)
-            if samples.left_out:
-                console.print(
-                    f"not known to the model, not scored: {', '.join(sorted(samples.left_out))}",
-                    highlight=False,
-                )
-        console.print(score_table(evaluation.scores, f"{engine.card.name} on {data.name}"))
-        console.print(class_table(evaluation.scores))
-        if json_file is not None:
-            result = {
-                "model": engine.card.name,
-                "data": data.name,
-                "device": engine.device,
-                "precision": engine.precision,
-                "scores": plain(evaluation.scores),
-            }
-            json_file.parent.mkdir(parents=True, exist_ok=True)
-            json_file.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-        return evaluation
+        out = options.report or Path("out/evaluate") / engine.card.name
+        places = [path for path in (out / "scores.json", options.json_file) if path is not None]
+        for path in places:
+            require_writable(path.parent)
+        for name, path in sets.items():  # a wrong path is told before the first set has taken its time
+            with open_samples(path, engine.card, 1, options.image, options.camera_info) as samples:
+                _require_common_task(samples, engine, path)
+        result = EvaluationResult(
+            mtl_perception=__version__,
+            command=_command(model, data, options),
+            model=describe_model(engine.card, checkpoint),
+            device=_device_name(engine.device),
+            precision=engine.precision,
+        )
+        report = Report(engine.card)
+        for name, path in sets.items():
+            with open_samples(path, engine.card, options.limit, options.image, options.camera_info) as samples:
+                evaluation = _score(engine, samples, f"{engine.card.name} on {name}", console)
+                one = _set_result(path, samples, evaluation, engine.tasks, options.limit)
+                for remark in _remarks(one):
+                    console.print(remark, highlight=False)
+                if not one.scores:
+                    raise ResultError(f"{path}: no frame could be scored; {' '.join(_remarks(one)) or 'none has labels'}")
+                result.add(name, one)
+                for place in places:
+                    result.write(place)
+                report.add_set(name, one, evaluation, samples, engine)
     finally:
         engine.close()
+    report.write(result, out / "index.html")
+    console.print(sets_table(result))
+    if len(sets) == 1:
+        for task, scores in one.scores.items():
+            for title, rows in tables_of(scores).items():
+                console.print(row_table(f"{task}, {title}", rows))
+    for path in (out / "index.html", *places):
+        console.print(f"  {path}", highlight=False)
+    return result
 
 
-@contextmanager
-def _samples(
-    data: Path, card: Any, limit: int | None, image: str | None, camera_info: str | None
-) -> Iterator[Any]:
-    is_bag = data.is_file() or (data / "metadata.yaml").exists()
-    if not is_bag:
-        yield FolderSamples(data, card, limit)
-        return
-    with Bag(data) as bag:
-        topic = bag.find_image(image)
-        yield BagSamples(bag, topic, bag.find_camera_info(topic, camera_info), card, limit)
+def named_sets(data: Sequence[str]) -> dict[str, Path]:
+    """Name → path of sets given as PATH or NAME=PATH; a path's own name where none is given.
+
+    Raises:
+        ValueError: two sets have the same name.
+    """
+    sets: dict[str, Path] = {}
+    for text in data:
+        name, is_named, path = text.partition("=")
+        if not is_named or Path(text).exists():
+            name, path = Path(text).resolve().name, text
+        if name in sets:
+            raise ValueError(f"two sets are called '{name}': {sets[name]} and {path}; name one of them: NAME={path}")
+        sets[name] = Path(path)
+    return sets
+
+
+def require_writable(folder: Path) -> None:
+    """Make sure before the work that its results can be written.
+
+    Raises:
+        OSError: they can't; the text names the folder.
+    """
+    probe = folder / ".writable"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise OSError(error.errno, f"results can't be written to {folder}: {error.strerror}") from None
+
+
+def describe_model(card: ModelCard, checkpoint: Path) -> ModelResult:
+    """What the scores say of the model that they belong to."""
+    from mtl_perception.evaluation.cost import network_cost
+
+    cost = network_cost(card)
+    return ModelResult(
+        name=card.name,
+        version=card.version,
+        tasks=list(card.tasks),
+        encoder=card.architecture.encoder,
+        input_width=card.input_width,
+        input_height=card.input_height,
+        parameters=cost.parameters,
+        gmac=round(cost.gmac, 3),
+        gmac_640x480=round(cost.gmac_640x480, 3),
+        size_bytes=checkpoint.stat().st_size,
+        training=card.training,
+    )
+
+
+def _device_name(device: str) -> str:
+    import torch
+
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
+
+
+def _score(engine: Engine, samples: Samples, what: str, console: Console) -> Evaluation:
+    done = 0
+    with frame_progress(console, what, len(samples)) as show, closing(prefetched(samples)) as frames:
+
+        def on_frame(_: Scene, __: FrameScores) -> None:
+            nonlocal done
+            done += 1
+            show(done)
+
+        return evaluate_engine(engine, frames, on_frame)
+
+
+def _set_result(
+    path: Path, samples: Samples, evaluation: Evaluation, tasks: Sequence[str], limit: int | None
+) -> SetResult:
+    return SetResult(
+        data=path.name,
+        description=samples.description,
+        frames=len(evaluation.frames),
+        limit=limit,
+        left_out=sorted(samples.left_out),
+        tasks_left_out=sorted(samples.tasks - set(evaluation.scores) - set(tasks)),
+        problems=list(samples.problems),
+        scores=plain(evaluation.scores),
+    )
+
+
+def _remarks(one: SetResult) -> Iterator[str]:
+    """What a user should know of what was not scored."""
+    if one.tasks_left_out:
+        yield f"labelled but not a task of this model, not scored: {', '.join(one.tasks_left_out)}"
+    if one.left_out:
+        yield f"not known to the model, not scored: {', '.join(one.left_out)}"
+    if one.problems:
+        more = f" (and {len(one.problems) - 3} more)" if len(one.problems) > 3 else ""
+        yield f"not scored: {'; '.join(one.problems[:3])}{more}"
+
+
+def _require_common_task(samples: Samples, engine: Engine, path: Path) -> None:
+    kinds = {task.kind for task in engine.card.tasks.values()}
+    if not samples.tasks & kinds:
+        raise ResultError(
+            f"{path} is labelled for {', '.join(sorted(samples.tasks)) or 'nothing'}, {engine.card.name} does "
+            f"{', '.join(sorted(kinds))}: there is nothing to score"
+        )
+
+
+def _command(model: str, data: Sequence[str], options: Options) -> str:
+    """The command line that does the same again, apart from where the results go."""
+    words: list[Any] = ["mtl-perception", "evaluate", model, *data]
+    for name, value in (("--limit", options.limit), ("--image", options.image), ("--camera-info", options.camera_info)):
+        words += [name, value] if value is not None else []
+    return shlex.join(str(word) for word in words)

@@ -15,6 +15,7 @@ from mtl_perception.scene import UNLABELLED
 _DETECTIONS = GROUND_TRUTH + "detections"
 _SEGMENTATION = GROUND_TRUTH + "segmentation"
 _DEPTH = GROUND_TRUTH + "depth"
+_TASKS = {_DETECTIONS: "detection", _SEGMENTATION: "segmentation", _DEPTH: "depth"}
 _LABEL_INFO = GROUND_TRUTH + "label_info"
 
 
@@ -26,6 +27,7 @@ class BagTruth:
 
     Attributes:
         stamps_ns: of the frames with any truth, in order.
+        tasks: what the bag has truth for.
         left_out: classes of the truth that the model does not know; their boxes and pixels are not scored.
 
     Args:
@@ -40,8 +42,9 @@ class BagTruth:
         self._bag = bag
         self._detection_ids = {name: index for index, name in enumerate(detection_labels)}
         self.left_out: set[str] = set()
+        self.tasks = {task for topic, task in _TASKS.items() if topic in bag.topics}
         self._by_stamp: dict[int, dict[str, BagMessage]] = {}
-        for topic in (_DETECTIONS, _SEGMENTATION, _DEPTH):
+        for topic in _TASKS:
             if topic in bag.topics:
                 for message in bag.messages(topic):
                     stamp = stamp_ns(bag.deserialize(message))

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,56 +14,104 @@ from mtl_perception.bags import Bag, BagError, Topic
 from mtl_perception.evaluation.ground_truth import BagTruth
 from mtl_perception.evaluation.truth import Truth
 from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import UNLABELLED
 
 Sample = tuple[np.ndarray, "Intrinsics | None", Truth]
 """(image_rgb, intrinsics, truth)."""
 
 
-class FolderSamples:
-    """Every image of a data folder, or ``limit`` of them spread evenly.
+class Samples(Protocol):
+    """Something to score a model on.
 
     Attributes:
-        left_out: classes of the folder that the model does not know; they are not scored.
+        names: of the frames, in order.
+        tasks: what the data is labelled for, known to the model or not.
+        left_out: classes of the data that the model does not know; they are not scored. Complete after a pass.
+        problems: what could not be used and was not scored, in sentences. Complete after a pass.
+        description: how the data came about, as far as it says.
+    """
+
+    names: list[str]
+    tasks: set[str]
+    left_out: set[str]
+    problems: list[str]
+    description: dict[str, Any]
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Sample]: ...
+
+    def some(self, indices: Collection[int]) -> Iterator[tuple[int, Sample]]:
+        """(index, sample) of some of the frames, in order."""
+
+
+@contextmanager
+def open_samples(
+    data: Path,
+    card: Any,
+    limit: int | None = None,
+    image: str | None = None,
+    camera_info: str | None = None,
+) -> Iterator[Samples]:
+    """The frames of a data folder or of a bag, or ``limit`` of them spread evenly.
+
+    Args:
+        card: of the model whose labels the truth is to have.
+        image, camera_info: topics of a bag that has several.
 
     Raises:
         DataError: the folder can't be used.
+        BagError: the bag can't be used.
+    """
+    if not data.exists():
+        raise FileNotFoundError(f"{data} does not exist; expected a data folder, or a bag with ground truth")
+    is_bag = data.is_file() or (data / "metadata.yaml").exists() or any(data.glob("*.mcap"))
+    if not is_bag:
+        yield FolderSamples(data, card, limit)
+        return
+    with Bag(data) as bag:
+        topic = bag.find_image(image)
+        yield BagSamples(bag, topic, bag.find_camera_info(topic, camera_info), card, limit)
+
+
+class FolderSamples:
+    """Every image of a data folder, or ``limit`` of them spread evenly; see ``Samples``.
+
+    Raises:
+        DataError: the folder can't be used; or, on the way, a file of it, by name.
     """
 
     def __init__(self, root: Path, card: Any, limit: int | None = None) -> None:
         from mtl_perception.data.folder import ImageFolder
+        from mtl_perception.data.format import parse_description
 
-        self._folder = ImageFolder(root)
-        self._chosen = _spread(len(self._folder), limit)
-        self._things = id_table(self._folder.detection_labels, card.detection_labels)
-        self._stuff = id_table(self._folder.segmentation_labels, card.segmentation_labels)
-        known = {*card.detection_labels, *card.segmentation_labels}
-        self.left_out = {*self._folder.detection_labels, *self._folder.segmentation_labels} - known
+        folder = ImageFolder(root)
+        own_labels = {*folder.detection_labels, *folder.segmentation_labels}
+        self.left_out = own_labels - {*card.detection_labels, *card.segmentation_labels}
+        self._folder = folder.with_labels(card.segmentation_labels, card.detection_labels).subset(
+            _spread(len(folder), limit)
+        )
+        self.names = [entry.file_name for entry in self._folder.entries]
+        self.tasks = {task for entry in self._folder.entries for task in entry.tasks}
+        self.problems: list[str] = []
+        description = parse_description(root / "dataset.json").model_dump()
+        self.description = {name: value for name, value in description.items() if not name.endswith("_labels")}
 
     def __len__(self) -> int:
-        return len(self._chosen)
+        return len(self._folder)
 
     def __iter__(self) -> Iterator[Sample]:
-        for index in self._chosen:
-            sample = self._folder[int(index)]
-            yield sample.image, sample.intrinsics, self._renamed(Truth.of_sample(sample))
+        return (sample for _, sample in self.some(range(len(self))))
 
-    def _renamed(self, truth: Truth) -> Truth:
-        boxes_xyxy, class_ids, mask = truth.boxes_xyxy, truth.class_ids, truth.mask
-        if boxes_xyxy is not None:
-            class_ids = self._things[class_ids]
-            known = class_ids != UNLABELLED
-            boxes_xyxy, class_ids = boxes_xyxy[known], class_ids[known]
-        if mask is not None:
-            mask = self._stuff[mask]
-        return replace(truth, boxes_xyxy=boxes_xyxy, class_ids=class_ids, mask=mask)
+    def some(self, indices: Collection[int]) -> Iterator[tuple[int, Sample]]:
+        for index in sorted(indices):
+            sample = self._folder[index]
+            yield index, (sample.image, sample.intrinsics, Truth.of_sample(sample))
 
 
 class BagSamples:
-    """Every image of an open bag that has ground truth, or ``limit`` of them spread evenly.
+    """Every image of an open bag that has ground truth, or ``limit`` of them spread evenly; see ``Samples``.
 
     Attributes:
-        left_out: classes of the bag that the model does not know; they are not scored.
         stamps_ns: of the images, in order.
 
     Raises:
@@ -81,25 +129,35 @@ class BagSamples:
             )
         chosen = _spread(len(self._truth), limit)
         self.stamps_ns = [self._truth.stamps_ns[index] for index in chosen]
+        self.names = [f"{(stamp - self.stamps_ns[0]) * 1e-9:.1f} s" for stamp in self.stamps_ns]
+        self.tasks = self._truth.tasks
         self.left_out = self._truth.left_out
+        self.problems: list[str] = []
+        self.description = {"duration_s": bag.duration_s, "images": image.count, "topic": image.name}
 
     def __len__(self) -> int:
         return len(self.stamps_ns)
 
     def __iter__(self) -> Iterator[Sample]:
-        wanted = set(self.stamps_ns)
+        self.problems = []
+        seen = 0
+        for _, sample in self.some(range(len(self))):
+            seen += 1
+            yield sample
+        missing = len(self) - seen - len(self.problems)
+        if missing:
+            self.problems.append(f"{missing} labelled stamps of {len(self)} have no image on {self._image.name}")
+
+    def some(self, indices: Collection[int]) -> Iterator[tuple[int, Sample]]:
+        wanted = {self.stamps_ns[index]: index for index in indices}
         for frame in self._bag.frames(self._image, self._camera_info):
-            if frame.stamp_ns in wanted and frame.image_rgb is not None:
-                yield frame.image_rgb, frame.intrinsics, self._truth.at(frame.stamp_ns)
-
-
-def id_table(labels: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
-    """(256,) uint8: an id among ``labels`` → that of the same name among ``wanted``, 255 if none."""
-    table = np.full(256, UNLABELLED, np.uint8)
-    for index, name in enumerate(labels):
-        if name in wanted:
-            table[index] = list(wanted).index(name)
-    return table
+            index = wanted.pop(frame.stamp_ns, None)
+            if index is None:
+                continue
+            if frame.image_rgb is None:
+                self.problems.append(f"the image at {self.names[index]} can't be read: {frame.problem}")
+                continue
+            yield index, (frame.image_rgb, frame.intrinsics, self._truth.at(frame.stamp_ns))
 
 
 def _spread(count: int, limit: int | None) -> np.ndarray:

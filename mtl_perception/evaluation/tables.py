@@ -8,42 +8,77 @@ from typing import Any
 
 from rich.table import Table
 
-from mtl_perception.evaluation.registry import MEASURES
+from mtl_perception.evaluation.registry import METRICS
+from mtl_perception.evaluation.results import EvaluationResult, SetResult
 
-_ARROWS = {"higher": "↑", "lower": "↓"}
+ARROWS = {"higher": "↑", "lower": "↓"}
 
 
-def score_table(scores: dict[str, dict], title: str) -> Table:
-    """One row a measure, with the direction that is better."""
+def sets_table(result: EvaluationResult) -> Table:
+    """One row a measure, one column a set; beside its value how much better or worse it is than on the first."""
+    several = len(result.sets) > 1
+    caption = "per cent: better (+) or worse (−) than on the first set, by its own value" if several else None
+    table = Table(title=result.model.name, title_justify="left", caption=caption, caption_justify="left")
+    table.add_column("task")
+    table.add_column("measure")
+    for name in result.sets:
+        table.add_column(name, justify="right")
+    table.add_row("", "frames", *(str(one.frames) for one in result.sets.values()), end_section=True)
+    for task, metric in METRICS.items():
+        if not any(task in one.scores for one in result.sets.values()):
+            continue
+        rows = list(measures_of(task, *result.sets.values()))
+        for index, measure in enumerate(rows):
+            cells = [_cell(one, task, measure) for one in result.sets.values()]
+            label = f"{measure} {ARROWS[metric.directions[measure]]}"
+            table.add_row(task if index == 0 else "", label, *cells, end_section=index == len(rows) - 1)
+    return table
+
+
+def row_table(title: str, rows: dict[str, dict[str, float | None]]) -> Table:
+    """A table {row: {column: value}}, such as ``per_class``; columns in the order of their first mention."""
     table = Table(title=title, title_justify="left")
-    for name, justify in (("task", "left"), ("measure", "left"), ("value", "right"), ("frames", "right")):
-        table.add_column(name, justify=justify)
-    for task, values in scores.items():
-        for index, (measure, direction) in enumerate(MEASURES[task].items()):
-            first = (task, str(values["frames"])) if index == 0 else ("", "")
-            last = index == len(MEASURES[task]) - 1
-            label = f"{measure} {_ARROWS[direction]}"
-            table.add_row(first[0], label, three_digits(values[measure]), first[1], end_section=last)
+    columns = list(dict.fromkeys(column for row in rows.values() for column in row))
+    table.add_column("")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, row in rows.items():
+        table.add_row(name, *(digits(row.get(column)) for column in columns))
     return table
 
 
-def class_table(scores: dict[str, dict]) -> Table:
-    """One row a class: AP of its boxes, IoU of its pixels."""
-    precision, overlap = (
-        {name: row[column] for name, row in scores.get(task, {}).get("per_class", {}).items()}
-        for task, column in (("detection", "AP"), ("segmentation", "IoU"))
-    )
-    table = Table(title="by class", title_justify="left")
-    table.add_column("class")
-    table.add_column("AP ↑", justify="right")
-    table.add_column("IoU ↑", justify="right")
-    for name in dict.fromkeys((*overlap, *precision)):
-        table.add_row(name, *(three_digits(values.get(name, math.nan)) for values in (precision, overlap)))
-    return table
+def tables_of(scores: dict[str, Any]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """The tables among a task's scores: "per class" → row → column → value."""
+    return {
+        name.replace("_", " "): value
+        for name, value in scores.items()
+        if isinstance(value, dict) and value and all(isinstance(row, dict) for row in value.values())
+    }
+
+
+def measures_of(task: str, *sets: SetResult) -> list[str]:
+    """The task's measures that at least one of the sets has a value of, in their order."""
+    return [
+        measure
+        for measure in METRICS[task].directions
+        if any(known(one.scores.get(task, {}).get(measure)) for one in sets)
+    ]
+
+
+def known(value: Any) -> bool:
+    """Whether there is a number."""
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def digits(value: float | None) -> str:
+    """Whole numbers as they are, others as .412; – where there is none."""
+    if not known(value):
+        return "–"
+    return f"{value:,}".replace(",", " ") if isinstance(value, int) else three_digits(value)
 
 
 def three_digits(value: float) -> str:
-    """.412, and – for a value that does not exist."""
+    """0.412, and – for a value that does not exist."""
     return "–" if math.isnan(value) else f"{value:.3f}"
 
 
@@ -56,3 +91,16 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(f"{value:.5g}") if math.isfinite(value) else None
     return value
+
+
+def _cell(one: SetResult, task: str, measure: str) -> str:
+    value = one.scores.get(task, {}).get(measure)
+    if not known(value):
+        return "–"
+    loss = one.loss_of_first.get(task, {}).get(measure)
+    return three_digits(value) + (f" [dim]{whole_per_cent(-loss):>6}[/dim]" if loss is not None else "")
+
+
+def whole_per_cent(share: float) -> str:
+    """+3 %, −12 %."""
+    return f"{'−' if share < 0 else '+'}{abs(share) * 100:.0f} %"

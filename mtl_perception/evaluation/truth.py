@@ -32,9 +32,11 @@ class Truth:
     def of_sample(cls, sample: Any) -> Truth:
         """The labels of a ``data.Sample``."""
         boxes = sample.labels.get("detection")
+        labelled = None if boxes is None else boxes.labelled
         return cls(
             boxes_xyxy=None if boxes is None else boxes.boxes_xyxy,
             class_ids=None if boxes is None else boxes.class_ids,
+            labelled_ids=None if labelled is None else np.flatnonzero(labelled),
             mask=sample.labels.get("segmentation"),
             depth_m=sample.labels.get("depth"),
         )

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Charts of a task's metric, as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtl_perception.drawing import class_color
+from mtl_perception.evaluation.depth import DepthMetric
+from mtl_perception.evaluation.detection import SCORE_BINS, DetectionMetric
+from mtl_perception.evaluation.segmentation import SegmentationMetric
+from mtl_perception.html.svg import WIDTH, line, svg, text
+
+_WORTH_A_NUMBER = 0.03
+"""Share of a row of the confusion matrix from which it is written into its cell."""
+
+
+class Chart(NamedTuple):
+    title: str
+    note: str
+    picture: str
+
+
+def detection_charts(metric: DetectionMetric) -> list[Chart]:
+    """Precision over recall of each class, and how far scores can be believed."""
+    charts = []
+    curves = metric.curves()
+    if curves:
+        note = (
+            "Precision (upwards) over recall (to the right) of each class that occurs: solid at IoU .50, "
+            "with its AP, dashed at IoU .75."
+        )
+        charts.append(Chart("Precision and recall", note, _small_multiples(curves)))
+    if metric.calibration[:, 0].any():
+        count, right, scores = metric.calibration.T
+        used = count > 0
+        gap = np.abs(right[used] - scores[used]).sum() / count.sum()
+        note = (
+            "Share of boxes that are right at IoU .50 against their score. On the dashed line a score is a "
+            "probability; below it the model is too sure of itself. Area of a dot: number of boxes. "
+            f"Mean distance from the line: {gap:.3f}."
+        )
+        charts.append(Chart("What a score is worth", note, _calibration(metric.calibration)))
+    return charts
+
+
+def segmentation_charts(metric: SegmentationMetric) -> list[Chart]:
+    """What each class's pixels were taken for."""
+    note = "Each row: the pixels of one true class, and the share of them that were found to be the class of the column."
+    return [Chart("What was taken for what", note, _matrix(metric.confusion, metric.labels))]
+
+
+def depth_charts(metric: DepthMetric) -> list[Chart]:
+    """Error by true distance."""
+    ranges = metric.compute()["by_distance"]
+    if not ranges:
+        return []
+    note = "AbsRel of the pixels whose true depth lies in each range; a dot stands for their mean error with its sign."
+    return [Chart("Error by distance", note, _ranges(ranges))]
+
+
+CHARTS: dict[str, Callable[[Any], list[Chart]]] = {
+    "detection": detection_charts,
+    "segmentation": segmentation_charts,
+    "depth": depth_charts,
+}
+"""Task → its charts; a task without is told in tables."""
+
+
+def _small_multiples(curves: dict[str, Any]) -> str:
+    columns, gap, head = 7, 18, 24
+    side = (WIDTH - gap * (columns - 1)) / columns
+    height = side * 0.75
+    parts = []
+    recall = np.linspace(0, 1, 101)
+    for place, (name, curve) in enumerate(curves.items()):
+        left, top = (place % columns) * (side + gap), (place // columns) * (height + head + gap) + head
+        color = _rgb(name)
+        parts.append(text(left, top - 8, name, "label"))
+        parts.append(text(left + side, top - 8, f"{max(0.0, curve.precision_50.mean()):.2f}", "dim", "end"))
+        for share in (0, 0.5, 1):
+            parts.append(line("grid", left, top + height * share, left + side, top + height * share))
+        for precision, dashes in ((curve.precision_75, ' stroke-dasharray="3 3" opacity="0.7"'), (curve.precision_50, "")):
+            points = " ".join(f"{left + side * r:.1f},{top + height * (1 - p):.1f}" for r, p in zip(recall, precision))
+            parts.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"{dashes}/>')
+    rows = -(-len(curves) // columns)
+    return svg(rows * (height + head + gap), "Precision over recall of each class", parts)
+
+
+def _calibration(calibration: np.ndarray) -> str:
+    left, top, side, bottom_space = 48, 10, 300, 44
+    bottom = top + side
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return left + side * x, bottom - side * y
+
+    parts = []
+    for share in (0, 0.25, 0.5, 0.75, 1):
+        x, y = at(share, share)
+        parts.append(line("grid", left, y, left + side, y))
+        parts.append(text(left - 8, y + 4, f"{share:g}", "dim", "end"))
+        parts.append(text(x, bottom + 20, f"{share:g}", "dim", "middle"))
+    parts.append(line("mark", *at(0, 0), *at(1, 1)))
+    parts.append(text(left + side / 2, bottom + 38, "score", "dim", "middle"))
+    most = calibration[:, 0].max()
+    for place, (count, right, scores) in enumerate(calibration):
+        if count:
+            x, y = at(scores / count, right / count)
+            words = f"{count:.0f} boxes of score {place / SCORE_BINS:.2f} to {(place + 1) / SCORE_BINS:.2f}: {right / count:.0%} right"
+            radius = 2.5 + 11 * (count / most) ** 0.5
+            parts.append(f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"><title>{words}</title></circle>')
+    return svg(bottom + bottom_space, "Share of right boxes by score", parts, width=left + side + 24)
+
+
+def _matrix(confusion: np.ndarray, labels: Sequence[str]) -> str:
+    totals = confusion.sum(axis=1)
+    rows = np.flatnonzero(totals)
+    columns = [*range(len(labels))] + ([len(labels)] if confusion[:, -1].any() else [])
+    left, top = 84, 78
+    cell = min(46.0, (WIDTH - left) / max(1, len(columns)))
+    high = min(26.0, cell)
+    parts = []
+    for place, column in enumerate(columns):
+        x = left + (place + 0.5) * cell
+        name = labels[column] if column < len(labels) else "nothing"
+        parts.append(f'<text class="dim" transform="translate({x + 4:.1f},{top - 10}) rotate(-45)">{escape(name)}</text>')
+    for place, row in enumerate(rows):
+        y = top + place * high
+        parts.append(text(left - 8, y + high * 0.68, labels[row], "label", "end"))
+        for other, column in enumerate(columns):
+            share = confusion[row, column] / totals[row]
+            found = labels[column] if column < len(labels) else "nothing"
+            style = "hit" if row == column else "miss"
+            parts.append(
+                f'<rect class="{style}" x="{left + other * cell:.1f}" y="{y:.1f}" width="{cell - 1.5:.1f}" '
+                f'height="{high - 1.5:.1f}" rx="2" fill-opacity="{0.06 + 0.94 * share:.3f}">'
+                f"<title>{escape(labels[row])} taken for {escape(found)}: {share:.1%}</title></rect>"
+            )
+            if share >= _WORTH_A_NUMBER:
+                tone = "over" if share > 0.5 else "small"
+                parts.append(text(left + (other + 0.5) * cell - 1, y + high * 0.66, f"{share * 100:.0f}", tone, "middle"))
+    return svg(top + len(rows) * high + 6, "Confusion of classes, per cent of true pixels", parts)
+
+
+def _ranges(ranges: dict[str, dict[str, float]]) -> str:
+    left, top, height, bottom_space = 52, 12, 190, 64
+    bottom = top + height
+    step = (WIDTH - left) / len(ranges)
+    high = max(0.1, max(max(row["AbsRel"], abs(_relative_bias(row, name))) for name, row in ranges.items()))
+    low = min(0.0, min(_relative_bias(row, name) for name, row in ranges.items()))
+    span = (high - low) * 1.12
+
+    def at_y(value: float) -> float:
+        return bottom - height * (value - low) / span
+
+    parts = [line("mark", left, at_y(0), WIDTH, at_y(0)), text(left - 8, at_y(0) + 4, "0", "dim", "end")]
+    everything = sum(row["pixels"] for row in ranges.values())
+    for place, (name, row) in enumerate(ranges.items()):
+        x, middle = left + place * step + step * 0.2, left + (place + 0.5) * step
+        top_y = at_y(row["AbsRel"])
+        parts.append(
+            f'<rect class="bar" x="{x:.1f}" y="{top_y:.1f}" width="{step * 0.6:.1f}" height="{at_y(0) - top_y:.1f}" rx="3"/>'
+        )
+        parts.append(text(middle, top_y - 7, f"{row['AbsRel']:.3f}", "label", "middle"))
+        y = at_y(_relative_bias(row, name))
+        parts.append(f'<circle class="bias" cx="{middle:.1f}" cy="{y:.1f}" r="5"><title>mean error {row["bias"]:+.3f} m</title></circle>')
+        parts.append(text(middle, bottom + 22, name, "label", "middle"))
+        words = f"{row['bias']:+.2f} m · {row['pixels'] / everything:.0%} of pixels"
+        parts.append(text(middle, bottom + 42, words, "dim", "middle"))
+    return svg(bottom + bottom_space, "Relative error of depth by true distance", parts)
+
+
+def _relative_bias(row: dict[str, float], name: str) -> float:
+    """The mean error as a share of the range's middle, to stand on the same axis as AbsRel."""
+    edges = [float(word) for word in name.replace("–", " ").split() if word.replace(".", "").isdigit()]
+    return row["bias"] / (sum(edges) / len(edges))
+
+
+def _rgb(name: str) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*class_color(name))
