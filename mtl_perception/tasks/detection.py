@@ -88,21 +88,30 @@ class DetectionTask(Task[DetectionSettings]):
     def build_head(self, channels: int) -> nn.Module:
         return DetectionHead(channels, len(self.settings.labels))
 
+    def is_labelled(self, sample: Sample) -> bool:
+        boxes = sample.labels.get(self.kind)
+        return boxes is not None and (boxes.labelled is None or bool(boxes.labelled.any()))
+
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
-        """{"boxes_xyxy": (B, M, 4) float32; "class_ids": (B, M) int64, −1 past the last box of a sample}."""
+        """{"boxes_xyxy": (B, M, 4) float32; "class_ids": (B, M) int64, −1 past the last box of a sample;
+        "labelled_classes": (B, classes) bool}."""
         most = max((len(s.labels[self.kind].class_ids) for s in samples if self.kind in s.labels), default=0)
         boxes = torch.zeros(len(samples), most, 4)
         class_ids = torch.full((len(samples), most), -1, dtype=torch.long)
+        labelled_classes = torch.ones(len(samples), len(self.settings.labels), dtype=torch.bool)
         for i, sample in enumerate(samples):
             if self.kind in sample.labels:
                 labels = sample.labels[self.kind]
                 boxes[i, : len(labels.class_ids)] = torch.from_numpy(labels.boxes_xyxy)
                 class_ids[i, : len(labels.class_ids)] = torch.from_numpy(labels.class_ids)
-        return {"boxes_xyxy": boxes, "class_ids": class_ids}
+                if labels.labelled is not None:
+                    labelled_classes[i] = torch.from_numpy(labels.labelled)
+        return {"boxes_xyxy": boxes, "class_ids": class_ids, "labelled_classes": labelled_classes}
 
     def loss(self, raw: dict[str, Tensor], targets: dict[str, Tensor], labelled: Tensor, focal_px: Tensor) -> dict[str, LossTerm]:
         """Quality focal loss (Li et al., NeurIPS 2020) against the task-aligned quality of each cell (TOOD, Feng et al.,
-        ICCV 2021), and generalised IoU (Rezatofighi et al., CVPR 2019) weighted by it."""
+        ICCV 2021), and generalised IoU (Rezatofighi et al., CVPR 2019) weighted by it. In an image where a class is not
+        labelled, its scores are neither right nor wrong and add nothing."""
         logits, boxes = raw["class_logits"].float(), raw["boxes_xyxy"]
         quality, matched = assign(
             logits.detach().sigmoid(), boxes.detach(), raw["points"], targets["boxes_xyxy"], targets["class_ids"]
@@ -110,6 +119,7 @@ class DetectionTask(Task[DetectionSettings]):
         probability = logits.sigmoid()
         cross_entropy = F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
         focal = (quality - probability).detach().square() * cross_entropy
+        focal = torch.where(targets["labelled_classes"][:, None], focal, 0.0)
 
         weight = quality.sum(-1)
         positive = (weight > 0) & labelled[:, None]
