@@ -18,11 +18,12 @@ from std_msgs.msg import Header
 
 from mtl_perception.bags import Bag, Topic
 from mtl_perception.msg import PerceptionStatus
-from mtl_perception.ros.outputs import Outputs, Result
+from mtl_perception.ros.outputs import Outputs
 from mtl_perception.ros.parameters import ALL_TASKS
 from mtl_perception.ros.recording import Recording
 from mtl_perception.ros.report import FrameTiming, ReplayReport
 from mtl_perception.ros.transforms import Place
+from mtl_perception.ros.writer import Result
 from mtl_perception.transforms import TransformBuffer
 
 

@@ -17,10 +17,10 @@ from mtl_perception.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus, StageTime
 from mtl_perception.ros.conversions import ConversionError
 from mtl_perception.ros.frames import Frame, Stopwatch
-from mtl_perception.ros.outputs import Result
 from mtl_perception.ros.parameters import Parameters
 from mtl_perception.ros.stream import Stream
 from mtl_perception.ros.transforms import Place
+from mtl_perception.ros.writer import Result
 from mtl_perception.scene import Scene
 from mtl_perception.transforms import TransformBuffer
 

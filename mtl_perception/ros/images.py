@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mask, depth and overlay to messages. Images leave serialised (``cdr.py``), which ``publish`` takes like a message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from rclpy.lifecycle import LifecyclePublisher
+from sensor_msgs.msg import CameraInfo
+
+from mtl_perception.drawing import draw_overlay
+from mtl_perception.ros.calibration import write_camera_info
+from mtl_perception.ros.cdr import write_image
+from mtl_perception.ros.conversions import depth_to_millimetres
+from mtl_perception.ros.writer import EVERY_TASK, Result, Writer
+from mtl_perception.scene import Detections, Scene
+
+
+class MaskWriter(Writer):
+    """mono8: class ids, 255 where there is none."""
+
+    tasks = ("segmentation",)
+
+    def fill(self, result: Result) -> bytes | None:
+        segmentation = result.scene.segmentation
+        return None if segmentation is None else write_image(result.packed_header, "mono8", segmentation.mask)
+
+
+class ConfidenceWriter(Writer):
+    """mono8: probability of the mask's class, 0 to 255."""
+
+    tasks = ("segmentation",)
+
+    def fill(self, result: Result) -> bytes | None:
+        segmentation = result.scene.segmentation
+        return (
+            None
+            if segmentation is None
+            else write_image(result.packed_header, "mono8", segmentation.confidence)
+        )
+
+
+class DepthWriter(Writer):
+    """REP 118: metres as 32FC1, NaN where unknown; or millimetres as 16UC1, 0 where unknown."""
+
+    tasks = ("depth",)
+
+    def __init__(self, publisher: LifecyclePublisher, encoding: str) -> None:
+        super().__init__(publisher)
+        self._encoding = encoding
+
+    def fill(self, result: Result) -> bytes | None:
+        depth = result.scene.depth
+        if depth is None:
+            return None
+        pixels = depth.depth_m if self._encoding == "32FC1" else depth_to_millimetres(depth.depth_m)
+        return write_image(result.packed_header, self._encoding, pixels)
+
+
+class DepthInfoWriter(Writer):
+    """The depth image's CameraInfo; nothing while the camera is not calibrated."""
+
+    tasks = ("depth",)
+
+    def fill(self, result: Result) -> CameraInfo | None:
+        if result.scene.depth is None or result.intrinsics is None:
+            return None
+        return write_camera_info(result.intrinsics, result.header)
+
+
+class OverlayWriter(Writer):
+    """rgb8: boxes, mask and depth drawn over the image."""
+
+    tasks = (EVERY_TASK,)
+
+    def __init__(self, publisher: LifecyclePublisher, card: Any) -> None:
+        super().__init__(publisher)
+        self._card = card
+
+    def fill(self, result: Result) -> bytes:
+        return write_image(
+            result.packed_header, "rgb8", draw_overlay(result.image_rgb, result.scene, self._card)
+        )
+
+    def warm_up(self) -> None:
+        """Draw once: OpenCV loads its font then, which would cost the first frame 0.15 s."""
+        one = Detections(np.array([[8, 24, 56, 56]], np.float32), np.ones(1, np.float32), np.zeros(1, np.int64))
+        scene = Scene(64, 64, detections=one if self._card.detection_labels else None)
+        draw_overlay(np.zeros((64, 64, 3), np.uint8), scene, self._card)
