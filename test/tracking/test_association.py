@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import linear_sum_assignment
+from torchvision.ops import box_iou as torchvision_box_iou
+
+from mtl_perception.tracking.association import assign, box_iou, mahalanobis_squared
+
+
+def random_costs(rng: np.random.Generator, most: int) -> np.ndarray:
+    rows, columns = rng.integers(1, most, 2)
+    cost = rng.random((rows, columns)) * 1.4
+    cost[rng.random(cost.shape) < rng.random()] = np.inf
+    return np.round(cost, rng.integers(1, 9))  # few digits make ties
+
+
+@pytest.mark.parametrize("most", [5, 40])
+def test_the_assignment_is_as_cheap_as_scipys(most: int) -> None:
+    rng = np.random.default_rng(most)
+    for _ in range(150):
+        cost = random_costs(rng, most)
+        rows, columns = assign(cost, limit=1.0)
+        assert (cost[rows, columns] < 1.0).all()
+        assert (np.diff(rows) > 0).all()
+        assert len(set(columns.tolist())) == len(columns)
+        # SciPy has no limit: a row may go to a column of its own, at the price of staying alone.
+        alone = np.where(np.eye(len(cost)), 1.0, 1e6)
+        padded = np.hstack([np.where(cost < 1.0, cost, 1e6), alone])
+        best = padded[linear_sum_assignment(padded)].sum()
+        assert cost[rows, columns].sum() + (len(cost) - len(rows)) == pytest.approx(best)
+
+
+def test_the_best_whole_beats_the_best_pair() -> None:
+    rows, columns = assign(np.array([[0.1, 0.2], [0.15, 0.9]]))
+    assert (rows.tolist(), columns.tolist()) == ([0, 1], [1, 0])  # greedy would give 0.1 + 0.9
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (0, 0)])
+def test_nothing_to_assign(shape: tuple[int, int]) -> None:
+    rows, columns = assign(np.zeros(shape))
+    assert len(rows) == len(columns) == 0
+
+
+def test_what_is_not_a_number_is_never_chosen() -> None:
+    rows, columns = assign(np.array([[np.nan, 0.5], [np.nan, 0.4]]))
+    assert (rows.tolist(), columns.tolist()) == ([1], [1])
+
+
+def test_box_iou_equals_torchvision() -> None:
+    rng = np.random.default_rng(0)
+    corner = rng.uniform(0, 50, (2, 12, 2))
+    boxes = np.concatenate([corner, corner + rng.uniform(0, 40, (2, 12, 2))], -1)
+    expected = torchvision_box_iou(torch.from_numpy(boxes[0]), torch.from_numpy(boxes[1])).numpy()
+    np.testing.assert_allclose(box_iou(boxes[0], boxes[1]), expected, atol=1e-9)
+    assert box_iou(np.zeros((1, 4)), boxes[0]).max() == 0
+
+
+def test_mahalanobis_equals_a_general_solver() -> None:
+    rng = np.random.default_rng(1)
+
+    def some(count: int) -> tuple[np.ndarray, np.ndarray]:
+        root = rng.normal(size=(count, 3, 3))
+        return rng.normal(size=(count, 3)), root @ root.transpose(0, 2, 1) + 0.01 * np.eye(3)
+
+    (first, first_covariance), (second, second_covariance) = some(5), some(7)
+    first[2] = np.nan
+    found = mahalanobis_squared(first, first_covariance, second, second_covariance)
+    assert np.isnan(found[2]).all()
+    for i in (0, 1, 3, 4):
+        for j in range(7):
+            d = first[i] - second[j]
+            assert found[i, j] == pytest.approx(d @ np.linalg.solve(first_covariance[i] + second_covariance[j], d))

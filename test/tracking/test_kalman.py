@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+import numpy as np
+import pytest
+
+from mtl_perception.tracking.kalman import ConstantVelocity
+
+
+def started(position: np.ndarray, noise: float, velocity_std: float = 1.0) -> ConstantVelocity:
+    filters = ConstantVelocity(3)
+    filters.extend(len(position))
+    rows = np.arange(len(position))
+    filters.start(rows, position, np.tile(noise**2 * np.eye(3), (len(position), 1, 1)), np.zeros(3), velocity_std)
+    return filters
+
+
+def test_it_is_the_textbooks_filter() -> None:
+    rng = np.random.default_rng(0)
+    filters = started(rng.normal(size=(2, 3)), 0.2)
+    root = rng.normal(size=(3, 3))
+    noise, measured, dt, q = root @ root.T + np.eye(3), rng.normal(size=3), 0.3, 0.7
+    x = np.concatenate([filters.position[1], filters.velocity[1]])
+    covariance = filters.covariance[1].copy()
+    filters.predict(dt, q)
+    filters.update(np.array([1]), measured[None], noise[None])
+
+    unit, none = np.eye(3), np.zeros((3, 3))
+    step = np.block([[unit, dt * unit], [none, unit]])
+    disturbed = q**2 * np.block([[dt**3 / 3 * unit, dt**2 / 2 * unit], [dt**2 / 2 * unit, dt * unit]])
+    covariance = step @ covariance @ step.T + disturbed
+    x = step @ x
+    look = np.hstack([unit, none])
+    gain = covariance @ look.T @ np.linalg.inv(look @ covariance @ look.T + noise)
+    x = x + gain @ (measured - look @ x)
+    covariance = (np.eye(6) - gain @ look) @ covariance
+    np.testing.assert_allclose(np.concatenate([filters.position[1], filters.velocity[1]]), x, atol=1e-12)
+    np.testing.assert_allclose(filters.covariance[1], covariance, atol=1e-12)
+
+
+def test_one_long_step_is_as_uncertain_as_many_short_ones() -> None:
+    once, often = started(np.ones((1, 3)), 0.1), started(np.ones((1, 3)), 0.1)
+    once.predict(1.0, 0.5, drift=0.2)
+    for _ in range(10):
+        often.predict(0.1, 0.5, drift=0.2)
+    np.testing.assert_allclose(once.covariance, often.covariance, rtol=1e-9)
+
+
+def test_its_uncertainty_is_that_of_its_errors() -> None:
+    """Normalised squared errors of many simulated things average to the number of dimensions."""
+    rng = np.random.default_rng(2)
+    count, dt, q, noise = 400, 0.1, 0.5, 0.08
+    true, speed = rng.normal(size=(count, 3)), rng.normal(size=(count, 3))
+    filters = started(true + noise * rng.normal(size=true.shape), noise)
+    spread = np.linalg.cholesky(q**2 * np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]]))
+    for _ in range(15):
+        shake = rng.normal(size=(count, 3, 2)) @ spread.T
+        true, speed = true + dt * speed + shake[..., 0], speed + shake[..., 1]
+        filters.predict(dt, q)
+        measured = true + noise * rng.normal(size=true.shape)
+        filters.update(np.arange(count), measured, np.tile(noise**2 * np.eye(3), (count, 1, 1)))
+    error = np.concatenate([filters.position - true, filters.velocity - speed], 1)
+    normalised = np.einsum("ni,nij,nj->n", error, np.linalg.inv(filters.covariance), error)
+    assert normalised.mean() == pytest.approx(6, abs=0.5)
+
+
+def test_a_measurement_far_off_moves_it_less_than_its_own_noise_says() -> None:
+    plain, wary = started(np.zeros((1, 3)), 0.1), started(np.zeros((1, 3)), 0.1)
+    row, far, noise = np.array([0]), np.array([[5.0, 0, 0]]), 0.01 * np.eye(3)[None]
+    plain.update(row, far, noise)
+    wary.update(row, far, noise, gate=11.34)
+    assert plain.position[0, 0] == pytest.approx(2.5)
+    assert 0 < wary.position[0, 0] < 0.1
+    assert wary.covariance[0, 0, 0] > plain.covariance[0, 0, 0]
+
+
+def test_what_is_not_started_stays_unknown() -> None:
+    filters = started(np.zeros((1, 3)), 0.1)
+    filters.extend(1)
+    filters.predict(0.1, 0.5)
+    assert filters.is_started.tolist() == [True, False]
+    assert np.isnan(filters.covariance[1]).all()
+    assert np.isfinite(filters.covariance[0]).all()
