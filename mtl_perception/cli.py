@@ -126,12 +126,14 @@ def demo(
 
 @app.command()
 def render(
-    out: Annotated[Path, typer.Argument(help="Folder of the data set; a run that was cut off goes on.")],
-    rooms: Annotated[int, typer.Option(min=1)] = 500,
+    out: Annotated[Path, typer.Option(help="Folder of the data set; a run that was cut off goes on.")],
+    rooms: Annotated[int, typer.Option(min=1, help="Of all kinds; each is as good as the next.")] = 500,
     views: Annotated[int, typer.Option(min=1, help="Images of each room.")] = 8,
     seed: Annotated[int, typer.Option(min=0)] = 1,
     width: Annotated[int, typer.Option(min=32)] = 384,
     height: Annotated[int, typer.Option(min=32)] = 288,
+    renderer: Annotated[str, typer.Option(help="filament, or classic: OpenGL, for a second look.")] = "filament",
+    textures: Annotated[str, typer.Option(help="train, or unseen: those that are held out for tests.")] = "train",
     workers: Annotated[int, typer.Option(min=1, help="Processes; one a core if not given.")] = os.cpu_count()
     or 1,
 ) -> None:
@@ -139,7 +141,8 @@ def render(
     with _errors_in_one_line():
         from mtl_perception.simulation.dataset import DatasetSettings, render_dataset
 
-        render_dataset(out, DatasetSettings(rooms, views, seed, width, height), workers)
+        settings = DatasetSettings(rooms, views, seed, width, height, renderer, textures)
+        render_dataset(out, settings, workers)
 
 
 @app.command()
@@ -149,6 +152,22 @@ def demo_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]
         from mtl_perception.simulation.demo_bag import write_demo_bag
 
         write_demo_bag(out)
+
+
+@app.command()
+def check(
+    data: Annotated[Path, typer.Argument(help="A folder of labelled images, see docs/data.md.")],
+    show_all: Annotated[bool, typer.Option("--all", help="Name every problem, not the first of a kind.")] = False,
+) -> None:
+    """Look for broken files and labels in a data set."""
+    from rich.console import Console
+
+    with _errors_in_one_line():
+        from mtl_perception.data.check_command import check as check_data
+
+        fine = check_data(data, Console(), show_all)
+    if not fine:
+        raise typer.Exit(1)
 
 
 @app.command()

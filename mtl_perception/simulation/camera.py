@@ -42,17 +42,19 @@ def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> Pose
     return Pose(position, np.stack([c * right + s * down, c * down - s * right, forward], 1))
 
 
-def random_pose(rng: Rng, room: Room) -> Pose:
-    """A view that a robot might have: furniture across the room, a table or a shelf from close by, a door, a
-    window."""
-    kind = rng.choice(["close", "middle", "room"], p=[0.38, 0.37, 0.25])
+def draw_kind(rng: Rng) -> str:
+    """What a view is about: small things from close by, furniture, or the room."""
+    return str(rng.choice(["small", "middle", "room"], p=[0.44, 0.27, 0.29]))
+
+
+def random_pose(rng: Rng, room: Room, kind: str) -> Pose:
+    """A view of this kind (see ``draw_kind``) that a robot might have."""
+    near_m, far_m = (0.3, 1.0) if kind == "small" else (0.9, 3.0)
     for _ in range(60):
         if kind == "room":
             pose = _across(rng, room)
         else:
-            pose = _towards(
-                rng, room, *((0.55, 1.3) if kind == "close" else (1.2, 3.2)), close=kind == "close"
-            )
+            pose = _towards(rng, room, near_m, far_m, close=kind == "small")
         if pose is not None:
             return pose
     return look_at(np.array([0.0, 0.0, 1.2]), np.array([room.half_x, 0.3, 0.8]))
@@ -70,27 +72,27 @@ def _across(rng: Rng, room: Room) -> Pose | None:
     position = np.array([
         rng.choice([-1, 1]) * room.half_x * rng.uniform(0.3, 0.95),
         rng.choice([-1, 1]) * room.half_y * rng.uniform(0.3, 0.95),
-        rng.uniform(0.25, 1.6),
+        rng.uniform(0.2, 1.7),
     ])  # fmt: skip
     if not _stands_free(room, position):
         return None
     aim = np.array([-position[0] * rng.uniform(0, 1.2), -position[1] * rng.uniform(0, 1.2), 0.0])
-    aim[2] = position[2] - rng.uniform(-0.05, 0.4)
+    aim[2] = position[2] + rng.normal(-0.2, 0.3)
     return None if np.linalg.norm(aim - position) < 0.8 else look_at(position, aim, rng.normal(0, 0.02))
 
 
 def _towards(rng: Rng, room: Room, near_m: float, far_m: float, close: bool) -> Pose | None:
     """At a distance from something worth looking at; close views choose by how many things stand there."""
-    targets = [t for t in room.targets if not close or (t.z < 1.7 and t.things > 1)] or room.targets
-    weights = np.array([min(t.things, 6) if close else 1.0 + 0.3 * min(t.things, 6) for t in targets]) + 0.05
+    targets = [t for t in room.targets if not close or (t.z < 1.75 and t.things > 1)] or room.targets
+    weights = np.array([min(t.things, 8) if close else 1.0 + 0.3 * min(t.things, 6) for t in targets]) + 0.05
     target: Target = targets[int(rng.choice(len(targets), p=weights / weights.sum()))]
     yaw = rng.uniform(-np.pi, np.pi) if target.normal_yaw is None else target.normal_yaw + rng.normal(0, 0.45)
-    height = float(np.clip(target.z + rng.uniform(0.05, 0.6), 0.25, 1.6)) if close else rng.uniform(0.3, 1.6)
+    height = float(np.clip(target.z + rng.uniform(0.03, 0.6), 0.2, 1.7)) if close else rng.uniform(0.2, 1.7)
     distance = rng.uniform(near_m, far_m)
-    flat = np.sqrt(max(distance**2 - (height - target.z) ** 2, 0.2))
+    flat = np.sqrt(max(distance**2 - (height - target.z) ** 2, 0.04))
     position = np.array([target.x + flat * np.cos(yaw), target.y + flat * np.sin(yaw), height])
     if not _stands_free(room, position):
         return None
     aim = np.array([target.x, target.y, target.z + 0.07]) + rng.normal(0, 0.1 if close else 0.25, 3)
     slope = (aim[2] - position[2]) / np.hypot(*(aim[:2] - position[:2]))
-    return None if not -1.2 < slope < 0.3 else look_at(position, aim, rng.normal(0, 0.025))
+    return None if not -2.0 < slope < 0.35 else look_at(position, aim, rng.normal(0, 0.025))

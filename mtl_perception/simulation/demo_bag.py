@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Records the demo drive: a rosbag2 (MCAP) with camera, transforms and ground truth.
 
-    python -m mtl_perception.simulation.demo_bag --out bags/demo
+    mtl-perception demo-bag bags/demo
 
 Camera and transforms come at 10 Hz, ground truth with every fifth image; its stamps are those of the image.
 """
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from pathlib import Path
 from typing import Any
@@ -27,13 +26,14 @@ from rosbags.interfaces import (
 )
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from mtl_perception.data.writer import Instance, to_millimetres
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.simulation.camera import Pose, intrinsics
-from mtl_perception.simulation.dataset import depth_to_millimetres, instance_boxes
 from mtl_perception.simulation.demo_room import demo_room
 from mtl_perception.simulation.drive import DrivePoint, camera_in_room, camera_on_robot, drive
-from mtl_perception.simulation.labels import DETECTION_LABELS, SEGMENTATION_LABELS
+from mtl_perception.simulation.labels import SEGMENTATION_LABELS
 from mtl_perception.simulation.renderer import Rendering, RoomRenderer
+from mtl_perception.simulation.views import visible_instances
 from mtl_perception.simulation.vision_messages import jazzy_with_vision_msgs
 
 WIDTH, HEIGHT, HFOV_DEG = 640, 480, 70.0
@@ -92,7 +92,8 @@ def _record(renderer: RoomRenderer, path: Path, progress: bool) -> None:
             recorder.add_frame(point, renderer.picture(camera, pose))
             if index % TRUTH_EVERY == 0:
                 rendering = Rendering(np.empty(0), *renderer.labels(camera, pose))
-                recorder.add_truth(point, rendering, instance_boxes(rendering, world.instance_class))
+                things = visible_instances(rendering.semantic, rendering.instance, world)
+                recorder.add_truth(point, rendering, things)
 
 
 class DriveRecorder:
@@ -140,11 +141,11 @@ class DriveRecorder:
             data=jpeg,
         )
 
-    def add_truth(self, point: DrivePoint, rendering: Rendering, boxes: list[dict]) -> None:
+    def add_truth(self, point: DrivePoint, rendering: Rendering, things: list[Instance]) -> None:
         """What is true of the image at the same point."""
         time_ns = _time_ns(point)
         header = self._header(time_ns, CAMERA_FRAME)
-        detections = [self._detection(header, box) for box in boxes]
+        detections = [self._detection(header, thing) for thing in things]
         self._write("/ground_truth/detections", time_ns, header=header, detections=detections)
         small = [cv2.IMWRITE_PNG_COMPRESSION, 9]
         ids = _encode(".png", rendering.semantic, small)
@@ -155,7 +156,7 @@ class DriveRecorder:
             format="mono8; png compressed mono8",
             data=ids,
         )
-        depth = _encode(".png", depth_to_millimetres(rendering.depth_m), small)
+        depth = _encode(".png", to_millimetres(rendering.depth_m), small)
         self._write(
             "/ground_truth/depth", time_ns, header=header, format="16UC1; png compressed 16UC1", data=depth
         )
@@ -217,18 +218,19 @@ class DriveRecorder:
             "roi": region,
         }
 
-    def _detection(self, header: Any, box: dict) -> Any:
-        x, y, width, height = (float(v) for v in box["bbox"])
-        name = DETECTION_LABELS[box["category_id"]]
-        hypothesis = self._new("vision_msgs/msg/ObjectHypothesis", class_id=name, score=1.0)
+    def _detection(self, header: Any, thing: Instance) -> Any:
+        left, top, right, bottom = (float(v) for v in thing.box_xyxy)
+        hypothesis = self._new("vision_msgs/msg/ObjectHypothesis", class_id=thing.label, score=1.0)
         origin = self._new("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0)
         upright = self._new("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
         pose = self._new("geometry_msgs/msg/Pose", position=origin, orientation=upright)
         unknown = self._new("geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36))
         result = self._new("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=hypothesis, pose=unknown)
-        middle = self._new("vision_msgs/msg/Point2D", x=x + width / 2, y=y + height / 2)
+        middle = self._new("vision_msgs/msg/Point2D", x=(left + right) / 2, y=(top + bottom) / 2)
         centre = self._new("vision_msgs/msg/Pose2D", position=middle, theta=0.0)
-        bbox = self._new("vision_msgs/msg/BoundingBox2D", center=centre, size_x=width, size_y=height)
+        bbox = self._new(
+            "vision_msgs/msg/BoundingBox2D", center=centre, size_x=right - left, size_y=bottom - top
+        )
         return self._new("vision_msgs/msg/Detection2D", header=header, results=[result], bbox=bbox, id="")
 
 
@@ -267,13 +269,3 @@ def _qos(latched: bool) -> Qos:
         liveliness_lease_duration=never,
         avoid_ros_namespace_conventions=False,
     )
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Render the demo drive into a rosbag2.")
-    parser.add_argument("--out", type=Path, default=Path("bags/demo"))
-    write_demo_bag(parser.parse_args().out)
-
-
-if __name__ == "__main__":
-    main()

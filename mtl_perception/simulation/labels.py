@@ -10,6 +10,7 @@ SEGMENTATION_LABELS = (
     "box", "can", "bottle", "cup", "bowl", "fruit", "book", "bin",
 )  # fmt: skip
 DETECTION_LABELS = SEGMENTATION_LABELS[3:]
+SMALL_LABELS = ("can", "bottle", "cup", "bowl", "fruit", "book")
 CLUTTER = "clutter"
 """Things of no class (a sofa, a plant, a lamp): segmentation id 255, no box."""
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import mujoco
 import mujoco.studio
@@ -46,6 +47,19 @@ class Rendering:
     depth_m: np.ndarray
 
 
+class Renderer(Protocol):
+    """Renders views of a loaded world; pictures have its ``width`` and ``height``."""
+
+    width: int
+    height: int
+
+    def load(self, world: BuiltWorld) -> None: ...
+
+    def labels(self, camera: Intrinsics, pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+
+    def picture(self, camera: Intrinsics, pose: Pose) -> np.ndarray: ...
+
+
 class RoomRenderer:
     """Renders views of one size; ``load`` a world first. Grows by some 5 MB a world, so restart the process
     at times."""
@@ -65,8 +79,8 @@ class RoomRenderer:
         self._ambient_texture = _ambient_texture(self._context)
         self._filament = filament
         self._rgb = np.zeros((height, width, 3), np.uint8)
-        self._ids = np.zeros((height, width, 3), np.uint8)
-        self._z = np.zeros((height, width), np.float32)
+        self._labels: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        """Targets for ids and depth by (width, height): those of pictures, and smaller ones."""
         self._scene = self._renderer = self._ambient = self._world = None
 
     def load(self, world: BuiltWorld) -> None:
@@ -80,8 +94,7 @@ class RoomRenderer:
         scene = ModelScene(self._context, world.model, renderer.scene("room"))
         scene.update(world.data)
         renderer.target("rgb", self._rgb)
-        renderer.target("ids", self._ids)
-        renderer.target("z", self._z, mjrf.PixelFormat.PIXEL_FORMAT_R32F)
+        self._labels = {}
         for i, lamp in enumerate(world.lamps):
             scene.get_light(i).set_intensity(lamp.intensity_cd)
         params = mjrf.LightParams()
@@ -92,13 +105,20 @@ class RoomRenderer:
         self._renderer, self._scene, self._world = renderer, scene, world
 
     def labels(self, camera: Intrinsics, pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Semantic ids, instances and depth of a view, without its picture; see :class:`Rendering`."""
-        world = self._world
-        self._draw("ids", camera, pose, mjrf.DrawMode.DRAW_MODE_SEGMENTATION_BY_ID)
-        geom = self._ids[..., 0].astype(np.int32) + 256 * self._ids[..., 1].astype(np.int32) - 1
+        """Semantic ids, instances and depth of a view of any size, without its picture; see :class:`Rendering`."""
+        world, size = self._world, (camera.width, camera.height)
+        if size not in self._labels:
+            shape = (camera.height, camera.width)
+            self._labels[size] = np.zeros((*shape, 3), np.uint8), np.zeros(shape, np.float32)
+            ids, z = self._labels[size]
+            self._renderer.target(f"ids{size}", ids)
+            self._renderer.target(f"z{size}", z, mjrf.PixelFormat.PIXEL_FORMAT_R32F)
+        ids, z = self._labels[size]
+        self._draw(f"ids{size}", camera, pose, mjrf.DrawMode.DRAW_MODE_SEGMENTATION_BY_ID)
+        geom = ids[..., 0].astype(np.int32) + 256 * ids[..., 1].astype(np.int32) - 1
         geom[(geom < 0) | (geom >= world.model.ngeom)] = world.model.ngeom
-        self._draw("z", camera, pose, mjrf.DrawMode.DRAW_MODE_DEPTH)
-        depth_m = NEAR_M * FAR_M / (self._z * (FAR_M - NEAR_M) + NEAR_M)  # reversed z: 1 is near
+        self._draw(f"z{size}", camera, pose, mjrf.DrawMode.DRAW_MODE_DEPTH)
+        depth_m = NEAR_M * FAR_M / (z * (FAR_M - NEAR_M) + NEAR_M)  # reversed z: 1 is near
         return world.geom_class[geom], world.geom_instance[geom], depth_m
 
     def picture(self, camera: Intrinsics, pose: Pose) -> np.ndarray:
@@ -120,6 +140,27 @@ class RoomRenderer:
                 "reflections": False,
             }
         self._renderer.render([self._filament.View(**view)])
+
+
+def check_renderer(name: str) -> None:
+    """
+    Raises:
+        ValueError: there is no renderer of this name.
+        RendererError: it lacks its driver.
+    """
+    if name != "filament":
+        raise ValueError(f"renderer is '{name}', expected filament")
+    check_vulkan()
+
+
+def open_renderer(name: str, width: int, height: int) -> Renderer:
+    """
+    Raises:
+        ValueError: there is no renderer of this name.
+        RendererError: it lacks its driver.
+    """
+    check_renderer(name)
+    return RoomRenderer(width, height)
 
 
 def check_vulkan() -> None:

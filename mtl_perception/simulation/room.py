@@ -23,7 +23,9 @@ PLACES: dict[str, tuple[float, Callable[[np.random.Generator, Mood], Room]]] = {
 """How often each kind is drawn, and what builds it."""
 
 
-def furnished_room(seed: int | Sequence[int], place: str | None = None) -> Room:
+def furnished_room(
+    seed: int | Sequence[int], textures: str = "train", place: str | None = None
+) -> Room:
     """The room of this seed; equal seeds give equal rooms. ``place`` is a key of PLACES, drawn where None."""
     rng = np.random.default_rng(seed)
     shares = np.array([share for share, _ in PLACES.values()])

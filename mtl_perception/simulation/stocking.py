@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from mtl_perception.simulation import goods, objects
-from mtl_perception.simulation.meshes import Mesh, merge
+from mtl_perception.simulation.meshes import Mesh, merge, rotation_z
 from mtl_perception.simulation.piles import Loose, draw_pile, fruit_in, leaning_book, lying_on
 from mtl_perception.simulation.plan import Obstacle, Room, Target
-from mtl_perception.simulation.settle import settle
+from mtl_perception.simulation.settle import Placement, settle
 from mtl_perception.simulation.world import Item, Spot, Support
 
 Rng = np.random.Generator
@@ -199,7 +199,7 @@ class Tray:
         for loose, at in zip(self._loose, places, strict=True):
             if at is None or at.position[2] < self._top.z - 0.02:
                 continue
-            spot = Spot(*(float(v) for v in at.position), tilt=at.rotation)
+            spot = _spot_of(at)
             if self._room.holds(spot.place(merge([mesh for mesh, _ in loose.item.parts]))):
                 self._room.world.add(loose.item.label, loose.item.parts, spot)
                 self._spots.append(spot)
@@ -210,3 +210,11 @@ class Tray:
         reach = float(np.hypot(self._support.half_x, self._support.half_y)) + 0.1
         around = all(low[i] - reach < (self._top.x, self._top.y)[i] < high[i] + reach for i in (0, 1))
         return around and low[2] < self._top.z + 1.0 and high[2] > self._top.z - 0.1
+
+
+def _spot_of(at: Placement) -> Spot:
+    """Turned about the vertical by the yaw of the axis that lies flattest, so that 3D boxes fit closely."""
+    flattest = at.rotation[:, np.abs(at.rotation[2]).argmin()]
+    yaw = float(np.arctan2(flattest[1], flattest[0]))
+    x, y, z = (float(v) for v in at.position)
+    return Spot(x, y, z, yaw, rotation_z(-yaw) @ at.rotation)

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a camera does to a picture: it moves, exposes, darkens towards its corners, adds noise.
+
+All of it mild: training adds its own. The lens does not distort, so that labels stay where they are.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+Rng = np.random.Generator
+_GAMMA = 2.2
+
+
+def through_camera(rng: Rng, rgb: np.ndarray) -> np.ndarray:
+    """``rgb`` (H, W, 3) uint8 sRGB as a camera would deliver it; a copy."""
+    light = _linear(rgb)
+    if rng.uniform() < 0.3:
+        light = _moved(rng, light)
+    gain = _gain(rng, light)
+    light *= gain * rng.normal(1.0, 0.03, 3).astype(np.float32)
+    if rng.uniform() < 0.5:
+        light *= _vignette(light.shape[:2], rng.uniform(0.05, 0.4))
+    light = _noisy(rng, light, gain)
+    return np.rint(255 * np.clip(light, 0, 1) ** (1 / _GAMMA)).astype(np.uint8)
+
+
+def jpeg_quality(rng: Rng) -> int:
+    """Mostly good, seldom poor."""
+    return int(np.clip(95 - rng.exponential(9), 55, 95))
+
+
+def _linear(rgb: np.ndarray) -> np.ndarray:
+    levels = ((np.arange(256) / 255) ** _GAMMA).astype(np.float32)
+    return cv2.LUT(rgb, levels)
+
+
+def _moved(rng: Rng, light: np.ndarray) -> np.ndarray:
+    """Blurred along a line, as when the camera turns while the shutter is open."""
+    length = min(rng.exponential(0.006), 0.02) * light.shape[1]
+    angle, reach = rng.uniform(0, np.pi), max(1, int(np.ceil(length / 2)))
+    kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
+    for along in np.linspace(-length / 2, length / 2, 4 * reach + 1):
+        x, y = reach + along * np.cos(angle), reach + along * np.sin(angle)
+        kernel[int(round(y)), int(round(x))] += 1
+    return cv2.filter2D(light, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+
+
+def _gain(rng: Rng, light: np.ndarray) -> float:
+    """Automatic exposure that never quite gets there: dark rooms stay darker than bright ones."""
+    middle = float(np.mean(light)) + 1e-4
+    wanted = (0.2 / middle) ** rng.uniform(0.4, 0.9)
+    return float(np.clip(wanted * np.exp(rng.normal(0.0, 0.25)), 0.4, 6.0))
+
+
+def _vignette(shape: tuple[int, int], strength: float) -> np.ndarray:
+    """(H, W, 1): 1 in the middle, 1 - ``strength`` in the corners."""
+    y, x = (np.linspace(-1, 1, size, dtype=np.float32) for size in shape)
+    return (1 - strength * (y[:, None] ** 2 + x[None] ** 2) / 2)[..., None]
+
+
+def _noisy(rng: Rng, light: np.ndarray, gain: float) -> np.ndarray:
+    """Shot noise, which grows with the light, and the noise of reading it out, both amplified by ``gain``."""
+    shot, read = rng.uniform(0.0, 2.5e-4) * gain, rng.uniform(0.0, 0.0015) * gain
+    noise = rng.standard_normal(light.shape, dtype=np.float32)
+    return light + noise * np.sqrt(shot * np.clip(light, 0, None) + read**2)

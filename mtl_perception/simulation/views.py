@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Chooses cameras whose views show something, and lists what they see."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from mtl_perception.data.writer import Instance
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.scene import UNLABELLED
+from mtl_perception.simulation.boxes_3d import camera_box
+from mtl_perception.simulation.camera import Pose, draw_kind, intrinsics, random_pose
+from mtl_perception.simulation.labels import SEGMENTATION_LABELS, SMALL_LABELS
+from mtl_perception.simulation.plan import Room
+from mtl_perception.simulation.world import BuiltWorld
+
+MIN_BOX_PIXELS = 25
+MIN_BOX_SIDE = 4
+_SMALL_THINGS = 3
+_SMALL_SIDE = 1 / 19
+"""Share of the image's width: 20 pixels of 384."""
+_PREVIEW = 4
+
+Labels = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+class LabelRenderer(Protocol):
+    width: int
+    height: int
+
+    def labels(self, camera: Intrinsics, pose: Pose) -> Labels:
+        """Semantic ids, instances and depth in metres, each (H, W), at the size of ``camera``."""
+
+
+def choose_view(rng: np.random.Generator, room: Room, renderer: LabelRenderer) -> tuple[Intrinsics, Pose]:
+    """A camera whose view shows something: not too near, not one surface only, in many of them several small
+    things from close by. It looks at small previews only."""
+    kind = draw_kind(rng)
+    preview = (max(renderer.width // _PREVIEW, 1), max(renderer.height // _PREVIEW, 1))
+    small = np.zeros(256, bool)
+    small[[SEGMENTATION_LABELS.index(label) for label in SMALL_LABELS]] = True
+    fallback = None
+    for _ in range(14):
+        hfov_deg = rng.uniform(50, 100)
+        pose = random_pose(rng, room, kind)
+        semantic, instance, depth_m = renderer.labels(intrinsics(*preview, hfov_deg), pose)
+        share = np.bincount(semantic.ravel(), minlength=256) / semantic.size
+        near = np.percentile(depth_m, 2) > 0.2 and depth_m.min() > 0.1
+        if not (near and share.max() < 0.7 and share[UNLABELLED] < 0.4 and (share > 0.015).sum() >= 3):
+            continue
+        fallback = hfov_deg, pose
+        if kind != "small" or _large_enough(instance * small[semantic]) >= _SMALL_THINGS:
+            break
+    hfov_deg, pose = fallback or (hfov_deg, pose)
+    return intrinsics(renderer.width, renderer.height, hfov_deg), pose
+
+
+def visible_instances(
+    semantic: np.ndarray, instance: np.ndarray, world: BuiltWorld, pose: Pose | None = None
+) -> list[Instance]:
+    """Every thing with its tight box, the mask of its visible pixels and, where the camera's ``pose`` is given,
+    its 3D box.
+
+    Things with fewer than ``MIN_BOX_PIXELS`` visible pixels or a side below ``MIN_BOX_SIDE`` pixels are left
+    out.
+    """
+    found = []
+    for number in np.unique(instance):
+        if number == 0:
+            continue
+        mask = instance == number
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        sides = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+        if np.count_nonzero(mask) < MIN_BOX_PIXELS or min(sides) < MIN_BOX_SIDE:
+            continue
+        box = world.instance_boxes[number]
+        box_3d = camera_box(box, pose) if pose is not None and box is not None else None
+        found.append(Instance.of_mask(SEGMENTATION_LABELS[world.instance_class[number]], mask, box_3d))
+    return found
+
+
+def _large_enough(instance: np.ndarray) -> int:
+    """How many instances are at least as long as small things should be."""
+    count = 0
+    for number in np.unique(instance):
+        if number != 0:
+            mask = instance == number
+            rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+            longest = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
+            count += bool(longest >= _SMALL_SIDE * instance.shape[1])
+    return count
