@@ -14,8 +14,7 @@ from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.ros.calibration import read_intrinsics
+from mtl_perception.ros.calibration import Calibration, calibrate
 from mtl_perception.ros.cdr import CompressedImageView, ImageView, read_compressed_image, read_image
 from mtl_perception.ros.conversions import compressed_image_to_rgb, image_to_rgb
 from mtl_perception.ros.frames import Frame, FrameCounts
@@ -52,10 +51,10 @@ class Camera:
         self._node = node
         self._counts = counts
         self._put = put
-        self._rectified = parameters["rectified"]
+        self._rectified, self._rectify = parameters["rectified"], parameters["rectify"]
         self._compressed = parameters["transport"] == "compressed"
         self._info: bytes | None = None
-        self._calibrated: tuple[Any, Intrinsics | ValueError] = (None, ValueError())
+        self._calibrated: tuple[Any, Calibration | ValueError] = (None, ValueError())
         self.started_s = time.monotonic()
         self.last_frame_s: float | None = None
         self.last_interval_s = 0.0
@@ -91,8 +90,8 @@ class Camera:
         self.image_size = (image_rgb.shape[1], image_rgb.shape[0])
         return image_rgb
 
-    def intrinsics(self) -> Intrinsics | None:
-        """The calibration for images of the size seen last, None without a camera_info.
+    def calibration(self) -> Calibration | None:
+        """What camera_info says of images of the size seen last, None without one.
 
         Raises:
             ValueError: the camera_info is of no use.
@@ -108,10 +107,10 @@ class Camera:
             raise calibration
         return calibration
 
-    def _calibrate(self, info: CameraInfo) -> Intrinsics | ValueError:
+    def _calibrate(self, info: CameraInfo) -> Calibration | ValueError:
         width, height = self.image_size or (info.width, info.height)
         try:
-            return read_intrinsics(info, width, height, rectified=self._rectified)
+            return calibrate(info, width, height, rectified=self._rectified, rectify=self._rectify)
         except ValueError as error:
             return error
 

@@ -120,8 +120,8 @@ def calibration_status(stream: Stream) -> DiagnosticStatus:
     problems: list[tuple[bytes, str]] = []
     values = {"topic": camera.info_topic}
     try:
-        intrinsics = camera.intrinsics()
-        if intrinsics is None:
+        calibration = camera.calibration()
+        if calibration is None:
             if time.monotonic() - camera.started_s > PATIENCE_S:
                 problems.append(
                     (
@@ -130,7 +130,11 @@ def calibration_status(stream: Stream) -> DiagnosticStatus:
                     )
                 )
         else:
+            intrinsics = calibration.intrinsics
             values |= {name: f"{getattr(intrinsics, name):.1f}" for name in ("fx", "fy", "cx", "cy")}
+            values["rectified here"] = "no" if calibration.rectify is None else "yes"
+            if calibration.warning:
+                problems.append((WARN, f"camera_info on {camera.info_topic}: {calibration.warning}"))
     except ValueError as error:
         problems.append((WARN, f"bad camera_info on {camera.info_topic}: {error}. {_UNCALIBRATED}"))
     return _status(

@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus, StageTime
+from mtl_perception.ros.calibration import Calibration
 from mtl_perception.ros.conversions import ConversionError
 from mtl_perception.ros.frames import Frame, Stopwatch
 from mtl_perception.ros.parameters import Parameters
@@ -86,8 +87,11 @@ class Pipeline:
         if not tasks:
             return _Job(stream, watch, header, tasks)
         image_rgb = stream.camera.decode(message)
+        calibration = self._calibration(stream)
+        if calibration is not None and calibration.rectify is not None:
+            image_rgb = calibration.rectify(image_rgb)
         watch.lap("decode")
-        return _Job(stream, watch, header, tasks, image_rgb, self._intrinsics(stream))
+        return _Job(stream, watch, header, tasks, image_rgb, calibration and calibration.intrinsics)
 
     def _run(self, jobs: Sequence[_Job]) -> None:
         self._engine.score_threshold = self._parameters["score_threshold"]
@@ -131,9 +135,9 @@ class Pipeline:
         stream.trace.failure = f"{type(error).__name__}: {error}"
         self._log.error(f"{stream.label}: frame failed: {stream.trace.failure}", throttle_duration_sec=_LOG_EVERY_S)
 
-    def _intrinsics(self, stream: Stream) -> Intrinsics | None:
+    def _calibration(self, stream: Stream) -> Calibration | None:
         try:
-            return stream.camera.intrinsics()
+            return stream.camera.calibration()
         except ValueError as error:
             self._log.warning(
                 f"{stream.label}: depth is not calibrated: {error}", throttle_duration_sec=_LOG_EVERY_S
