@@ -9,7 +9,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from mtl_perception.network import MAX_STRIDE
+from mtl_perception.balancing import Balancing, Fixed
+from mtl_perception.network import MAX_STRIDE, VARIANTS, Architecture
 from mtl_perception.tasks import TASKS
 
 
@@ -66,6 +67,10 @@ class TrainingConfig(_Strict):
     """A training run.
 
     Attributes:
+        architecture: parts of the variant that are replaced, such as ``neck``.
+        data: a folder, or a list of folders that are mixed; each may be labelled for other tasks.
+        data_alpha: a folder with n images gives a share ∝ n^alpha of the samples.
+        data_share: train on this share of the groups only, to see what less data would do.
         output: the checkpoint. Beside it, in a folder of its name without the suffix, lies what a run needs to go on.
         minutes: length of the schedule in time spent training; on a machine that others use too, the learning rate
             then still reaches its end. Exactly one of ``minutes`` and ``steps`` is given.
@@ -73,6 +78,7 @@ class TrainingConfig(_Strict):
         start_from: a checkpoint whose weights the run begins with; heads for other labels begin anew.
         encoder_weights: ``imagenet`` begins with torchvision's weights, which are downloaded.
         precision: of the forward pass. ``auto`` takes bfloat16 where the device is fast at it, float16 on older GPUs.
+        balancing: how the tasks' losses become one gradient.
         balance_classes: weigh segmentation classes by the inverse root of their share of pixels.
         gradient_accumulation: parts in which a batch goes through the network, to need that much less memory. Batch
             norm sees one part at a time.
@@ -86,7 +92,10 @@ class TrainingConfig(_Strict):
 
     name: str
     variant: Literal["lite", "base", "large"]
-    data: Path
+    architecture: dict[str, Any] = Field(default_factory=dict)
+    data: list[Path] = Field(min_length=1)
+    data_alpha: float = Field(1.0, ge=0, le=1)
+    data_share: float = Field(1.0, gt=0, le=1)
     output: Path
     start_from: Path | None = None
     encoder_weights: Literal["none", "imagenet"] = "none"
@@ -94,6 +103,7 @@ class TrainingConfig(_Strict):
     steps: int | None = Field(None, gt=0)
     stages: list[Stage] = Field(min_length=1)
     tasks: dict[str, float] = Field(default_factory=lambda: dict.fromkeys(TASKS, 1.0), min_length=1)
+    balancing: Balancing = Fixed()
     balance_classes: bool = True
     learning_rate: float = Field(1.5e-3, gt=0)
     weight_decay: float = Field(0.03, ge=0)
@@ -111,6 +121,11 @@ class TrainingConfig(_Strict):
     save_every_minutes: float = Field(5.0, gt=0)
     log_every_steps: int = Field(50, gt=0)
     tensorboard: bool | None = None
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _several(cls, data: Any) -> Any:
+        return data if isinstance(data, list) else [data]
 
     @field_validator("tasks", mode="before")
     @classmethod
@@ -133,6 +148,11 @@ class TrainingConfig(_Strict):
                 raise ValueError(f"task '{task}' is not known; expected some of: {', '.join(TASKS)}")
             if weight <= 0:
                 raise ValueError(f"task '{task}' has weight {weight}, expected more than 0; leave the task out instead")
+        self.balancing.check(self.tasks)
+        try:
+            self.built_architecture  # noqa: B018
+        except ValidationError as error:
+            raise ValueError(f"architecture: {_problems(error)}") from None
         if self.output.suffix != ".safetensors":
             raise ValueError(f"output is {self.output}, expected a name that ends with .safetensors")
         if self.start_from is not None and self.encoder_weights != "none":
@@ -144,6 +164,11 @@ class TrainingConfig(_Strict):
                     "(gradient_accumulation)"
                 )
         return self
+
+    @property
+    def built_architecture(self) -> Architecture:
+        """The variant with the parts that ``architecture`` replaces."""
+        return Architecture.model_validate(VARIANTS[self.variant].model_dump() | self.architecture)
 
     @property
     def folder(self) -> Path:
@@ -174,5 +199,8 @@ def read_config(path: Path | str) -> TrainingConfig:
     try:
         return TrainingConfig.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']} (got {e['input']!r})" for e in error.errors())
-        raise ConfigError(f"{path}: {problems}") from error
+        raise ConfigError(f"{path}: {_problems(error)}") from error
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']} (got {e['input']!r})" for e in error.errors())

@@ -13,10 +13,9 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from mtl_perception.balancing import Fixed, build_balancer
+from mtl_perception.balancing import build_balancer
 from mtl_perception.checkpoint import ModelCard, build_network, save_checkpoint
 from mtl_perception.data.batch import Batch
-from mtl_perception.data.folder import ImageFolder
 from mtl_perception.inference.device import resolve_device
 from mtl_perception.training.averaging import RunningAverage
 from mtl_perception.training.batch_norm import synchronize_batch_norms
@@ -29,9 +28,10 @@ from mtl_perception.training.losses import labelled_tasks
 from mtl_perception.training.network import card_of, optimizer_of, take_over
 from mtl_perception.training.precision import Precision
 from mtl_perception.training.schedule import Schedule
+from mtl_perception.training.sources import Sources, open_sources
 from mtl_perception.training.state import RunFolder, load_state, save_state
 from mtl_perception.training.step import Step
-from mtl_perception.training.stream import Part, Shuffled, Stream
+from mtl_perception.training.stream import Part, Stream
 from mtl_perception.training.validation import Interrupted, Validator
 from mtl_perception.training.watch import LossWatch
 
@@ -93,16 +93,10 @@ class Run:
         if device.type == "cuda":
             torch.backends.cudnn.benchmark = True
             torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-        data = ImageFolder(config.data)
-        if config.validation is None:
-            samples, held_out = data, None
-        elif config.validation.data is not None:
-            samples, held_out = data, ImageFolder(config.validation.data)
-        else:
-            samples, held_out = data.split(config.validation.share, config.seed)
-        _check_tasks(config, samples)
+        sources = open_sources(config)
+        self.samples = sources.samples
         torch.manual_seed(config.seed)
-        self.card = card_of(config, samples) if state is None else ModelCard.model_validate_json(state["card"])
+        self.card = card_of(config, sources) if state is None else ModelCard.model_validate_json(state["card"])
         self.network = build_network(self.card)
         if state is None and config.start_from is not None:
             anew = take_over(config.start_from, self.network, self.card)
@@ -113,7 +107,7 @@ class Run:
             self.network = synchronize_batch_norms(self.network, device)
         self.optimizer = optimizer_of(config, self.network, device)
         self.balancer = build_balancer(
-            Fixed(),
+            config.balancing,
             config.tasks,
             self.network.shared_parameters(),
             {task: list(self.network.heads[task].parameters()) for task in config.tasks},
@@ -126,14 +120,10 @@ class Run:
         self._spent_s, self._stopping = 0.0, False
         if state is not None:
             self._load(state)
-        labels = self.card.segmentation_labels or samples.segmentation_labels, self.card.detection_labels or samples.detection_labels
-        self.samples = samples.with_labels(*labels)
+            self._check_data(sources)
         self._validator: Validator | None = None
-        if config.validation is not None and held_out is not None and ranks.is_first:
-            self._validator = Validator(config.validation, held_out.with_labels(*labels), self.card, device)
-        if state is not None and self.card.training["images"] != len(samples):
-            console.print(f"the data had {self.card.training['images']} images when this run began and have {len(samples)} now", highlight=False)
-            self.card.training["images"] = len(samples)
+        if config.validation is not None and ranks.is_first:
+            self._validator = Validator(config.validation, sources.held_out, self.card, device)
 
     def __call__(self) -> Path:
         """Train until the schedule's end."""
@@ -151,11 +141,11 @@ class Run:
             try:
                 if schedule.measure() < 1:
                     self._train()
-                if config.validation is not None and self._validated["step"] < schedule.step:
+                if schedule.measure() >= 1 and not self._is_done:
                     self._validate()
             except TrainingDiverged as error:
                 raise TrainingDiverged(f"{error}. {self._kept()}") from None
-            if self._interruption.requested and schedule.share < 1:
+            if not self._is_done:
                 self._stop()
             if self.ranks.is_first:
                 self._save()
@@ -170,7 +160,7 @@ class Run:
         watch = LossWatch(STEPS_UNREAD_ON_GPU if on_gpu else 1, self.precision.scaler is not None)
         step = Step(config, self.network, self.optimizer, self.balancer, self.precision, self.device, ranks, watch)
         tasks = {task: self.network.tasks[task] for task in config.tasks}
-        steps = iter(Stream(config, Shuffled(self.samples, config.seed), tasks, schedule, ranks, pinned=on_gpu))
+        steps = iter(Stream(config, self.samples, tasks, schedule, ranks, pinned=on_gpu))
         schedule.go_on()
         saved_s = time.monotonic()
         while True:
@@ -212,6 +202,11 @@ class Run:
         return [[task for j, task in enumerate(tasks) if flags[i * len(tasks) + j]] for i in range(len(batches))]
 
     @property
+    def _is_done(self) -> bool:
+        is_validated = self.config.validation is None or self._validated["step"] == self.schedule.step
+        return self.schedule.measure() >= 1 and is_validated
+
+    @property
     def _is_validation_due(self) -> bool:
         settings = self.config.validation
         if settings is None:
@@ -233,6 +228,17 @@ class Run:
                 self._write_checkpoint(self.config.output)
             self.log.validation(found, is_best)
         self._validated = {"step": self.schedule.step, "spent_s": self._spent_s}
+
+    def _check_data(self, sources: Sources) -> None:
+        """Data may have grown since the run began; other labels would be another network."""
+        for task, labels in (("segmentation", sources.samples.segmentation_labels), ("detection", sources.samples.detection_labels)):
+            if task in self.card.tasks and self.card.tasks[task].settings["labels"] != labels:
+                before = ", ".join(self.card.tasks[task].settings["labels"])
+                raise TrainingError(f"this run began with the {task} labels {before}, the data now have {', '.join(labels)}; begin anew with --restart")
+        if self.card.training["images"] != sources.images:
+            before = self.card.training["images"]
+            self._console.print(f"there were {before} training images when this run began, there are {sources.images} now", highlight=False)
+            self.card.training["images"] = sources.images
 
     def _save(self) -> None:
         self._write_checkpoint(self.config.output if self.config.validation is None else self.folder.last)
@@ -314,16 +320,6 @@ def _check_batch_sizes(config: TrainingConfig, ranks: Ranks) -> None:
             raise ConfigError(
                 f"batch_size {stage.batch_size} can't be shared by {ranks.size} processes in {config.gradient_accumulation} equal parts each; "
                 f"expected a multiple of {ranks.size * config.gradient_accumulation}"
-            )
-
-
-def _check_tasks(config: TrainingConfig, folder: ImageFolder) -> None:
-    labelled = {task for entry in folder.entries for task in entry.tasks}
-    for task in config.tasks:
-        if task not in labelled:
-            raise ConfigError(
-                f"no image of {config.data} is labelled for task '{task}' (labelled: {', '.join(sorted(labelled)) or 'nothing'}); "
-                "leave the task out, or label some"
             )
 
 

@@ -5,47 +5,39 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import nn
 
 from mtl_perception.checkpoint import CheckpointError, ModelCard, TaskCard, load_checkpoint
-from mtl_perception.data.folder import ImageFolder
-from mtl_perception.network import VARIANTS, MultiTaskNetwork
-from mtl_perception.scene import UNLABELLED
+from mtl_perception.network import MultiTaskNetwork
 from mtl_perception.training.config import TrainingConfig
+from mtl_perception.training.sources import Sources, class_weights
 
 
-def card_of(config: TrainingConfig, folder: ImageFolder) -> ModelCard:
-    """The card of the network that ``config`` trains on ``folder``."""
+def card_of(config: TrainingConfig, sources: Sources) -> ModelCard:
+    """The card of the network that ``config`` trains on ``sources``."""
     settings: dict[str, dict[str, object]] = {
-        "detection": {"labels": folder.detection_labels},
-        "segmentation": {"labels": folder.segmentation_labels},
+        "detection": {"labels": sources.samples.detection_labels},
+        "segmentation": {"labels": sources.samples.segmentation_labels},
         "depth": {},
     }
     if config.balance_classes and "segmentation" in config.tasks:
-        settings["segmentation"]["class_weights"] = class_weights(folder)
+        settings["segmentation"]["class_weights"] = class_weights(sources)
     last = config.stages[-1]
     return ModelCard(
         name=config.name,
-        architecture=VARIANTS[config.variant],
+        architecture=config.built_architecture,
         input_width=last.width,
         input_height=last.height,
         tasks={task: TaskCard(kind=task, settings=settings.get(task, {})) for task in config.tasks},
-        training={"data": config.data.name, "images": len(folder), "seed": config.seed, "stages": [s.model_dump() for s in config.stages]},
+        training={
+            "data": ", ".join(path.name for path in config.data),
+            "images": sources.images,
+            "seed": config.seed,
+            "balancing": config.balancing.method,
+            "stages": [stage.model_dump() for stage in config.stages],
+        },
     )
-
-
-def class_weights(folder: ImageFolder, images: int = 300) -> list[float]:
-    """Inverse root of each class's share of pixels over evenly spread samples, mean 1, kept within 0.2 and 2.5."""
-    counts = np.zeros(256, np.int64)
-    for i in np.linspace(0, len(folder) - 1, min(images, len(folder))).astype(int):
-        mask = folder[int(i)].labels.get("segmentation")
-        if mask is not None:
-            counts += np.bincount(mask.ravel(), minlength=256)
-    shares = counts[: len(folder.segmentation_labels)] / max(1, counts[:UNLABELLED].sum())
-    weights = 1 / np.sqrt(shares + 1e-4)
-    return [round(float(w), 4) for w in np.clip(weights / weights.mean(), 0.2, 2.5)]
 
 
 def take_over(path: Path, network: MultiTaskNetwork, card: ModelCard) -> list[str]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -19,35 +18,13 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from mtl_perception.data.augmentation import random_appearance, random_view
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import DataError
+from mtl_perception.data.mixed import MixedData
 from mtl_perception.data.sample import Sample
 from mtl_perception.tasks import Task
 from mtl_perception.training.config import Stage, TrainingConfig
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.interruption import ignore_interruption
 from mtl_perception.training.schedule import Schedule
-
-
-class Samples(Protocol):
-    """Labelled images by number."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, i: int) -> Sample: ...
-
-
-class Shuffled:
-    """Endless passes over ``samples``, each in an order of its own: none is seen twice before all were seen once."""
-
-    def __init__(self, samples: Samples, seed: int) -> None:
-        self._samples, self._seed = samples, seed
-        self._pass, self._order = -1, np.empty(0, np.int64)
-
-    def __getitem__(self, i: int) -> Sample:
-        number, place = divmod(i, len(self._samples))
-        if number != self._pass:
-            self._pass = number
-            self._order = np.random.default_rng([self._seed, 0, number]).permutation(len(self._samples))
-        return self._samples[int(self._order[place])]
 
 
 @dataclass(frozen=True)
@@ -89,7 +66,7 @@ class _Batches(Dataset):
     """A ``Part`` as a batch. What can't be read comes back as a value, because an exception that leaves a helper process
     arrives with that process's whole trace as its text."""
 
-    def __init__(self, samples: Shuffled, stages: Sequence[Stage], tasks: Mapping[str, Task], seed: int) -> None:
+    def __init__(self, samples: MixedData, stages: Sequence[Stage], tasks: Mapping[str, Task], seed: int) -> None:
         self.samples, self.stages, self.tasks, self.seed = samples, stages, tasks, seed
 
     def __getitem__(self, part: Part) -> Batch | Exception:
@@ -113,7 +90,7 @@ class Stream:
     def __init__(
         self,
         config: TrainingConfig,
-        samples: Shuffled,
+        samples: MixedData,
         tasks: Mapping[str, Task],
         schedule: Schedule,
         ranks: Ranks,

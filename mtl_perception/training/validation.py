@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from mtl_perception.data.folder import ImageFolder
 from mtl_perception.drawing import draw_overlay
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.inference.engine import Engine
+from mtl_perception.tasks import DecodeOptions
 from mtl_perception.training.config import ValidationSettings
 
 CHOSEN_BY = {"detection": "AP50", "segmentation": "mIoU", "depth": "delta1"}
@@ -51,21 +52,21 @@ class Validator:
     """Runs a network over held-out images as the node would, and scores what it says.
 
     Args:
-        folder: the held-out samples, in the labels of the card.
+        folders: the held-out samples, in the labels of the card.
         card: what the network is.
 
     Raises:
         ImportError: a package that scoring needs is not installed; names the pip command.
     """
 
-    def __init__(self, settings: ValidationSettings, folder: ImageFolder, card: ModelCard, device: torch.device) -> None:
+    def __init__(self, settings: ValidationSettings, folders: Sequence[ImageFolder], card: ModelCard, device: torch.device) -> None:
         # Imported here, because average precision comes from an extra that only this needs.
         from mtl_perception.evaluation.scenes import evaluate_engine
 
         self._evaluate = evaluate_engine
-        chosen = np.linspace(0, len(folder) - 1, min(settings.images, len(folder))).round().astype(int)
-        self.folder = folder.subset(chosen)
-        self._drawn = set(np.linspace(0, len(self.folder) - 1, min(settings.pictures, len(self.folder))).round().astype(int).tolist())
+        samples = [(folder, i) for folder in folders for i in range(len(folder))]
+        self.samples = [samples[i] for i in _spread(len(samples), settings.images)]
+        self._drawn = set(_spread(len(self.samples), settings.pictures))
         self._card, self._device = card, device
 
     def __call__(self, network: nn.Module, is_interrupted: Callable[[], bool]) -> Validation:
@@ -84,10 +85,10 @@ class Validator:
         def samples() -> Iterator[tuple[np.ndarray, Intrinsics, Any]]:
             from mtl_perception.evaluation.truth import Truth
 
-            for i in range(len(self.folder)):
+            for folder, i in self.samples:
                 if is_interrupted():
                     raise Interrupted
-                sample = self.folder[i]
+                sample = folder[i]
                 images[:] = [sample.image]
                 yield sample.image, sample.intrinsics, Truth.of_sample(sample)
 
@@ -111,6 +112,10 @@ def chosen_by(task: str) -> str:
     return CHOSEN_BY.get(task) or METRICS[task].main
 
 
+def _spread(count: int, limit: int) -> list[int]:
+    return np.linspace(0, count - 1, min(limit, count)).round().astype(int).tolist()
+
+
 def _score(measures: dict[str, dict[str, float]]) -> float:
     values = [values[chosen_by(task)] for task, values in measures.items()]
     known = [value for value in values if math.isfinite(value)]
@@ -122,10 +127,6 @@ def _numbers(values: dict[str, Any]) -> dict[str, float]:
 
 
 def _without_weak_boxes(scene: Any) -> Any:
-    from dataclasses import replace
-
-    from mtl_perception.tasks import DecodeOptions
-
     found = scene.detections
     kept = found.scores >= DecodeOptions().score_threshold
     return replace(scene, detections=replace(found, boxes_xyxy=found.boxes_xyxy[kept], scores=found.scores[kept], class_ids=found.class_ids[kept]))

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The data of a run: what is trained on and what is held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtl_perception.data.folder import ImageFolder
+from mtl_perception.data.mixed import MixedData
+from mtl_perception.scene import UNLABELLED
+from mtl_perception.training.config import ConfigError, TrainingConfig
+
+
+@dataclass(frozen=True)
+class Sources:
+    """
+    Attributes:
+        samples: the endless stream of training samples.
+        held_out: folders to validate on, in the same labels; empty without validation.
+    """
+
+    samples: MixedData
+    held_out: list[ImageFolder]
+
+    @property
+    def images(self) -> int:
+        """How many different ones are trained on."""
+        return sum(len(folder) for folder in self.samples.folders)
+
+
+def open_sources(config: TrainingConfig) -> Sources:
+    """Open the folders of ``config`` and split them.
+
+    Raises:
+        DataError: a folder can't be used.
+        ConfigError: nothing in them is labelled for a task.
+    """
+    folders = [ImageFolder(path) for path in config.data]
+    held_out: list[ImageFolder] = []
+    validation = config.validation
+    if validation is not None and validation.data is not None:
+        held_out = [ImageFolder(validation.data)]
+    elif validation is not None and validation.share is not None:
+        folders, held_out = (list(side) for side in zip(*(folder.split(validation.share, config.seed) for folder in folders), strict=True))
+    if config.data_share < 1:
+        # Another seed than that of the validation, whose groups are already gone from here.
+        folders = [folder.split(config.data_share, config.seed + 1)[1] for folder in folders]
+    labelled = {task for folder in folders for entry in folder.entries for task in entry.tasks}
+    for task in config.tasks:
+        if task not in labelled:
+            raise ConfigError(
+                f"no image of {', '.join(map(str, config.data))} is labelled for task '{task}' "
+                f"(labelled: {', '.join(sorted(labelled)) or 'nothing'}); leave the task out, or label some"
+            )
+    samples = MixedData(folders, config.data_alpha, config.seed)
+    labels = samples.segmentation_labels, samples.detection_labels
+    return Sources(samples, [folder.with_labels(*labels) for folder in held_out])
+
+
+def class_weights(sources: Sources, images: int = 300) -> list[float]:
+    """Inverse root of each class's share of pixels over the first samples, mean 1, kept within 0.2 and 2.5."""
+    counts = np.zeros(256, np.int64)
+    for i in range(min(images, sources.images)):
+        mask = sources.samples[i].labels.get("segmentation")
+        if mask is not None:
+            counts += np.bincount(mask.ravel(), minlength=256)
+    shares = counts[: len(sources.samples.segmentation_labels)] / max(1, counts[:UNLABELLED].sum())
+    weights = 1 / np.sqrt(shares + 1e-4)
+    return [round(float(w), 4) for w in np.clip(weights / weights.mean(), 0.2, 2.5)]

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from mtl_perception.checkpoint import read_card
+from mtl_perception.training import TrainingError, train
+from mtl_perception.training.state import RunFolder, load_state, save_state
+from runs import SMALL, small_config, spoken, weights_of, write_config
+from shapes import write_shapes
+
+
+def start(config: Path) -> subprocess.Popen:
+    """A run in a process of its own that inherits SIGINT as ignored, as one that a shell puts in the background does."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-m", "mtl_perception.cli", "train", str(config)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "COLUMNS": "300"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )
+
+
+def read_until(process: subprocess.Popen, words: str) -> str:
+    text = ""
+    for line in process.stdout:
+        text += line
+        if words in line:
+            return text
+    raise AssertionError(f"'{words}' never came: {text}")
+
+
+def test_a_run_that_was_interrupted_and_then_killed_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
+    write_shapes(tmp_path / "shapes", 10)
+    # Two stages, accumulated parts and a helper process: all that has a position to lose.
+    stages = [{**SMALL, "until": 0.5}, {**SMALL, "height": 96, "batch_size": 8}]
+    changes = {"steps": 12, "stages": stages, "gradient_accumulation": 2, "save_every_minutes": 1e-6, "workers": 1}
+    whole = small_config(tmp_path, **changes, output=str(tmp_path / "whole.safetensors"))
+    train(whole, Console(quiet=True))
+
+    path = write_config(tmp_path, **changes)
+    process = start(path)
+    read_until(process, "step 3 ")
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=300)
+    assert "the same command goes on" in said
+    assert process.returncode == 130
+
+    process = start(path)
+    assert "going on after step" in read_until(process, "step 8 ")
+    process.kill()
+    process.communicate(timeout=300)
+
+    config = small_config(tmp_path, **changes)
+    reached = load_state(config.folder / "state.pt", config)["schedule"]["step"]
+    assert 7 <= reached < 12
+    assert f"going on after step {reached}" in spoken(config)
+    card, expected_card = read_card(config.output), read_card(whole.output)
+    assert card.training["samples"] == expected_card.training["samples"] == 6 * 4 + 6 * 8
+    expected = weights_of(whole)
+    for name, value in weights_of(config).items():
+        torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-6)
+
+
+def test_another_configuration_is_refused_and_what_differs_is_named(tmp_path: Path) -> None:
+    write_shapes(tmp_path / "shapes", 6)
+    spoken(small_config(tmp_path, steps=1))
+    stage = {**SMALL, "batch_size": 8}
+    with pytest.raises(TrainingError, match=r"learning_rate: 0.0015 → 0.1; stages: .*--restart"):
+        train(small_config(tmp_path, steps=1, learning_rate=0.1, stages=[stage]))
+    # How it runs is free, and a finished run has nothing left to do.
+    assert "going on after step 1 (100.0 %)" in spoken(small_config(tmp_path, steps=1, log_every_steps=7))
+    assert "going on" not in spoken(small_config(tmp_path, steps=1, learning_rate=0.1), restart=True)
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    with RunFolder(config.folder).locked(), pytest.raises(TrainingError, match="another process is training"):
+        train(config)
+
+
+def test_a_damaged_state_is_named(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    save_state(config.folder / "state.pt", {"weights": torch.zeros(1000)}, config)
+    whole = (config.folder / "state.pt").read_bytes()
+    (config.folder / "state.pt").write_bytes(whole[:700])
+    with pytest.raises(TrainingError, match=r"state.pt can't be read.*--restart"):
+        load_state(config.folder / "state.pt", config)
+
+
+class FullDisk:
+    """A console's file that makes the disk full, for large files, while ``during`` is the last that was said."""
+
+    def __init__(self, during: str) -> None:
+        self.during, self.text = during, ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+        limit = 100_000 if self.during in text else resource.RLIM_INFINITY
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+    def flush(self) -> None:
+        pass
+
+
+def test_a_disk_that_is_full_for_a_while_costs_nothing(tmp_path: Path) -> None:
+    write_shapes(tmp_path / "shapes", 6)
+    disk = FullDisk(during="step 2 ")
+    config = small_config(tmp_path, steps=3, save_every_minutes=1e-6)
+    try:
+        train(config, Console(file=disk, width=400))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert f"not saved: can't write {config.output}" in disk.text
+    assert read_card(config.output).training["steps"] == 3
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def test_a_disk_that_is_full_from_the_start_ends_the_run_before_it_begins(tmp_path: Path) -> None:
+    write_shapes(tmp_path / "shapes", 6)
+    disk = FullDisk(during="")
+    disk.write("")
+    try:
+        with pytest.raises(OSError, match="can't write .*state.pt"):
+            train(small_config(tmp_path), Console(file=disk))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert "step 1" not in disk.text
