@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one building block that necks and heads are made of."""
+"""The building blocks that encoders, necks and heads share."""
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 
 class ConvNormAct(nn.Sequential):
@@ -13,5 +14,31 @@ class ConvNormAct(nn.Sequential):
         super().__init__(
             nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
             nn.BatchNorm2d(out_channels),
+            nn.SiLU(inplace=True),
+        )
+
+
+class Float32BackwardConv2d(nn.Conv2d):
+    """A depthwise convolution that, when trained on a CPU under bfloat16 autocast, runs in float32.
+
+    oneDNN has no fast bfloat16 kernel for the gradient of a depthwise convolution: with it MobileNetV3-L trains 2.3×
+    slower than with this (20.4 against 8.7 images/s at 256×192 on one core).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training and x.device.type == "cpu" and x.dtype == torch.bfloat16:
+            with torch.autocast("cpu", enabled=False):
+                return super().forward(x.float()).to(x.dtype)
+        return super().forward(x)
+
+
+class SeparableConv(nn.Sequential):
+    """A 3×3 convolution of each channel by itself, a 1×1 convolution across them, batch norm, SiLU."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(
+            Float32BackwardConv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
             nn.SiLU(inplace=True),
         )
