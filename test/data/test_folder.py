@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import pickle
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
 from mtl_perception.data.folder import DataError, ImageFolder
+from mtl_perception.data.writer import write_index
 from shapes import DETECTION_LABELS, SEGMENTATION_LABELS, write_shapes
 
 
@@ -47,28 +48,115 @@ def test_a_task_that_is_not_listed_is_not_labelled(root: Path) -> None:
     assert set(folder[1].labels) == {"detection", "segmentation", "depth"}
 
 
-def test_problems_name_the_file(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nowhere/dataset.json does not exist"):
-        ImageFolder(tmp_path / "nowhere")
+def test_boxes_of_some_classes_may_be_labelled_only(root: Path) -> None:
+    whole = ImageFolder(root)[0].labels["detection"]
+    assert whole.labelled is None
+    edit(root / "annotations.json", lambda c: c["images"][0].update(detection_labels=["can"]))
+    some = ImageFolder(root)[0].labels["detection"]
+    assert some.labelled.tolist() == [False, True]
+    np.testing.assert_array_equal(some.boxes_xyxy, whole.boxes_xyxy[whole.class_ids == 1])
+    assert ImageFolder(root)[1].labels["detection"].labelled is None
+
+
+def test_a_crowd_leaves_its_class_unlabelled_in_that_image(root: Path) -> None:
+    whole = ImageFolder(root)[0].labels["detection"]
+    crowd = int(whole.class_ids[0])
+    edit(root / "annotations.json", lambda c: c["annotations"][0].update(iscrowd=1))
+    some = ImageFolder(root)[0].labels["detection"]
+    assert some.labelled.tolist() == [i != crowd for i in range(2)]
+    assert crowd not in some.class_ids
+
+
+def test_an_image_may_be_of_an_unknown_camera_where_no_depth_is_learned(root: Path) -> None:
+    edit(root / "annotations.json", lambda c: c["images"][0].update(tasks=["detection"], camera=None))
+    sample = ImageFolder(root)[0]
+    assert (sample.intrinsics.width, sample.intrinsics.height) == (128, 96)
+    assert "depth" not in sample.labels
+
+
+def test_instance_masks_belong_to_the_boxes(root: Path) -> None:
     folder = ImageFolder(root)
-    (root / "depth" / "0000.png").unlink()
-    with pytest.raises(DataError, match=r"depth/0000.png is missing"):
-        folder[0]
-    (root / "images" / "0001.jpg").write_bytes(b"not a picture")
-    with pytest.raises(DataError, match=r"images/0001.jpg is not readable"):
-        folder[1]
-    cv2.imwrite(str(root / "semantic" / "0002.png"), np.zeros((10, 10), np.uint8))
-    with pytest.raises(DataError, match=r"semantic/0002.png is of 10x10, its image of 128x96"):
-        folder[2]
+    for i in range(len(folder)):
+        boxes, masks = folder[i].labels["detection"].boxes_xyxy, folder.instance_masks(i)
+        assert masks.shape == (len(boxes), 96, 128)
+        for box, mask in zip(boxes, masks, strict=True):
+            x1, y1, x2, y2 = box.astype(int)
+            expected = np.zeros((96, 128), bool)
+            expected[y1:y2, x1:x2] = True
+            np.testing.assert_array_equal(mask, expected)
+    cans = folder.with_labels([], ["can"])
+    assert all(len(cans.instance_masks(i)) == len(cans[i].labels["detection"].class_ids) for i in range(len(cans)))
 
 
-def test_an_empty_or_foreign_index_is_refused(root: Path) -> None:
-    edit(root / "annotations.json", lambda c: c["categories"].append({"id": 9, "name": "giraffe"}))
-    with pytest.raises(DataError, match="giraffe"):
-        ImageFolder(root)
-    edit(root / "annotations.json", lambda c: c.update(images=[], categories=[]))
-    with pytest.raises(DataError, match="lists no image"):
-        ImageFolder(root)
-    (root / "annotations.json").write_text("{")
-    with pytest.raises(DataError, match="not valid JSON"):
-        ImageFolder(root)
+def test_polygons_and_plain_run_lengths_are_read_too(root: Path) -> None:
+    polygon = [[10, 20, 30, 20, 30, 40, 10, 40]]
+    edit(root / "annotations.json", lambda c: c["annotations"][0].update(segmentation=polygon))
+    mask = ImageFolder(root).instance_masks(0)[0]
+    assert mask[20:40, 10:30].all()
+    assert mask.sum() == 400
+    plain = {"size": [96, 128], "counts": [96 * 10, 5, 96 * 128 - 96 * 10 - 5]}
+    edit(root / "annotations.json", lambda c: c["annotations"][0].update(segmentation=plain))
+    assert np.argwhere(ImageFolder(root).instance_masks(0)[0]).tolist() == [[row, 10] for row in range(5)]
+    edit(root / "annotations.json", lambda c: c["annotations"][0].pop("segmentation"))
+    assert not ImageFolder(root).instance_masks(0)[0].any()
+    edit(root / "annotations.json", lambda c: c["annotations"][0].update(segmentation={"size": [96, 128], "counts": "zz"}))
+    with pytest.raises(DataError, match="0000.jpg: annotation 1: Invalid RLE"):
+        ImageFolder(root).instance_masks(0)
+
+
+def test_boxes_in_space_belong_to_the_boxes(root: Path) -> None:
+    assert ImageFolder(root)[0].labels["detection"].boxes_3d is None
+    box = {"center_m": [0.5, -0.2, 2.0], "size_m": [0.1, 0.2, 0.3], "quaternion_xyzw": [0, 0, 0, 1]}
+    edit(root / "annotations.json", lambda c: c["annotations"][1].update(box_3d=box))
+    folder = ImageFolder(root)
+    found = [box for i in range(3) for box in zip(*vars(folder[i].labels["detection"].boxes_3d).values(), strict=True)]
+    assert [bool(valid) for *_, valid in found] == [i == 1 for i in range(len(found))]
+    assert [v.tolist() for v in found[1][:3]] == list(box.values())
+
+
+def write_groups(root: Path, groups: list[str]) -> ImageFolder:
+    """One picture a group, as an index without its files."""
+    entries = [
+        {"file_name": f"{i}.jpg", "width": 8, "height": 8, "group": group, "tasks": ["detection"], "annotations": []}
+        for i, group in enumerate(groups)
+    ]
+    write_index(root, {"segmentation_labels": [], "detection_labels": ["box"]}, entries)
+    return ImageFolder(root)
+
+
+def test_a_split_keeps_groups_together(tmp_path: Path) -> None:
+    folder = write_groups(tmp_path, [f"room{i // 4}" for i in range(400)])
+    rest, chosen = folder.split(0.2, seed=1)
+    assert len(rest) + len(chosen) == 400
+    sides = [{entry.group for entry in side.entries} for side in (rest, chosen)]
+    assert not sides[0] & sides[1]
+    assert 10 <= len(sides[1]) <= 30
+    again = folder.split(0.2, seed=1)[1]
+    assert [e.file_name for e in again.entries] == [e.file_name for e in chosen.entries]
+    assert sides[1] != {entry.group for entry in folder.split(0.2, seed=2)[1].entries}
+
+
+def test_a_split_outlives_growth_and_smaller_shares_are_part_of_larger(tmp_path: Path) -> None:
+    small = write_groups(tmp_path / "small", [f"room{i}" for i in range(50)])
+    large = write_groups(tmp_path / "large", [f"room{i}" for i in range(100)])
+    of_small = {entry.group for entry in small.split(0.2)[1].entries}
+    of_large = {entry.group for entry in large.split(0.2)[1].entries}
+    assert of_small == {group for group in of_large if int(group[4:]) < 50}
+    assert of_large < {entry.group for entry in large.split(0.5)[1].entries}
+
+
+def test_a_split_has_something_on_both_sides_or_says_why_not(tmp_path: Path) -> None:
+    two = write_groups(tmp_path / "two", ["a", "b"])
+    for share in (0.001, 0.999):
+        assert [len(side) for side in two.split(share)] == [1, 1]
+    with pytest.raises(DataError, match="one has 1 group, expected at least 2 to split"):
+        write_groups(tmp_path / "one", ["a", "a"]).split(0.5)
+    with pytest.raises(ValueError, match="share of a split is 1.0"):
+        two.split(1.0)
+
+
+def test_a_part_travels_to_other_processes(root: Path) -> None:
+    part = ImageFolder(root).subset([2, 0]).with_labels(["can"], ["can"])
+    again = pickle.loads(pickle.dumps(part))
+    assert [entry.file_name for entry in again.entries] == ["0002.jpg", "0000.jpg"]
+    np.testing.assert_array_equal(again[1].labels["segmentation"], part[1].labels["segmentation"])

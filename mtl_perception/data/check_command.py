@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mtl-perception check``."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from mtl_perception.data.checker import Findings, check_files
+from mtl_perception.data.format import TASKS, Problem
+from mtl_perception.data.index import read_index
+from mtl_perception.progress import frame_progress
+from mtl_perception.scene import UNLABELLED
+
+SHOWN_OF_A_KIND = 10
+
+
+def check(root: Path, console: Console, show_all: bool = False) -> bool:
+    """Check the data folder ``root`` and say what it holds and what is wrong; whether it can be trained on.
+
+    Raises:
+        DataError: one of the index files is missing or can't be understood.
+    """
+    index = read_index(root, masks=True)
+    with frame_progress(console, f"checking {root.name}", len(index.images)) as show:
+        findings = check_files(index, show)
+    console.print(_overview(findings))
+    if findings.index.description.detection_labels or findings.index.description.segmentation_labels:
+        console.print(_classes(findings))
+    for problems in _by_kind(findings.problems).values():
+        console.print(f"\n[bold]{problems[0].kind}[/bold]", highlight=False)
+        shown = problems if show_all else problems[:SHOWN_OF_A_KIND]
+        for problem in shown:
+            console.print(f"  {problem.text}", style="red" if problem.is_error else "yellow", markup=False, highlight=False, soft_wrap=True)
+        if len(problems) > len(shown):
+            console.print(f"  and {len(problems) - len(shown)} more (--all lists them)", style="dim", highlight=False)
+    remarks = len(findings.problems) - findings.errors
+    verdict = f"{findings.errors} error{'s' * (findings.errors != 1)}, {remarks} remark{'s' * (remarks != 1)}"
+    console.print(f"\n{root}: {verdict}", style="red" if findings.errors else "green", highlight=False)
+    return not findings.errors
+
+
+def _by_kind(problems: list[Problem]) -> dict[tuple[bool, str], list[Problem]]:
+    """Errors first."""
+    kinds: dict[tuple[bool, str], list[Problem]] = defaultdict(list)
+    for problem in sorted(problems, key=lambda problem: not problem.is_error):
+        kinds[problem.is_error, problem.kind].append(problem)
+    return kinds
+
+
+def _overview(findings: Findings) -> Table:
+    images = findings.index.images
+    table = Table(title=str(findings.index.root), show_header=False)
+    sizes = sorted({(image.width, image.height) for image in images})
+    table.add_row("images", f"{len(images)} in {len({image.group for image in images})} groups")
+    table.add_row("size", ", ".join(f"{width}x{height}" for width, height in sizes[:4]) + (" …" if len(sizes) > 4 else ""))
+    table.add_row("cameras", str(len(findings.index.cameras)))
+    for task in TASKS:
+        table.add_row(f"with {task}", str(findings.labelled[task]))
+    depth_m = findings.depth_range_m()
+    if depth_m is not None:
+        table.add_row("depth", f"{depth_m[0]:.2f} to {depth_m[1]:.2f} m (98 % of the pixels)")
+    pixels = findings.pixels.sum()
+    if pixels:
+        table.add_row("pixels unlabelled", f"{findings.pixels[UNLABELLED] / pixels:.1%}")
+    return table
+
+
+def _classes(findings: Findings) -> Table:
+    description = findings.index.description
+    labelled = max(1, findings.pixels[:UNLABELLED].sum())
+    share = {name: findings.pixels[i] / labelled for i, name in enumerate(description.segmentation_labels)}
+    table = Table("class", title="classes")
+    for column in ("boxes", "images with boxes", "share of labelled pixels"):
+        table.add_column(column, justify="right")
+    for name in dict.fromkeys([*description.segmentation_labels, *description.detection_labels]):
+        boxed = name in description.detection_labels
+        counts = [str(findings.boxes[name]), str(findings.boxed_images[name])] if boxed else ["", ""]
+        table.add_row(name, *counts, f"{share[name]:.2%}" if name in share else "")
+    return table

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goes over a whole data folder and names everything that is broken."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from mtl_perception.data.format import Camera, DataError, ImageEntry, MaskedAnnotation, Problem
+from mtl_perception.data.index import Index, find_problems, stem
+from mtl_perception.data.masks import decode_mask
+from mtl_perception.data.pixels import read_millimetres, read_rgb, read_semantic
+from mtl_perception.scene import UNLABELLED
+
+DEPTH_BIN_MM = 50
+
+T = TypeVar("T")
+
+
+@dataclass
+class Findings:
+    """What a folder holds and what is wrong with it.
+
+    Attributes:
+        labelled: images by task.
+        boxes, boxed_images: boxes, and images with any, by class.
+        pixels: (256,) by segmentation id.
+        depth_bins: pixels by depth, in steps of ``DEPTH_BIN_MM``.
+    """
+
+    index: Index
+    problems: list[Problem] = field(default_factory=list)
+    labelled: Counter[str] = field(default_factory=Counter)
+    boxes: Counter[str] = field(default_factory=Counter)
+    boxed_images: Counter[str] = field(default_factory=Counter)
+    pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
+    depth_bins: np.ndarray = field(default_factory=lambda: np.zeros(65535 // DEPTH_BIN_MM + 1, np.int64))
+
+    @property
+    def errors(self) -> int:
+        return sum(problem.is_error for problem in self.problems)
+
+    def depth_range_m(self, low: float = 0.01, high: float = 0.99) -> tuple[float, float] | None:
+        """The depth below which ``low`` and ``high`` of all known pixels lie; None if there is none."""
+        if not self.depth_bins.sum():
+            return None
+        below = np.cumsum(self.depth_bins) / self.depth_bins.sum()
+        first, last = (int(np.searchsorted(below, share)) for share in (low, high))
+        return first * DEPTH_BIN_MM / 1000, (last + 1) * DEPTH_BIN_MM / 1000
+
+
+def check_files(index: Index, on_image: Callable[[int], None] = lambda done: None) -> Findings:
+    """Read every file that ``index`` names, and look for those it does not.
+
+    Args:
+        index: with the instances' masks.
+        on_image: told how many images are done.
+    """
+    findings = Findings(index, [*find_problems(index), *_remarks(index)])
+    boxes: dict[int, list[MaskedAnnotation]] = defaultdict(list)
+    for annotation in index.annotations:
+        boxes[annotation.image_id].append(annotation)
+    _count_labels(findings, boxes)
+    # OpenCV works outside Python's lock, so threads suffice.
+    pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    try:
+        reports = pool.map(lambda image: _check_image(index, image, boxes.get(image.id, [])), index.images)
+        for done, (problems, pixels, depth_bins) in enumerate(reports, start=1):
+            findings.problems += problems
+            findings.pixels += pixels
+            findings.depth_bins += depth_bins
+            on_image(done)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return findings
+
+
+def _count_labels(findings: Findings, boxes: dict[int, list[MaskedAnnotation]]) -> None:
+    for image in findings.index.images:
+        findings.labelled.update(set(image.tasks))
+        names = Counter(findings.index.categories.get(annotation.category_id, "?") for annotation in boxes.get(image.id, []))
+        findings.boxes += names
+        findings.boxed_images.update(names.keys())
+
+
+def _check_image(index: Index, image: ImageEntry, boxes: list[MaskedAnnotation]) -> tuple[list[Problem], np.ndarray, np.ndarray]:
+    """Problems, pixels by class, pixels by depth of one image."""
+    problems: list[Problem] = []
+    pixels, depth_bins = np.zeros(256, np.int64), np.zeros(65535 // DEPTH_BIN_MM + 1, np.int64)
+
+    def attempt(read: Callable[..., T], path: Path, *arguments: int) -> T | None:
+        try:
+            return read(path, image.width, image.height, *arguments)
+        except DataError as error:
+            problems.append(Problem(error.kind, str(error)))
+            return None
+
+    attempt(read_rgb, index.root / "images" / image.file_name)
+    if "segmentation" in image.tasks:
+        path = index.root / "semantic" / stem(image)
+        mask = attempt(read_semantic, path, len(index.description.segmentation_labels))
+        if mask is not None:
+            pixels = np.bincount(mask.ravel(), minlength=256)
+            if pixels[UNLABELLED] == mask.size:
+                text = f"{path} is {UNLABELLED} (unlabelled) everywhere; it teaches nothing"
+                problems.append(Problem("no labels", text, is_error=False))
+    if "depth" in image.tasks:
+        millimetres = attempt(read_millimetres, index.root / "depth" / stem(image))
+        if millimetres is not None:
+            known = millimetres[millimetres > 0]
+            depth_bins = np.bincount(known // DEPTH_BIN_MM, minlength=len(depth_bins))
+    for annotation in boxes:
+        if annotation.segmentation:
+            where = f"{image.file_name}: annotation {annotation.id}"
+            problems += [Problem("mask", f"{where}: {text}") for text in _mask_problems(image, annotation)]
+    return problems, pixels, depth_bins
+
+
+def _mask_problems(image: ImageEntry, annotation: MaskedAnnotation) -> Iterator[str]:
+    try:
+        mask = decode_mask(annotation.segmentation, image.height, image.width)
+    except ValueError as error:
+        yield str(error)
+        return
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        yield "its mask is empty"
+        return
+    x, y, width, height = annotation.bbox
+    found = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+    box = np.array([x, y, x + width, y + height])
+    if (np.abs(found - box) > 2).any():
+        yield f"its mask spans {found.tolist()} (x, y, right, bottom), its box {box.tolist()}; expected the same within 2 px"
+
+
+def _remarks(index: Index) -> Iterator[Problem]:
+    """What is odd and need not be wrong."""
+    groups = {image.group for image in index.images}
+    if len(groups) == 1:
+        text = f"{index.annotations_file}: all images are of the group '{groups.pop()}', so nothing can be split off to validate on"
+        yield Problem("group", text, is_error=False)
+    for id_, camera in index.cameras.items():
+        yield from (Problem("camera", f"{index.root / 'cameras.json'}: '{id_}' {text}", is_error=False) for text in _odd(camera))
+    used = {image.camera for image in index.images}
+    unused = sorted(index.cameras.keys() - used)
+    if unused:
+        names = ", ".join(unused[:5]) + (" …" if len(unused) > 5 else "")
+        yield Problem("unused", f"{index.root / 'cameras.json'}: no image is of {names}", is_error=False)
+    expected = {
+        "images": {image.file_name for image in index.images},
+        "semantic": {str(stem(image)) for image in index.images if "segmentation" in image.tasks},
+        "depth": {str(stem(image)) for image in index.images if "depth" in image.tasks},
+    }
+    for folder, names in expected.items():
+        present = {path.relative_to(index.root / folder).as_posix() for path in (index.root / folder).rglob("*") if path.is_file()}
+        for name in sorted(present - names):
+            yield Problem("unused", f"{index.root / folder / name} belongs to no image that is labelled so", is_error=False)
+
+
+def _odd(camera: Camera) -> Iterator[str]:
+    view_deg = math.degrees(2 * math.atan(camera.width / 2 / camera.fx))
+    if not 10 < view_deg < 150:
+        yield f"has a field of view of {view_deg:.0f}° (fx {camera.fx:g} at a width of {camera.width})"
+    if not 0.8 < camera.fx / camera.fy < 1.25:
+        yield f"has fx {camera.fx:g} and fy {camera.fy:g}: are its pixels not square?"
+    if not (0 <= camera.cx < camera.width and 0 <= camera.cy < camera.height):
+        yield f"has its principal point ({camera.cx:g}, {camera.cy:g}) outside of the image of {camera.width}x{camera.height}"
