@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 from free_engine import FreeEngine
 
@@ -15,10 +16,31 @@ class BrokenEngine(FreeEngine):
         raise RuntimeError("out of memory")
 
 
+class BatchEngine(FreeEngine):
+    """One delay for a whole batch, as on a GPU; images of 80 pixels' width fail if ``is_picky``."""
+
+    def __init__(self, delay_s: float = 0.0, is_picky: bool = False) -> None:
+        super().__init__(batch_size=8)
+        self._batch_delay_s = delay_s
+        self._is_picky = is_picky
+
+    def batch(self, images_rgb, intrinsics, tasks):
+        time.sleep(self._batch_delay_s)
+        if self._is_picky and any(image.shape[1] == 80 for image in images_rgb):
+            raise RuntimeError("too wide")
+        return super().batch(images_rgb, intrinsics, tasks)
+
+
 def load_engine(model: str, device: str, precision: str) -> FreeEngine:
     if device == "cuda":
         raise ValueError("device is 'cuda', but this machine has no CUDA device; use device:=auto or cpu")
-    engines = {"free": FreeEngine, "slow": lambda: FreeEngine(delay_s=0.1), "broken": BrokenEngine}
+    engines = {
+        "free": FreeEngine,
+        "slow": lambda: FreeEngine(delay_s=0.1),
+        "broken": BrokenEngine,
+        "slow_batch": lambda: BatchEngine(delay_s=0.1),
+        "picky_batch": lambda: BatchEngine(is_picky=True),
+    }
     if model not in engines:
         raise ValueError(f"model file {model} does not exist")
     return engines[model]()

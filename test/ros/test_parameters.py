@@ -16,7 +16,7 @@ from mtl_perception.ros.node import PerceptionNode
 from mtl_perception.ros.parameters import SPECS
 
 ROBOT_YAML = Path(__file__).parents[2] / "config" / "robot.yaml"
-AT_RUN_TIME = {"tasks", "score_threshold", "max_frame_age"}
+AT_RUN_TIME = {"tasks", "score_threshold", "max_frame_age", "tracking.low_score"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -123,11 +123,35 @@ def test_good_changes_are_taken(node):
         ({"input__depth": 0}, "input.depth"),
         ({"score_threshold": 1}, "score_threshold"),
         ({"rectified": "yes"}, "rectified"),
+        ({"cameras": ["front", "le ft"]}, "cameras has 'le ft', expected names that can stand in a topic"),
+        ({"cameras": ["front/left"]}, "cameras has 'front/left'"),
+        ({"cameras": ["front__left"]}, "cameras has 'front__left'"),
+        ({"cameras": ["0"]}, "cameras has '0'"),
+        ({"cameras": [""]}, "cameras has '', .* for one camera on ~/image leave cameras empty"),
+        ({"cameras": ["front", "left", "front"]}, "cameras has 'front' twice"),
+        ({"cameras": ["front"], "front__transport": "zip"}, "front.transport is 'zip', expected one of raw"),
+        ({"cameras": "front"}, "cameras"),
     ],
 )
 def test_bad_initial_values_are_refused(overrides, words):
     with pytest.raises(ParameterException, match=words):
         make_node(**overrides)
+
+
+def test_a_camera_may_have_values_of_its_own():
+    node = make_node(cameras=["front", "left"], rectified=True, left__transport="compressed", left__rectified=False)
+    front, left = node.parameters.of("front"), node.parameters.of("left")
+    assert (front["transport"], front["rectified"], front["input.depth"]) == ("raw", True, 1)
+    assert (left["transport"], left["rectified"], left["input.depth"]) == ("compressed", False, 1)
+    assert left["output.depth"] == 1
+    node.destroy_node()
+
+
+def test_no_names_mean_one_camera():
+    """An empty list in a file or on the command line has no type."""
+    node = PerceptionNode(load_engine, cli_args=["--ros-args", "-p", "cameras:=[]"])
+    assert node.parameters["cameras"] == []
+    node.destroy_node()
 
 
 def test_a_task_that_the_model_lacks_fails_configure():
