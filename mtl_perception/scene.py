@@ -28,6 +28,10 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def first(self, count: int) -> Detections:
+        """The ``count`` best."""
+        return Detections(self.boxes_xyxy[:count], self.scores[:count], self.class_ids[:count])
+
 
 @dataclass(frozen=True)
 class Segmentation:
@@ -79,6 +83,16 @@ class Boxes3D:
 
     def __len__(self) -> int:
         return len(self.valid)
+
+    def first(self, count: int) -> Boxes3D:
+        """Those of the ``count`` best detections."""
+        return Boxes3D(
+            self.centers_m[:count],
+            self.sizes_m[:count],
+            self.quaternions_xyzw[:count],
+            self.center_covariances_m2[:count],
+            self.valid[:count],
+        )
 
 
 @dataclass(frozen=True)

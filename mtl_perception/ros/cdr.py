@@ -98,29 +98,31 @@ def write_image(header: bytes, encoding: str, pixels: np.ndarray) -> bytes:
     return b"".join((_LITTLE_ENDIAN, _padded(before, 4), sizes, pixels.data.cast("B")))
 
 
-def write_detections(header: bytes, detections: Detections, labels: Sequence[str]) -> bytes:
-    """A serialised ``vision_msgs/Detection2DArray``; a class's name is its ``class_id``, ``id`` is empty.
+def write_detections(
+    header: bytes, detections: Detections, labels: Sequence[str], ids: Sequence[str] | None = None
+) -> bytes:
+    """A serialised ``vision_msgs/Detection2DArray``; a class's name is its ``class_id``.
 
-    ``header`` comes from ``pack_header``.
+    ``header`` comes from ``pack_header``; ``ids`` has one for each detection, and without it they are empty.
     """
+    packed_ids = [_NO_ID] * len(detections) if ids is None else [_padded(_string(id), 4) for id in ids]
     names = [_padded(_string(label), 4) for label in labels]
     start_of_one = header + _uint32s(1)  # one result to follow
     message = bytearray(_LITTLE_ENDIAN + header + _uint32s(len(detections)))
     rows = zip(detections.boxes_xyxy.tolist(), detections.scores.tolist(), detections.class_ids.tolist())
-    for (x1, y1, x2, y2), score, class_id in rows:
+    for ((x1, y1, x2, y2), score, class_id), packed_id in zip(rows, packed_ids):
         message += start_of_one
         message += names[class_id]
         message += bytes(-(len(message) - len(_LITTLE_ENDIAN)) % 8)
-        message += _DETECTION.pack(
-            score, _NO_POSE, (x1 + x2) / 2, (y1 + y2) / 2, 0.0, x2 - x1, y2 - y1, _NO_ID
-        )
+        message += _DETECTION.pack(score, _NO_POSE, (x1 + x2) / 2, (y1 + y2) / 2, 0.0, x2 - x1, y2 - y1)
+        message += packed_id
     return bytes(message)
 
 
 _LITTLE_ENDIAN = b"\0\1\0\0"
 _NO_POSE = struct.pack("<7d", 0, 0, 0, 0, 0, 0, 1) + bytes(36 * 8)  # position, orientation, covariance
 _NO_ID = struct.pack("<I", 1) + bytes(4)  # the end of an empty string, and three bytes up to the next value
-_DETECTION = struct.Struct("<d344s5d8s")  # score, pose, centre x and y, theta, size x and y, id
+_DETECTION = struct.Struct("<d344s5d")  # score, pose, centre x and y, theta, size x and y
 
 
 def _uint32s(*values: int) -> bytes:

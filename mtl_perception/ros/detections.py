@@ -12,7 +12,7 @@ from mtl_perception.ros.writer import Result, Writer
 
 
 class DetectionsWriter(Writer):
-    """``vision_msgs/Detection2DArray``: boxes in pixels of the input image, class names as ids."""
+    """``vision_msgs/Detection2DArray``: boxes in pixels of the input image, class names as class ids, ids of tracks."""
 
     tasks = ("detection",)
 
@@ -22,4 +22,7 @@ class DetectionsWriter(Writer):
 
     def fill(self, result: Result) -> bytes | None:
         found = result.scene.detections
-        return None if found is None else write_detections(result.packed_header, found, self._labels)
+        if found is None:
+            return None
+        ids = None if result.tracks is None else result.tracks.detection_ids
+        return write_detections(result.packed_header, found, self._labels, ids)

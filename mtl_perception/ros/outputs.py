@@ -12,9 +12,10 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo, VisionClass
 
-from mtl_perception.msg import PerceptionStatus
+from mtl_perception.msg import PerceptionStatus, TrackArray
 from mtl_perception.ros.detections import DetectionsWriter
 from mtl_perception.ros.images import ConfidenceWriter, DepthInfoWriter, DepthWriter, MaskWriter, OverlayWriter
+from mtl_perception.ros.tracks import Tracking, TracksWriter
 from mtl_perception.ros.writer import EVERY_TASK, Result, Writer
 
 
@@ -35,6 +36,11 @@ class Outputs:
         def publish(message_type: type, topic: str, qos: QoSProfile = qos) -> LifecyclePublisher:
             return node.create_lifecycle_publisher(message_type, f"{topics}/{topic}", qos)
 
+        self._parameters = parameters
+        self._tracking, tracks = None, []
+        if parameters["tracking.enabled"]:
+            self._tracking = Tracking(parameters)
+            tracks = [TracksWriter(publish(TrackArray, "tracks"), card.detection_labels, parameters)]
         self._overlay = OverlayWriter(publish(Image, "overlay"), card)
         # The largest message first: it travels while the others are filled. Drawing is for people, who can wait.
         self._writers: tuple[Writer, ...] = (
@@ -43,6 +49,7 @@ class Outputs:
             MaskWriter(publish(Image, "segmentation/mask")),
             ConfidenceWriter(publish(Image, "segmentation/confidence")),
             DetectionsWriter(publish(Detection2DArray, "detections"), card.detection_labels),
+            *tracks,
             self._overlay,
         )
         self._status = publish(PerceptionStatus, "status")
@@ -50,8 +57,14 @@ class Outputs:
 
     def wanted_tasks(self, enabled: tuple[str, ...]) -> tuple[str, ...]:
         """Those of the enabled tasks whose topics somebody reads."""
-        wanted = {task for writer in self._writers if writer.is_read for task in writer.tasks}
+        read = [writer for writer in self._writers if writer.is_read]
+        wanted = {task for writer in read for task in (*writer.tasks, *writer.helpful_tasks)}
         return tuple(task for task in enabled if task in wanted or EVERY_TASK in wanted)
+
+    @property
+    def least_score(self) -> float:
+        """Score from which on the engine is to find detections."""
+        return self._parameters["score_threshold"] if self._tracking is None else self._tracking.least_score
 
     def unserved(self, tasks: tuple[str, ...]) -> dict[str, list[str]]:
         """Topics that somebody reads and that nothing is published on, because these tasks lack some that it needs."""
@@ -64,6 +77,8 @@ class Outputs:
 
     def fill(self, result: Result) -> Iterator[tuple[LifecyclePublisher, Any]]:
         """(publisher, message) for every topic that is read and has something to say, one after the other."""
+        if self._tracking is not None:
+            result = self._tracking.apply(result)
         for writer in self._writers:
             if writer.is_read and (message := writer.fill(result)) is not None:
                 yield writer.publisher, message

@@ -70,6 +70,17 @@ SPECS = (
     Spec("output_frame", "", "frame of 3D boxes, tracks and points, such as base_link; empty for the camera's"),
     Spec("fixed_frame", "odom", "frame that stands still, with z up: what tracks move in; empty if the camera does"),
     Spec("transform_timeout", 0.1, "seconds to wait for the transform of an image's stamp", low=0.0, high=5.0),
+    Spec("tracking.enabled", False, "follow things over time: ids in detections, and ~/tracks"),
+    Spec(
+        "tracking.low_score",
+        0.1,
+        "detections from this score on, though not published below score_threshold, continue tracks",
+        low=0.0,
+        high=1.0,
+        at_run_time=True,
+    ),
+    Spec("tracking.confirm_hits", 2, "successive frames in which a new thing must be seen to get an id", low=1, high=100),
+    Spec("tracking.keep", 2.0, "seconds for which a thing out of sight keeps its id", low=0.1, high=60.0),
     Spec("autostart", True, "configure and activate at start; false where a lifecycle manager does it"),
     Spec(
         "tasks",

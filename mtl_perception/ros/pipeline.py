@@ -94,7 +94,7 @@ class Pipeline:
         return _Job(stream, watch, header, tasks, image_rgb, calibration and calibration.intrinsics)
 
     def _run(self, jobs: Sequence[_Job]) -> None:
-        self._engine.score_threshold = self._parameters["score_threshold"]
+        self._engine.score_threshold = min(job.stream.outputs.least_score for job in jobs)
         try:
             scenes = self._engine.batch(
                 [job.image_rgb for job in jobs], [job.intrinsics for job in jobs], [job.tasks for job in jobs]

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rclpy.lifecycle import LifecyclePublisher
@@ -14,6 +15,9 @@ from mtl_perception.geometry import Intrinsics
 from mtl_perception.ros.cdr import pack_header
 from mtl_perception.ros.transforms import Place
 from mtl_perception.scene import Scene
+
+if TYPE_CHECKING:
+    from mtl_perception.ros.tracks import Tracks
 
 EVERY_TASK = "*"
 """In a writer's ``tasks``: it shows whatever the model has."""
@@ -27,6 +31,7 @@ class Result:
         header: the input's.
         image_rgb: (H, W, 3) uint8, rectified if the camera is to be.
         place: where the camera was.
+        tracks: of this camera, if things are tracked.
     """
 
     header: Header
@@ -34,10 +39,19 @@ class Result:
     intrinsics: Intrinsics | None
     scene: Scene
     place: Place
+    tracks: Tracks | None = None
 
     @cached_property
     def packed_header(self) -> bytes:
         return pack_header(self.header)
+
+    def with_tracks(self, tracks: Tracks, detections: int) -> Result:
+        """The same frame with ``tracks``, and of its detections only the first so many."""
+        scene = replace(self.scene, detections=self.scene.detections.first(detections))
+        result = replace(self, scene=scene, tracks=tracks)
+        if (boxes_3d := self.__dict__.get("boxes_3d")) is not None:  # computed already
+            result.__dict__["boxes_3d"] = boxes_3d.first(detections)
+        return result
 
 
 class Writer:
@@ -45,9 +59,11 @@ class Writer:
 
     Attributes:
         tasks: what the topic is made of.
+        helpful_tasks: what makes it better, where the model has them.
     """
 
     tasks: tuple[str, ...] = ()
+    helpful_tasks: tuple[str, ...] = ()
 
     def __init__(self, publisher: LifecyclePublisher) -> None:
         self.publisher = publisher

@@ -12,6 +12,7 @@ import numpy as np
 from mtl_perception.scene import Detections
 from mtl_perception.tracking.association import assign, box_iou, mahalanobis_squared
 from mtl_perception.tracking.kalman import ConstantVelocity
+from mtl_perception.tracking.track import Track
 
 if TYPE_CHECKING:
     from mtl_perception.scene import Boxes3D
@@ -63,39 +64,6 @@ class TrackerSettings:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise ValueError(f"tracking: {name} is {value}, expected a positive number")
-
-
-@dataclass(slots=True)
-class Track:
-    """One thing as it is known at one moment.
-
-    Attributes:
-        id: from 1 on, never given twice by one tracker.
-        class_id: index into the model's detection labels; a track keeps its class.
-        score: of the detection that was last matched.
-        box_xyxy: (4,) float32, pixels: filtered, or predicted while out of sight.
-        position_m: (3,) in the tracker's frame (``Tracker.is_in_fixed_frame``); None if no place in space is known.
-        velocity_m_s: (3,) in the same frame, or None.
-        covariance: (6, 6) of position and velocity, or None.
-        age_s: since it was first seen.
-        unseen_s: since it was last seen; 0 if in this frame.
-        detection: index among the detections of this update; -1 while out of sight.
-    """
-
-    id: int
-    class_id: int
-    score: float
-    box_xyxy: np.ndarray
-    position_m: np.ndarray | None
-    velocity_m_s: np.ndarray | None
-    covariance: np.ndarray | None
-    age_s: float
-    unseen_s: float
-    detection: int
-
-    @property
-    def is_seen(self) -> bool:
-        return self.detection >= 0
 
 
 class Tracker:

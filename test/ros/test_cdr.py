@@ -133,3 +133,12 @@ def test_ros_reads_the_detections_that_we_wrote(frame_id, count):
         one.bbox.size_x, one.bbox.size_y = x2 - x1, y2 - y1
         expected.detections.append(one)
     assert message == expected
+
+
+@pytest.mark.parametrize("frame_id", NAMES)
+def test_ros_reads_the_ids_that_we_wrote(frame_id):
+    ids = ["7", "", "1234", "123", "98765"]
+    found = Detections(np.zeros((5, 4), np.float32), np.full(5, 0.5, np.float32), np.arange(5))
+    message = deserialize_message(write_detections(pack_header(header(frame_id)), found, NAMES, ids), Detection2DArray)
+    assert [one.id for one in message.detections] == ids
+    assert [one.results[0].hypothesis.class_id for one in message.detections] == NAMES[:5]
