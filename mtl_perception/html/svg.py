@@ -10,9 +10,10 @@ WIDTH = 960
 
 
 def svg(height: float, title: str, parts: list[str], width: float = WIDTH) -> str:
-    """A whole chart. ``title`` is for those who can't see it."""
+    """A whole chart. ``title`` is for those who can't see it; one that is narrower than the page stays so."""
     inside = "".join(parts)
-    return f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">{inside}</svg>'
+    limit = f' style="max-width: {width:.0f}px"' if width < WIDTH else ""
+    return f'<svg viewBox="0 0 {width:.0f} {height:.0f}"{limit} role="img" aria-label="{escape(title)}">{inside}</svg>'
 
 
 def text(x: float, y: float, words: str, style: str, anchor: str = "start") -> str:

@@ -12,7 +12,7 @@ from mtl_perception import __version__
 from mtl_perception.drawing import class_color
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.report.charts import CHARTS
-from mtl_perception.evaluation.report.pictures import PANELS, shrunk
+from mtl_perception.evaluation.report.pictures import PANELS
 from mtl_perception.evaluation.results import EvaluationResult, SetResult
 from mtl_perception.evaluation.samples import Samples
 from mtl_perception.evaluation.scenes import Evaluation
@@ -24,8 +24,8 @@ _HEADLINE = (
     ("segmentation", "mIoU", "mean IoU"),
     ("depth", "AbsRel", "depth AbsRel"),
     ("depth", "delta1", "depth δ < 1.25"),
-    ("detection", "AP50", "AP at IoU .50"),
-    ("detection", "AP50_small_things", "of small things"),
+    ("detection", "AP50", "AP50"),
+    ("detection", "AP50_small_things", "AP50, small things"),
 )
 
 
@@ -52,7 +52,7 @@ class Report:
             for task, frames in chosen.items():
                 if any(frame.index == index for frame in frames.values()):
                     panels = PANELS[task](image_rgb, scene, truth, self._card)
-                    stills[task, index] = {caption: jpeg_uri(shrunk(picture)) for caption, picture in panels.items()}
+                    stills[task, index] = {caption: jpeg_uri(picture) for caption, picture in panels.items()}
         tasks = []
         for task, scores in one.scores.items():
             rank = METRICS[task].rank

@@ -19,7 +19,8 @@ Panels = dict[str, np.ndarray]
 """Caption → (H, W, 3) uint8 RGB."""
 
 _RIGHT, _WRONG, _INK = (60, 190, 110), (235, 70, 60), (16, 17, 20)
-_WIDEST_PX = 480
+_SMALL_PX, _LARGE_PX = 480, 720
+"""Widths of the pictures of dense tasks and of boxes: sharp on the page, and a report stays small."""
 _ERROR_SHARE = 0.5
 """Relative error of depth that has the strongest colour."""
 
@@ -46,12 +47,13 @@ def segmentation_panels(image_rgb: np.ndarray, scene: Scene, truth: Truth, card:
     grey = cv2.cvtColor(cv2.cvtColor(image_rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) // 2 + 90
     grey[differs] = _WRONG
     labels = card.segmentation_labels
-    return {
+    panels = {
         "camera": image_rgb,
         "truth": colorize_mask(true_mask, labels),
         "found": colorize_mask(mask, labels),
         "differs": grey,
     }
+    return {caption: _shrunk(picture) for caption, picture in panels.items()}
 
 
 def depth_panels(image_rgb: np.ndarray, scene: Scene, truth: Truth, card: Any) -> Panels:
@@ -63,12 +65,13 @@ def depth_panels(image_rgb: np.ndarray, scene: Scene, truth: Truth, card: Any) -
         near_m, far_m = near_m * 0.95, far_m * 1.05
     else:
         near_m, far_m = 0.3, 8.0
-    return {
+    panels = {
         "camera": image_rgb,
         f"truth, {near_m:.1f} to {far_m:.1f} m": colorize_depth(true_depth_m, near_m, far_m),
         "found": colorize_depth(depth_m, near_m, far_m),
         "error: red too far, blue too near": _signed_error(depth_m, true_depth_m, known),
     }
+    return {caption: _shrunk(picture) for caption, picture in panels.items()}
 
 
 PANELS: dict[str, Callable[[np.ndarray, Scene, Truth, Any], Panels]] = {
@@ -79,12 +82,11 @@ PANELS: dict[str, Callable[[np.ndarray, Scene, Truth, Any], Panels]] = {
 """Task → its pictures of a frame; a task without has none."""
 
 
-def shrunk(picture: np.ndarray) -> np.ndarray:
-    """The picture at most 480 px wide, so that a report stays small."""
+def _shrunk(picture: np.ndarray) -> np.ndarray:
     height, width = picture.shape[:2]
-    if width <= _WIDEST_PX:
+    if width <= _SMALL_PX:
         return picture
-    return cv2.resize(picture, (_WIDEST_PX, round(height * _WIDEST_PX / width)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(picture, (_SMALL_PX, round(height * _SMALL_PX / width)), interpolation=cv2.INTER_AREA)
 
 
 def _signed_error(depth_m: np.ndarray, true_depth_m: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -99,17 +101,17 @@ def _signed_error(depth_m: np.ndarray, true_depth_m: np.ndarray, known: np.ndarr
 
 
 def _boxes(image_rgb: np.ndarray, boxes_xyxy: np.ndarray, names: Sequence[str], is_right: np.ndarray) -> np.ndarray:
-    # Drawn at the size of the page: lines and letters stay sharp.
-    scale = _WIDEST_PX * 1.5 / image_rgb.shape[1]
-    size = round(_WIDEST_PX * 1.5), round(image_rgb.shape[0] * scale)
+    # Drawn at the picture's final size: lines and letters stay sharp.
+    scale = _LARGE_PX / image_rgb.shape[1]
+    size = _LARGE_PX, round(image_rgb.shape[0] * scale)
     canvas = cv2.resize(np.ascontiguousarray(image_rgb), size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     largest_first = np.argsort(-np.prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)) if len(boxes_xyxy) else []
     for index in largest_first:
         x1, y1, x2, y2 = (int(round(value)) for value in boxes_xyxy[index] * scale)
         color = _RIGHT if is_right[index] else _WRONG
         cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), color, 2)
-        (width, height), _ = cv2.getTextSize(names[index], cv2.FONT_HERSHEY_SIMPLEX, 0.42, 1)
+        (width, height), _ = cv2.getTextSize(names[index], cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)
         top = max(0, y1 - height - 6)
         cv2.rectangle(canvas, (x1, top), (x1 + width + 6, top + height + 6), color, cv2.FILLED)
-        cv2.putText(canvas, names[index], (x1 + 3, top + height + 2), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
+        cv2.putText(canvas, names[index], (x1 + 3, top + height + 2), cv2.FONT_HERSHEY_SIMPLEX, 0.45, _INK, 1, cv2.LINE_AA)
     return canvas
