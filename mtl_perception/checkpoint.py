@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mtl_perception.files import write_atomically
 from mtl_perception.network import Architecture, MultiTaskNetwork
+from mtl_perception.sharing.networks import NETWORKS
 from mtl_perception.tasks import build_task
 
 FORMAT_VERSION = 1
@@ -78,10 +79,12 @@ def build_network(card: ModelCard) -> MultiTaskNetwork:
     """A network as the card describes it, with random weights.
 
     Raises:
-        ValueError: the card names an encoder, a neck, a task or a setting that is not known.
+        ValueError: the card names an encoder, a neck, a task or a setting that is not known, or its tasks can't be
+            shared as it says.
     """
     tasks = {name: build_task(task.kind, task.settings) for name, task in card.tasks.items()}
-    return MultiTaskNetwork(card.architecture, tasks)
+    card.architecture.sharing.check(tasks)
+    return NETWORKS[card.architecture.sharing.method](card.architecture, tasks)
 
 
 def save_checkpoint(path: Path | str, network: MultiTaskNetwork, card: ModelCard, dtype: torch.dtype = torch.float16) -> None:

@@ -30,10 +30,14 @@ class Encoder(nn.Module):
         """(B, 3, H, W) normalised images → {"c2": (B, C2, H/4, W/4), …, "c5": (B, C5, H/32, W/32)}."""
         features: dict[str, Tensor] = {}
         x = images
-        for level, stage in zip(LEVELS, self.stages, strict=True):
+        for level, stage in self.staged():
             x = stage(x)
             features[level] = x
         return features
+
+    def staged(self) -> list[tuple[str, nn.Module]]:
+        """The stages with the names of the feature maps that come out of them."""
+        return list(zip(LEVELS, self.stages, strict=True))
 
 
 def _mobilenet_v3_large() -> Encoder:

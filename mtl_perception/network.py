@@ -4,27 +4,41 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor, nn
 
 from mtl_perception.encoders import build_encoder
 from mtl_perception.necks import build_neck
+from mtl_perception.sharing import Hard, Sharing
 from mtl_perception.tasks import Task
+
+Features = dict[str, Tensor]
+"""A pyramid: {"p2" … "p5"}, each (B, channels, H/stride, W/stride)."""
 
 MAX_STRIDE = 32
 """Height and width of an input must be multiples of this."""
 
 
 class Architecture(BaseModel):
-    """Which encoder and neck a network is made of."""
+    """Which encoder and neck a network is made of, and how much of them the tasks share."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     encoder: str
     neck: str = "pan"
     neck_channels: int = Field(gt=0)
+    sharing: Sharing = Hard()
+
+    @model_serializer(mode="wrap")
+    def _without_what_goes_without_saying(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Versions from before there was a choice still read cards that don't make one."""
+        content = handler(self)
+        if self.sharing == Hard():
+            del content["sharing"]
+        return content
 
 
 VARIANTS: dict[str, Architecture] = {
@@ -35,7 +49,10 @@ VARIANTS: dict[str, Architecture] = {
 
 
 class MultiTaskNetwork(nn.Module):
-    """Hard parameter sharing: one encoder and one neck under a head for each task."""
+    """Hard parameter sharing: one encoder and one neck under a head for each task.
+
+    The other kinds of sharing are subclasses in ``sharing/`` that replace what is under the heads.
+    """
 
     mean: Tensor
     std: Tensor
@@ -44,12 +61,16 @@ class MultiTaskNetwork(nn.Module):
         super().__init__()
         self.architecture = architecture
         self.tasks = dict(tasks)
-        self.encoder = build_encoder(architecture.encoder)
-        self.neck = build_neck(architecture.neck, self.encoder.channels, architecture.neck_channels)
+        self.build_trunk()
         self.heads = nn.ModuleDict({name: task.build_head(architecture.neck_channels) for name, task in tasks.items()})
         # ImageNet's statistics, so that torchvision's encoder weights can be used where they can be had.
         self.register_buffer("mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1), persistent=False)
+
+    def build_trunk(self) -> None:
+        """Make what is under the heads."""
+        self.encoder = build_encoder(self.architecture.encoder)
+        self.neck = build_neck(self.architecture.neck, self.encoder.channels, self.architecture.neck_channels)
 
     def forward(self, images: Tensor, tasks: Collection[str] | None = None) -> dict[str, dict[str, Tensor]]:
         """Run the shared part once and the heads of ``tasks``.
@@ -64,9 +85,23 @@ class MultiTaskNetwork(nn.Module):
         # Normalised in float32 for exactness, then in the dtype of the weights, so that a half-precision network
         # needs no autocast.
         x = ((images.float() - self.mean.float()) / self.std.float()).to(self.mean.dtype)
-        features = self.neck(self.encoder(x.contiguous(memory_format=torch.channels_last)))
-        return {name: head(features) for name, head in self.heads.items() if tasks is None or name in tasks}
+        wanted = [name for name in self.heads if tasks is None or name in tasks]
+        features = self.features(x.contiguous(memory_format=torch.channels_last), wanted)
+        return {name: self.heads[name](features[name]) for name in wanted}
+
+    def features(self, images: Tensor, tasks: Collection[str]) -> dict[str, Features]:
+        """For each of ``tasks`` the pyramid that its head sees. ``images`` (B, 3, H, W) are normalised."""
+        shared = self.neck(self.encoder(images))
+        return dict.fromkeys(tasks, shared)
 
     def shared_parameters(self) -> list[nn.Parameter]:
-        """Parameters that every task uses: encoder and neck."""
+        """Parameters that more than one task may train: encoder and neck."""
         return [*self.encoder.parameters(), *self.neck.parameters()]
+
+    def task_parameters(self, task: str) -> list[nn.Parameter]:
+        """Parameters that ``task`` alone trains: its head."""
+        return list(self.heads[task].parameters())
+
+    def regulariser(self) -> Tensor | None:
+        """What this kind of sharing adds to the loss in training."""
+        return None

@@ -4,7 +4,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from mtl_perception.encoders import build_encoder
-from mtl_perception.necks import build_neck
+from mtl_perception.necks import NECKS, build_neck
 from mtl_perception.network import VARIANTS, Architecture, MultiTaskNetwork
 from mtl_perception.tasks import build_task
 from model import tiny_card, tiny_network
@@ -75,3 +75,28 @@ def test_unknown_names_list_the_known_ones() -> None:
         build_task("pose", {})
     with pytest.raises(ValueError, match="neck_channels"):
         Architecture(encoder="resnet18", neck_channels=0)
+
+
+@pytest.mark.parametrize("neck", NECKS)
+def test_every_neck_gives_every_level_the_same_channels(neck: str) -> None:
+    encoder = build_encoder("mobilenet_v3_large")
+    module = build_neck(neck, encoder.channels, 24)
+    levels = module(encoder(torch.randn(2, 3, 96, 160)))
+    assert {level: tuple(x.shape) for level, x in levels.items()} == {
+        "p2": (2, 24, 24, 40),
+        "p3": (2, 24, 12, 20),
+        "p4": (2, 24, 6, 10),
+        "p5": (2, 24, 3, 5),
+    }
+    # Every level feeds some head, so every parameter of a neck must be trained by them.
+    sum(x.square().sum() for x in levels.values()).backward()
+    assert [name for name, p in module.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_fused_levels_are_a_weighted_mean() -> None:
+    fusion = build_neck("bifpn", (8, 8, 8, 8), 8).rounds[0].top_down[0]
+    fusion.convolution = torch.nn.Identity()
+    with torch.no_grad():
+        fusion.weights.copy_(torch.tensor([3.0, -1.0]))
+    a, b = torch.randn(2, 1, 8, 4, 4).unbind()
+    torch.testing.assert_close(fusion([a, b]), a * 3 / 3.0001)
