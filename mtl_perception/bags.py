@@ -61,6 +61,7 @@ class BagFrame:
         image_rgb: (H, W, 3) uint8, or None where the message holds no image.
         intrinsics: of the camera, or None where no usable camera_info came before.
         problem: what is wrong with the message or its camera_info; empty if nothing is.
+        camera_info: the deserialised message that ``intrinsics`` are from; None where none came before.
     """
 
     time_ns: int
@@ -69,6 +70,7 @@ class BagFrame:
     image_rgb: np.ndarray | None
     intrinsics: Intrinsics | None
     problem: str = ""
+    camera_info: Any = None
 
 
 class Bag:
@@ -243,7 +245,7 @@ def _frame(recorded: BagMessage, message: Any, info: Any) -> BagFrame:
             intrinsics = camera.scaled(width, height)
     except ValueError as error:
         problem = str(error)
-    return BagFrame(recorded.time_ns, stamp_ns(message), message, image_rgb, intrinsics, problem)
+    return BagFrame(recorded.time_ns, stamp_ns(message), message, image_rgb, intrinsics, problem, info)
 
 
 def _require_bag(path: Path) -> None:

@@ -22,7 +22,7 @@ class RedEngine:
     def __init__(self, delay_s: float = 0.0) -> None:
         self.card = SimpleNamespace(name="red", detection_labels=THINGS, segmentation_labels=STUFF)
         self.tasks = ("detection", "segmentation", "depth")
-        self.device, self.precision, self.notes = "cpu", "float32", []
+        self.device, self.precision, self.notes, self.batch_size = "cpu", "float32", [], 1
         self.score_threshold = 0.3
         self._delay_s = delay_s
 
@@ -31,6 +31,9 @@ class RedEngine:
 
     def close(self) -> None:
         pass
+
+    def batch(self, images_rgb, intrinsics, tasks) -> list[Scene]:
+        return [self(*one) for one in zip(images_rgb, intrinsics, tasks)]
 
     def __call__(self, image_rgb, intrinsics=None, tasks=None) -> Scene:
         started_s = time.perf_counter()

@@ -2,7 +2,7 @@
 """Replay over DDS in the bag's own time: the bag's camera is published, the node runs in its own process, and
 whatever it publishes is recorded.
 
-Everything happens in a namespace of this replay, ``/clock`` included, so that a robot on the same network
+Everything happens in a namespace of this replay, ``/clock`` and ``/tf`` included, so that a robot on the same network
 neither hears it nor is heard by it. The recording has the names without that namespace.
 """
 
@@ -16,7 +16,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from tf2_msgs.msg import TFMessage
 
 from mtl_perception.bags import COMPRESSED_IMAGE, Bag, BagMessage, Topic
 from mtl_perception.msg import PerceptionStatus
@@ -42,6 +43,8 @@ from mtl_perception.ros.report import FrameTiming, ReplayReport
 
 NODE_COMMAND = (sys.executable, "-m", "mtl_perception.ros.main")
 """What starts the node; ROS arguments are appended."""
+
+TF, TF_STATIC = "/tf", "/tf_static"
 
 _START_LIMIT_S = 180.0
 _MATCH_LIMIT_S = 15.0
@@ -108,8 +111,9 @@ def replay_live(
             try:
                 player.wait_until_active()
                 player.connect(camera_info is not None, overlay)
+                player.publish_static(bag.messages(TF_STATIC) if TF_STATIC in bag.topics else ())
                 topics = [image.name] + ([camera_info.name] if camera_info is not None else [])
-                player.play(bag.messages(*topics))
+                player.play(bag.messages(*topics, *((TF,) if TF in bag.topics else ())))
                 player.wait_for_last_result()
             finally:
                 player.close()
@@ -189,6 +193,10 @@ class _Player:
         self._images = self._node.create_publisher(image_type, f"{private}/{suffix}", qos)
         self._infos = self._node.create_publisher(CameraInfo, f"{private}/camera_info", qos)
         self._clock = self._node.create_publisher(Clock, f"{self._namespace}/clock", 10)
+        tf_qos = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE)
+        self._moving = self._node.create_publisher(TFMessage, self._namespace + TF, tf_qos)
+        tf_qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
+        self._static = self._node.create_publisher(TFMessage, self._namespace + TF_STATIC, tf_qos)
         outputs = {
             topic: msgtype
             for topic, msgtype in self._outputs(private)
@@ -196,13 +204,18 @@ class _Player:
         }
         for topic, msgtype in outputs.items():
             self._subscribe(topic, msgtype)
-        publishers = [self._images, self._clock] + ([self._infos] if has_camera_info else [])
+        publishers = [self._images, self._clock, self._moving, self._static] + ([self._infos] if has_camera_info else [])
         self._spin_until(
             lambda: self._matched == set(outputs) and all(p.get_subscription_count() for p in publishers),
             "the node's topics did not connect",
         )
         # The node may learn of these subscriptions a moment later than this side does.
         self._spin_for(0.3)
+
+    def publish_static(self, messages: Iterable[BagMessage]) -> None:
+        """All of them at once: they hold for the whole bag."""
+        for message in messages:
+            self._static.publish(message.data)
 
     def play(self, messages: Iterator[BagMessage]) -> None:
         next_clock_s = self._started_s = time.monotonic()
@@ -237,7 +250,7 @@ class _Player:
 
     def _publish(self, message: BagMessage) -> None:
         if message.topic != self._image.name:
-            self._infos.publish(message.data)
+            (self._moving if message.topic == TF else self._infos).publish(message.data)
             return
         self._require_alive()
         self._last_stamp_ns = _stamp_ns(message.data)
@@ -336,7 +349,9 @@ class _Player:
 
 
 def _ros_arguments(namespace: str, parameters: Mapping[str, Any], params_file: Path | None) -> list[str]:
-    arguments = ["--ros-args", "-r", f"__ns:={namespace}", "-r", f"/clock:={namespace}/clock"]
+    arguments = ["--ros-args", "-r", f"__ns:={namespace}"]
+    for topic in ("/clock", TF, TF_STATIC):
+        arguments += ["-r", f"{topic}:={namespace}{topic}"]
     if params_file is not None:
         arguments += ["--params-file", str(params_file)]
     for name, value in parameters.items():

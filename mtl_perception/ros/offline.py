@@ -12,17 +12,20 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 from builtin_interfaces.msg import Time
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
-from mtl_perception.bags import Bag, Topic
+from mtl_perception.bags import Bag, BagFrame, BagMessage, Topic
+from mtl_perception.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus
+from mtl_perception.ros.calibration import calibrate
 from mtl_perception.ros.outputs import Outputs
 from mtl_perception.ros.parameters import ALL_TASKS
 from mtl_perception.ros.recording import Recording
 from mtl_perception.ros.report import FrameTiming, ReplayReport
-from mtl_perception.ros.transforms import Place
+from mtl_perception.ros.transforms import Place, put_transforms
 from mtl_perception.ros.writer import Result
 from mtl_perception.transforms import TransformBuffer
 
@@ -55,8 +58,8 @@ def replay_offline(
     sink = _Sink(recording, () if overlay else ("overlay",))
     outputs = Outputs(sink, parameters, engine.card)
     tasks = [task for task in engine.tasks if {task, ALL_TASKS} & set(parameters["tasks"])]
-    transforms = TransformBuffer()
     report = ReplayReport("offline", image.name, engine.card.name, engine.device, engine.precision)
+    transforms = _BagTransforms(bag, report)
     try:
         for frame in bag.frames(image, camera_info):
             sink.time_ns = frame.time_ns
@@ -68,13 +71,18 @@ def replay_offline(
             if frame.image_rgb is None:
                 report.frames_rejected += 1
                 continue
+            image_rgb, intrinsics = _calibrated(frame, parameters, report)
             started_s = time.perf_counter()
-            scene = engine(frame.image_rgb, frame.intrinsics, tasks)
+            scene = engine(image_rgb, intrinsics, tasks)
             latency_s = time.perf_counter() - started_s
             header = _header(frame.message)
-            place = Place(header, parameters, transforms)
-            for publisher, message in outputs.fill(Result(header, frame.image_rgb, frame.intrinsics, scene, place)):
+            transforms.advance(frame.time_ns)
+            place = Place(header, {**parameters, "transform_timeout": 0.0}, transforms.buffer)
+            for publisher, message in outputs.fill(Result(header, image_rgb, intrinsics, scene, place)):
                 publisher.publish(message)
+            for problem in (place.unpublished, place.unplaced):
+                if problem:
+                    report.warn(problem)
             report.frames_processed += 1
             outputs.publish_status(_status(header, tasks, report))
             report.frames.append(FrameTiming(frame.stamp_ns, latency_s, dict(scene.stage_s)))
@@ -83,6 +91,49 @@ def replay_offline(
     except KeyboardInterrupt:
         report.interrupted = True
     return report
+
+
+def _calibrated(
+    frame: BagFrame, parameters: Mapping[str, Any], report: ReplayReport
+) -> tuple[np.ndarray, Intrinsics | None]:
+    """The image as the node would give it to the network, and its intrinsics."""
+    if frame.camera_info is None:
+        return frame.image_rgb, None
+    height, width = frame.image_rgb.shape[:2]
+    how = {name: parameters[name] for name in ("rectified", "rectify")}
+    try:
+        calibration = calibrate(frame.camera_info, width, height, **how)
+    except ValueError as error:
+        report.warn(str(error))
+        return frame.image_rgb, None
+    if calibration.warning:
+        report.warn(calibration.warning)
+    image_rgb = frame.image_rgb if calibration.rectify is None else calibration.rectify(frame.image_rgb)
+    return image_rgb, calibration.intrinsics
+
+
+class _BagTransforms:
+    """The bag's /tf and /tf_static, as the node would know them a second after an image was recorded."""
+
+    def __init__(self, bag: Bag, report: ReplayReport) -> None:
+        self.buffer = TransformBuffer()
+        self._bag, self._report = bag, report
+        for message in bag.messages("/tf_static") if "/tf_static" in bag.topics else ():
+            self._put(message, is_static=True)
+        self._moving = bag.messages("/tf") if "/tf" in bag.topics else iter(())
+        self._next = next(self._moving, None)
+
+    def advance(self, time_ns: int) -> None:
+        """Read on to what was recorded up to a second after this."""
+        while self._next is not None and self._next.time_ns <= time_ns + 1_000_000_000:
+            self._put(self._next, is_static=False)
+            self._next = next(self._moving, None)
+
+    def _put(self, message: BagMessage, *, is_static: bool) -> None:
+        try:
+            put_transforms(self.buffer, self._bag.deserialize(message), is_static=is_static)
+        except ValueError as error:
+            self._report.warn(f"{message.topic}: {error}")
 
 
 class _Sink:
