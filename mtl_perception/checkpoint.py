@@ -104,6 +104,19 @@ def save_checkpoint(path: Path | str, network: MultiTaskNetwork, card: ModelCard
     write_atomically(path, save(tensors, metadata={_CARD_KEY: card.model_dump_json()}))
 
 
+def replace_card(path: Path | str, card: ModelCard) -> None:
+    """Give a checkpoint another card; its weights stay, bit for bit.
+
+    Raises:
+        CheckpointError: the file is no usable checkpoint.
+        OSError: it can't be written; it is then as it was.
+    """
+    read_card(path)
+    with safe_open(path, framework="pt") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    write_atomically(path, save(tensors, metadata={_CARD_KEY: card.model_dump_json()}))
+
+
 def read_card(path: Path | str) -> ModelCard:
     """The card of a checkpoint, without its weights.
 

@@ -213,6 +213,54 @@ def evaluate(
 
 
 @app.command()
+def compare(
+    scores: Annotated[
+        list[Path], typer.Argument(help="JSON files of evaluate: of multi-task networks, and of one a task.")
+    ],
+    set_name: Annotated[str | None, typer.Option("--set", help="The set to compare on; the first common one.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the comparison here too.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write the table here, as Markdown.")] = None,
+) -> None:
+    """Multi-task against single-task networks: every measure, Δm and costs."""
+    from rich.console import Console
+
+    with _errors_in_one_line():
+        from mtl_perception.evaluation.compare_command import compare_files
+
+        compare_files(scores, set_name, json_file, markdown, Console())
+
+
+@app.command()
+def results(
+    folder: Annotated[Path, typer.Argument(help="Folder of JSON files that evaluate wrote.")],
+    out: Annotated[Path, typer.Option(help="The Markdown page.")] = Path("results.md"),
+) -> None:
+    """Write a page of results from the scores of several models."""
+    from rich.console import Console
+
+    with _errors_in_one_line():
+        from mtl_perception.evaluation.results_page import write_results_page
+
+        write_results_page(folder, out, Console())
+
+
+@app.command()
+def card(
+    model: Annotated[Path, typer.Argument(help="A .safetensors file.")],
+    scores: Annotated[Path, typer.Argument(help="The JSON file that evaluate wrote of it.")],
+    out: Annotated[Path | None, typer.Option(help="The Markdown page; beside the model if not given.")] = None,
+    limits: Annotated[str | None, typer.Option(help="What the model can't do; as before if not given.")] = None,
+) -> None:
+    """Put scores into a model's card, and write the card as a page."""
+    from rich.console import Console
+
+    with _errors_in_one_line():
+        from mtl_perception.evaluation.card import write_card
+
+        write_card(model, scores, out, limits, Console())
+
+
+@app.command()
 def info(
     model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
 ) -> None:

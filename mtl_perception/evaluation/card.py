@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mtl-perception card``: scores into a checkpoint's card, and the card as a page beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from mtl_perception.checkpoint import ModelCard, read_card, replace_card
+from mtl_perception.evaluation.cost import network_cost
+from mtl_perception.evaluation.markdown import class_rows, distance_rows, table
+from mtl_perception.evaluation.registry import METRICS
+from mtl_perception.evaluation.results import EvaluationResult, ResultError, read_result
+from mtl_perception.evaluation.results_page import training_text
+from mtl_perception.evaluation.tables import ARROWS, digits, known, whole_per_cent
+from mtl_perception.files import write_atomically
+
+CARD_MEASURES = ("mAP", "AP50", "AP50_small_things", "mIoU", "AbsRel", "RMSE", "delta1")
+"""What a card tells of detection, segmentation and depth; of another task it tells the main measure."""
+
+SYNTHETIC_ONLY = "Rendered rooms only: real photographs are untested, and worse is to be expected. No people."
+
+
+def write_card(checkpoint: Path, scores: Path, page: Path | None, limits: str | None, console: Console) -> None:
+    """Put the scores into the checkpoint's card and write the card as Markdown.
+
+    Args:
+        scores: a file that ``mtl-perception evaluate`` wrote of this model.
+        page: of Markdown; beside the checkpoint if None.
+        limits: what the model can't do; what the card says already if None.
+
+    Raises:
+        CheckpointError: the checkpoint can't be used.
+        ResultError: the scores can't be used or are another model's.
+        OSError: card or page can't be written.
+    """
+    card, result = read_card(checkpoint), read_result(scores)
+    own = (card.name, card.version, network_cost(card).parameters)
+    scored = (result.model.name, result.model.version, result.model.parameters)
+    if own != scored or card.training != result.model.training:
+        raise ResultError(
+            f"{scores} holds scores of {scored[0]} {scored[1]} with {scored[2]} parameters, {checkpoint} is {own[0]} {own[1]} "
+            f"with {own[2]}{', trained otherwise' if own == scored else ''}; evaluate this checkpoint first"
+        )
+    card = card.model_copy(
+        update={"scores": card_scores(result), "limits": card.limits or SYNTHETIC_ONLY if limits is None else limits}
+    )
+    page = page or checkpoint.with_suffix(".md")
+    replace_card(checkpoint, card)
+    write_atomically(page, card_page(card, result).encode())
+    console.print(f"{checkpoint}: scores of {', '.join(result.sets)} are in its card\n{page}", highlight=False)
+
+
+def card_scores(result: EvaluationResult) -> dict[str, dict[str, float]]:
+    """Set → measure → value: the few that a card holds."""
+    return {
+        name: {
+            measure: float(values[measure])
+            for task, values in one.scores.items()
+            for measure in METRICS[task].directions
+            if measure in _measures(task) and known(values.get(measure))
+        }
+        for name, one in result.sets.items()
+    }
+
+
+def card_page(card: ModelCard, result: EvaluationResult) -> str:
+    """The card for people, as Markdown."""
+    first_name, first = next(iter(result.sets.items()))
+    trained = training_text(card.training)
+    parts = [
+        f"# {card.name}, {card.version}",
+        f"{card.architecture.encoder} encoder, {card.architecture.neck} neck with {card.architecture.neck_channels} channels; "
+        f"heads: {', '.join(_head(name, task) for name, task in card.tasks.items())}.\n"
+        f"{result.model.parameters / 1e6:.2f} M parameters, {result.model.gmac:.2f} G multiply-adds at its own input of "
+        f"{card.input_width}×{card.input_height}, {result.model.gmac_640x480:.2f} G at 640×480; {result.model.size_bytes / 1e6:.1f} MB.",
+        f"**Trained on** {trained}. No weights and no images of others went into it." if trained else "",
+        f"**Scores**, on {result.device} in {result.precision}. In brackets: better (+) or worse (−) than on {first_name}."
+        if len(result.sets) > 1
+        else f"**Scores**, on {result.device} in {result.precision}.",
+        table(_score_rows(result)),
+        f"```bash\n{result.command}\n```",
+        f"By class, on {first_name}:",
+        table(class_rows(first)),
+    ]
+    distances = distance_rows(first)
+    if len(distances) > 1:
+        parts += [f"Depth by distance, on {first_name}:", table(distances)]
+    parts.append(f"**Limits.** {card.limits or 'None are told.'}")
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _score_rows(result: EvaluationResult) -> list[list[str]]:
+    shown = [
+        (task, measure)
+        for task, metric in METRICS.items()
+        for measure in metric.directions
+        if measure in _measures(task) and any(known(one.scores.get(task, {}).get(measure)) for one in result.sets.values())
+    ]
+    heads = [f"{measure} {ARROWS[METRICS[task].directions[measure]]}" for task, measure in shown]
+    rows = [["set", "frames", *heads]]
+    for name, one in result.sets.items():
+        cells = []
+        for task, measure in shown:
+            loss = one.loss_of_first.get(task, {}).get(measure)
+            change = "" if loss is None else f" ({whole_per_cent(-loss)})"
+            cells.append(digits(one.scores.get(task, {}).get(measure)) + change)
+        rows.append([name, str(one.frames), *cells])
+    return rows
+
+
+def _measures(task: str) -> tuple[str, ...]:
+    own = tuple(measure for measure in CARD_MEASURES if measure in METRICS[task].directions)
+    return own or (METRICS[task].main,)
+
+
+def _head(name: str, task: Any) -> str:
+    labels = task.settings.get("labels")
+    return f"{name} ({len(labels)} classes)" if labels else name

@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Multi-task networks beside the single-task networks of the same encoder: every measure, Δm, and what they cost."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mtl_perception.evaluation.gain import multi_task_gain, per_cent, task_gains
+from mtl_perception.evaluation.registry import METRICS
+from mtl_perception.evaluation.results import EvaluationResult, ResultError
+from mtl_perception.evaluation.tables import ARROWS, known
+
+
+@dataclass(frozen=True)
+class Value:
+    """Mean over seeds, and their standard deviation where there is more than one."""
+
+    mean: float
+    sd: float | None = None
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Value:
+        found = list(values)
+        return cls(statistics.fmean(found), statistics.stdev(found) if len(found) > 1 else None)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One kind of network, over its seeds; or, as the baseline, one single-task network for each task.
+
+    Attributes:
+        parameters, gmac, size_bytes: of all networks that are needed to do all tasks; gmac at 640×480.
+        seeds: how many networks the scores of a task are averaged over.
+        scores: task → measure → value.
+        gains: task → share by which its main measure is better than the single-task network's.
+        delta_m: mean of the gains; None for the baseline itself.
+    """
+
+    name: str
+    parameters: int
+    gmac: float
+    size_bytes: int
+    seeds: dict[str, int]
+    scores: dict[str, dict[str, Value]]
+    gains: dict[str, Value] = field(default_factory=dict)
+    delta_m: Value | None = None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``baseline`` and the multi-task networks on one set."""
+
+    set_name: str
+    frames: int
+    encoder: str
+    baseline: Column
+    networks: list[Column]
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "set": self.set_name,
+            "frames": self.frames,
+            "encoder": self.encoder,
+            "baseline": _plain_column(self.baseline),
+            "networks": {column.name: _plain_column(column) for column in self.networks},
+        }
+
+
+def compare(results: Sequence[EvaluationResult], set_name: str | None = None) -> Comparison:
+    """Compare multi-task networks with single-task ones on one set.
+
+    Results with one task are the baselines, those with several are compared. Results of the same name are seeds of the
+    same network: Δm is computed for each seed against the mean of the baselines, then averaged.
+
+    Args:
+        results: of ``mtl-perception evaluate``, all on the same data.
+        set_name: which set; the first that all have if None.
+
+    Raises:
+        ResultError: there is nothing to compare, or encoders or data differ.
+    """
+    set_name = _common_set(results, set_name)
+    singles = [result for result in results if len(result.sets[set_name].scores) == 1]
+    several = [result for result in results if len(result.sets[set_name].scores) > 1]
+    if not singles or not several:
+        raise ResultError(
+            f"{len(several)} networks with several tasks and {len(singles)} with one: expected at least one of each; "
+            "a baseline is trained with, for instance, tasks: {depth: 1.0} and scored on the same sets"
+        )
+    encoders = {result.model.encoder for result in results}
+    if len(encoders) > 1:
+        raise ResultError(f"networks with different encoders can't be compared: {', '.join(sorted(encoders))}")
+    by_task: dict[str, list[EvaluationResult]] = {}
+    for result in singles:
+        by_task.setdefault(next(iter(result.sets[set_name].scores)), []).append(result)
+    missing = [task for result in several for task in result.sets[set_name].scores if task not in by_task]
+    if missing:
+        raise ResultError(f"no single-task network for {', '.join(dict.fromkeys(missing))}; train and score one")
+    baseline = _baseline(by_task, set_name)
+    base_scores = {
+        task: {measure: value.mean for measure, value in values.items()} for task, values in baseline.scores.items()
+    }
+    by_name: dict[str, list[EvaluationResult]] = {}
+    for result in several:
+        by_name.setdefault(result.model.name, []).append(result)
+    networks = [_network(name, seeds, set_name, base_scores) for name, seeds in by_name.items()]
+    return Comparison(set_name, several[0].sets[set_name].frames, encoders.pop(), baseline, networks)
+
+
+def comparison_rows(comparison: Comparison) -> list[list[str]]:
+    """The table as words, the first row its head: measures, then Δm, parameters, multiply-adds and size."""
+    columns = [comparison.baseline, *comparison.networks]
+    rows = [["", *(column.name for column in columns)]]
+    for task, metric in METRICS.items():
+        for measure, direction in metric.directions.items():
+            cells = [_cell(column, task, measure) for column in columns]
+            if any(cell != "–" for cell in cells):
+                rows.append([f"{measure} {ARROWS[direction]}", *cells])
+    rows.append(["Δm ↑", *("–" if column.delta_m is None else _share(column.delta_m) for column in columns)])
+    rows.append(["parameters", *(f"{column.parameters / 1e6:.2f} M" for column in columns)])
+    rows.append(["multiply-adds at 640×480", *(f"{column.gmac:.2f} G" for column in columns)])
+    rows.append(["checkpoint", *(f"{column.size_bytes / 1e6:.1f} MB" for column in columns)])
+    return rows
+
+
+def _common_set(results: Sequence[EvaluationResult], set_name: str | None) -> str:
+    common = [name for name in results[0].sets if all(name in result.sets for result in results)] if results else []
+    if set_name is None and not common:
+        listed = "; ".join(f"{result.model.name}: {', '.join(result.sets)}" for result in results)
+        raise ResultError(f"the results have no set in common ({listed}); score all networks on the same sets")
+    chosen = set_name or common[0]
+    if chosen not in common:
+        raise ResultError(f"not every result has the set '{chosen}'; all have: {', '.join(common) or 'none'}")
+    kinds = {(result.sets[chosen].data, result.sets[chosen].frames) for result in results}
+    if len(kinds) > 1:
+        listed = ", ".join(f"{frames} frames of {data}" for data, frames in sorted(kinds))
+        raise ResultError(f"the set '{chosen}' is not the same data everywhere: {listed}; score again on the same")
+    return chosen
+
+
+def _baseline(by_task: dict[str, list[EvaluationResult]], set_name: str) -> Column:
+    first = [seeds[0].model for seeds in by_task.values()]
+    return Column(
+        name="single-task",
+        parameters=sum(model.parameters for model in first),
+        gmac=sum(model.gmac_640x480 for model in first),
+        size_bytes=sum(model.size_bytes for model in first),
+        seeds={task: len(seeds) for task, seeds in by_task.items()},
+        scores={task: _averaged(seeds, set_name, task) for task, seeds in by_task.items()},
+    )
+
+
+def _network(
+    name: str, seeds: list[EvaluationResult], set_name: str, base_scores: dict[str, dict[str, float]]
+) -> Column:
+    model, tasks = seeds[0].model, list(seeds[0].sets[set_name].scores)
+    gains = [task_gains(result.sets[set_name].scores, base_scores) for result in seeds]
+    return Column(
+        name=name,
+        parameters=model.parameters,
+        gmac=model.gmac_640x480,
+        size_bytes=model.size_bytes,
+        seeds=dict.fromkeys(tasks, len(seeds)),
+        scores={task: _averaged(seeds, set_name, task) for task in tasks},
+        gains={task: Value.of(of_seed[task] for of_seed in gains) for task in gains[0]},
+        delta_m=Value.of(multi_task_gain(result.sets[set_name].scores, base_scores) for result in seeds),
+    )
+
+
+def _averaged(seeds: list[EvaluationResult], set_name: str, task: str) -> dict[str, Value]:
+    scores = [result.sets[set_name].scores[task] for result in seeds]
+    measures = [measure for measure in METRICS[task].directions if all(known(one.get(measure)) for one in scores)]
+    return {measure: Value.of(one[measure] for one in scores) for measure in measures}
+
+
+def _cell(column: Column, task: str, measure: str) -> str:
+    value = column.scores.get(task, {}).get(measure)
+    if value is None:
+        return "–"
+    words = f"{value.mean:.3f}" + ("" if value.sd is None else f" ± {value.sd:.3f}")
+    if measure == METRICS[task].main and task in column.gains:
+        words += f" ({per_cent(column.gains[task].mean)})"
+    return words
+
+
+def _share(value: Value) -> str:
+    return per_cent(value.mean) + ("" if value.sd is None else f" ± {value.sd * 100:.1f}")
+
+
+def _plain_column(column: Column) -> dict[str, Any]:
+    def plain(value: Value) -> dict[str, float | None]:
+        return {"mean": round(value.mean, 5), "sd": None if value.sd is None else round(value.sd, 5)}
+
+    return {
+        "parameters": column.parameters,
+        "gmac_640x480": column.gmac,
+        "size_bytes": column.size_bytes,
+        "seeds": column.seeds,
+        "scores": {
+            task: {measure: plain(value) for measure, value in values.items()} for task, values in column.scores.items()
+        },
+        "gains": {task: plain(value) for task, value in column.gains.items()},
+        "delta_m": None if column.delta_m is None else plain(column.delta_m),
+    }

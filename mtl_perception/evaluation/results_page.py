@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mtl-perception results``: a folder of scores as one Markdown page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from mtl_perception.evaluation.compare import Comparison, compare, comparison_rows
+from mtl_perception.evaluation.markdown import class_rows, distance_rows, sets_rows, table
+from mtl_perception.evaluation.registry import METRICS
+from mtl_perception.evaluation.results import EvaluationResult, ResultError, read_result
+from mtl_perception.evaluation.tables import digits, known
+from mtl_perception.files import write_atomically
+
+INTRODUCTION, TARGETS = "introduction.md", "targets.yaml"
+
+
+def write_results_page(folder: Path, page: Path, console: Console) -> None:
+    """Write ``page`` from every scores file (``*.json``) of ``folder``.
+
+    ``introduction.md`` of the folder stands on top. ``targets.yaml`` says what a model should reach on its first set:
+    ``{NAME: {MEASURE: value}}``, and by how much it may lose on others: ``{losses: {SET: share}}``.
+
+    Raises:
+        ResultError: there is no file of scores, or one can't be used.
+        OSError: the page can't be written.
+    """
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise ResultError(f"{folder} holds no .json file; expected scores that evaluate --json wrote")
+    results = [read_result(path) for path in paths]
+    targets = _read_targets(folder / TARGETS)
+    introduction = folder / INTRODUCTION
+    parts = [introduction.read_text(encoding="utf-8").strip()] if introduction.is_file() else ["# Results"]
+    shown = sorted(
+        (result for result in results if len(result.model.tasks) > 1), key=lambda result: result.model.parameters
+    )
+    for result in shown or results:
+        parts += _model_parts(result, targets)
+    for comparison in _comparisons(results):
+        parts += comparison_parts(comparison)
+    note = f"<!-- Written by `mtl-perception results {folder} --out {page}`: change the scores or {INTRODUCTION} there. -->"
+    write_atomically(page, ("\n\n".join([*parts, note]) + "\n").encode())
+    console.print(f"{page} from {', '.join(path.name for path in paths)}", highlight=False)
+
+
+def comparison_parts(comparison: Comparison) -> list[str]:
+    """A comparison as paragraphs of Markdown."""
+    seeds = max(max(column.seeds.values()) for column in comparison.networks)
+    spread = f"Mean ± standard deviation over {seeds} seeds. " if seeds > 1 else "One seed each. "
+    return [
+        f"## Single-task against multi-task: {comparison.encoder}",
+        f"{comparison.frames} frames of {comparison.set_name}. {spread}The first column is one network a task, of the same "
+        "encoder, data and schedule; its costs are those of all of them together. In brackets and as Δm: better (+) or "
+        "worse (−) than the single-task network, by mAP, mIoU and RMSE.",
+        table(comparison_rows(comparison)),
+    ]
+
+
+def _comparisons(results: Sequence[EvaluationResult]) -> Iterator[Comparison]:
+    """One for every encoder that has both kinds of network."""
+    for encoder in dict.fromkeys(result.model.encoder for result in results):
+        own = [result for result in results if result.model.encoder == encoder]
+        tasks = [len(result.model.tasks) for result in own]
+        if min(tasks) == 1 and max(tasks) > 1:
+            yield compare(own)
+
+
+def _model_parts(result: EvaluationResult, targets: dict[str, Any]) -> Iterator[str]:
+    model, (first_name, first) = result.model, next(iter(result.sets.items()))
+    trained = training_text(model.training)
+    yield f"## {model.name} {model.version}"
+    yield (
+        f"{model.encoder}, {', '.join(model.tasks)}; {model.parameters / 1e6:.2f} M parameters, {model.gmac:.2f} G multiply-adds at "
+        f"its own input of {model.input_width}×{model.input_height}, {model.size_bytes / 1e6:.1f} MB. "
+        + (f"Trained on {trained}. " if trained else "")
+        + f"Scored on {result.device} in {result.precision}:"
+    )
+    yield f"```bash\n{result.command}\n```"
+    if len(result.sets) > 1:
+        yield f"In brackets: better (+) or worse (−) than on {first_name}, as a share of its value."
+    yield table(sets_rows(result.sets))
+    if rows := _target_rows(result, targets):
+        yield f"Targets, on {first_name}:"
+        yield table(rows)
+    if losses := _loss_rows(result, targets.get("losses", {})):
+        yield f"How much is lost against {first_name}, mean over the measures of the targets:"
+        yield table(losses)
+    classes = class_rows(first)
+    if len(classes) > 1:
+        yield f"By class, on {first_name}:"
+        yield table(classes)
+    distances = distance_rows(first)
+    if len(distances) > 1:
+        yield f"Depth by distance, on {first_name}:"
+        yield table(distances)
+    for name, one in result.sets.items():
+        for problem in one.problems:
+            yield f"Not scored on {name}: {problem}."
+
+
+def training_text(training: dict[str, Any]) -> str:
+    """Data, images, time and device of a training run, as far as the card says."""
+    parts = []
+    if "data" in training:
+        images = f", {training['images']} images" if "images" in training else ""
+        parts.append(f"{training['data']}{images}")
+    if "samples" in training:
+        parts.append(f"{training['samples']} samples")
+    if "minutes" in training:
+        minutes = training["minutes"]
+        parts.append(f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{minutes:.0f} minutes")
+    if "device" in training:
+        parts.append(f"on {training['device']}")
+    if "seed" in training:
+        parts.append(f"seed {training['seed']}")
+    if earlier := training.get("start_from"):
+        parts.append(f"starting from {earlier.get('name', 'a checkpoint')} ({training_text(earlier)})")
+    return ", ".join(parts)
+
+
+def _target_rows(result: EvaluationResult, targets: dict[str, Any]) -> list[list[str]]:
+    first = next(iter(result.sets.values()))
+    own = targets.get(result.model.name, {})
+    rows = [["", "target", "reached", ""]]
+    for task, metric in METRICS.items():
+        for measure, direction in metric.directions.items():
+            value = first.scores.get(task, {}).get(measure)
+            if measure in own and known(value):
+                target = own[measure]
+                is_met = value >= target if direction == "higher" else value <= target
+                sign = "≥" if direction == "higher" else "≤"
+                rows.append([measure, f"{sign} {target:g}", digits(value), "met" if is_met else "**short**"])
+    return rows if len(rows) > 1 else []
+
+
+def _loss_rows(result: EvaluationResult, limits: dict[str, float]) -> list[list[str]]:
+    measures = (("detection", "AP50"), ("segmentation", "mIoU"), ("depth", "AbsRel"), ("depth", "delta1"))
+    rows = [["set", *(measure for _, measure in measures), "mean", "limit", ""]]
+    for name, limit in limits.items():
+        if name not in result.sets:
+            continue
+        found = [result.sets[name].loss_of_first.get(task, {}).get(measure) for task, measure in measures]
+        there = [loss for loss in found if loss is not None]
+        if there:
+            mean = sum(there) / len(there)
+            cells = ["–" if loss is None else _per_cent(loss) for loss in found]
+            rows.append([name, *cells, _per_cent(mean), f"≤ {limit:.0%}".replace("%", " %"), "met" if mean <= limit else "**short**"])
+    return rows if len(rows) > 1 else []
+
+
+def _per_cent(loss: float) -> str:
+    return f"{loss * 100:.0f} %".replace("-", "−")
+
+
+def _read_targets(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ResultError(f"{path} is no YAML: {error}") from None
+    numbers = isinstance(content, dict) and all(
+        isinstance(rows, dict) and all(known(value) for value in rows.values()) for rows in content.values()
+    )
+    if not numbers:
+        raise ResultError(f"{path}: expected {{NAME: {{MEASURE: number}}, losses: {{SET: share}}}}, found {json.dumps(content)[:80]}")
+    return content
