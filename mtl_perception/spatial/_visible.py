@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which pixels show a detected thing, and how far away they are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.scene import Scene
+
+_SIDE = 16
+"""Pixels looked at along each side of a 2D box."""
+_FEWEST = 12
+"""Pixels that a thing must have among them."""
+_LEAST_SHARE = 0.06
+"""Of the pixels, that must carry the detection's class; else the mask doesn't know the thing, and depth alone decides."""
+_GAP = 0.35
+"""A jump in depth of this share of a thing's apparent size parts it from what is behind or in front."""
+TRIMMED = 0.02
+"""Share of a thing's points left out at either end of each axis: depths mixed of near and far at its edges."""
+_SMEAR = 0.5
+"""Spread of depth within a thing that comes from the network, as a share of ``Depth.relative_std`` (measured on
+rendered rooms): most of the error is common to the whole thing."""
+_UNKNOWN_STD = 0.1
+"""Relative error taken for a depth that doesn't say its own."""
+
+
+class VisibleThings:
+    """The looked-at pixels of N detections, P of each.
+
+    Attributes:
+        ray_x, ray_y: (N, 1, S) and (N, S, 1) float32, the point at depth 1 of each column and each row.
+        z_m: (N, P) float32 metres; that of what is no member is the thing's median.
+        members: (N, P) bool, pixels that show the thing.
+        median_z_m: (N,)
+        relative_std: (N,) error of the depth that all pixels of a thing share.
+        valid: (N,) bool
+    """
+
+    def __init__(self, scene: Scene, intrinsics: Intrinsics, mask_ids: np.ndarray) -> None:
+        camera = intrinsics.scaled(scene.width, scene.height)
+        limits = np.array([scene.width, scene.height], np.float64)
+        low, high = np.split(np.clip(scene.detections.boxes_xyxy, 0, [*limits, *limits]), 2, axis=1)
+        shares = (np.arange(_SIDE) + 0.5) / _SIDE
+        pixels = low[:, :, None] + shares * (high - low)[:, :, None]
+        columns, rows = np.moveaxis(np.minimum(pixels, limits[:, None] - 1).astype(np.int64), 1, 0)
+        self.ray_x = ((columns - camera.cx) / camera.fx).astype(np.float32)[:, None, :]
+        self.ray_y = ((rows - camera.cy) / camera.fy).astype(np.float32)[:, :, None]
+        places = (rows[:, :, None] * scene.width + columns[:, None, :]).reshape(len(rows), -1)
+
+        z_m = scene.depth.depth_m.reshape(-1)[places]
+        seen = (z_m > 0) & (z_m < np.inf)
+        if scene.segmentation is not None:
+            same = seen & (scene.segmentation.mask.reshape(-1)[places] == mask_ids[:, None])
+            seen = np.where(same.sum(1, keepdims=True) >= _LEAST_SHARE * _SIDE**2, same, seen)
+        apparent_size = np.maximum(*((high - low) / (camera.fx, camera.fy)).T)
+        ordered, first, last = _hanging_together(np.where(seen, z_m, np.inf), seen.sum(1), apparent_size)
+        number = np.arange(len(z_m))
+        nearest, farthest = ordered[number, first], ordered[number, last]
+        self.members = seen & (z_m >= nearest[:, None]) & (z_m <= farthest[:, None])
+        self.valid = self.members.sum(1) >= _FEWEST
+        self.median_z_m = ordered[number, (first + last) // 2]
+        self.z_m = np.where(self.members, z_m, self.median_z_m[:, None])
+        self.relative_std = np.full(len(z_m), _UNKNOWN_STD)
+        if scene.depth.relative_std is not None:
+            std = np.where(self.members, scene.depth.relative_std.reshape(-1)[places], 0.0)
+            self.relative_std = std.sum(1) / np.maximum(self.members.sum(1), 1)
+            with np.errstate(invalid="ignore", divide="ignore"):  # of things without any depth
+                self._draw_together(np.log(farthest / nearest))
+
+    def _draw_together(self, spread: np.ndarray) -> None:
+        """Take the network's smear out of each thing's spread in log depth: variances of shape and error add up."""
+        own = np.sqrt(np.clip(1 - (_SMEAR * self.relative_std / np.maximum(spread, 1e-6)) ** 2, 0, 1))
+        median_z_m = self.median_z_m[:, None]
+        self.z_m = median_z_m * (self.z_m / median_z_m) ** own[:, None].astype(np.float32)
+
+    def along(self, axis: np.ndarray) -> np.ndarray:
+        """(N, P) float32 metres: every pixel's point along a direction of the optical frame."""
+        x, y, z = axis.astype(np.float32)
+        return ((x * self.ray_x + z) + y * self.ray_y).reshape(self.z_m.shape) * self.z_m
+
+
+def _hanging_together(z_m: np.ndarray, count: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The longest run of each thing's depths without a jump.
+
+    Args:
+        z_m: (N, P) with infinity for what doesn't count.
+        count: (N,) how many count.
+        size: (N,) apparent size at depth 1.
+
+    Returns:
+        The depths in order, (N, P), and the run's first and last place in it, (N,) each.
+    """
+    ordered = np.sort(z_m, axis=1)
+    number, (things, pixels) = np.arange(len(z_m)), z_m.shape
+    largest_step_m = _GAP * size * ordered[number, np.maximum(count - 1, 0) // 2]
+    with np.errstate(invalid="ignore"):
+        jumps = np.diff(ordered, axis=1) > largest_step_m[:, None]
+    run = np.concatenate([np.zeros((things, 1), np.int64), np.cumsum(jumps, axis=1)], axis=1)
+    runs = (run + number[:, None] * pixels)[np.arange(pixels) < count[:, None]]
+    lengths = np.bincount(runs, minlength=things * pixels).reshape(things, pixels)
+    longest = lengths.argmax(1)
+    end = np.cumsum(lengths, axis=1)[number, longest]
+    return ordered, end - lengths[number, longest], np.maximum(end - 1, 0)
