@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
+from statistics import NormalDist
 from typing import Any
 
 import cv2
@@ -12,6 +14,7 @@ import numpy as np
 from mtl_perception.data.sample import BoxLabels, Sample
 from mtl_perception.geometry import Intrinsics
 
+_LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
 SMALLEST_BOX_SIDE_PX = 3.0
 SMALLEST_VISIBLE_SHARE = 0.2
 """A box that a crop leaves less of than this is no longer labelled: nobody could name what is left of it."""
@@ -74,32 +77,39 @@ def mirrored(sample: Sample) -> Sample:
             boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
             labels[kind] = BoxLabels(boxes, label.class_ids, label.labelled)
         else:
-            labels[kind] = np.ascontiguousarray(label[:, ::-1])
+            labels[kind] = cv2.flip(label, 1)
     camera = replace(sample.intrinsics, cx=width - 1 - sample.intrinsics.cx)
-    return replace(sample, image=np.ascontiguousarray(sample.image[:, ::-1]), intrinsics=camera, labels=labels)
+    return replace(sample, image=cv2.flip(sample.image, 1), intrinsics=camera, labels=labels)
 
 
 def random_appearance(sample: Sample, rng: np.random.Generator) -> Sample:
     """``sample`` as another camera in another light might have seen it: exposure, white balance, contrast, saturation,
     defocus, sensor noise, JPEG artefacts."""
-    image = sample.image
-    if rng.uniform() < 0.3:
-        grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
-        keep = rng.uniform(0.0, 1.4)
-        image = cv2.addWeighted(image, keep, grey, 1 - keep, 0)
-    levels = np.arange(256) / 255
-    balance = rng.normal(1, 0.06, 3)
+    # Colours first, all in one matrix, then one curve for the three channels: half the time of a curve for each.
+    balance = np.diag(rng.normal(1, 0.06, 3))
+    keep = rng.uniform(0.0, 1.4) if rng.uniform() < 0.3 else 1.0
+    image = cv2.transform(sample.image, balance @ (keep * np.eye(3) + (1 - keep) * np.array([_LUMINANCE] * 3)))
     exposure, gamma, contrast = rng.uniform(0.65, 1.4), rng.uniform(0.75, 1.35), rng.uniform(0.8, 1.2)
-    curves = (((levels**gamma)[:, None] * exposure * balance) - 0.5) * contrast + 0.5
-    image = cv2.LUT(image, np.clip(curves * 255, 0, 255).astype(np.uint8).reshape(1, 256, 3))
+    curve = ((np.arange(256) / 255) ** gamma * exposure - 0.5) * contrast + 0.5
+    image = cv2.LUT(image, np.clip(curve * 255, 0, 255).astype(np.uint8))
     if rng.uniform() < 0.2:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2))
     if rng.uniform() < 0.4:
-        noise = np.empty(image.shape, np.int16)
-        cv2.setRNGSeed(int(rng.integers(2**31)))
-        cv2.randn(noise, 0, rng.uniform(2, 9))
-        image = cv2.add(image, noise, dtype=cv2.CV_8U)
+        image = _noisy(image, rng.uniform(2, 9), rng)
     if rng.uniform() < 0.3:
         _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 90))])
         image = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     return replace(sample, image=image)
+
+
+def _noisy(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
+    """``image`` with Gaussian noise. Random bytes looked up in the distribution's quantiles are five times faster than
+    Gaussian numbers, and nobody sees that the tails end at 2.9 σ."""
+    random = rng.integers(0, 2**64, -(-image.size // 8), dtype=np.uint64).view(np.uint8)[: image.size].reshape(image.shape)
+    offsets = np.rint(128 + sigma * _normal_quantiles()).astype(np.uint8)
+    return cv2.addWeighted(image, 1, cv2.LUT(random, offsets), 1, -128)
+
+
+@functools.cache
+def _normal_quantiles() -> np.ndarray:
+    return np.array([NormalDist().inv_cdf((i + 0.5) / 256) for i in range(256)])

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from mtl_perception.data.boxes import BoxTable
+from mtl_perception.data.cache import PixelCache, Pixels
 from mtl_perception.data.format import DataError, ImageEntry, MaskedAnnotations, parse
 from mtl_perception.data.index import Index, find_problems, read_index, stem
 from mtl_perception.data.masks import decode_mask
@@ -47,6 +48,8 @@ class ImageFolder:
         self._cameras = index.cameras
         self._boxes = BoxTable(index)
         self._segmentation_ids: np.ndarray | None = None  # (256,) own id → id in samples; None: the same
+        self._cache: PixelCache | None = None
+        self._masks: dict[int, Any] | None = None
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -59,20 +62,28 @@ class ImageFolder:
                 depth that can't be.
         """
         entry = self.entries[i]
-        path = self.root / "images" / entry.file_name
-        size = entry.width, entry.height
+        pixels = self._read(entry) if self._cache is None else self._cache.get(entry, self._read)
         labels: dict[str, Any] = {}
         if "detection" in entry.tasks:
             boxes = self._boxes.of_image(entry)
             if boxes.labelled is None or boxes.labelled.any():
                 labels["detection"] = boxes
+        if pixels.semantic is not None:
+            ids = self._segmentation_ids
+            labels["segmentation"] = pixels.semantic if ids is None else cv2.LUT(pixels.semantic, ids)
+        if pixels.millimetres is not None:
+            labels["depth"] = pixels.millimetres * np.float32(1e-3)
+        return Sample(str(self.root / "images" / entry.file_name), pixels.image, self.intrinsics(i), labels)
+
+    def _read(self, entry: ImageEntry) -> Pixels:
+        size, labels = (entry.width, entry.height), stem(entry)
+        image = read_rgb(self.root / "images" / entry.file_name, *size)
+        semantic = millimetres = None
         if "segmentation" in entry.tasks:
-            mask = read_semantic(self.root / "semantic" / stem(entry), *size, self._own_classes)
-            labels["segmentation"] = mask if self._segmentation_ids is None else cv2.LUT(mask, self._segmentation_ids)
+            semantic = read_semantic(self.root / "semantic" / labels, *size, self._own_classes)
         if "depth" in entry.tasks:
-            millimetres = read_millimetres(self.root / "depth" / stem(entry), *size)
-            labels["depth"] = millimetres * np.float32(1e-3)
-        return Sample(str(path), read_rgb(path, *size), self.intrinsics(i), labels)
+            millimetres = read_millimetres(self.root / "depth" / labels, *size)
+        return Pixels(image, semantic, millimetres)
 
     def intrinsics(self, i: int) -> Intrinsics:
         """Of sample ``i``. For a camera that is not calibrated a focal length of the image's width is assumed; such an
@@ -105,13 +116,23 @@ class ImageFolder:
                 raise DataError(f"{self.root}: {entry.file_name}: annotation {id_}: {error}", "mask") from error
         return masks
 
-    _masks: dict[int, Any] | None = None
-
     def subset(self, indices: Sequence[int] | np.ndarray) -> ImageFolder:
         """The samples ``indices``, in that order, as a folder that shares this one's index."""
         part = copy.copy(self)
         part.entries = [self.entries[int(i)] for i in indices]
         return part
+
+    def cached(self, directory: Path | None = None) -> ImageFolder:
+        """The same samples, decoded once only and then taken from memory (``PixelCache``), by loader processes too.
+
+        Arrays of its samples are not to be written to. An image that is replaced on disk meanwhile is not noticed.
+
+        Raises:
+            OSError: there is no room for the cache.
+        """
+        folder = copy.copy(self)
+        folder._cache = PixelCache(self.entries, directory)
+        return folder
 
     def split(self, share: float, seed: int = 0) -> tuple[ImageFolder, ImageFolder]:
         """The rest, and the samples of about ``share`` of the groups; no group is in both.

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import multiprocessing
 import pickle
+import resource
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -160,3 +163,54 @@ def test_a_part_travels_to_other_processes(root: Path) -> None:
     again = pickle.loads(pickle.dumps(part))
     assert [entry.file_name for entry in again.entries] == ["0002.jpg", "0000.jpg"]
     np.testing.assert_array_equal(again[1].labels["segmentation"], part[1].labels["segmentation"])
+
+
+def test_a_cache_gives_the_same_samples_without_their_files(root: Path, tmp_path: Path) -> None:
+    edit(root / "annotations.json", lambda c: c["images"][1].update(tasks=["detection", "depth"]))
+    folder = ImageFolder(root)
+    cached = folder.cached(tmp_path).with_labels(["can", "wall"], ["can"])
+    plain = folder.with_labels(["can", "wall"], ["can"])
+    expected = [plain[i] for i in range(3)]
+    for i in range(3):
+        cached[i]
+    for path in [*root.glob("images/*"), *root.glob("semantic/*"), *root.glob("depth/*")]:
+        path.unlink()
+    for i in (2, 0, 1):
+        np.testing.assert_array_equal(cached[i].image, expected[i].image)
+        assert cached[i].labels.keys() == expected[i].labels.keys()
+        for kind in {"segmentation", "depth"} & expected[i].labels.keys():
+            np.testing.assert_array_equal(cached[i].labels[kind], expected[i].labels[kind])
+    with pytest.raises(ValueError, match="read-only"):
+        cached[0].image[0] = 0
+
+
+def first_pixel_in_another_process(folder: ImageFolder) -> list[int]:
+    return folder[0].image[0, 0].tolist()
+
+
+def test_a_cache_is_shared_with_spawned_processes_and_leaves_no_file(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    cached = ImageFolder(root).cached(tmp_path / "cache")
+    expected = cached[0].image[0, 0].tolist()
+    (root / "images" / "0000.jpg").unlink()
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        assert pool.submit(first_pixel_in_another_process, cached).result() == expected
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_a_broken_file_is_named_through_a_cache_too(root: Path) -> None:
+    (root / "depth" / "0001.png").unlink()
+    cached = ImageFolder(root).cached()
+    for _ in range(2):
+        with pytest.raises(DataError, match="depth/0001.png is missing"):
+            cached[1]
+
+
+def test_a_cache_without_room_says_how_much_it_wants(root: Path, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="no room in .* for a cache of 0.0 GB; set TMPDIR"):
+            ImageFolder(root).cached(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
