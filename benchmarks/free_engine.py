@@ -30,9 +30,15 @@ class FreeEngine:
         batch_size: frames that it wants at once.
     """
 
-    def __init__(self, boxes: int = 50, delay_s: float = 0.0, batch_size: int = 1) -> None:
+    def __init__(
+        self,
+        boxes: int = 50,
+        delay_s: float = 0.0,
+        batch_size: int = 1,
+        tasks: tuple[str, ...] = ("detection", "segmentation", "depth"),
+    ) -> None:
         self.card = Card()
-        self.tasks = ("detection", "segmentation", "depth")
+        self.tasks = tasks
         self.device, self.precision = "cpu", "float32"
         self.batch_size = batch_size
         self.notes = ["device auto: no CUDA device, using cpu"]

@@ -38,6 +38,7 @@ def load_engine(model: str, device: str, precision: str) -> FreeEngine:
         "free": FreeEngine,
         "slow": lambda: FreeEngine(delay_s=0.1),
         "broken": BrokenEngine,
+        "detection_only": lambda: FreeEngine(tasks=("detection",)),
         "slow_batch": lambda: BatchEngine(delay_s=0.1),
         "picky_batch": lambda: BatchEngine(is_picky=True),
     }

@@ -14,6 +14,7 @@ import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from peer import BEST_EFFORT, RELIABLE, camera_info, compressed, image
 from sensor_msgs.msg import CameraInfo, Image
+from vision_msgs.msg import Detection2DArray
 
 from mtl_perception.msg import PerceptionStatus
 
@@ -93,6 +94,65 @@ def test_a_bad_camera_info_is_named_and_depth_goes_on(peer, start_node, bad):
         "a camera_info that is good again",
         every=lambda: show(500.0),
     )
+
+
+def test_a_camera_info_of_another_shape_is_named(peer, start_node):
+    """One of the same shape and another size is of the same camera, resized."""
+    node = start_node()
+    infos = peer.subscribe(f"{node.name}/depth/camera_info", CameraInfo)
+
+    def show(width, height):
+        peer.publish(f"{node.name}/camera_info", camera_info(width, height, 500.0))
+        peer.publish(f"{node.name}/image", image(PIXELS))
+
+    words = "camera_info is for 64x64 pixels and the image has 64x48"
+    peer.until(lambda: peer.says(node.name, "calibration", words), words, every=lambda: show(64, 64))
+    assert infos == []
+    peer.until(lambda: infos, "the camera_info of the whole sensor", every=lambda: show(640, 480))
+    assert (infos[-1].width, infos[-1].height, infos[-1].k[0]) == (64, 48, 50.0)
+
+
+@pytest.mark.parametrize("rectify", [False, True])
+def test_a_lens_that_distorts_is_corrected_or_named(peer, start_node, rectify):
+    node = start_node("-p", f"rectify:={str(rectify).lower()}")
+    infos = peer.subscribe(f"{node.name}/depth/camera_info", CameraInfo)
+    bent = camera_info(64, 48, fx=40.0)
+    bent.distortion_model, bent.d = "plumb_bob", [-0.3, 0.1, 0.0, 0.0, 0.0]
+    bent.p = [30.0, 0.0, 32.0, 0.0, 0.0, 30.0, 24.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+
+    def show():
+        peer.publish(f"{node.name}/camera_info", bent)
+        peer.publish(f"{node.name}/image", image(PIXELS))
+
+    said = "calibrated" if rectify else "set rectify to true"
+    peer.until(lambda: infos and peer.says(node.name, "calibration", said), said, every=show)
+    assert infos[-1].k[0] == (30.0 if rectify else 40.0)
+    assert list(infos[-1].d) == [0.0] * 5
+
+
+def test_an_empty_frame_id_is_named(peer, raw):
+    nameless = image(PIXELS)
+    nameless.header.frame_id = ""
+    raw.masks.clear()
+    peer.until(
+        lambda: raw.masks and peer.says(raw.name, "camera", "the images have an empty frame_id"),
+        "frame_id named",
+        every=lambda: raw.send(nameless),
+    )
+
+
+def test_a_topic_that_the_model_cannot_serve_is_named(peer, start_node):
+    node = start_node(model="detection_only")
+    detections = peer.subscribe(f"{node.name}/detections", Detection2DArray)
+    masks = peer.subscribe(f"{node.name}/segmentation/mask", Image)
+    words = f"nothing is published on {node.name}/segmentation/mask, which is read: it needs segmentation"
+    peer.until(
+        lambda: detections and peer.says(node.name, "outputs", words),
+        "the topic named",
+        every=lambda: peer.publish(f"{node.name}/image", image(PIXELS)),
+    )
+    assert "the model free has only detection" in peer.status(node.name, "outputs").message
+    assert masks == []
 
 
 @pytest.mark.parametrize(
