@@ -155,6 +155,15 @@ def demo_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]
 
 
 @app.command()
+def moving_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]) -> None:
+    """Render a drive among things that move, to score tracking on."""
+    with _errors_in_one_line():
+        from mtl_perception.simulation.moving import write_moving_bag
+
+        write_moving_bag(out)
+
+
+@app.command()
 def check(
     data: Annotated[Path, typer.Argument(help="A folder of labelled images, see docs/data.md.")],
     show_all: Annotated[bool, typer.Option("--all", help="Name every problem, not the first of a kind.")] = False,

@@ -9,6 +9,7 @@ Camera and transforms come at 10 Hz, ground truth with every fifth image; its st
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,7 @@ _TOPICS = {
     "/tf": "tf2_msgs/msg/TFMessage",
     "/tf_static": "tf2_msgs/msg/TFMessage",
     "/ground_truth/detections": "vision_msgs/msg/Detection2DArray",
+    "/ground_truth/detections_3d": "vision_msgs/msg/Detection3DArray",
     "/ground_truth/segmentation": "sensor_msgs/msg/CompressedImage",
     "/ground_truth/depth": "sensor_msgs/msg/CompressedImage",
     "/ground_truth/label_info": "vision_msgs/msg/LabelInfo",
@@ -64,15 +66,18 @@ def write_demo_bag(out_dir: Path, progress: bool = True) -> None:
     Raises:
         RendererError: this machine has no Vulkan driver.
     """
-    out_dir = Path(out_dir)
     renderer = RoomRenderer(WIDTH, HEIGHT)
-    out_dir.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = (
-        out_dir.parent / f".{out_dir.name}_unfinished" / out_dir.name
-    )  # the writer names its file after it
+    write_whole(Path(out_dir), lambda path: _record(renderer, path, progress))
+
+
+def write_whole(out_dir: Path, record: Callable[[Path], None]) -> None:
+    """Let ``record`` write a bag into an unfinished folder, and put it in the place of ``out_dir`` once it is whole."""
+    # The writer names its file after the folder.
+    unfinished = out_dir.parent / f".{out_dir.name}_unfinished" / out_dir.name
     shutil.rmtree(unfinished.parent, ignore_errors=True)
+    unfinished.parent.mkdir(parents=True)
     try:
-        _record(renderer, unfinished, progress)
+        record(unfinished)
         shutil.rmtree(out_dir, ignore_errors=True)
         unfinished.replace(out_dir)
     finally:
@@ -83,7 +88,6 @@ def _record(renderer: RoomRenderer, path: Path, progress: bool) -> None:
     world = demo_room(ROOM_SEED).world.compile()
     renderer.load(world)
     camera = intrinsics(WIDTH, HEIGHT, HFOV_DEG)
-    path.parent.mkdir(parents=True)
     with DriveRecorder(path, camera) as recorder:
         points = drive()
         steps = track(points, "rendering the demo drive", disable=not progress)
@@ -92,7 +96,7 @@ def _record(renderer: RoomRenderer, path: Path, progress: bool) -> None:
             recorder.add_frame(point, renderer.picture(camera, pose))
             if index % TRUTH_EVERY == 0:
                 rendering = Rendering(np.empty(0), *renderer.labels(camera, pose))
-                things = visible_instances(rendering.semantic, rendering.instance, world)
+                things = visible_instances(rendering.semantic, rendering.instance, world, pose)
                 recorder.add_truth(point, rendering, things)
 
 
@@ -141,12 +145,29 @@ class DriveRecorder:
             data=jpeg,
         )
 
-    def add_truth(self, point: DrivePoint, rendering: Rendering, things: list[Instance]) -> None:
-        """What is true of the image at the same point."""
+    def add_truth(
+        self, point: DrivePoint, rendering: Rendering | None, things: list[Instance], ids: Sequence[int] | None = None
+    ) -> None:
+        """What is true of the image at the same point.
+
+        Args:
+            rendering: mask and depth; None for boxes alone.
+            things: in the image.
+            ids: of the things, the same in every frame; None if it isn't known who is who.
+        """
         time_ns = _time_ns(point)
         header = self._header(time_ns, CAMERA_FRAME)
-        detections = [self._detection(header, thing) for thing in things]
+        names = [""] * len(things) if ids is None else [str(id) for id in ids]
+        detections = [self._detection(header, thing, name) for thing, name in zip(things, names, strict=True)]
         self._write("/ground_truth/detections", time_ns, header=header, detections=detections)
+        placed = [(thing, name) for thing, name in zip(things, names, strict=True) if thing.box_3d is not None]
+        if len(placed) == len(things):
+            detections = [self._detection_3d(header, thing, name) for thing, name in placed]
+            self._write("/ground_truth/detections_3d", time_ns, header=header, detections=detections)
+        if rendering is not None:
+            self._add_maps(time_ns, header, rendering)
+
+    def _add_maps(self, time_ns: int, header: Any, rendering: Rendering) -> None:
         small = [cv2.IMWRITE_PNG_COMPRESSION, 9]
         ids = _encode(".png", rendering.semantic, small)
         self._write(
@@ -218,20 +239,33 @@ class DriveRecorder:
             "roi": region,
         }
 
-    def _detection(self, header: Any, thing: Instance) -> Any:
+    def _detection(self, header: Any, thing: Instance, name: str) -> Any:
         left, top, right, bottom = (float(v) for v in thing.box_xyxy)
-        hypothesis = self._new("vision_msgs/msg/ObjectHypothesis", class_id=thing.label, score=1.0)
-        origin = self._new("geometry_msgs/msg/Point", x=0.0, y=0.0, z=0.0)
-        upright = self._new("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
-        pose = self._new("geometry_msgs/msg/Pose", position=origin, orientation=upright)
-        unknown = self._new("geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36))
-        result = self._new("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=hypothesis, pose=unknown)
         middle = self._new("vision_msgs/msg/Point2D", x=(left + right) / 2, y=(top + bottom) / 2)
         centre = self._new("vision_msgs/msg/Pose2D", position=middle, theta=0.0)
         bbox = self._new(
             "vision_msgs/msg/BoundingBox2D", center=centre, size_x=right - left, size_y=bottom - top
         )
-        return self._new("vision_msgs/msg/Detection2D", header=header, results=[result], bbox=bbox, id="")
+        result = self._hypothesis(thing, self._pose((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0)))
+        return self._new("vision_msgs/msg/Detection2D", header=header, results=[result], bbox=bbox, id=name)
+
+    def _detection_3d(self, header: Any, thing: Instance, name: str) -> Any:
+        pose = self._pose(thing.box_3d["center_m"], thing.box_3d["quaternion_xyzw"])
+        size = self._new("geometry_msgs/msg/Vector3", **_xyz(np.asarray(thing.box_3d["size_m"])))
+        bbox = self._new("vision_msgs/msg/BoundingBox3D", center=pose, size=size)
+        result = self._hypothesis(thing, pose)
+        return self._new("vision_msgs/msg/Detection3D", header=header, results=[result], bbox=bbox, id=name)
+
+    def _hypothesis(self, thing: Instance, pose: Any) -> Any:
+        hypothesis = self._new("vision_msgs/msg/ObjectHypothesis", class_id=thing.label, score=1.0)
+        exact = self._new("geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36))
+        return self._new("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=hypothesis, pose=exact)
+
+    def _pose(self, position: Sequence[float], quaternion_xyzw: Sequence[float]) -> Any:
+        x, y, z, w = (float(v) for v in quaternion_xyzw)
+        point = self._new("geometry_msgs/msg/Point", **_xyz(np.asarray(position)))
+        rotation = self._new("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
+        return self._new("geometry_msgs/msg/Pose", position=point, orientation=rotation)
 
 
 def _time_ns(point: DrivePoint) -> int:

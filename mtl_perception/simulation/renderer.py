@@ -104,6 +104,10 @@ class RoomRenderer:
         scene.scene.add_light(self._ambient)
         self._renderer, self._scene, self._world = renderer, scene, world
 
+    def update(self) -> None:
+        """Take over what has moved in the world's ``data``."""
+        self._scene.update(self._world.data)
+
     def labels(self, camera: Intrinsics, pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Semantic ids, instances and depth of a view of any size, without its picture; see :class:`Rendering`."""
         world, size = self._world, (camera.width, camera.height)

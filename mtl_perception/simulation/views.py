@@ -61,12 +61,19 @@ def visible_instances(
     semantic: np.ndarray, instance: np.ndarray, world: BuiltWorld, pose: Pose | None = None
 ) -> list[Instance]:
     """Every thing with its tight box, the mask of its visible pixels and, where the camera's ``pose`` is given,
-    its 3D box.
+    its 3D box; see ``visible_things``."""
+    return list(visible_things(semantic, instance, world, pose).values())
+
+
+def visible_things(
+    semantic: np.ndarray, instance: np.ndarray, world: BuiltWorld, pose: Pose | None = None
+) -> dict[int, Instance]:
+    """The same by number in ``instance``.
 
     Things with fewer than ``MIN_BOX_PIXELS`` visible pixels or a side below ``MIN_BOX_SIDE`` pixels are left
     out.
     """
-    found = []
+    found = {}
     for number in np.unique(instance):
         if number == 0:
             continue
@@ -77,7 +84,7 @@ def visible_instances(
             continue
         box = world.instance_boxes[number]
         box_3d = camera_box(box, pose) if pose is not None and box is not None else None
-        found.append(Instance.of_mask(SEGMENTATION_LABELS[world.instance_class[number]], mask, box_3d))
+        found[int(number)] = Instance.of_mask(SEGMENTATION_LABELS[world.instance_class[number]], mask, box_3d)
     return found
 
 
