@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from mtl_perception.data.augmentation import crop_and_resize, mirrored, random_appearance, random_view
+from mtl_perception.data.augmentation import _noisy, crop_and_resize, mirrored, random_appearance, random_view
 from mtl_perception.data.sample import BoxLabels, Sample
 from mtl_perception.geometry import Intrinsics
 
@@ -58,6 +58,61 @@ def test_boxes_follow_their_pixels(seed: int) -> None:
         np.testing.assert_allclose(boxes[0], expected, atol=1.3)
     else:
         assert len(rows) < 0.35 * 20 * 40 * (viewed.intrinsics.fx / 100) ** 2
+
+
+RECTANGLE_M = np.array([[-0.3, -0.25, 2.0], [0.35, 0.2, 2.0]])
+"""Left upper and right lower corner of a sheet of paper that faces the camera."""
+TILT = (0.5, -0.3)
+
+
+def tilted_floor_and_paper() -> Sample:
+    """A plane z = 2.5 + 0.5·x − 0.3·y that fills the image, and the box of a sheet of paper in front of it."""
+    v, u = np.mgrid[:96, :128]
+    x, y = (u - CAMERA.cx) / CAMERA.fx, (v - CAMERA.cy) / CAMERA.fy
+    depth_m = (2.5 / (1 - TILT[0] * x - TILT[1] * y)).astype(np.float32)
+    box = projected(CAMERA, 1)
+    labels = {"detection": BoxLabels(box, np.array([1]), np.array([False, True])), "depth": depth_m}
+    return Sample("tilted", np.zeros((96, 128, 3), np.uint8), CAMERA, labels)
+
+
+def projected(camera: Intrinsics, side: int) -> np.ndarray:
+    """(1, 4) the paper's box in ``camera``; ``side`` −1: of its mirror image."""
+    (x1, y1, z), (x2, y2, _) = RECTANGLE_M
+    x1, x2 = sorted((side * x1, side * x2))
+    # Centres of pixels lie at whole numbers, so a box's edge lies half a pixel further.
+    edges = [camera.fx * x1 / z + camera.cx, camera.fy * y1 / z + camera.cy, camera.fx * x2 / z + camera.cx, camera.fy * y2 / z + camera.cy]
+    return np.clip(np.array([edges]) + 0.5, 0, [camera.width, camera.height] * 2).astype(np.float32)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_the_camera_of_a_random_view_sees_the_same_world(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    width, height = [(128, 96), (96, 64), (160, 96)][seed % 3]
+    viewed = random_view(tilted_floor_and_paper(), width, height, 2.5, rng)
+    camera, depth_m = viewed.intrinsics, viewed.labels["depth"]
+    assert (camera.width, camera.height) == (width, height) == viewed.image.shape[1::-1]
+    v, u = np.mgrid[:height, :width]
+    x, y = (u - camera.cx) / camera.fx * depth_m, (v - camera.cy) / camera.fy * depth_m
+    distances = {side: np.abs(depth_m - (2.5 + side * TILT[0] * x + TILT[1] * y)) for side in (1, -1)}
+    side = min(distances, key=lambda side: distances[side].max())
+    # Depth is taken from the nearest pixel of the source, half of one away at most.
+    assert distances[side].max() < 0.5 * (abs(TILT[0]) + abs(TILT[1])) * depth_m.max() / 100 * 1.6
+    boxes = viewed.labels["detection"].boxes_xyxy
+    if len(boxes):
+        np.testing.assert_allclose(boxes, projected(camera, side), atol=1e-3)
+        assert viewed.labels["detection"].labelled.tolist() == [False, True]
+    else:
+        visible = projected(camera, side)[0]
+        full = np.diff(RECTANGLE_M, axis=0)[0] / 2 * [camera.fx, camera.fy, 0]
+        assert np.prod(visible[2:] - visible[:2]) < 0.25 * full[0] * full[1]
+
+
+def test_noise_has_the_asked_for_strength_and_no_offset() -> None:
+    grey = np.full((200, 300, 3), 120, np.uint8)
+    noisy = _noisy(grey, 5.0, np.random.default_rng(0)).astype(float)
+    assert noisy.mean() == pytest.approx(120, abs=0.1)
+    assert noisy.std() == pytest.approx(5, rel=0.03)
+    assert abs(np.corrcoef(noisy[:, 1:].ravel(), noisy[:, :-1].ravel())[0, 1]) < 0.02
 
 
 def test_mirroring_twice_changes_nothing() -> None:
