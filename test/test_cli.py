@@ -16,7 +16,7 @@ from mtl_perception.bags import Bag
 from mtl_perception.checkpoint import save_checkpoint
 from mtl_perception.cli import app
 
-COMMANDS = ("run", "replay", "demo", "render", "demo-bag", "train", "evaluate", "info")
+COMMANDS = ("run", "replay", "demo", "render", "demo-bag", "train", "evaluate", "compare", "results", "card", "info")
 
 
 def call(*arguments):
@@ -104,19 +104,19 @@ def test_info_prints_the_card(checkpoint, tmp_path):
     assert code == 1 and errors.startswith("error: ") and "pickle" in errors
 
 
-def test_evaluate_scores_a_folder_and_a_bag(checkpoint, tmp_path):
+def test_evaluate_scores_a_folder_and_a_bag(checkpoint, tmp_path, monkeypatch):
     write_shapes(tmp_path / "shapes", 5)
-    code, text, errors = call(
-        "evaluate", checkpoint, tmp_path / "shapes", "--json", tmp_path / "scores.json", "--limit", 3
-    )
+    monkeypatch.chdir(tmp_path)
+    code, text, errors = call("evaluate", checkpoint, "shapes", "--json", "scores.json", "--limit", 3)
     assert code == 0, errors
-    result = json.loads((tmp_path / "scores.json").read_text())
-    assert {task: values["frames"] for task, values in result["scores"].items()} == {
+    scores = json.loads((tmp_path / "scores.json").read_text())["sets"]["shapes"]["scores"]
+    assert {task: values["frames"] for task, values in scores.items()} == {
         "detection": 3,
         "segmentation": 3,
         "depth": 3,
     }
-    assert f"{result['scores']['segmentation']['mIoU']:.3f}" in text
+    assert f"{scores['segmentation']['mIoU']:.3f}" in text
+    assert (tmp_path / "out/evaluate/tiny/index.html").is_file()
     write_drive(tmp_path / "drive", 2)
     code, text, errors = call("evaluate", checkpoint, tmp_path / "drive")
     assert code == 0 and "not scored: cup" in text, errors

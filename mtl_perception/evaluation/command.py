@@ -49,7 +49,7 @@ class Options:
 def evaluate_model(model: str, data: Sequence[str], options: Options, console: Console) -> EvaluationResult:
     """Score a model on data folders and bags: tables to ``console``, and a folder with scores.json and index.html.
 
-    The scores are written after each set, so that what is done stays when the run is ended.
+    Scores and report are written after each set, so that what is done stays when the run is ended.
 
     Args:
         model: a shipped model's name, or a checkpoint.
@@ -90,9 +90,9 @@ def evaluate_model(model: str, data: Sequence[str], options: Options, console: C
                 for place in places:
                     result.write(place)
                 report.add_set(name, one, evaluation, samples, engine)
+                report.write(result, out / "index.html")
     finally:
         engine.close()
-    report.write(result, out / "index.html")
     console.print(sets_table(result))
     if len(sets) == 1:
         for task, scores in one.scores.items():
