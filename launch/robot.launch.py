@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The perception node on a robot, or beside a bag. `ros2 launch mtl_perception robot.launch.py --show-args` lists the arguments."""
+"""The perception node on a robot, for one camera or several, or beside a bag.
 
+`ros2 launch mtl_perception robot.launch.py --show-args` lists the arguments.
+"""
+
+import shlex
 from pathlib import Path
+
+import yaml
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable
@@ -15,17 +21,24 @@ from lifecycle_msgs.msg import Transition
 CONFIG = Path(__file__).parents[1] / "config"
 
 ARGUMENTS = {  # name: (default, description)
-    "image": ("/camera/image_raw", "topic of the raw images; compressed ones are read from <image>/compressed"),
-    "camera_info": ("/camera/camera_info", "topic of the camera's calibration"),
+    "image": (
+        "/{camera}/image_raw",
+        "topic of the raw images, {camera} stands for the name of each camera; compressed ones are read from <image>/compressed",
+    ),
+    "camera_info": ("/{camera}/camera_info", "topic of the calibration, {camera} as in image"),
     "transport": ("", "raw or compressed; empty: as in params_file"),
     "model": ("", "name of a shipped model, or path of a .safetensors file; empty: as in params_file"),
     "device": ("", "auto, cpu, cuda or cuda:N; empty: as in params_file"),
-    "params_file": (str(CONFIG / "robot.yaml"), "YAML file with the node's parameters"),
+    "params_file": (
+        str(CONFIG / "robot.yaml"),
+        "YAML file with the node's parameters; the names in `cameras` become topics, one camera without a name is `camera`",
+    ),
     "namespace": ("", "namespace of the node"),
     "bag": ("", "bag to play, beginning when the node is active"),
+    "bag_options": ("", "for `ros2 bag play`, such as '--rate 0.5 --loop'"),
     "use_sim_time": ("", "true: take the time from /clock; empty: true with a bag, else false"),
     "autostart": ("true", "configure and activate the node; false where a lifecycle manager does"),
-    "rviz": ("false", "show the outputs in RViz (package rviz2)"),
+    "rviz": ("false", "show the outputs, of the first camera, in RViz (package rviz2)"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
 }
 
@@ -37,12 +50,42 @@ ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": "8589934592",
 }
 
-SHOWN_IN_RVIZ = ("overlay", "segmentation/mask", "depth/image_rect", "depth/camera_info")
+SHOWN_IN_RVIZ = (
+    "overlay",
+    "segmentation/mask",
+    "depth/image_rect",
+    "depth/camera_info",
+    "points",
+    "detections_3d",
+    "markers",
+    "tracks",
+)
+
+
+def cameras_of(params_file: str) -> list[str]:
+    """The names in `cameras`, of whichever section of the file has them; [""] for one camera on ~/image."""
+    sections = (yaml.safe_load(Path(params_file).read_text(encoding="utf-8")) or {}).values()
+    named = [section["ros__parameters"].get("cameras") for section in sections if "ros__parameters" in (section or {})]
+    return next((names for names in named if names), [""])
+
+
+def remappings(cameras: list[str], image: str, camera_info: str) -> list[tuple[str, str]]:
+    pairs = []
+    for camera in cameras:
+        own = f"~/{camera}" if camera else "~"
+        image_topic, info_topic = (text.replace("{camera}", camera or "camera") for text in (image, camera_info))
+        pairs += [
+            (f"{own}/image", image_topic),
+            (f"{own}/image/compressed", f"{image_topic}/compressed"),
+            (f"{own}/camera_info", info_topic),
+        ]
+    return pairs
 
 
 def start(context: LaunchContext) -> list:
     argument = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    namespace, image = argument["namespace"], argument["image"]
+    namespace, cameras = argument["namespace"], cameras_of(argument["params_file"])
+    inputs = remappings(cameras, argument["image"], argument["camera_info"])
     use_sim_time = bool(argument["bag"])
     if argument["use_sim_time"]:
         use_sim_time = ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
@@ -55,7 +98,7 @@ def start(context: LaunchContext) -> list:
         namespace=namespace,
         # The node could start itself; here the transitions below do it, or whoever manages lifecycles on the robot.
         parameters=[argument["params_file"], given, {"use_sim_time": use_sim_time, "autostart": False}],
-        remappings=[("~/image", image), ("~/image/compressed", f"{image}/compressed"), ("~/camera_info", argument["camera_info"])],
+        remappings=inputs,
         arguments=["--ros-args", "--log-level", argument["log_level"]],
         output="screen",
     )
@@ -64,17 +107,20 @@ def start(context: LaunchContext) -> list:
         transition_ids=[Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE],
         condition=IfCondition(argument["autostart"]),
     )
+    outputs = f"{namespace}/perception" + (f"/{cameras[0]}" if cameras[0] else "")
     rviz = Node(
         package="rviz2",
         executable="rviz2",
         arguments=["-d", str(CONFIG / "robot.rviz")],
         parameters=[{"use_sim_time": use_sim_time}],
-        remappings=[("/camera/image_raw", image)] + [(f"/perception/{topic}", f"{namespace}/perception/{topic}") for topic in SHOWN_IN_RVIZ],
+        remappings=[("/camera/image_raw", inputs[0][1]), ("/camera/image_raw/compressed", inputs[1][1])]
+        + [(f"/perception/{topic}", f"{outputs}/{topic}") for topic in SHOWN_IN_RVIZ],
         condition=IfCondition(argument["rviz"]),
     )
     actions = [node, transitions, rviz]
     if argument["bag"]:
-        play = ExecuteProcess(cmd=["ros2", "bag", "play", "--clock", "100", "--delay", "1", argument["bag"]], output="screen")
+        command = ["ros2", "bag", "play", "--clock", "100", "--delay", "1", *shlex.split(argument["bag_options"]), argument["bag"]]
+        play = ExecuteProcess(cmd=command, output="screen")
         actions.insert(0, RegisterEventHandler(OnStateTransition(target_lifecycle_node=node, goal_state="active", entities=[play])))
     return actions
 

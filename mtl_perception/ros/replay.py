@@ -54,6 +54,10 @@ def replay_bag(
         FileNotFoundError: no such model or parameter file.
     """
     params_file = params_file or resource("config/robot.yaml")
+    settings = node_parameters(params_file)
+    if settings["cameras"]:
+        names = ", ".join(settings["cameras"])
+        raise ValueError(f"{params_file} is for the cameras {names}; a replay is of one: give a file without cameras")
     parameters = {"model": str(find_model(model)), "device": device, "precision": precision}
     with Bag(bag_path) as bag:
         image_topic = bag.find_image(image)
@@ -75,7 +79,7 @@ def replay_bag(
 
                 if offline:
                     report = _offline(
-                        bag, image_topic, info_topic, parameters, params_file, recording, overlay, on_progress
+                        bag, image_topic, info_topic, parameters, settings, recording, overlay, on_progress
                     )
                 else:
                     report = replay_live(
@@ -122,14 +126,13 @@ def _offline(
     image: Topic,
     camera_info: Topic | None,
     parameters: dict[str, str],
-    params_file: Path,
+    settings: dict[str, Any],
     recording: Recording,
     overlay: bool,
     on_progress,
 ) -> ReplayReport:
     from mtl_perception.inference.engine import Engine
 
-    settings = node_parameters(params_file)
     engine = Engine.load(parameters["model"], parameters["device"], parameters["precision"])
     try:
         engine.score_threshold = settings["score_threshold"]

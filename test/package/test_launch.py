@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""launch/robot.launch.py, launched."""
+"""launch/robot.launch.py and replay.launch.py, launched."""
 
 import os
 import shutil
@@ -20,11 +20,13 @@ from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
+from sensor_msgs.msg import Image
 
 from mtl_perception.checkpoint import ModelCard, TaskCard, build_network, save_checkpoint
 from mtl_perception.network import Architecture
 
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "robot.launch.py"
+REPLAY_FILE = LAUNCH_FILE.with_name("replay.launch.py")
 LAUNCH = """
 import sys
 from launch import LaunchDescription, LaunchService
@@ -59,9 +61,9 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
     """Starts the launch file with `name=value` arguments; ends it with Ctrl-C."""
     processes: list[subprocess.Popen] = []
 
-    def start(**arguments: object) -> subprocess.Popen:
+    def start(file: Path = LAUNCH_FILE, **arguments: object) -> subprocess.Popen:
         given = [f"{name}:={value}" for name, value in arguments.items()]
-        command = [sys.executable, "-c", LAUNCH, str(LAUNCH_FILE), *given]
+        command = [sys.executable, "-c", LAUNCH, str(file), *given]
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("FASTRTPS_", "MALLOC_"))}
         environment |= {"ROS_LOG_DIR": str(tmp_path), "OVERRIDE_LAUNCH_PROCESS_OUTPUT": "screen"}
         output = (tmp_path / "output.txt").open("w")
@@ -72,7 +74,7 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
     for process in processes:
         process.send_signal(signal.SIGINT)
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=60)
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -87,7 +89,7 @@ def observer() -> Iterator[Node]:
     rclpy.shutdown()
 
 
-def wait_until(condition: Callable[[], bool], output: Path, timeout_s: float = 60.0) -> None:
+def wait_until(condition: Callable[[], bool], output: Path, timeout_s: float = 180.0) -> None:
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline, output.read_text()
@@ -134,8 +136,27 @@ def test_the_node_starts_as_the_arguments_say(launch: Callable, observer: Node, 
     assert "MALLOC_TRIM_THRESHOLD_=8589934592" in environment
 
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=60) == 0
     assert "process has finished cleanly" in output.read_text()
+
+
+def test_several_cameras_are_connected_as_the_params_file_names_them(
+    launch: Callable, observer: Node, model: Path, tmp_path: Path
+) -> None:
+    launch(
+        params_file=LAUNCH_FILE.parents[1] / "config" / "four_cameras.yaml",
+        model=model,
+        device="cpu",
+        image="/{camera}/color/image",
+        camera_info="/{camera}/color/camera_info",
+    )
+    output = tmp_path / "output.txt"
+    wait_until(lambda: state(observer, "/perception") == State.PRIMARY_STATE_ACTIVE, output)
+    for camera in ("front", "left", "right", "rear"):
+        image = f"/{camera}/color/image" + ("/compressed" if camera == "rear" else "")
+        wait_until(lambda: observer.count_subscribers(image) == 1, output)
+        wait_until(lambda: observer.count_subscribers(f"/{camera}/color/camera_info") == 1, output)
+        assert observer.count_publishers(f"/perception/{camera}/segmentation/mask") == 1
 
 
 def test_without_autostart_the_node_waits(launch: Callable, observer: Node, model: Path, tmp_path: Path) -> None:
@@ -160,6 +181,32 @@ def test_a_bag_plays_once_the_node_is_active(launch: Callable, observer: Node, m
     assert state(observer, "/perception") == State.PRIMARY_STATE_ACTIVE
     use_sim_time = call(observer, GetParameters, "/perception/get_parameters", GetParameters.Request(names=["use_sim_time"])).values[0]
     assert use_sim_time.bool_value
+
+
+@pytest.mark.skipif(shutil.which("ros2") is None, reason="`ros2 bag` is not installed")
+def test_the_recorded_drive_is_replayed_without_an_argument_about_it(
+    launch: Callable, observer: Node, model: Path, tmp_path: Path
+) -> None:
+    launch(REPLAY_FILE, model=model, device="cpu", rviz="false", rate=2.0)
+    output = tmp_path / "output.txt"
+    wait_until(lambda: observer.count_publishers("/camera/image_raw/compressed") == 1, output)
+    wait_until(lambda: observer.count_subscribers("/camera/image_raw/compressed") == 1, output)
+    assert observer.count_subscribers("/camera/camera_info") == 1
+    masks: list[Image] = []
+    observer.create_subscription(Image, "/perception/segmentation/mask", masks.append, 1)
+
+    def spun() -> bool:
+        rclpy.spin_once(observer, timeout_sec=0.1)
+        return bool(masks)
+
+    wait_until(spun, output)
+    assert masks[0].header.frame_id
+
+
+def test_a_folder_that_is_no_bag_is_named(launch: Callable, tmp_path: Path) -> None:
+    process = launch(REPLAY_FILE, bag=tmp_path)
+    assert process.wait(timeout=60) != 0
+    assert f"{tmp_path} is no rosbag2 folder" in (tmp_path / "output.txt").read_text()
 
 
 def parent_of(process: Path) -> int:

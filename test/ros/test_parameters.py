@@ -14,6 +14,7 @@ from rclpy.parameter import Parameter
 
 from mtl_perception.ros.node import PerceptionNode
 from mtl_perception.ros.parameters import SPECS
+from mtl_perception.ros.replay import _flat
 
 ROBOT_YAML = Path(__file__).parents[2] / "config" / "robot.yaml"
 AT_RUN_TIME = {"tasks", "score_threshold", "max_frame_age", "tracking.low_score"}
@@ -59,6 +60,16 @@ def test_robot_yaml_says_which_can_change_at_run_time():
             marked |= {line.partition(":")[0].strip()} if "Run time." in comment else set()
             comment = ""
     assert marked == {spec.name for spec in SPECS if spec.at_run_time} == AT_RUN_TIME
+
+
+def test_the_file_for_four_cameras_is_understood_in_every_word():
+    """A parameter that nobody declares would be ignored without a word."""
+    file = ROBOT_YAML.with_name("four_cameras.yaml")
+    node = PerceptionNode(load_engine, cli_args=["--ros-args", "--params-file", str(file)])
+    said = dict(_flat(yaml.safe_load(file.read_text())["/**"]["ros__parameters"]))
+    assert {name: node.get_parameter(name).value for name in said} == said
+    assert [node.parameters.of(camera)["transport"] for camera in said["cameras"]] == ["raw"] * 3 + ["compressed"]
+    node.destroy_node()
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
