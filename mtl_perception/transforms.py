@@ -106,8 +106,8 @@ class _Link:
             raise TransformError(f"{name} begins {early_s:.3f} s after the image was taken")
         if after == len(self.stamps_ns):
             late_s = (stamp_ns - self.stamps_ns[-1]) / _NS
-            is_alive = time.monotonic() - self.heard_s < _SILENT_S
-            raise TransformError(f"{name} ends {late_s:.3f} s before the image was taken", is_late=is_alive)
+            is_coming = late_s < _SILENT_S and time.monotonic() - self.heard_s < _SILENT_S
+            raise TransformError(f"{name} ends {late_s:.3f} s before the image was taken", is_late=is_coming)
         share = (stamp_ns - self.stamps_ns[before]) / (self.stamps_ns[after] - self.stamps_ns[before])
         (position, rotation), (next_position, next_rotation) = self.poses[before], self.poses[after]
         return matrix(position + share * (next_position - position), slerp(rotation, next_rotation, share))
@@ -118,6 +118,7 @@ class TransformBuffer:
 
     def __init__(self) -> None:
         self._links: dict[str, _Link] = {}
+        self._waited_in_vain_s: dict[str, float] = {}
         self._changed = threading.Condition()
 
     def put(
@@ -163,7 +164,8 @@ class TransformBuffer:
 
         Args:
             timeout_s: wait this long for a transform that is on its way. One that nobody publishes any more, or never
-                did, is not waited for.
+                did, is not waited for; nor is one for a source that was waited for in vain within the last second, so
+                that a camera with a wrong clock does not hold up the others.
 
         Raises:
             TransformError: unknown or unconnected frames, or a time outside of the history.
@@ -175,10 +177,13 @@ class TransformBuffer:
                 try:
                     return self._lookup(target, source, stamp_ns)
                 except TransformError as error:
-                    left_s = until_s - time.monotonic()
-                    if not error.is_late or left_s <= 0:
+                    now_s = time.monotonic()
+                    if not error.is_late or now_s - self._waited_in_vain_s.get(source, -_SILENT_S) < _SILENT_S:
                         raise
-                    self._changed.wait(left_s)
+                    if now_s >= until_s:
+                        self._waited_in_vain_s[source] = now_s
+                        raise
+                    self._changed.wait(until_s - now_s)
 
     def _lookup(self, target: str, source: str, stamp_ns: int) -> np.ndarray:
         up, down = self._ancestors(source), self._ancestors(target)

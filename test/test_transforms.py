@@ -98,11 +98,22 @@ def test_a_transform_on_its_way_is_waited_for(buffer: TransformBuffer) -> None:
 
 
 def test_what_nobody_publishes_is_not_waited_for(buffer: TransformBuffer) -> None:
-    """A minute of waiting would show: the test would end much later than the others."""
+    """It would be for an hour."""
     for target, stamp_s in (("map", 2.0), ("odom", 0.5)):
         with pytest.raises(TransformError) as error:
-            buffer.lookup(target, "camera", int(stamp_s * NS), timeout_s=60.0)
+            buffer.lookup(target, "camera", int(stamp_s * NS), timeout_s=3600.0)
         assert not error.value.is_late
+
+
+def test_a_camera_with_a_wrong_clock_is_waited_for_once(buffer: TransformBuffer) -> None:
+    """Its images come before every transform. Waiting for each of them would hold up the other cameras: an hour here."""
+    for timeout_s in (0.1, 3600.0):
+        with pytest.raises(TransformError) as error:
+            buffer.lookup("odom", "base_link", 7 * NS // 2, timeout_s)
+        assert error.value.is_late
+    with pytest.raises(TransformError) as error:
+        buffer.lookup("odom", "camera", 60 * NS, timeout_s=3600.0)
+    assert not error.value.is_late
 
 
 def test_time_that_goes_back_clears_what_moves(buffer: TransformBuffer) -> None:
