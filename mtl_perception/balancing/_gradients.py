@@ -35,8 +35,8 @@ class GradientBalancer(Balancer):
         self._reached = [False] * len(self._shared)
 
     @abstractmethod
-    def combine(self, rows: dict[str, Tensor], values: dict[str, Tensor]) -> Tensor:
-        """The gradient of the shared parameters.
+    def combine(self, rows: dict[str, Tensor], values: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        """The gradient of the shared parameters (N,), and the weights of the tasks in it.
 
         Args:
             rows: by task (N,) the gradient of its loss, finite, over all processes and batches of the step.
@@ -90,8 +90,7 @@ class GradientBalancer(Balancer):
         unscaled = {task: row / factor for task, row in rows.items()} if factor != 1.0 else rows
         finite = all(bool(torch.isfinite(row).all()) for row in unscaled.values())
         if finite:
-            combined = self.combine(unscaled, values)
-            weights = _weights(unscaled, combined)
+            combined, weights = self.combine(unscaled, values)
         else:
             # Passed on as it is, so that the GradScaler skips the step or the loop reports it; nothing is learned.
             combined, weights = torch.stack(list(unscaled.values())).sum(0), {}
@@ -105,11 +104,6 @@ class GradientBalancer(Balancer):
                 parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
 
 
-def _weights(rows: dict[str, Tensor], combined: Tensor) -> dict[str, float]:
-    """The factors with which the rows come nearest to their combination: for most methods those it was made with."""
-    matrix = torch.stack(list(rows.values())).double()
-    # Rows of very different length would be lost in the inverse, so they get the same.
-    lengths = matrix.norm(dim=1).clamp(min=1e-300)
-    units = matrix / lengths[:, None]
-    solution = torch.linalg.pinv(units @ units.T, hermitian=True) @ (units @ combined.double()) / lengths
-    return dict(zip(rows, solution.tolist(), strict=True))
+def weighted_sum(weights: dict[str, float], rows: dict[str, Tensor]) -> Tensor:
+    """Σ wᵢ gᵢ."""
+    return torch.stack([weights[task] * row for task, row in rows.items()]).sum(0)

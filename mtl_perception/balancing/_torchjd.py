@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torchjd import Stateful
-from torchjd.aggregation import Aggregator
+from torchjd.aggregation import Aggregator, WeightedAggregator
 
 from mtl_perception.balancing._base import Problem
 from mtl_perception.balancing._gradients import GradientBalancer
@@ -26,16 +26,24 @@ class TorchjdBalancer(GradientBalancer):
         self._settings = settings
         self._aggregators: dict[tuple[str, ...], Aggregator] = {}
 
-    def combine(self, rows: dict[str, Tensor], values: dict[str, Tensor]) -> Tensor:
+    def combine(self, rows: dict[str, Tensor], values: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         if len(rows) == 1:
-            return next(iter(rows.values()))
+            return next(iter(rows.values())), dict.fromkeys(rows, 1.0)
         order = self._settings.rows(rows)
         if not order:
-            return torch.stack(list(rows.values())).mean(0)
+            return torch.stack(list(rows.values())).mean(0), dict.fromkeys(rows, 1 / len(rows))
+        matrix = torch.stack([rows[task] for task in order])
         # Some draw random numbers: the same on every process and in a resumed run, and nobody else's are disturbed.
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if rows[order[0]].is_cuda else []):
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if matrix.is_cuda else []), torch.no_grad():
             torch.manual_seed((self.problem.seed << 32) + self._step)
-            return self._aggregator(tuple(order))(torch.stack([rows[task] for task in order])).detach()
+            aggregator = self._aggregator(tuple(order))
+            if isinstance(aggregator, WeightedAggregator):
+                weights = aggregator.weighting(matrix)
+                combined = weights @ matrix
+            else:
+                combined = aggregator(matrix)
+                weights = _nearest_weights(matrix, combined)
+        return combined, dict(zip(order, weights.tolist(), strict=True))
 
     def _aggregator(self, order: tuple[str, ...]) -> Aggregator:
         if order not in self._aggregators:
@@ -91,3 +99,12 @@ def _remember(aggregator: Aggregator, memory: Mapping[str, Any], device: torch.d
         elif isinstance(value, Tensor):
             value = value.to(now.device if isinstance(now, Tensor) else device)
         setattr(module, name, value)
+
+
+def _nearest_weights(matrix: Tensor, combined: Tensor) -> Tensor:
+    """The factors with which the rows come nearest to a combination that was made in another way; for the log."""
+    exact = matrix.double()
+    # Rows of very different length would be lost in the inverse, so they get the same.
+    lengths = exact.norm(dim=1).clamp(min=1e-300)
+    units = exact / lengths[:, None]
+    return torch.linalg.pinv(units @ units.T, hermitian=True) @ (units @ combined.double()) / lengths

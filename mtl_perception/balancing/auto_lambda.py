@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mtl_perception.balancing._base import Problem
-from mtl_perception.balancing._gradients import GradientBalancer, GradientSettings
+from mtl_perception.balancing._gradients import GradientBalancer, GradientSettings, weighted_sum
 from mtl_perception.balancing._weighting import PerTask
 
 
@@ -67,14 +67,14 @@ class AutoLambdaBalancer(GradientBalancer):
         if self.problem.reduce is not None:
             self.problem.reduce([self._validation])
 
-    def combine(self, rows: dict[str, Tensor], values: dict[str, Tensor]) -> Tensor:
-        combined = torch.stack([self.own_weight(task) * row for task, row in rows.items()]).sum(0)
+    def combine(self, rows: dict[str, Tensor], values: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+        weights = {task: self.own_weight(task) for task in rows}
         if self._validation is not None and bool(torch.isfinite(self._validation).all()):
             self.weights.step({task: -float(self._validation @ row) for task, row in rows.items()})
             for task in rows:
                 self.weights.set(task, max(self.own_weight(task), 0.0))
         self._validation = None
-        return combined
+        return weighted_sum(weights, rows), weights
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "weights": self.weights.state_dict()}

@@ -6,12 +6,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor
 
 from mtl_perception.balancing._base import Problem
-from mtl_perception.balancing._gradients import GradientBalancer, GradientSettings
+from mtl_perception.balancing._gradients import GradientBalancer, GradientSettings, weighted_sum
 from mtl_perception.balancing._weighting import PerTask, require_positive
 
 _LEAST_WEIGHT = 1e-3
@@ -47,14 +46,14 @@ class GradNormBalancer(GradientBalancer):
     def own_weight(self, task: str) -> float:
         return float(self.weights[task])
 
-    def combine(self, rows: dict[str, Tensor], values: dict[str, Tensor]) -> Tensor:
+    def combine(self, rows: dict[str, Tensor], values: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
         require_positive("gradnorm", values)
-        combined = torch.stack([self.own_weight(task) * row for task, row in rows.items()]).sum(0)
+        weights = {task: self.own_weight(task) for task in rows}
         for task, value in values.items():
             self._first.setdefault(task, float(value))
         if len(rows) > 1:
             self._learn({task: float(row.norm()) for task, row in rows.items()}, values)
-        return combined
+        return weighted_sum(weights, rows), weights
 
     def _learn(self, norms: dict[str, float], values: dict[str, Tensor]) -> None:
         """One step on Σ |Gᵢ − target|, the targets held constant as in the paper."""

@@ -56,7 +56,7 @@ def test_an_absent_task_gets_no_gradient_and_what_was_learned_of_it_stays(method
     for _ in range(3):
         toy.step(balancer)
     remembered = copy.deepcopy(about(balancer.state_dict(), "b"))
-    for _ in range(30):
+    for _ in range(8):
         gradients = toy.step(balancer, ("a", "c"), learning_rate=0.001)
         assert gradients[3] is None
         assert all(g is None or bool(torch.isfinite(g).all()) for g in gradients)
