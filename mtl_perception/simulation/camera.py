@@ -44,7 +44,7 @@ def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> Pose
 
 def draw_kind(rng: Rng) -> str:
     """What a view is about: small things from close by, furniture, or the room."""
-    return str(rng.choice(["small", "middle", "room"], p=[0.44, 0.27, 0.29]))
+    return str(rng.choice(["small", "middle", "room"], p=[0.38, 0.29, 0.33]))
 
 
 def random_pose(rng: Rng, room: Room, kind: str) -> Pose:

@@ -37,8 +37,8 @@ from mtl_perception.simulation.renderer import Renderer, check_renderer, open_re
 from mtl_perception.simulation.room import furnished_room
 from mtl_perception.simulation.views import choose_view, visible_instances
 
-ROOMS_PER_PROCESS = 40
-"""Then it is replaced by a fresh one: the renderer keeps some 5 MB of every room."""
+ROOMS_PER_PROCESS = 20
+"""Then it is replaced by a fresh one: the renderer keeps some 5 MB and many handles of every room."""
 _ROOMS_PER_INDEX = 100
 
 
@@ -87,10 +87,10 @@ def render_dataset(
     missing = [index for index in range(settings.rooms) if index not in entries]
     columns = (
         TextColumn("rendering rooms"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}", style="dim"),
-        TimeElapsedColumn(), TimeRemainingColumn(speed_estimate_period=300),
+        TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
     try:
-        with Progress(*columns, disable=not progress) as bar:
+        with Progress(*columns, disable=not progress, speed_estimate_period=300) as bar:
             task = bar.add_task("rooms", total=settings.rooms, completed=len(entries), rate="")
             stretch = max(1, workers) * rooms_per_process
             for start in range(0, len(missing), stretch):

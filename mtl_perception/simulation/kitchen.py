@@ -76,7 +76,7 @@ def _fit(rng: Rng, room: Room, row: Wall, side: Wall, holes: list[Opening]) -> N
 
 def _stand(rng: Rng, room: Room, item: Item, wall: Wall, along: float) -> None:
     area = wall.area(along, item.half_x, 0.0, 2 * item.half_y + 0.02, item.height)
-    place(rng, room, item, wall.spot(along, item.half_y + 0.005), area, rng.uniform(0.7, 1.5))
+    place(rng, room, item, wall.spot(along, item.half_y + 0.005), area, rng.uniform(0.9, 2.0))
 
 
 def _backsplash(

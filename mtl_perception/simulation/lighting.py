@@ -48,7 +48,8 @@ def add_lights(rng: Rng, room: Room, brightness: float = 1.0, rows: int | None =
         x, y = rng.uniform(-0.7, 0.7) * room.half_x, rng.uniform(-0.7, 0.7) * room.half_y
         at = (float(x), float(y), float(rng.uniform(1.2, 1.7)))
         world.lamps.append(Lamp(at, (0.0, 0.0, -1.0), power, mood.tint, 88, 0.1, True))
-    shadowed = sorted(range(len(world.lamps)), key=lambda i: -world.lamps[i].intensity_cd)[:MAX_SHADOWS]
+    shadows = int(rng.integers(1, MAX_SHADOWS + 1))
+    shadowed = sorted(range(len(world.lamps)), key=lambda i: -world.lamps[i].intensity_cd)[:shadows]
     world.lamps = [replace(lamp, shadow=i in shadowed) for i, lamp in enumerate(world.lamps)]
     # What the floor throws back: from far below, so that it is even.
     bounce = mood.ambient * rng.uniform(0.9e5, 2.0e5)

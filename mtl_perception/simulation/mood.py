@@ -30,16 +30,16 @@ DAY = Mood("day")
 
 def draw_mood(rng: Rng) -> Mood:
     """Day, evening by lamplight, or nearly dark."""
-    name = str(rng.choice(["day", "lamp", "dark"], p=[0.48, 0.34, 0.18]))
+    name = str(rng.choice(["day", "lamp", "dark"], p=[0.5, 0.35, 0.15]))
     if name == "day":
         lamps = 0.0 if rng.uniform() < 0.4 else rng.uniform(0.5, 1.1)
         return Mood(name, rng.uniform(0.7, 1.8), lamps, rng.uniform(0.7, 1.3), _white(rng, 0.15))
     if name == "lamp":
         ambient = rng.uniform(0.3, 0.8)
-        return Mood(name, rng.uniform(0.0, 0.12), rng.uniform(0.7, 1.4), ambient, _white(rng, 0.45))
+        return Mood(name, rng.uniform(0.0, 0.12), rng.uniform(0.7, 1.4), ambient, _white(rng, 0.35))
     if rng.uniform() < 0.3:  # dusk without a lamp
-        return Mood(name, rng.uniform(0.05, 0.2), 0.0, rng.uniform(0.04, 0.14), (1.0, 1.0, 1.0))
-    return Mood(name, rng.uniform(0.0, 0.05), rng.uniform(0.1, 0.4), rng.uniform(0.02, 0.1), _white(rng, 0.5))
+        return Mood(name, rng.uniform(0.05, 0.25), 0.0, rng.uniform(0.06, 0.2), (1.0, 1.0, 1.0))
+    return Mood(name, rng.uniform(0.0, 0.05), rng.uniform(0.12, 0.5), rng.uniform(0.04, 0.16), _white(rng, 0.4))
 
 
 def _white(rng: Rng, most: float) -> Color:

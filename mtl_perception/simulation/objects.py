@@ -348,7 +348,7 @@ def small_plant(rng: Rng, max_height_m: float) -> Item:
 Maker = Callable[[Rng, float], Item]
 Menu = tuple[tuple[float, Maker], ...]
 HOME: Menu = (
-    (0.12, parcel), (0.16, can), (0.16, bottle), (0.18, cup), (0.13, bowl), (0.14, fruit), (0.13, book),
+    (0.11, parcel), (0.16, can), (0.15, bottle), (0.21, cup), (0.18, bowl), (0.14, fruit), (0.1, book),
     (0.02, candle), (0.03, small_plant),
 )  # fmt: skip
 KITCHEN: Menu = (
@@ -356,7 +356,7 @@ KITCHEN: Menu = (
     (0.02, candle), (0.02, small_plant),
 )  # fmt: skip
 STORE: Menu = (
-    (0.42, parcel), (0.2, can), (0.18, bottle), (0.04, cup), (0.05, bowl), (0.04, fruit), (0.07, book),
+    (0.38, parcel), (0.22, can), (0.16, bottle), (0.07, cup), (0.08, bowl), (0.05, fruit), (0.04, book),
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def through_camera(rng: Rng, rgb: np.ndarray) -> np.ndarray:
     if rng.uniform() < 0.3:
         light = _moved(rng, light)
     gain = _gain(rng, light)
-    light *= gain * rng.normal(1.0, 0.03, 3).astype(np.float32)
+    light *= gain * _white_balance(rng, light)
     if rng.uniform() < 0.5:
         light *= _vignette(light.shape[:2], rng.uniform(0.05, 0.4))
     light = _noisy(rng, light, gain)
@@ -50,8 +50,15 @@ def _moved(rng: Rng, light: np.ndarray) -> np.ndarray:
 def _gain(rng: Rng, light: np.ndarray) -> float:
     """Automatic exposure that never quite gets there: dark rooms stay darker than bright ones."""
     middle = float(np.mean(light)) + 1e-4
-    wanted = (0.2 / middle) ** rng.uniform(0.4, 0.9)
-    return float(np.clip(wanted * np.exp(rng.normal(0.0, 0.25)), 0.4, 6.0))
+    wanted = (0.2 / middle) ** rng.uniform(0.5, 0.9)
+    return float(np.clip(wanted * np.exp(rng.normal(0.0, 0.25)), 0.4, 8.0))
+
+
+def _white_balance(rng: Rng, light: np.ndarray) -> np.ndarray:
+    """(3,) factors that take back a part of the light's colour, never exactly."""
+    means = light.reshape(-1, 3).mean(0) + 1e-4
+    factors = (means.mean() / means) ** rng.uniform(0.1, 0.8) * rng.normal(1.0, 0.03, 3)
+    return factors.astype(np.float32)
 
 
 def _vignette(shape: tuple[int, int], strength: float) -> np.ndarray:

@@ -17,6 +17,8 @@ from mtl_perception.simulation.world import Item, Spot, Support
 Rng = np.random.Generator
 GAP_M = 0.006
 _NEIGHBOURS_M = 0.4
+_ROLLS_M = 0.35
+"""As far as something that falls here gets."""
 
 
 def place(
@@ -70,18 +72,18 @@ class Tray:
         """Puts things here until it looks lived in."""
         rng, support = self._rng, self._support
         deep = support.half_y >= 0.22
-        if not deep and support.clearance > 0.17 and rng.uniform() < 0.3:
+        if not deep and support.clearance > 0.17 and rng.uniform() < 0.2:
             self._book_row()
         if deep and support.half_x > 0.45 and support.clearance > 1 and rng.uniform() < self._room.screens:
             screen = objects.laptop(rng, 2.0) if rng.uniform() < 0.6 else objects.monitor(rng, 2.0)
             x, y = rng.uniform(-0.3, 0.3) * support.half_x, -0.2 * support.half_y
             self.put(screen, x, y, rng.choice([0, np.pi]) + rng.normal(0, 0.1))
-        if support.clearance > 0.25 and support.half_y > 0.11 and rng.uniform() < 0.3 * min(crowd, 1.5):
+        if support.clearance > 0.25 and support.half_y > 0.11 and rng.uniform() < 0.4 * min(crowd, 1.5):
             self._pile()
-        wanted = rng.poisson(crowd * min(12.0, 2.6 + 13 * support.half_x * support.half_y))
-        while len(self._standing) < wanted:
-            if not self._add_some():
-                break
+        wanted = rng.poisson(crowd * min(15.0, 3.2 + 16 * support.half_x * support.half_y))
+        failed = 0
+        while len(self._standing) < wanted and failed < 4:
+            failed += not self._add_some()
         self._settle()
 
     def load(self) -> None:
@@ -146,11 +148,12 @@ class Tray:
                 continue
             if item.label == "bowl" and rng.uniform() < 0.5 and self._support.clearance > 0.3:
                 self._loose += fruit_in(rng, item, self._top.moved(x, y))
-            elif item.label in ("can", "bottle", "cup", "box") and rng.uniform() < 0.3:
+            elif item.label in ("can", "bottle", "cup", "box", "bowl", "fruit") and rng.uniform() < 0.35:
                 step = 2 * max(item.half_x, item.half_y) + 2 * GAP_M + 0.001 + rng.exponential(0.02)
-                for k in range(1, int(rng.integers(2, 5))):
+                for k in range(1, int(rng.integers(2, 6))):
                     turn = yaw if straight else float(rng.uniform(-np.pi, np.pi))
-                    if not self.put(item, x + k * step, y + float(rng.normal(0, 0.01)), turn):
+                    crooked = 0.05 if item.label == "fruit" else 0.01
+                    if not self.put(item, x + k * step, y + float(rng.normal(0, crooked)), turn):
                         break
             return True
         return False
@@ -168,7 +171,7 @@ class Tray:
     def _book_row(self) -> None:
         rng = self._rng
         x = rng.uniform(-0.9, 0.2) * self._support.half_x
-        for _ in range(int(rng.integers(3, 12))):
+        for _ in range(int(rng.integers(3, 9))):
             book = objects.book(rng, self._support.clearance, upright=True)
             x += book.half_x + GAP_M + 0.0005
             if not self.put(book, x, rng.normal(0, 0.004), 0.0):
@@ -191,9 +194,12 @@ class Tray:
         """Lets the loose things fall, and adds those that come to rest here."""
         if not self._loose:
             return
-        fixed = [mesh for mesh in self._owner if self._is_near(mesh)]
+        starts = np.array([loose.start.position for loose in self._loose])
+        fixed = [mesh for mesh in self._owner if _may_touch(mesh, starts)]
         for item, spot in self._standing:
-            fixed += [spot.place(solid) for solid in item.solids or [merge([mesh for mesh, _ in item.parts])]]
+            if np.hypot(*(starts[:, :2] - (spot.x, spot.y)).T).min() < _ROLLS_M + item.half_x + item.half_y:
+                hull = item.solids or [merge([mesh for mesh, _ in item.parts])]
+                fixed += [spot.place(solid) for solid in hull]
         hulls = [[merge([mesh for mesh, _ in loose.item.parts])] for loose in self._loose]
         places = settle(fixed, hulls, [loose.start for loose in self._loose])
         for loose, at in zip(self._loose, places, strict=True):
@@ -204,12 +210,11 @@ class Tray:
                 self._room.world.add(loose.item.label, loose.item.parts, spot)
                 self._spots.append(spot)
 
-    def _is_near(self, mesh: Mesh) -> bool:
-        """Whether something that falls here could touch it."""
-        low, high = mesh.vertices.min(0), mesh.vertices.max(0)
-        reach = float(np.hypot(self._support.half_x, self._support.half_y)) + 0.1
-        around = all(low[i] - reach < (self._top.x, self._top.y)[i] < high[i] + reach for i in (0, 1))
-        return around and low[2] < self._top.z + 1.0 and high[2] > self._top.z - 0.1
+
+def _may_touch(mesh: Mesh, starts: np.ndarray) -> bool:
+    """Whether something that falls from one of ``starts`` (N, 3) and rolls on could touch it."""
+    low, high = mesh.vertices.min(0) - _ROLLS_M, mesh.vertices.max(0) + _ROLLS_M
+    return bool(((low[:2] < starts[:, :2]) & (starts[:, :2] < high[:2]) & (low[2] < starts[:, 2:])).all(1).any())
 
 
 def _spot_of(at: Placement) -> Spot:
