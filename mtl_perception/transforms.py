@@ -13,6 +13,7 @@ import time
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -158,6 +159,19 @@ class TransformBuffer:
                 link = self._links[child] = _Link(parent, is_static)
             link.put(stamp_ns, (position, rotation / length))
             self._changed.notify_all()
+
+    def put_message(self, message: Any, *, is_static: bool) -> None:
+        """Take in a ``tf2_msgs/TFMessage``, up to its first transform that is none, which raises ValueError."""
+        for one in message.transforms:
+            stamp, position, rotation = one.header.stamp, one.transform.translation, one.transform.rotation
+            self.put(
+                one.header.frame_id,
+                one.child_frame_id,
+                stamp.sec * _NS + stamp.nanosec,
+                (position.x, position.y, position.z),
+                (rotation.x, rotation.y, rotation.z, rotation.w),
+                is_static=is_static,
+            )
 
     def lookup(self, target: str, source: str, stamp_ns: int, timeout_s: float = 0.0) -> np.ndarray:
         """The transform from ``source`` to ``target`` at a time, (4, 4) float64; linear and slerp between samples.

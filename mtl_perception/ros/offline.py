@@ -17,7 +17,8 @@ from builtin_interfaces.msg import Time
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
-from mtl_perception.bags import Bag, BagFrame, BagMessage, Topic
+from mtl_perception.bag_transforms import BagTransforms
+from mtl_perception.bags import Bag, BagFrame, Topic
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.calibration import calibrate
@@ -25,9 +26,8 @@ from mtl_perception.ros.outputs import Outputs
 from mtl_perception.ros.parameters import ALL_TASKS
 from mtl_perception.ros.recording import Recording
 from mtl_perception.ros.report import FrameTiming, ReplayReport
-from mtl_perception.ros.transforms import Place, put_transforms
+from mtl_perception.ros.transforms import Place
 from mtl_perception.ros.writer import Result
-from mtl_perception.transforms import TransformBuffer
 
 
 def replay_offline(
@@ -59,7 +59,7 @@ def replay_offline(
     outputs = Outputs(sink, parameters, engine.card)
     tasks = [task for task in engine.tasks if {task, ALL_TASKS} & set(parameters["tasks"])]
     report = ReplayReport("offline", image.name, engine.card.name, engine.device, engine.precision)
-    transforms = _BagTransforms(bag, report)
+    transforms = BagTransforms(bag, report.warn)
     try:
         for frame in bag.frames(image, camera_info):
             sink.time_ns = frame.time_ns
@@ -110,30 +110,6 @@ def _calibrated(
         report.warn(calibration.warning)
     image_rgb = frame.image_rgb if calibration.rectify is None else calibration.rectify(frame.image_rgb)
     return image_rgb, calibration.intrinsics
-
-
-class _BagTransforms:
-    """The bag's /tf and /tf_static, as the node would know them a second after an image was recorded."""
-
-    def __init__(self, bag: Bag, report: ReplayReport) -> None:
-        self.buffer = TransformBuffer()
-        self._bag, self._report = bag, report
-        for message in bag.messages("/tf_static") if "/tf_static" in bag.topics else ():
-            self._put(message, is_static=True)
-        self._moving = bag.messages("/tf") if "/tf" in bag.topics else iter(())
-        self._next = next(self._moving, None)
-
-    def advance(self, time_ns: int) -> None:
-        """Read on to what was recorded up to a second after this."""
-        while self._next is not None and self._next.time_ns <= time_ns + 1_000_000_000:
-            self._put(self._next, is_static=False)
-            self._next = next(self._moving, None)
-
-    def _put(self, message: BagMessage, *, is_static: bool) -> None:
-        try:
-            put_transforms(self.buffer, self._bag.deserialize(message), is_static=is_static)
-        except ValueError as error:
-            self._report.warn(f"{message.topic}: {error}")
 
 
 class _Sink:

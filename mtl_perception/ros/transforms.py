@@ -43,23 +43,9 @@ class TransformListener:
 
     def _on_transforms(self, message: TFMessage, *, is_static: bool) -> None:
         try:
-            put_transforms(self.buffer, message, is_static=is_static)
+            self.buffer.put_message(message, is_static=is_static)
         except ValueError as error:
             self._node.get_logger().warning(f"/tf: {error}", throttle_duration_sec=_LOG_EVERY_S)
-
-
-def put_transforms(buffer: TransformBuffer, message: Any, *, is_static: bool) -> None:
-    """Take in a TFMessage, up to its first transform that is none, which raises ValueError."""
-    for one in message.transforms:
-        stamp, position, rotation = one.header.stamp, one.transform.translation, one.transform.rotation
-        buffer.put(
-            one.header.frame_id,
-            one.child_frame_id,
-            stamp.sec * 1_000_000_000 + stamp.nanosec,
-            (position.x, position.y, position.z),
-            (rotation.x, rotation.y, rotation.z, rotation.w),
-            is_static=is_static,
-        )
 
 
 class Place:
