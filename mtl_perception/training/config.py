@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from mtl_perception.balancing import Balancing, Fixed
 from mtl_perception.network import MAX_STRIDE, VARIANTS, Architecture
 from mtl_perception.tasks import TASKS
+from mtl_perception.training.task_schedule import AllTasks, TaskSchedule
 
 
 class ConfigError(ValueError):
@@ -79,6 +80,7 @@ class TrainingConfig(_Strict):
         encoder_weights: ``imagenet`` begins with torchvision's weights, which are downloaded.
         precision: of the forward pass. ``auto`` takes bfloat16 where the device is fast at it, float16 on older GPUs.
         balancing: how the tasks' losses become one gradient.
+        task_schedule: which tasks are trained when.
         balance_classes: weigh segmentation classes by the inverse root of their share of pixels.
         gradient_accumulation: parts in which a batch goes through the network, to need that much less memory. Batch
             norm sees one part at a time.
@@ -104,6 +106,7 @@ class TrainingConfig(_Strict):
     stages: list[Stage] = Field(min_length=1)
     tasks: dict[str, float] = Field(default_factory=lambda: dict.fromkeys(TASKS, 1.0), min_length=1)
     balancing: Balancing = Fixed()
+    task_schedule: TaskSchedule = AllTasks()
     balance_classes: bool = True
     learning_rate: float = Field(1.5e-3, gt=0)
     weight_decay: float = Field(0.03, ge=0)
@@ -149,6 +152,7 @@ class TrainingConfig(_Strict):
             if weight <= 0:
                 raise ValueError(f"task '{task}' has weight {weight}, expected more than 0; leave the task out instead")
         self.balancing.check(self.tasks)
+        self.task_schedule.check(self.tasks, self.validation is not None)
         try:
             self.built_architecture  # noqa: B018
         except ValidationError as error:

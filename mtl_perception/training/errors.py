@@ -10,3 +10,7 @@ class TrainingError(RuntimeError):
 
 class TrainingDiverged(TrainingError):
     """A loss is no longer finite. What was saved before is kept."""
+
+
+class LoaderDied(TrainingError):
+    """A process that reads images ended."""

@@ -40,5 +40,4 @@ def interruptible() -> Iterator[Interruption]:
 
 def ignore_interruption() -> None:
     """For helper processes: the terminal sends Ctrl-C to them too, and the one that started them ends them."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -23,7 +22,7 @@ class TrainingLog:
     """The voice of a run. Use it as a context manager.
 
     Args:
-        events: what ``event_writer`` returned.
+        events: TensorBoard's writer, if there is one.
     """
 
     def __init__(self, config: TrainingConfig, schedule: Schedule, console: Console, events: Any) -> None:
@@ -108,8 +107,8 @@ def _parts(losses: Mapping[str, float]) -> list[tuple[str, str, str, float]]:
     return [(*name.partition("/"), value) for name, value in losses.items()]
 
 
-def event_writer(wanted: bool | None, folder: Path, step: int, console: Console) -> Any:
-    """TensorBoard's writer; None where it is not wanted, or not installed and not asked for.
+def event_writer(wanted: bool | None, console: Console) -> Callable[..., Any] | None:
+    """The class that writes event files; None where it is not wanted, or not installed and not asked for.
 
     Raises:
         TrainingError: it is asked for and not installed.
@@ -124,5 +123,4 @@ def event_writer(wanted: bool | None, folder: Path, step: int, console: Console)
             raise TrainingError(f"tensorboard: true needs TensorBoard ({error}): {how}") from error
         console.print(f"no curves are written: TensorBoard is not installed ({how})", highlight=False, markup=False)
         return None
-    # What a killed run wrote after its last state is drawn again from there.
-    return SummaryWriter(str(folder), purge_step=step + 1 if step else None)
+    return SummaryWriter

@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from mtl_perception.balancing import Balancer
 from mtl_perception.data.batch import Batch
-from mtl_perception.network import MultiTaskNetwork
 from mtl_perception.training.config import TrainingConfig
 from mtl_perception.training.distributed import Ranks
+from mtl_perception.training.learner import Learner
 from mtl_perception.training.losses import TaskLosses, task_losses
-from mtl_perception.training.precision import Precision
 from mtl_perception.training.watch import LossWatch
 
 
@@ -28,44 +26,52 @@ class Step:
     def __init__(
         self,
         config: TrainingConfig,
-        network: MultiTaskNetwork,
-        optimizer: torch.optim.Optimizer,
-        balancer: Balancer,
-        precision: Precision,
+        learner: Learner,
         device: torch.device,
         ranks: Ranks,
         watch: LossWatch,
     ) -> None:
-        self._config, self._network, self._optimizer, self._balancer = config, network, optimizer, balancer
-        self._precision, self._device, self._ranks, self._watch = precision, device, ranks, watch
-        self._tasks = {task: network.tasks[task] for task in config.tasks}
+        self._config, self._device, self._ranks, self._watch = config, device, ranks, watch
+        self._network, self._optimizer, self._balancer = learner.network, learner.optimizer, learner.balancer
+        self._precision = learner.precision
+        self._tasks = {task: learner.network.tasks[task] for task in config.tasks}
         self.weights: dict[str, float] = {}
 
-    def __call__(self, number: int, batches: Sequence[Batch], present: Sequence[Sequence[str]]) -> None:
+    def __call__(
+        self, number: int, learning_rate: float, batches: Sequence[Batch], present: Sequence[Sequence[str]], factors: Mapping[str, float]
+    ) -> None:
         """Train on ``batches``, the parts of one step.
 
         Args:
             number: of the step, for messages.
             present: for each part the tasks that it has labels for in any process.
+            factors: of the task schedule, by task; 0 leaves a task out.
 
         Raises:
             TrainingDiverged: a loss or a gradient is not finite; on a GPU up to some steps later.
         """
-        parts = {task: sum(task in tasks for tasks in present) for task in self._tasks}
+        wanted = [[task for task in tasks if factors[task] > 0] for tasks in present]
+        parts = {task: sum(task in tasks for tasks in wanted) for task in self._tasks}
+        for group in self._optimizer.param_groups:
+            group["lr"] = learning_rate
         self._optimizer.zero_grad(set_to_none=True)
+        self.weights = dict.fromkeys(self._tasks, 0.0)
         terms: dict[str, Tensor] = {}
-        for i, (batch, tasks) in enumerate(zip(batches, present, strict=True)):
+        for i, (batch, tasks) in enumerate(zip(batches, wanted, strict=True)):
             found = self.losses(batch.to(self._device), tasks)
             last = i == len(batches) - 1
             shares = {task: 1 / parts[task] for task in found.losses}
-            self.weights |= self._balancer.backward(found.losses, found.values, shares, self._precision.scale, last)
+            losses = {task: factors[task] * loss for task, loss in found.losses.items()}
+            regulariser = self._network.regulariser() if last else None
+            weights = self._balancer.backward(losses, found.values, shares, self._precision.scale, last, regulariser)
+            self.weights |= {task: factors[task] * weight for task, weight in weights.items()}
             for name, value in found.terms.items():
                 part = value * shares[name.partition("/")[0]]
                 terms[name] = terms[name] + part if name in terms else part
         self._move(number, terms, [name for batch in batches for name in batch.names])
         if self._balancer.wants_losses_after_step:
             with torch.no_grad():
-                self._balancer.after_step(self.losses(batches[-1].to(self._device), present[-1]).values)
+                self._balancer.after_step(self.losses(batches[-1].to(self._device), wanted[-1]).values)
 
     def losses(self, batch: Batch, tasks: Sequence[str]) -> TaskLosses:
         """What ``batch``, already on the device, costs ``tasks``."""

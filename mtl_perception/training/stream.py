@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,7 @@ from mtl_perception.data.sample import Sample
 from mtl_perception.tasks import Task
 from mtl_perception.training.config import Stage, TrainingConfig
 from mtl_perception.training.distributed import Ranks
+from mtl_perception.training.errors import LoaderDied
 from mtl_perception.training.interruption import ignore_interruption
 from mtl_perception.training.schedule import Schedule
 
@@ -112,15 +114,30 @@ class Stream:
         )
 
     def __iter__(self) -> Iterator[tuple[list[Part], list[Batch]]]:
-        batches = iter(self._loader)
-        while True:
-            step = [batch for _, batch in zip(range(self._parts), batches)]
-            if len(step) < self._parts:
-                return
-            for batch in step:
-                if isinstance(batch, Exception):
-                    raise batch
-            yield [self._plan.handed_out.popleft() for _ in step], step
+        batches: Iterator[Batch | Exception] | None = iter(self._loader)
+        try:
+            while True:
+                step = [batch for _, batch in zip(range(self._parts), batches)]
+                if len(step) < self._parts:
+                    return
+                for batch in step:
+                    if isinstance(batch, Exception):
+                        raise batch
+                yield [self._plan.handed_out.popleft() for _ in step], step
+        finally:
+            # The helper processes end with the iterator, which the trace of an exception would keep.
+            batches = None
+
+
+@contextmanager
+def loader_deaths_named() -> Iterator[None]:
+    """torch notices the end of a helper process wherever the program is, as a RuntimeError."""
+    try:
+        yield
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise LoaderDied(f"a process that reads images ended ({error}); if memory ran out, lower 'workers' or 'prefetch'") from error
 
 
 def _as_it_is(batch: Batch | Exception) -> Batch | Exception:

@@ -39,8 +39,14 @@ class Validation:
     pictures: list[np.ndarray]
 
     @property
+    def of_tasks(self) -> dict[str, float]:
+        """The measure that each task is chosen by; 0 where nothing can be said."""
+        chosen = {task: values[chosen_by(task)] for task, values in self.measures.items()}
+        return {task: value if math.isfinite(value) else 0.0 for task, value in chosen.items()}
+
+    @property
     def text(self) -> str:
-        chosen = (f"{task[:3]} {chosen_by(task)} {values[chosen_by(task)]:.3f}" for task, values in self.measures.items())
+        chosen = (f"{task[:3]} {chosen_by(task)} {value:.3f}" for task, value in self.of_tasks.items())
         return f"score {self.score:.4f} ({', '.join(chosen)})"
 
 

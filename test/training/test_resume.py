@@ -39,21 +39,20 @@ def read_until(process: subprocess.Popen, words: str) -> str:
 
 def test_a_run_that_was_interrupted_and_then_killed_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 10)
-    # Two stages, accumulated parts and a helper process: all that has a position to lose.
+    # Two stages, accumulated parts and, once, a helper process that reads ahead: all that has a position to lose.
     stages = [{**SMALL, "until": 0.5}, {**SMALL, "height": 96, "batch_size": 8}]
-    changes = {"steps": 12, "stages": stages, "gradient_accumulation": 2, "save_every_minutes": 1e-6, "workers": 1}
+    changes = {"steps": 12, "stages": stages, "gradient_accumulation": 2, "save_every_minutes": 1e-6}
     whole = small_config(tmp_path, **changes, output=str(tmp_path / "whole.safetensors"))
     train(whole, Console(quiet=True))
 
-    path = write_config(tmp_path, **changes)
-    process = start(path)
+    process = start(write_config(tmp_path, **changes, workers=1))
     read_until(process, "step 3 ")
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=300)
     assert "the same command goes on" in said
     assert process.returncode == 130
 
-    process = start(path)
+    process = start(write_config(tmp_path, **changes))
     assert "going on after step" in read_until(process, "step 8 ")
     process.kill()
     process.communicate(timeout=300)

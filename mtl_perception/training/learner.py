@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What learns: the network, the running average of its weights, and what moves them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mtl_perception.balancing import Balancer, build_balancer
+from mtl_perception.checkpoint import CheckpointError, ModelCard, TaskCard, build_network, load_checkpoint
+from mtl_perception.network import MultiTaskNetwork
+from mtl_perception.training.averaging import RunningAverage
+from mtl_perception.training.batch_norm import synchronize_batch_norms
+from mtl_perception.training.config import TrainingConfig
+from mtl_perception.training.distributed import Ranks
+from mtl_perception.training.encoder_weights import load_imagenet_weights
+from mtl_perception.training.precision import Precision
+from mtl_perception.training.sources import Sources, class_weights
+
+
+class Learner:
+    """
+    Attributes:
+        card: what the network is.
+        network: in training mode, on the device.
+        average: of its weights.
+        notes: what a user should know of how it begins.
+
+    Args:
+        card: of a run that goes on; its weights come by ``load_state_dict``.
+    """
+
+    def __init__(
+        self, config: TrainingConfig, sources: Sources, device: torch.device, ranks: Ranks, card: ModelCard | None = None
+    ) -> None:
+        self.precision = Precision(config.precision, device)
+        self.notes: list[str] = []
+        torch.manual_seed(config.seed)
+        if card is None:
+            self.card = _card(config, sources)
+            network = build_network(self.card)
+            self._begin_with(config, network)
+        else:
+            self.card = card
+            network = build_network(card)
+        network = network.to(device, memory_format=torch.channels_last).train()
+        self.average = RunningAverage(network, config.ema_decay)
+        self.network = synchronize_batch_norms(network, device) if ranks.size > 1 else network
+        self.optimizer = _optimizer(config, self.network, device)
+        self.balancer: Balancer = build_balancer(
+            config.balancing,
+            config.tasks,
+            self.network.shared_parameters(),
+            {task: self.network.task_parameters(task) for task in config.tasks},
+            config.seed,
+            ranks.sum_ if ranks.size > 1 else None,
+        )
+
+    def _begin_with(self, config: TrainingConfig, network: MultiTaskNetwork) -> None:
+        if config.start_from is not None:
+            anew = _take_over(config.start_from, network, self.card)
+            self.notes.append(f"starting from {config.start_from}" + (f"; new: {', '.join(anew)}" if anew else ""))
+        if config.encoder_weights == "imagenet":
+            self.card.training["encoder_weights"] = load_imagenet_weights(network)
+            self.notes.append(f"the encoder begins with {self.card.training['encoder_weights']}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that training changes: tensors, numbers, strings and containers of them."""
+        return {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": None if self.precision.scaler is None else self.precision.scaler.state_dict(),
+            "balancer": self.balancer.state_dict(),
+            "random": torch.get_rng_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        # A run may go on in another precision.
+        if self.precision.scaler is not None and state["scaler"] is not None:
+            self.precision.scaler.load_state_dict(state["scaler"])
+        self.balancer.load_state_dict(state["balancer"])
+        torch.set_rng_state(state["random"])
+
+
+def _card(config: TrainingConfig, sources: Sources) -> ModelCard:
+    settings: dict[str, dict[str, object]] = {
+        "detection": {"labels": sources.samples.detection_labels},
+        "segmentation": {"labels": sources.samples.segmentation_labels},
+    }
+    if config.balance_classes and "segmentation" in config.tasks:
+        settings["segmentation"]["class_weights"] = class_weights(sources)
+    last = config.stages[-1]
+    return ModelCard(
+        name=config.name,
+        architecture=config.built_architecture,
+        input_width=last.width,
+        input_height=last.height,
+        tasks={task: TaskCard(kind=task, settings=settings.get(task, {})) for task in config.tasks},
+        training={
+            "data": ", ".join(path.name for path in config.data),
+            "images": sources.images,
+            "seed": config.seed,
+            "balancing": config.balancing.method,
+            "stages": [stage.model_dump() for stage in config.stages],
+        },
+    )
+
+
+def _take_over(path: Path, network: MultiTaskNetwork, card: ModelCard) -> list[str]:
+    """Copy every weight of the checkpoint ``path`` that has a counterpart in ``network``; its card remembers the origin.
+
+    Returns:
+        The parts of the network that begin anew.
+
+    Raises:
+        CheckpointError: the checkpoint can't be used, or is of another architecture.
+    """
+    loaded, earlier = load_checkpoint(path)
+    if earlier.architecture != card.architecture:
+        raise CheckpointError(
+            f"start_from: {path} is made of {earlier.architecture}, this run trains {card.architecture}; choose the same variant"
+        )
+    own = network.state_dict()
+    fitting = {name: value for name, value in loaded.state_dict().items() if name in own and own[name].shape == value.shape}
+    network.load_state_dict(fitting, strict=False)
+    card.training["start_from"] = {"name": earlier.name, **earlier.training}
+    return sorted({name.split(".")[1] for name in own.keys() - fitting.keys()})
+
+
+def _optimizer(config: TrainingConfig, network: MultiTaskNetwork, device: torch.device) -> torch.optim.Optimizer:
+    """AdamW; biases and the two parameters of batch norm are not decayed."""
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    plain = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=device.type == "cuda")

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which tasks are trained when, and how much."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, Literal, Union
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class _Schedule(BaseModel, ABC):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def check(self, tasks: Collection[str], is_validated: bool) -> None:
+        """Raises:
+        ValueError: this schedule can't be used for these tasks.
+        """
+
+    @abstractmethod
+    def factors(self, tasks: Sequence[str], step: int, share: float, scores: Mapping[str, float]) -> dict[str, float]:
+        """By task, what its loss is multiplied by; 0 leaves it out of the step.
+
+        Args:
+            step: optimiser steps done.
+            share: of the run that is over.
+            scores: of the last validation, by task, 0 to 1; empty before the first.
+        """
+
+
+class AllTasks(_Schedule):
+    """All tasks in every step."""
+
+    method: Literal["all"] = "all"
+
+    def factors(self, tasks: Sequence[str], step: int, share: float, scores: Mapping[str, float]) -> dict[str, float]:
+        return dict.fromkeys(tasks, 1.0)
+
+
+class RoundRobin(_Schedule):
+    """One task after the other, ``steps`` steps each."""
+
+    method: Literal["round_robin"]
+    steps: int = Field(1, gt=0)
+
+    def factors(self, tasks: Sequence[str], step: int, share: float, scores: Mapping[str, float]) -> dict[str, float]:
+        turn = step // self.steps % len(tasks)
+        return {task: float(i == turn) for i, task in enumerate(tasks)}
+
+
+class EasiestFirst(_Schedule):
+    """The tasks begin in ``order``, one every ``apart`` of the run, and rise to their full weight over ``ramp`` of it.
+
+    A curriculum over tasks (Bengio et al., Curriculum Learning, ICML 2009).
+    """
+
+    method: Literal["easiest_first"]
+    order: list[str]
+    apart: float = Field(0.1, ge=0, lt=1)
+    ramp: float = Field(0.1, ge=0, lt=1)
+
+    def check(self, tasks: Collection[str], is_validated: bool) -> None:
+        if sorted(self.order) != sorted(tasks):
+            raise ValueError(f"order is {', '.join(self.order)}, expected each of the tasks once: {', '.join(tasks)}")
+        last = self.apart * (len(self.order) - 1)
+        if last >= 1:
+            raise ValueError(f"apart is {self.apart}: '{self.order[-1]}' would begin at {last:.2f} of the run, expected less than 1")
+
+    def factors(self, tasks: Sequence[str], step: int, share: float, scores: Mapping[str, float]) -> dict[str, float]:
+        return {task: self._factor(share - self.apart * self.order.index(task), is_first=task == self.order[0]) for task in tasks}
+
+    def _factor(self, since: float, is_first: bool) -> float:
+        if is_first:
+            return 1.0
+        if since < 0:
+            return 0.0
+        return min(1.0, since / self.ramp) if self.ramp else 1.0
+
+
+class PerformanceGap(_Schedule):
+    """What is furthest from its goal is trained most, by the focal weight −(1 − κ)^γ log κ of Guo et al. (Dynamic Task
+    Prioritization, ECCV 2018) with κ = score / goal, scaled to a mean of 1. All alike before the first validation.
+
+    Attributes:
+        goals: by task, the validation score to reach, such as that of a network of its own.
+        least: no task gets less than this.
+    """
+
+    method: Literal["performance_gap"]
+    goals: dict[str, Annotated[float, Field(gt=0, le=1)]]
+    gamma: float = Field(1.0, ge=0)
+    least: float = Field(0.2, gt=0, le=1)
+
+    def check(self, tasks: Collection[str], is_validated: bool) -> None:
+        if sorted(self.goals) != sorted(tasks):
+            raise ValueError(f"goals are given for {', '.join(self.goals)}, expected one for each task: {', '.join(tasks)}")
+        if not is_validated:
+            raise ValueError("task_schedule 'performance_gap' follows validation scores; give a section 'validation'")
+
+    def factors(self, tasks: Sequence[str], step: int, share: float, scores: Mapping[str, float]) -> dict[str, float]:
+        if not scores:
+            return dict.fromkeys(tasks, 1.0)
+        reached = {task: min(0.999, max(0.001, scores.get(task, 0.0) / self.goals[task])) for task in tasks}
+        focal = {task: -((1 - value) ** self.gamma) * math.log(value) for task, value in reached.items()}
+        mean = sum(focal.values()) / len(focal)
+        return {task: max(self.least, value / mean) for task, value in focal.items()}
+
+
+_METHODS = {"all": AllTasks, "round_robin": RoundRobin, "easiest_first": EasiestFirst, "performance_gap": PerformanceGap}
+
+
+def _from_name(value: Any) -> Any:
+    """``task_schedule: round_robin`` is short for ``task_schedule: {method: round_robin}``."""
+    content = {"method": value} if isinstance(value, str) else value
+    method = content.get("method") if isinstance(content, dict) else getattr(content, "method", None)
+    if method not in _METHODS:
+        raise ValueError(f"task_schedule {method!r} is not known; expected one of: {', '.join(_METHODS)}")
+    return content
+
+
+TaskSchedule = Annotated[
+    Union[AllTasks, RoundRobin, EasiestFirst, PerformanceGap], Field(discriminator="method"), BeforeValidator(_from_name)
+]
+"""Type of a configuration's section ``task_schedule``: a method's name, or a mapping with ``method`` and its settings."""

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+from pathlib import Path
+
+import pytest
+
+from mtl_perception.training import ConfigError, read_config
+from runs import SMALL, small_config, write_config
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"learning_rat": 1}, "learning_rat"),
+        ({"learning_rate": -1}, "learning_rate.*-1"),
+        ({"variant": "huge"}, "variant.*lite.*huge"),
+        ({"tasks": {"pose": 1.0}}, "pose.*detection, segmentation, depth"),
+        ({"tasks": {"depth": 0.0}}, "'depth' has weight 0.0"),
+        ({"tasks": ["depth", "depth"]}, "'depth' is listed twice"),
+        ({"tasks": ["pose"]}, "pose.*detection, segmentation, depth"),
+        ({"minutes": 5}, "exactly one of 'minutes' and 'steps'"),
+        ({"steps": None}, "exactly one of 'minutes' and 'steps'"),
+        ({"stages": [{**SMALL, "until": 0.5}]}, "the last one 1.0"),
+        ({"stages": [{**SMALL, "width": 100}]}, "multiple of 32.*100"),
+        ({"gradient_accumulation": 3}, "batch_size 4 can't be cut into 3"),
+        ({"gradient_accumulation": 4}, "at least two images"),
+        ({"output": "model.pt"}, "output is model.pt.*safetensors"),
+        ({"validation": {"share": 0.1}}, "exactly one of 'every_minutes' and 'every_steps'"),
+        ({"validation": {"every_steps": 1}}, "exactly one of 'share' and 'data'"),
+        ({"start_from": "a.safetensors", "encoder_weights": "imagenet"}, "one of 'start_from' and 'encoder_weights'"),
+        ({"precision": "int8"}, "precision.*bfloat16.*int8"),
+        ({"architecture": {"necks": "pan"}}, "architecture: necks"),
+        ({"balancing": {"method": "magic"}}, "'magic' is not known.*uncertainty"),
+        ({"balancing": "uncertainty", "tasks": ["depth"]}, "'uncertainty' needs at least 2 tasks"),
+    ],
+)
+def test_a_wrong_configuration_names_key_and_value(tmp_path: Path, changes: dict, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        read_config(write_config(tmp_path, **changes))
+
+
+def test_tasks_are_a_list_or_have_weights(tmp_path: Path) -> None:
+    assert small_config(tmp_path, tasks=["depth"]).tasks == {"depth": 1.0}
+    assert small_config(tmp_path, tasks={"depth": 0.5}).tasks == {"depth": 0.5}
+
+
+def test_parts_of_the_variant_can_be_replaced(tmp_path: Path) -> None:
+    built = small_config(tmp_path, architecture={"neck_channels": 32}).built_architecture
+    assert (built.encoder, built.neck_channels) == ("mobilenet_v3_large", 32)
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="none.yaml does not exist"):
+        read_config(tmp_path / "none.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [1,")
+    with pytest.raises(ConfigError, match="bad.yaml is not valid YAML"):
+        read_config(tmp_path / "bad.yaml")
+    (tmp_path / "list.yaml").write_text("- 1")
+    with pytest.raises(ConfigError, match="holds list"):
+        read_config(tmp_path / "list.yaml")
+
+
+def test_the_shipped_configurations_are_valid() -> None:
+    configs = sorted((Path(__file__).parents[2] / "config" / "train").glob("*.yaml"))
+    assert configs
+    for path in configs:
+        read_config(path)

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two real processes over gloo."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from mtl_perception.checkpoint import read_card
+from mtl_perception.training import ConfigError, train
+from mtl_perception.training.distributed import Ranks
+from mtl_perception.training.loop import check_batch_sizes
+from mtl_perception.training.sources import open_sources
+from mtl_perception.training.state import load_state
+from gradients import main as gradients
+from runs import SMALL, small_config, weights_of, write_config
+from shapes import write_shapes
+
+
+def torchrun(*arguments: str) -> str:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def leave_out_labels(root: Path, config_path: Path) -> None:
+    """Leave only the first two samples of the stream, which the first process gets, labelled for depth and detection."""
+    from mtl_perception.training import read_config
+
+    data = open_sources(read_config(config_path)).samples
+    kept = {data.folders[0].entries[data.locate(i)[1]].file_name for i in range(2)}
+    index = json.loads((root / "annotations.json").read_text())
+    for image in index["images"]:
+        if image["file_name"] not in kept:
+            image["tasks"] = ["segmentation"]
+    labelled = {image["id"] for image in index["images"] if "detection" in image["tasks"]}
+    index["annotations"] = [annotation for annotation in index["annotations"] if annotation["image_id"] in labelled]
+    (root / "annotations.json").write_text(json.dumps(index))
+
+
+def test_two_processes_have_the_gradient_of_one(tmp_path: Path) -> None:
+    root = write_shapes(tmp_path / "shapes", 8)
+    config = write_config(tmp_path, precision="float32", gradient_norm=1e9)
+    leave_out_labels(root, config)
+    gradients(config, tmp_path / "one.pt")
+    torchrun(str(Path(__file__).with_name("gradients.py")), str(config), str(tmp_path / "two.pt"))
+    one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
+    assert two["missing"] == {"detection": 1.0, "segmentation": 0.0, "depth": 1.0}
+    assert one["losses"].keys() == two["losses"].keys()
+    for name, value in one["losses"].items():
+        assert two["losses"][name] == pytest.approx(value, rel=1e-4)
+    for name, gradient in one["gradients"].items():
+        assert gradient.norm() > 0, name
+        assert (two["gradients"][name] - gradient).norm() < 1e-3 * gradient.norm() + 1e-6, name
+    for name, value in one["buffers"].items():
+        torch.testing.assert_close(two["buffers"][name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_a_run_of_two_processes_is_saved_by_one_and_goes_on_with_one(tmp_path: Path) -> None:
+    write_shapes(tmp_path / "shapes", 8)
+    changes = {"precision": "float32", "steps": 2, "validation": {"share": 0.3, "every_steps": 1, "pictures": 0}}
+    config = small_config(tmp_path, **changes)
+    said = torchrun("-m", "mtl_perception.cli", "train", str(write_config(tmp_path, **changes)))
+    assert said.count("step 1: validation") == said.count("wrote ") == 1
+    card = read_card(config.output)
+    assert card.training["samples"] in (4, 8) and card.training["device"].endswith("2 processes")
+    alone = small_config(tmp_path, **changes, output=str(tmp_path / "alone.safetensors"))
+    train(alone)
+    two, one = weights_of(config), weights_of(alone)
+    # Adam turns the sign of a gradient that is nearly zero into a whole step, so single weights may differ.
+    distance = sum(float((two[name].float() - value.float()).square().sum()) for name, value in one.items()) ** 0.5
+    size = sum(float(value.float().square().sum()) for value in one.values()) ** 0.5
+    assert distance < 1e-2 * size
+    assert load_state(config.folder / "state.pt", config)["schedule"]["samples"] == 8
+
+
+def test_a_batch_that_processes_can_not_share_is_refused(tmp_path: Path) -> None:
+    config = small_config(tmp_path, stages=[{**SMALL, "batch_size": 6}])
+    with pytest.raises(ConfigError, match="batch_size 6 can't be shared by 4 processes.*multiple of 4"):
+        check_batch_sizes(config, Ranks(0, 4))
