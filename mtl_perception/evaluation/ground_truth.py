@@ -4,26 +4,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 
 from mtl_perception.bags import GROUND_TRUTH, Bag, BagError, BagMessage, stamp_ns
+from mtl_perception.evaluation.poses import camera_poses
 from mtl_perception.evaluation.truth import Truth
-from mtl_perception.scene import UNLABELLED
+from mtl_perception.scene import UNLABELLED, Boxes3D
 
 _DETECTIONS = GROUND_TRUTH + "detections"
+_DETECTIONS_3D = GROUND_TRUTH + "detections_3d"
 _SEGMENTATION = GROUND_TRUTH + "segmentation"
 _DEPTH = GROUND_TRUTH + "depth"
 _TASKS = {_DETECTIONS: "detection", _SEGMENTATION: "segmentation", _DEPTH: "depth"}
 _LABEL_INFO = GROUND_TRUTH + "label_info"
+_FIXED_FRAME = "odom"
 
 
 class BagTruth:
     """Truth by stamp, in the labels of a model. Kept as it is in the bag and decoded when asked for.
 
     Reads ``/ground_truth/detections`` (vision_msgs/Detection2DArray), ``segmentation`` (PNG of ids, named by
-    ``label_info``) and ``depth`` (PNG of millimetres); each may be missing.
+    ``label_info``) and ``depth`` (PNG of millimetres); each may be missing. Beside the detections there may be
+    ``detections_3d`` (vision_msgs/Detection3DArray, in the same order). Where every detection has a number as its ``id``,
+    it says who is who. The camera's pose in odom comes from ``/tf``.
 
     Attributes:
         stamps_ns: of the frames with any truth, in order.
@@ -44,11 +50,15 @@ class BagTruth:
         self.left_out: set[str] = set()
         self.tasks = {task for topic, task in _TASKS.items() if topic in bag.topics}
         self._by_stamp: dict[int, dict[str, BagMessage]] = {}
-        for topic in _TASKS:
+        frames: dict[int, str] = {}
+        for topic in (*_TASKS, _DETECTIONS_3D):
             if topic in bag.topics:
                 for message in bag.messages(topic):
-                    stamp = stamp_ns(bag.deserialize(message))
+                    content = bag.deserialize(message)
+                    stamp = stamp_ns(content)
                     self._by_stamp.setdefault(stamp, {})[topic] = message
+                    frames[stamp] = content.header.frame_id
+        self._poses = camera_poses(bag, frames, _FIXED_FRAME)
         self._model_ids = self._read_label_info(segmentation_labels) if _SEGMENTATION in bag.topics else None
         self.stamps_ns = sorted(self._by_stamp)
 
@@ -63,26 +73,57 @@ class BagTruth:
         known = self._by_stamp.get(stamp)
         if known is None:
             return None
-        boxes, class_ids = self._boxes(known[_DETECTIONS]) if _DETECTIONS in known else (None, None)
+        things: dict[str, Any] = {}
+        if _DETECTIONS in known:
+            things = self._things(known[_DETECTIONS], known.get(_DETECTIONS_3D))
         mask = self._model_ids[self._png(known[_SEGMENTATION], np.uint8)] if _SEGMENTATION in known else None
         depth_m = None
         if _DEPTH in known:
             depth_mm = self._png(known[_DEPTH], np.uint16)
             depth_m = np.where(depth_mm > 0, depth_mm * np.float32(1e-3), np.float32(np.nan))
-        return Truth(boxes_xyxy=boxes, class_ids=class_ids, mask=mask, depth_m=depth_m)
+        return Truth(**things, mask=mask, depth_m=depth_m, stamp_s=stamp * 1e-9, camera_pose=self._poses.get(stamp))
 
-    def _boxes(self, message: BagMessage) -> tuple[np.ndarray, np.ndarray]:
-        boxes, class_ids = [], []
-        for detection in self._bag.deserialize(message).detections:
+    def _things(self, message: BagMessage, message_3d: BagMessage | None) -> dict[str, Any]:
+        """Fields of Truth for the detections of classes that the model knows."""
+        detections = self._bag.deserialize(message).detections
+        known, boxes, class_ids = [], [], []
+        for index, detection in enumerate(detections):
             name = detection.results[0].hypothesis.class_id
             if name not in self._detection_ids:
                 self.left_out.add(name)
                 continue
+            known.append(index)
             center, box = detection.bbox.center.position, detection.bbox
             half_x, half_y = box.size_x / 2, box.size_y / 2
             boxes.append((center.x - half_x, center.y - half_y, center.x + half_x, center.y + half_y))
             class_ids.append(self._detection_ids[name])
-        return np.array(boxes, np.float32).reshape(-1, 4), np.array(class_ids, np.int64)
+        ids = [detections[index].id for index in known]
+        are_named = all(id.isdecimal() for id in (detection.id for detection in detections))
+        return {
+            "boxes_xyxy": np.array(boxes, np.float32).reshape(-1, 4),
+            "class_ids": np.array(class_ids, np.int64),
+            "track_ids": np.array([int(id) for id in ids], np.int64) if are_named else None,
+            "boxes_3d": None if message_3d is None else self._boxes_3d(message_3d, known, len(detections)),
+        }
+
+    def _boxes_3d(self, message: BagMessage, known: list[int], count: int) -> Boxes3D:
+        detections = self._bag.deserialize(message).detections
+        if len(detections) != count:
+            raise BagError(
+                f"bag {self._bag.path}: {message.topic} has {len(detections)} boxes beside {count} in {_DETECTIONS}, "
+                "expected the same things in the same order"
+            )
+        poses = [detections[index].bbox.center for index in known]
+        sizes = [detections[index].bbox.size for index in known]
+        return Boxes3D(
+            centers_m=np.array([(p.position.x, p.position.y, p.position.z) for p in poses]).reshape(-1, 3),
+            sizes_m=np.array([(size.x, size.y, size.z) for size in sizes]).reshape(-1, 3),
+            quaternions_xyzw=np.array(
+                [(p.orientation.x, p.orientation.y, p.orientation.z, p.orientation.w) for p in poses]
+            ).reshape(-1, 4),
+            center_covariances_m2=np.zeros((len(known), 3, 3)),
+            valid=np.ones(len(known), bool),
+        )
 
     def _read_label_info(self, segmentation_labels: Sequence[str]) -> np.ndarray:
         """(256,) uint8: the truth's id → the model's id, 255 where the model has no such class."""

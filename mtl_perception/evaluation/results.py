@@ -133,5 +133,5 @@ def _losses(
         losses[task] = {}
         for measure, direction in metric.directions.items():
             gain = relative_gain(scores[task].get(measure), first[task].get(measure), direction)
-            losses[task][measure] = None if gain != gain else round(-gain, 4)
+            losses[task][measure] = None if gain != gain else round(0.0 - gain, 4)
     return losses

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -157,7 +158,8 @@ class BagSamples:
             if frame.image_rgb is None:
                 self.problems.append(f"the image at {self.names[index]} can't be read: {frame.problem}")
                 continue
-            yield index, (frame.image_rgb, frame.intrinsics, self._truth.at(frame.stamp_ns))
+            truth = replace(self._truth.at(frame.stamp_ns), intrinsics=frame.intrinsics)
+            yield index, (frame.image_rgb, frame.intrinsics, truth)
 
 
 def _spread(count: int, limit: int | None) -> np.ndarray:

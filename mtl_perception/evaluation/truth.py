@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.scene import Boxes3D
+
 
 @dataclass(frozen=True)
 class Truth:
@@ -20,6 +23,11 @@ class Truth:
             other classes are neither right nor wrong.
         mask: (H, W) uint8 segmentation ids, 255 unlabelled.
         depth_m: (H, W) float32 metres; NaN or 0 where unknown.
+        boxes_3d: parallel to ``boxes_xyxy``, in the camera's optical frame.
+        track_ids: (M,) int64, who the boxes show: the same number in every frame of a drive.
+        stamp_s: when the image was taken, seconds.
+        camera_pose: (4, 4) from the optical frame to one that does not move and whose z points up.
+        intrinsics: of the camera.
     """
 
     boxes_xyxy: np.ndarray | None = None
@@ -27,6 +35,11 @@ class Truth:
     labelled_ids: np.ndarray | None = None
     mask: np.ndarray | None = None
     depth_m: np.ndarray | None = None
+    boxes_3d: Boxes3D | None = None
+    track_ids: np.ndarray | None = None
+    stamp_s: float | None = None
+    camera_pose: np.ndarray | None = None
+    intrinsics: Intrinsics | None = None
 
     @classmethod
     def of_sample(cls, sample: Any) -> Truth:
@@ -39,4 +52,5 @@ class Truth:
             labelled_ids=None if labelled is None else np.flatnonzero(labelled),
             mask=sample.labels.get("segmentation"),
             depth_m=sample.labels.get("depth"),
+            intrinsics=sample.intrinsics,
         )
