@@ -60,7 +60,8 @@ def _opening(rng: Rng, room: Room, wall: Wall, trim: materials.Material) -> list
 def _racks(rng: Rng, room: Room, wall: Wall, style: goods.RackStyle) -> None:
     """Racks side by side along ``wall``, with a gap now and then."""
     along = -wall.half_length + rng.uniform(0.05, 0.4)
-    crowd = rng.uniform(0.5, 1.2)
+    racks = 2 * wall.half_length / style.half_x
+    crowd = rng.uniform(0.5, 1.2) * min(1.0, 9 / racks)
     while True:
         item = goods.rack(rng, style, min(room.height - 0.3, style.height))
         if along + 2 * item.half_x > wall.half_length - 0.02:
