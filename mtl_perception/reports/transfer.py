@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mtl-perception report transfer``: does a multi-task network do better than one network a task?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from mtl_perception.evaluation.command import require_writable
+from mtl_perception.files import write_atomically
+from mtl_perception.reports.plan import plan, read_transfer_config
+from mtl_perception.reports.runs import TransferError, do, finished
+from mtl_perception.reports.transfer_table import Transfer, tabulate
+
+
+def report_transfer(path: Path, seeds: int, console: Console, apart: bool = True) -> Transfer:
+    """Train and score what is missing, and write index.html, transfer.md and transfer.json after each run that adds to them.
+
+    Args:
+        path: a configuration such as config/transfer.yaml.
+        seeds: of each network, from 0.
+        apart: train each network in a process of its own.
+
+    Raises:
+        ConfigError, TransferError: the configuration, or what earlier runs left, can't be used; the text says why.
+        KeyboardInterrupt: the same command goes on from there.
+    """
+    from mtl_perception.reports import transfer_page  # says now, not after hours, if jinja2 is missing
+
+    config = read_transfer_config(path)
+    runs = plan(config, seeds)
+    if not config.test.exists():
+        raise TransferError(f"test: {config.test} does not exist; give a data folder or a bag that networks are scored on")
+    require_writable(config.output)
+    done = finished(runs)
+    missing = [run for run in runs if run.result not in done]
+    console.print(f"{len(runs)} networks to train, {len(done)} of them done: {config.output}", highlight=False)
+    results = list(done.values())
+    transfer = tabulate(config, results)
+    if transfer is not None and not missing:
+        _write(transfer, config.output, transfer_page)
+    for result in do(config, missing, console, apart):
+        results.append(result)
+        transfer = tabulate(config, results)
+        if transfer is not None:
+            _write(transfer, config.output, transfer_page)
+    if transfer is None:
+        raise TransferError("no network of several tasks, or not every single-task network, could be trained; see the messages above")
+    console.print(config.output / "index.html", highlight=False)
+    return transfer
+
+
+def _write(transfer: Transfer, folder: Path, page: Any) -> None:
+    write_atomically(folder / "transfer.json", (json.dumps(transfer.plain(), indent=2) + "\n").encode())
+    write_atomically(folder / "transfer.md", page.markdown(transfer).encode())
+    write_atomically(folder / "index.html", page.html(transfer).encode())
