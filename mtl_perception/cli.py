@@ -283,6 +283,40 @@ def info(
         Console().print_json(read_card(find_model(model)).model_dump_json())
 
 
+report = typer.Typer(help="How the tasks of a network get on with each other.", no_args_is_help=True)
+app.add_typer(report, name="report")
+
+
+@report.command()
+def transfer(
+    config: Annotated[Path, typer.Argument(help="A YAML file, such as config/transfer.yaml.")],
+    seeds: Annotated[int, typer.Option(min=1, help="Networks of each kind, to see the spread.")] = 3,
+) -> None:
+    """Train single-task networks and multi-task set-ups and compare them; a run that was cut off goes on."""
+    from rich.console import Console
+
+    with _errors_in_one_line():
+        from mtl_perception.reports.transfer import report_transfer
+
+        report_transfer(config, seeds, Console())
+
+
+@report.command()
+def affinity(
+    config: Annotated[Path, typer.Argument(help="A training configuration, such as those in config/train/.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; out/affinity/NAME if not given.")] = None,
+    every: Annotated[int, typer.Option(min=1, help="Steps between two measurements.")] = 50,
+    batches: Annotated[int, typer.Option(min=1, help="Batches that each measurement looks at.")] = 2,
+) -> None:
+    """Train a network and measure where its tasks' gradients agree or conflict; groups of tasks that help each other."""
+    from rich.console import Console
+
+    with _errors_in_one_line():
+        from mtl_perception.reports.affinity import report_affinity
+
+        report_affinity(config, out, every, batches, Console())
+
+
 @contextmanager
 def _errors_in_one_line() -> Iterator[None]:
     """What a user can put right ends with a sentence and exit status 1; our bugs show their trace."""
