@@ -48,6 +48,10 @@ def crop_and_resize(sample: Sample, left: int, top: int, window_width: int, wind
     for kind, label in sample.labels.items():
         if kind == "detection":
             labels[kind] = _window_of_boxes(label, left, top, sx, sy, width, height)
+        elif kind == "classification":
+            labels[kind] = label
+        elif kind == "lanes":
+            labels[kind] = label._replace(bits=nearest(label.bits))
         else:
             labels[kind] = nearest(label)
     # Averaging over the area avoids the moiré that a linear filter leaves when it shrinks.
@@ -76,6 +80,10 @@ def mirrored(sample: Sample) -> Sample:
             boxes = label.boxes_xyxy.copy()
             boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
             labels[kind] = BoxLabels(boxes, label.class_ids, label.labelled)
+        elif kind == "classification":
+            labels[kind] = label
+        elif kind == "lanes":
+            labels[kind] = label._replace(bits=cv2.flip(label.bits, 1))
         else:
             labels[kind] = cv2.flip(label, 1)
     camera = replace(sample.intrinsics, cx=width - 1 - sample.intrinsics.cx)

@@ -22,15 +22,17 @@ class Pixels(NamedTuple):
         image: (H, W, 3) uint8 RGB.
         semantic: (H, W) uint8, the folder's own ids.
         millimetres: (H, W) uint16.
+        lanes: (H, W) uint8, the folder's own bits.
     """
 
     image: np.ndarray
     semantic: np.ndarray | None
     millimetres: np.ndarray | None
+    lanes: np.ndarray | None
 
 
 class PixelCache:
-    """Up to 6 bytes a pixel in one file that is mapped into memory, each image filled in when it is first read.
+    """Up to 7 bytes a pixel in one file that is mapped into memory, each image filled in when it is first read.
 
     The file has no name any more when the constructor returns, so nothing of it outlives the processes that use it,
     however they end. It lies in the page cache while there is memory, and on the disk otherwise. Loader processes open
@@ -84,17 +86,19 @@ class PixelCache:
         assert self._memory is not None
         shape, pixels = (entry.height, entry.width), entry.height * entry.width
         rest = self._memory[self._starts[row] : self._starts[row + 1]]
-        millimetres = semantic = None
+        millimetres = semantic = lanes = None
         if "depth" in entry.tasks:
             millimetres, rest = rest[: 2 * pixels].view(np.uint16).reshape(shape), rest[2 * pixels :]
         image, rest = rest[: 3 * pixels].reshape(*shape, 3), rest[3 * pixels :]
         if "segmentation" in entry.tasks:
-            semantic = rest[:pixels].reshape(shape)
-        return Pixels(image, semantic, millimetres)
+            semantic, rest = rest[:pixels].reshape(shape), rest[pixels:]
+        if "lanes" in entry.tasks:
+            lanes = rest[:pixels].reshape(shape)
+        return Pixels(image, semantic, millimetres, lanes)
 
     def __getstate__(self) -> Mapping[str, Any]:
         return {**vars(self), "_file": None, "_memory": None}
 
 
 def _size(entry: ImageEntry) -> int:
-    return entry.height * entry.width * (3 + ("segmentation" in entry.tasks) + 2 * ("depth" in entry.tasks))
+    return entry.height * entry.width * (3 + ("segmentation" in entry.tasks) + 2 * ("depth" in entry.tasks) + ("lanes" in entry.tasks))

@@ -59,7 +59,8 @@ def _overview(findings: Findings) -> Table:
     table.add_row("size", ", ".join(f"{width}x{height}" for width, height in sizes[:4]) + (" …" if len(sizes) > 4 else ""))
     table.add_row("cameras", str(len(findings.index.cameras)))
     for task in TASKS:
-        table.add_row(f"with {task}", str(findings.labelled[task]))
+        if findings.labelled[task]:
+            table.add_row(f"with {task}", str(findings.labelled[task]))
     depth_m = findings.depth_range_m()
     if depth_m is not None:
         table.add_row("depth", f"{depth_m[0]:.2f} to {depth_m[1]:.2f} m (98 % of the pixels)")

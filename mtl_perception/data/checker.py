@@ -17,7 +17,7 @@ import numpy as np
 from mtl_perception.data.format import Camera, DataError, ImageEntry, MaskedAnnotation, Problem
 from mtl_perception.data.index import Index, find_problems, stem
 from mtl_perception.data.masks import decode_mask
-from mtl_perception.data.pixels import read_millimetres, read_rgb, read_semantic
+from mtl_perception.data.pixels import read_lanes, read_millimetres, read_rgb, read_semantic
 from mtl_perception.scene import UNLABELLED
 
 DEPTH_BIN_MM = 50
@@ -117,6 +117,8 @@ def _check_image(index: Index, image: ImageEntry, boxes: list[MaskedAnnotation])
         if millimetres is not None:
             known = millimetres[millimetres > 0]
             depth_bins = np.bincount(known // DEPTH_BIN_MM, minlength=len(depth_bins))
+    if "lanes" in image.tasks:
+        attempt(read_lanes, index.root / "lanes" / stem(image), len(index.description.lanes_labels))
     for annotation in boxes:
         if annotation.segmentation:
             where = f"{image.file_name}: annotation {annotation.id}"
@@ -158,6 +160,7 @@ def _remarks(index: Index) -> Iterator[Problem]:
         "images": {image.file_name for image in index.images},
         "semantic": {str(stem(image)) for image in index.images if "segmentation" in image.tasks},
         "depth": {str(stem(image)) for image in index.images if "depth" in image.tasks},
+        "lanes": {str(stem(image)) for image in index.images if "lanes" in image.tasks},
     }
     for folder, names in expected.items():
         present = {path.relative_to(index.root / folder).as_posix() for path in (index.root / folder).rglob("*") if path.is_file()}

@@ -16,8 +16,8 @@ from mtl_perception.data.cache import PixelCache, Pixels
 from mtl_perception.data.format import DataError, ImageEntry, MaskedAnnotations, parse
 from mtl_perception.data.index import Index, find_problems, read_index, stem
 from mtl_perception.data.masks import decode_mask
-from mtl_perception.data.pixels import read_millimetres, read_rgb, read_semantic
-from mtl_perception.data.sample import BoxLabels, Sample
+from mtl_perception.data.pixels import read_lanes, read_millimetres, read_rgb, read_semantic
+from mtl_perception.data.sample import ClassLabels, LaneLabels, Sample
 from mtl_perception.data.split import split_groups
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.scene import UNLABELLED
@@ -30,7 +30,8 @@ class ImageFolder:
 
     Attributes:
         root: the folder.
-        segmentation_labels, detection_labels: class names in the order of the ids in samples.
+        segmentation_labels, detection_labels, classification_labels, lanes_labels: class names in the order of the ids in
+            samples.
         entries: of annotations.json, one for each sample, in the order of the file names.
 
     Raises:
@@ -43,11 +44,15 @@ class ImageFolder:
         _raise_first_problems(index)
         self.segmentation_labels: list[str] = list(index.description.segmentation_labels)
         self.detection_labels: list[str] = list(index.description.detection_labels)
+        self.classification_labels: list[str] = list(index.description.classification_labels)
+        self.lanes_labels: list[str] = list(index.description.lanes_labels)
         self.entries: list[ImageEntry] = sorted(index.images, key=lambda image: image.file_name)
-        self._own_classes = len(self.segmentation_labels)
+        self._own = index.description
         self._cameras = index.cameras
-        self._boxes = BoxTable(index)
-        self._segmentation_ids: np.ndarray | None = None  # (256,) own id → id in samples; None: the same
+        self._own_boxes = self._boxes = BoxTable(index)
+        # (256,) own id → id in samples, and own bits → bits in samples; None: the same.
+        self._segmentation_ids: np.ndarray | None = None
+        self._lanes_bits: np.ndarray | None = None
         self._cache: PixelCache | None = None
         self._masks: dict[int, Any] | None = None
 
@@ -65,25 +70,33 @@ class ImageFolder:
         pixels = self._read(entry) if self._cache is None else self._cache.get(entry, self._read)
         labels: dict[str, Any] = {}
         if "detection" in entry.tasks:
-            boxes = self._boxes.of_image(entry)
-            if boxes.labelled is None or boxes.labelled.any():
-                labels["detection"] = boxes
+            labels["detection"] = self._boxes.of_image(entry)
         if pixels.semantic is not None:
             ids = self._segmentation_ids
             labels["segmentation"] = pixels.semantic if ids is None else cv2.LUT(pixels.semantic, ids)
         if pixels.millimetres is not None:
             labels["depth"] = pixels.millimetres * np.float32(1e-3)
+        if "classification" in entry.tasks:
+            present = np.isin(self.classification_labels, entry.classes)
+            labels["classification"] = ClassLabels(present, _known(self.classification_labels, self._own.classification_labels))
+        if pixels.lanes is not None:
+            bits = pixels.lanes if self._lanes_bits is None else cv2.LUT(pixels.lanes, self._lanes_bits)
+            labels["lanes"] = LaneLabels(bits, _known(self.lanes_labels, self._own.lanes_labels))
+        # Labels of classes that nobody asks for are none.
+        labels = {kind: label for kind, label in labels.items() if getattr(label, "labelled", None) is None or label.labelled.any()}
         return Sample(str(self.root / "images" / entry.file_name), pixels.image, self.intrinsics(i), labels)
 
     def _read(self, entry: ImageEntry) -> Pixels:
         size, labels = (entry.width, entry.height), stem(entry)
         image = read_rgb(self.root / "images" / entry.file_name, *size)
-        semantic = millimetres = None
+        semantic = millimetres = lanes = None
         if "segmentation" in entry.tasks:
-            semantic = read_semantic(self.root / "semantic" / labels, *size, self._own_classes)
+            semantic = read_semantic(self.root / "semantic" / labels, *size, len(self._own.segmentation_labels))
         if "depth" in entry.tasks:
             millimetres = read_millimetres(self.root / "depth" / labels, *size)
-        return Pixels(image, semantic, millimetres)
+        if "lanes" in entry.tasks:
+            lanes = read_lanes(self.root / "lanes" / labels, *size, len(self._own.lanes_labels))
+        return Pixels(image, semantic, millimetres, lanes)
 
     def intrinsics(self, i: int) -> Intrinsics:
         """Of sample ``i``. For a camera that is not calibrated a focal length of the image's width is assumed; such an
@@ -147,22 +160,51 @@ class ImageFolder:
         sides = [[i for i, entry in enumerate(self.entries) if (entry.group in chosen) == side] for side in (False, True)]
         return self.subset(sides[0]), self.subset(sides[1])
 
-    def with_labels(self, segmentation_labels: Sequence[str], detection_labels: Sequence[str]) -> ImageFolder:
-        """The same samples with the ids of other label lists, matched by name.
+    def with_labels(
+        self,
+        segmentation_labels: Sequence[str],
+        detection_labels: Sequence[str],
+        classification_labels: Sequence[str] | None = None,
+        lanes_labels: Sequence[str] | None = None,
+    ) -> ImageFolder:
+        """The same samples with the ids of other label lists, matched by name; None leaves a list as it is.
 
         Pixels of a class that is not asked for become unlabelled (255) and its boxes go; a class that this folder does not
         know is unlabelled in each of its images (``BoxLabels.labelled``).
         """
         renamed = copy.copy(self)
         renamed.segmentation_labels, renamed.detection_labels = list(segmentation_labels), list(detection_labels)
-        own = np.arange(256) if self._segmentation_ids is None else self._segmentation_ids
-        table = np.full(256, UNLABELLED, np.uint8)
-        for i, name in enumerate(self.segmentation_labels):
-            if name in renamed.segmentation_labels:
-                table[i] = renamed.segmentation_labels.index(name)
-        renamed._segmentation_ids = table[own]
-        renamed._boxes = self._boxes.with_labels(self.detection_labels, renamed.detection_labels)
+        if classification_labels is not None:
+            renamed.classification_labels = list(classification_labels)
+        if lanes_labels is not None:
+            renamed.lanes_labels = list(lanes_labels)
+        # From the folder's own lists, not from this view's: what an earlier view left out is not lost.
+        renamed._segmentation_ids = _id_table(self._own.segmentation_labels, renamed.segmentation_labels)
+        renamed._lanes_bits = _bit_table(self._own.lanes_labels, renamed.lanes_labels)
+        renamed._boxes = self._own_boxes.with_labels(self._own.detection_labels, renamed.detection_labels)
         return renamed
+
+
+def _id_table(own: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
+    """(256,) uint8: an id among ``own`` → that of the same name among ``wanted``, 255 if none."""
+    table = np.full(256, UNLABELLED, np.uint8)
+    for i, name in enumerate(own):
+        if name in wanted:
+            table[i] = wanted.index(name)
+    return table
+
+
+def _bit_table(own: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
+    """(256,) uint8: bits in the order of ``own`` → those of the same names in the order of ``wanted``."""
+    values = np.arange(256)
+    moved = (((values >> i) & 1) << wanted.index(name) for i, name in enumerate(own) if name in wanted)
+    return sum(moved, np.zeros(256, np.int64)).astype(np.uint8)
+
+
+def _known(wanted: Sequence[str], own: Sequence[str]) -> np.ndarray | None:
+    """(C,) bool, which of ``wanted`` are among ``own``; None: all."""
+    known = np.isin(wanted, own)
+    return None if known.all() else known
 
 
 def _raise_first_problems(index: Index) -> None:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, Val
 from mtl_perception.scene import UNLABELLED
 
 FORMAT_VERSION = 2
-TASKS = ("detection", "segmentation", "depth")
+TASKS = ("detection", "segmentation", "depth", "classification", "lanes")
 """The kinds of label that a folder can hold."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -52,6 +52,8 @@ class Description(BaseModel):
 
     segmentation_labels: list[str] = Field(max_length=UNLABELLED)
     detection_labels: list[str]
+    classification_labels: list[str] = []
+    lanes_labels: list[str] = Field([], max_length=8)
 
 
 # There can be a hundred thousand of each of the following: slots make them small and quick to read.
@@ -81,11 +83,12 @@ class ImageEntry:
     """One image of annotations.json.
 
     Attributes:
-        file_name: below images/; the labels have the same name with .png below semantic/ and depth/.
+        file_name: below images/; the labels have the same name with .png below semantic/, depth/, lanes/.
         group: what a split must keep together, such as the room or the drive.
         tasks: what the image is labelled for.
         camera: key in cameras.json; None where the camera is not calibrated.
         detection_labels: the classes whose things all have boxes in this image; None: all of them.
+        classes: those of the classification labels that apply to the image.
     """
 
     id: int
@@ -96,6 +99,7 @@ class ImageEntry:
     tasks: list[str]
     camera: str | None = None
     detection_labels: list[str] | None = None
+    classes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

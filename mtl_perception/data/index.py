@@ -58,7 +58,7 @@ def read_index(root: Path, masks: bool = False) -> Index:
 
 
 def stem(entry: ImageEntry) -> PurePosixPath:
-    """Where its labels are, below semantic/ and depth/."""
+    """Where its labels are, below semantic/, depth/ and lanes/."""
     return PurePosixPath(entry.file_name).with_suffix(".png")
 
 
@@ -71,9 +71,9 @@ def find_problems(index: Index) -> Iterator[Problem]:
         known = ", ".join(index.description.detection_labels)
         text = f"categories {', '.join(unknown)} are not among the detection_labels of dataset.json ({known})"
         yield Problem("unknown class", f"{index.annotations_file}: {text}")
-    for what, labels in (("detection", index.description.detection_labels), ("segmentation", index.description.segmentation_labels)):
-        for name in _repeated(labels):
-            yield Problem("duplicate", f"{index.root / 'dataset.json'}: {what}_labels holds '{name}' twice")
+    for task in TASKS:
+        for name in _repeated(getattr(index.description, f"{task}_labels", [])):
+            yield Problem("duplicate", f"{index.root / 'dataset.json'}: {task}_labels holds '{name}' twice")
     yield from _duplicates(index)
     for image in index.images:
         yield from (Problem(kind, f"{image.file_name}: {text}") for kind, text in _image_problems(index, image))
@@ -103,6 +103,8 @@ def _image_problems(index: Index, image: ImageEntry) -> Iterator[tuple[str, str]
     for task in image.tasks:
         if task not in TASKS:
             yield "index", f"tasks lists '{task}', expected some of {', '.join(TASKS)}"
+        elif not getattr(index.description, f"{task}_labels", True):
+            yield "unknown class", f"tasks lists '{task}', but {task}_labels of dataset.json is empty"
     if image.camera is None:
         if "depth" in image.tasks:
             yield "camera", "it is labelled for depth and has no camera: metres can't be learned from an unknown lens"
@@ -119,6 +121,11 @@ def _image_problems(index: Index, image: ImageEntry) -> Iterator[tuple[str, str]
             yield "unknown class", f"detection_labels lists {', '.join(unknown)}, which dataset.json does not"
         if not image.detection_labels and "detection" in image.tasks:
             yield "no labels", "detection_labels is empty; remove 'detection' from its tasks instead"
+    unknown = sorted(set(image.classes) - set(index.description.classification_labels))
+    if unknown:
+        yield "unknown class", f"classes lists {', '.join(unknown)}, which are not among the classification_labels of dataset.json"
+    if image.classes and "classification" not in image.tasks:
+        yield "index", "it has classes, but its tasks do not list 'classification'"
 
 
 def _annotation_problems(index: Index) -> Iterator[Problem]:

@@ -29,7 +29,8 @@ class MixedData:
 
     Attributes:
         folders: the folders, all in the united labels.
-        segmentation_labels, detection_labels: united, in the order of their first appearance.
+        segmentation_labels, detection_labels, classification_labels, lanes_labels: united, in the order of their first
+            appearance.
         shares: of the samples, one for each folder, sum 1.
 
     Args:
@@ -51,7 +52,10 @@ class MixedData:
                 raise ValueError(f"no image of {folder.root} is left to draw from; split off less of it")
         self.segmentation_labels = _united(folder.segmentation_labels for folder in folders)
         self.detection_labels = _united(folder.detection_labels for folder in folders)
-        self.folders = [folder.with_labels(self.segmentation_labels, self.detection_labels) for folder in folders]
+        self.classification_labels = _united(folder.classification_labels for folder in folders)
+        self.lanes_labels = _united(folder.lanes_labels for folder in folders)
+        lists = self.segmentation_labels, self.detection_labels, self.classification_labels, self.lanes_labels
+        self.folders = [folder.with_labels(*lists) for folder in folders]
         self._seed = seed
         self._counts = _apportion([len(folder) ** alpha for folder in folders], max(_BLOCK, len(folders)))
         self.shares = [count / sum(self._counts) for count in self._counts]

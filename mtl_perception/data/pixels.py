@@ -53,6 +53,20 @@ def read_millimetres(path: Path, width: int, height: int) -> np.ndarray:
     return millimetres
 
 
+def read_lanes(path: Path, width: int, height: int, classes: int) -> np.ndarray:
+    """(height, width) uint8, bit k set where class k < ``classes`` is.
+
+    Raises:
+        DataError: the file is missing, no 8-bit PNG, of another size than the image, or has another bit set.
+    """
+    bits = _label_map(path, width, height, np.uint8)
+    highest = int(bits.max())
+    if highest >= 1 << classes:
+        text = f"expected 0 to {classes - 1} (lanes_labels of dataset.json)"
+        raise DataError(f"{path} has bit {highest.bit_length() - 1} set, {text}", "unknown class")
+    return bits
+
+
 def _label_map(path: Path, width: int, height: int, dtype: type) -> np.ndarray:
     values = _decoded(path, cv2.IMREAD_UNCHANGED)
     if values.dtype != dtype or values.ndim != 2:

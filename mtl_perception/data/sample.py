@@ -30,6 +30,30 @@ class BoxLabels(NamedTuple):
     boxes_3d: Boxes3D | None = None
 
 
+class ClassLabels(NamedTuple):
+    """What an image as a whole is.
+
+    Attributes:
+        present: (C,) bool, whether each class applies; several may.
+        labelled: (C,) bool, the classes of which that is known; None: all of them.
+    """
+
+    present: np.ndarray
+    labelled: np.ndarray | None = None
+
+
+class LaneLabels(NamedTuple):
+    """Masks that may overlap, such as a lane's line on the drivable area.
+
+    Attributes:
+        bits: (H, W) uint8, bit k is set where class k is.
+        labelled: (C,) bool, the classes that were looked for; None: all of them.
+    """
+
+    bits: np.ndarray
+    labelled: np.ndarray | None = None
+
+
 @dataclass(frozen=True)
 class Sample:
     """An image and its labels by kind of task.
@@ -39,7 +63,7 @@ class Sample:
         image: (H, W, 3) uint8 RGB.
         intrinsics: of this image.
         labels: "detection": BoxLabels; "segmentation": (H, W) uint8 ids, 255 unlabelled; "depth": (H, W) float32
-            metres, 0 unknown. A kind that is absent is not labelled, which differs from "nothing is there".
+            metres, 0 unknown; "classification": ClassLabels; "lanes": LaneLabels. A kind that is absent is not labelled, which differs from "nothing is there".
     """
 
     name: str

@@ -17,7 +17,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mtl_perception.data.format import FORMAT_VERSION
+from mtl_perception.data.format import FORMAT_VERSION, TASKS
 from mtl_perception.data.masks import encode_mask
 from mtl_perception.files import write_atomically, write_json
 from mtl_perception.geometry import Intrinsics
@@ -65,6 +65,8 @@ class LabelledImage:
         semantic: (H, W) uint8 class ids, 255 unlabelled.
         depth_m: (H, W) metres along the optical axis; anything not within (0, 65.535] or not finite is stored as unknown.
         detection_labels: the classes that are labelled in this image, if not all.
+        classes: what the image as a whole is, of the data set's classification labels.
+        lanes: (H, W) uint8, bit k set where class k of the data set's lanes labels is.
     """
 
     image: np.ndarray
@@ -74,6 +76,8 @@ class LabelledImage:
     semantic: np.ndarray | None = None
     depth_m: np.ndarray | None = None
     detection_labels: Sequence[str] | None = None
+    classes: Sequence[str] | None = None
+    lanes: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape = self.image.shape[:2]
@@ -83,25 +87,26 @@ class LabelledImage:
             raise ValueError(f"intrinsics are of {self.intrinsics.width}x{self.intrinsics.height}, the image is {shape[1]}x{shape[0]}")
         if self.intrinsics is None and self.depth_m is not None:
             raise ValueError("depth needs the camera's intrinsics: a network can't learn metres from an unknown lens")
-        if self.semantic is not None and (self.semantic.dtype != np.uint8 or self.semantic.shape != shape):
-            raise ValueError(f"semantic holds {self.semantic.dtype} of shape {self.semantic.shape}, expected uint8 of shape {shape}")
+        for name, values in (("semantic", self.semantic), ("lanes", self.lanes)):
+            if values is not None and (values.dtype != np.uint8 or values.shape != shape):
+                raise ValueError(f"{name} holds {values.dtype} of shape {values.shape}, expected uint8 of shape {shape}")
         if self.depth_m is not None and self.depth_m.shape != shape:
             raise ValueError(f"depth_m has shape {self.depth_m.shape}, expected the image's {shape}")
         for instance in self.instances or ():
             if instance.mask is not None and instance.mask.shape != shape:
                 raise ValueError(f"the mask of a '{instance.label}' has shape {instance.mask.shape}, expected the image's {shape}")
         if not self.tasks:
-            raise ValueError("an image without any label teaches nothing; give instances, semantic or depth_m")
+            raise ValueError("an image without any label teaches nothing; give instances, semantic, depth_m, classes or lanes")
 
     @property
     def tasks(self) -> list[str]:
         """The kinds of task that it is labelled for."""
-        labels = {"detection": self.instances, "segmentation": self.semantic, "depth": self.depth_m}
-        return [task for task, label in labels.items() if label is not None]
+        labels = zip(TASKS, (self.instances, self.semantic, self.depth_m, self.classes, self.lanes), strict=True)
+        return [task for task, label in labels if label is not None]
 
 
 def write_sample(root: Path, stem: str, sample: LabelledImage, jpeg_quality: int | None = 92) -> dict[str, Any]:
-    """Write images/STEM.jpg, semantic/STEM.png and depth/STEM.png, each whole or not at all.
+    """Write images/STEM.jpg and, where labelled, semantic/, depth/ and lanes/STEM.png, each whole or not at all.
 
     Args:
         root: folder of the data set; what is missing of it is made.
@@ -121,6 +126,8 @@ def write_sample(root: Path, stem: str, sample: LabelledImage, jpeg_quality: int
         _write_image(root / "semantic" / f"{stem}.png", sample.semantic, _PNG)
     if sample.depth_m is not None:
         _write_image(root / "depth" / f"{stem}.png", to_millimetres(sample.depth_m), _PNG)
+    if sample.lanes is not None:
+        _write_image(root / "lanes" / f"{stem}.png", sample.lanes, _PNG)
     height, width = sample.image.shape[:2]
     entry: dict[str, Any] = {"file_name": file_name, "width": width, "height": height, "group": sample.group, "tasks": sample.tasks}
     if sample.intrinsics is not None:
@@ -130,6 +137,8 @@ def write_sample(root: Path, stem: str, sample: LabelledImage, jpeg_quality: int
         entry["camera"] = {"width": width, "height": height, **lens}
     if sample.detection_labels is not None:
         entry["detection_labels"] = list(sample.detection_labels)
+    if sample.classes is not None:
+        entry["classes"] = list(sample.classes)
     entry["annotations"] = [_annotation(instance) for instance in sample.instances or ()]
     return entry
 
@@ -140,8 +149,9 @@ def write_index(root: Path, description: Mapping[str, Any], entries: Iterable[di
     Equal entries give equal files, in whatever order they come. May be called again when there are more.
 
     Args:
-        description: ``segmentation_labels`` and ``detection_labels``, names in the order of their ids, and whatever else
-            says how the data came about (generator, seed, renderer, settings …).
+        description: ``segmentation_labels`` and ``detection_labels``, where used ``classification_labels`` and
+            ``lanes_labels``, names in the order of their ids; and whatever else says how the data came about (generator,
+            seed, renderer, settings …).
 
     Raises:
         ValueError: two entries have one file name, or an entry has a label that ``description`` does not list.

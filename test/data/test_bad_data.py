@@ -80,6 +80,8 @@ INDEX = {
     "no image listed": (index(lambda c: c.update(images=[], annotations=[])), "annotations.json lists no image"),
     "no label": (first_image(tasks=[]), "0000.jpg: tasks is empty"),
     "unknown task": (first_image(tasks=["segmentaion"]), "0000.jpg: tasks lists 'segmentaion', expected some of detection"),
+    "task without classes": (first_image(tasks=["lanes"]), "0000.jpg: tasks lists 'lanes', but lanes_labels of dataset.json is empty"),
+    "unknown class of an image": (first_image(classes=["kitchen"]), "0000.jpg: classes lists kitchen, which are not among the classification_labels"),
     "same id": (first_image(id=2), "several images have the id 2"),
     "same file": (first_image(file_name="0001.png"), "several images would share the label files 0001.png"),
     "file elsewhere": (first_image(file_name="../0000.jpg"), "../0000.jpg: file_name leaves the folder"),
