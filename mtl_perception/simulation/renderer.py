@@ -122,8 +122,7 @@ class RoomRenderer:
         geom = ids[..., 0].astype(np.int32) + 256 * ids[..., 1].astype(np.int32) - 1
         geom[(geom < 0) | (geom >= world.model.ngeom)] = world.model.ngeom
         self._draw(f"z{size}", camera, pose, mjrf.DrawMode.DRAW_MODE_DEPTH)
-        depth_m = NEAR_M * FAR_M / (z * (FAR_M - NEAR_M) + NEAR_M)  # reversed z: 1 is near
-        return world.geom_class[geom], world.geom_instance[geom], depth_m
+        return world.geom_class[geom], world.geom_instance[geom], depth_of_reversed_z(z)
 
     def picture(self, camera: Intrinsics, pose: Pose) -> np.ndarray:
         """(H, W, 3) uint8 sRGB; a copy."""
@@ -152,9 +151,14 @@ def check_renderer(name: str) -> None:
         ValueError: there is no renderer of this name.
         RendererError: it lacks its driver.
     """
-    if name != "filament":
-        raise ValueError(f"renderer is '{name}', expected filament")
-    check_vulkan()
+    if name == "filament":
+        check_vulkan()
+    elif name == "classic":
+        from mtl_perception.simulation.classic import check_opengl
+
+        check_opengl()
+    else:
+        raise ValueError(f"renderer is '{name}', expected filament or classic")
 
 
 def open_renderer(name: str, width: int, height: int) -> Renderer:
@@ -164,7 +168,11 @@ def open_renderer(name: str, width: int, height: int) -> Renderer:
         RendererError: it lacks its driver.
     """
     check_renderer(name)
-    return RoomRenderer(width, height)
+    if name == "filament":
+        return RoomRenderer(width, height)
+    from mtl_perception.simulation.classic import ClassicRenderer
+
+    return ClassicRenderer(width, height)
 
 
 def check_vulkan() -> None:
@@ -225,16 +233,24 @@ def _ambient_texture(context: mjrf.Context) -> mjrf.Texture:
     return texture
 
 
-def _frustum(camera: Intrinsics, pose: Pose) -> mjrf.Camera:
+def depth_of_reversed_z(z: np.ndarray) -> np.ndarray:
+    """Metres along the optical axis; z is 1 at ``NEAR_M`` and 0 at ``FAR_M``."""
+    return NEAR_M * FAR_M / (z * (FAR_M - NEAR_M) + NEAR_M)
+
+
+def set_frustum(eye: mjrf.Camera | mujoco.MjvGLCamera, camera: Intrinsics) -> None:
+    """Gives ``eye`` the field of view of ``camera``."""
     top = NEAR_M * camera.height / 2 / camera.fy
-    frustum = mjrf.Camera(
+    eye.frustum_bottom, eye.frustum_top = -top, top
+    eye.frustum_near, eye.frustum_far = NEAR_M, FAR_M
+    eye.frustum_width = NEAR_M * camera.width / 2 / camera.fx
+
+
+def _frustum(camera: Intrinsics, pose: Pose) -> mjrf.Camera:
+    eye = mjrf.Camera(
         pos=[float(v) for v in pose.position],
         forward=[float(v) for v in pose.rotation[:, 2]],
         up=[float(-v) for v in pose.rotation[:, 1]],
-        frustum_bottom=-top,
-        frustum_top=top,
-        frustum_near=NEAR_M,
-        frustum_far=FAR_M,
     )
-    frustum.frustum_width = NEAR_M * camera.width / 2 / camera.fx
-    return frustum
+    set_frustum(eye, camera)
+    return eye
