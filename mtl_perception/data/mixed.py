@@ -54,11 +54,14 @@ class MixedData:
         self.detection_labels = _united(folder.detection_labels for folder in folders)
         self.classification_labels = _united(folder.classification_labels for folder in folders)
         self.lanes_labels = _united(folder.lanes_labels for folder in folders)
-        lists = self.segmentation_labels, self.detection_labels, self.classification_labels, self.lanes_labels
-        self.folders = [folder.with_labels(*lists) for folder in folders]
+        self.folders = [self.renamed(folder) for folder in folders]
         self._seed = seed
         self._counts = _apportion([len(folder) ** alpha for folder in folders], max(_BLOCK, len(folders)))
         self.shares = [count / sum(self._counts) for count in self._counts]
+
+    def renamed(self, folder: ImageFolder) -> ImageFolder:
+        """``folder``, such as one to validate on, in the united labels."""
+        return folder.with_labels(self.segmentation_labels, self.detection_labels, self.classification_labels, self.lanes_labels)
 
     def __getitem__(self, i: int) -> Sample:
         """Sample ``i`` of the endless stream, the same for the same seed: a run that goes on at ``i`` misses nothing, and
