@@ -82,7 +82,7 @@ def read_compressed_image(serialised: bytes) -> CompressedImageView:
 
 def pack_header(header: Header) -> bytes:
     """A ``std_msgs/Header`` inside a message, padded for what follows; the same for every output of a frame."""
-    return _padded(struct.pack("<iI", header.stamp.sec, header.stamp.nanosec) + _string(header.frame_id), 4)
+    return padded(struct.pack("<iI", header.stamp.sec, header.stamp.nanosec) + pack_string(header.frame_id), 4)
 
 
 def write_image(header: bytes, encoding: str, pixels: np.ndarray) -> bytes:
@@ -93,9 +93,9 @@ def write_image(header: bytes, encoding: str, pixels: np.ndarray) -> bytes:
     pixels = np.ascontiguousarray(pixels)
     height, width = pixels.shape[:2]
     is_bigendian = b"\0"
-    before = header + _uint32s(height, width) + _string(encoding) + is_bigendian
-    sizes = _uint32s(pixels.strides[0], pixels.nbytes)
-    return b"".join((_LITTLE_ENDIAN, _padded(before, 4), sizes, pixels.data.cast("B")))
+    before = header + pack_uint32s(height, width) + pack_string(encoding) + is_bigendian
+    sizes = pack_uint32s(pixels.strides[0], pixels.nbytes)
+    return b"".join((LITTLE_ENDIAN, padded(before, 4), sizes, pixels.data.cast("B")))
 
 
 def write_detections(
@@ -105,36 +105,39 @@ def write_detections(
 
     ``header`` comes from ``pack_header``; ``ids`` has one for each detection, and without it they are empty.
     """
-    packed_ids = [_NO_ID] * len(detections) if ids is None else [_padded(_string(id), 4) for id in ids]
-    names = [_padded(_string(label), 4) for label in labels]
-    start_of_one = header + _uint32s(1)  # one result to follow
-    message = bytearray(_LITTLE_ENDIAN + header + _uint32s(len(detections)))
+    packed_ids = [_NO_ID] * len(detections) if ids is None else [padded(pack_string(id), 4) for id in ids]
+    names = [padded(pack_string(label), 4) for label in labels]
+    start_of_one = header + pack_uint32s(1)  # one result to follow
+    message = bytearray(LITTLE_ENDIAN + header + pack_uint32s(len(detections)))
     rows = zip(detections.boxes_xyxy.tolist(), detections.scores.tolist(), detections.class_ids.tolist())
     for ((x1, y1, x2, y2), score, class_id), packed_id in zip(rows, packed_ids):
         message += start_of_one
         message += names[class_id]
-        message += bytes(-(len(message) - len(_LITTLE_ENDIAN)) % 8)
+        message += bytes(-(len(message) - len(LITTLE_ENDIAN)) % 8)
         message += _DETECTION.pack(score, _NO_POSE, (x1 + x2) / 2, (y1 + y2) / 2, 0.0, x2 - x1, y2 - y1)
         message += packed_id
     return bytes(message)
 
 
-_LITTLE_ENDIAN = b"\0\1\0\0"
+LITTLE_ENDIAN = b"\0\1\0\0"
+"""The encapsulation that every serialised message starts with."""
+
 _NO_POSE = struct.pack("<7d", 0, 0, 0, 0, 0, 0, 1) + bytes(36 * 8)  # position, orientation, covariance
 _NO_ID = struct.pack("<I", 1) + bytes(4)  # the end of an empty string, and three bytes up to the next value
 _DETECTION = struct.Struct("<d344s5d")  # score, pose, centre x and y, theta, size x and y
 
 
-def _uint32s(*values: int) -> bytes:
+def pack_uint32s(*values: int) -> bytes:
     return struct.pack(f"<{len(values)}I", *values)
 
 
-def _string(text: str) -> bytes:
+def pack_string(text: str) -> bytes:
+    """Its length with the closing zero, and the characters."""
     characters = text.encode() + b"\0"
-    return _uint32s(len(characters)) + characters
+    return pack_uint32s(len(characters)) + characters
 
 
-def _padded(values: bytes, size: int) -> bytes:
+def padded(values: bytes, size: int) -> bytes:
     """What lies before a value of ``size`` bytes."""
     return values + bytes(-len(values) % size)
 

@@ -15,30 +15,33 @@ from mtl_perception.ros.cdr import write_image
 from mtl_perception.ros.conversions import depth_to_millimetres
 from mtl_perception.ros.writer import EVERY_TASK, Result, Writer
 from mtl_perception.scene import Detections, Scene
+from mtl_perception.spatial.points import on_grid
 
 
 class MaskWriter(Writer):
-    """mono8: class ids, 255 where there is none."""
+    """mono8: class ids, 255 where there is none; on the grid of the stride."""
 
     tasks = ("segmentation",)
 
-    def fill(self, result: Result) -> bytes | None:
-        segmentation = result.scene.segmentation
-        return None if segmentation is None else write_image(result.packed_header, "mono8", segmentation.mask)
-
-
-class ConfidenceWriter(Writer):
-    """mono8: probability of the mask's class, 0 to 255."""
-
-    tasks = ("segmentation",)
+    def __init__(self, publisher: LifecyclePublisher, stride: int) -> None:
+        super().__init__(publisher)
+        self._stride = stride
 
     def fill(self, result: Result) -> bytes | None:
         segmentation = result.scene.segmentation
-        return (
-            None
-            if segmentation is None
-            else write_image(result.packed_header, "mono8", segmentation.confidence)
-        )
+        if segmentation is None:
+            return None
+        return write_image(result.packed_header, "mono8", on_grid(segmentation.mask, self._stride))
+
+
+class ConfidenceWriter(MaskWriter):
+    """mono8: probability of the mask's class, 0 to 255; on the grid of the stride."""
+
+    def fill(self, result: Result) -> bytes | None:
+        segmentation = result.scene.segmentation
+        if segmentation is None:
+            return None
+        return write_image(result.packed_header, "mono8", on_grid(segmentation.confidence, self._stride))
 
 
 class DepthWriter(Writer):

@@ -38,7 +38,7 @@ from tf2_msgs.msg import TFMessage
 
 from mtl_perception.bags import COMPRESSED_IMAGE, Bag, BagMessage, Topic
 from mtl_perception.msg import PerceptionStatus
-from mtl_perception.ros.recording import LATCHED_TOPICS, Recording
+from mtl_perception.ros.recording import LATCHED_TOPICS, LEFT_OUT_TOPICS, Recording
 from mtl_perception.ros.report import FrameTiming, ReplayReport
 
 NODE_COMMAND = (sys.executable, "-m", "mtl_perception.ros.main")
@@ -197,10 +197,11 @@ class _Player:
         self._moving = self._node.create_publisher(TFMessage, self._namespace + TF, tf_qos)
         tf_qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
         self._static = self._node.create_publisher(TFMessage, self._namespace + TF_STATIC, tf_qos)
+        left_out = LEFT_OUT_TOPICS if overlay else ("overlay", *LEFT_OUT_TOPICS)
         outputs = {
             topic: msgtype
             for topic, msgtype in self._outputs(private)
-            if overlay or topic != f"{private}/overlay"
+            if topic.removeprefix(f"{private}/") not in left_out
         }
         for topic, msgtype in outputs.items():
             self._subscribe(topic, msgtype)

@@ -24,7 +24,7 @@ from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.calibration import calibrate
 from mtl_perception.ros.outputs import Outputs
 from mtl_perception.ros.parameters import ALL_TASKS
-from mtl_perception.ros.recording import Recording
+from mtl_perception.ros.recording import LEFT_OUT_TOPICS, Recording
 from mtl_perception.ros.report import FrameTiming, ReplayReport
 from mtl_perception.ros.transforms import Place
 from mtl_perception.ros.writer import Result
@@ -55,7 +55,7 @@ def replay_offline(
     Returns:
         What happened; complete up to the last whole frame also after KeyboardInterrupt.
     """
-    sink = _Sink(recording, () if overlay else ("overlay",))
+    sink = _Sink(recording, LEFT_OUT_TOPICS if overlay else ("overlay", *LEFT_OUT_TOPICS))
     outputs = Outputs(sink, parameters, engine.card)
     tasks = [task for task in engine.tasks if {task, ALL_TASKS} & set(parameters["tasks"])]
     report = ReplayReport("offline", image.name, engine.card.name, engine.device, engine.precision)

@@ -4,19 +4,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
-from vision_msgs.msg import Detection2DArray, LabelInfo, VisionClass
+from vision_msgs.msg import Detection2DArray, Detection3DArray, LabelInfo, VisionClass
+from visualization_msgs.msg import MarkerArray
 
 from mtl_perception.msg import PerceptionStatus, TrackArray
 from mtl_perception.ros.detections import DetectionsWriter
+from mtl_perception.ros.detections_3d import Detections3DWriter
 from mtl_perception.ros.images import ConfidenceWriter, DepthInfoWriter, DepthWriter, MaskWriter, OverlayWriter
+from mtl_perception.ros.markers import MarkersWriter
+from mtl_perception.ros.points import PointsWriter
 from mtl_perception.ros.tracks import Tracking, TracksWriter
 from mtl_perception.ros.writer import EVERY_TASK, Result, Writer
+from mtl_perception.spatial.boxes_3d import BoxEstimator
 
 
 class Outputs:
@@ -41,15 +47,20 @@ class Outputs:
         if parameters["tracking.enabled"]:
             self._tracking = Tracking(parameters)
             tracks = [TracksWriter(publish(TrackArray, "tracks"), card.detection_labels, parameters)]
+        things, stuff, stride = card.detection_labels, card.segmentation_labels, parameters["stride"]
+        self._estimate_boxes = BoxEstimator(things, stuff, parameters["detections_3d.flat_classes"])
         self._overlay = OverlayWriter(publish(Image, "overlay"), card)
         # The largest message first: it travels while the others are filled. Drawing is for people, who can wait.
         self._writers: tuple[Writer, ...] = (
+            PointsWriter(publish(PointCloud2, "points"), stuff, parameters),
             DepthWriter(publish(Image, "depth/image_rect"), parameters["depth.encoding"]),
             DepthInfoWriter(publish(CameraInfo, "depth/camera_info")),
-            MaskWriter(publish(Image, "segmentation/mask")),
-            ConfidenceWriter(publish(Image, "segmentation/confidence")),
-            DetectionsWriter(publish(Detection2DArray, "detections"), card.detection_labels),
+            MaskWriter(publish(Image, "segmentation/mask"), stride),
+            ConfidenceWriter(publish(Image, "segmentation/confidence"), stride),
+            DetectionsWriter(publish(Detection2DArray, "detections"), things),
+            Detections3DWriter(publish(Detection3DArray, "detections_3d"), things),
             *tracks,
+            MarkersWriter(publish(MarkerArray, "markers"), things, parameters),
             self._overlay,
         )
         self._status = publish(PerceptionStatus, "status")
@@ -77,6 +88,7 @@ class Outputs:
 
     def fill(self, result: Result) -> Iterator[tuple[LifecyclePublisher, Any]]:
         """(publisher, message) for every topic that is read and has something to say, one after the other."""
+        result = replace(result, estimate_boxes=self._estimate_boxes)
         if self._tracking is not None:
             result = self._tracking.apply(result)
         for writer in self._writers:

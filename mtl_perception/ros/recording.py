@@ -26,6 +26,9 @@ from mtl_perception.bags import BagError
 LATCHED_TOPICS = ("label_info",)
 """Last elements of topics that a late subscriber must get too."""
 
+LEFT_OUT_TOPICS = ("points", "markers")
+"""Last elements of the node's topics that a replay doesn't record: they follow from the others, and clouds are large."""
+
 _FOREVER = QosTime(9223372036, 854775807)
 
 

@@ -14,7 +14,9 @@ from std_msgs.msg import Header
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.ros.cdr import pack_header
 from mtl_perception.ros.transforms import Place
-from mtl_perception.scene import Scene
+from mtl_perception.scene import Boxes3D, Scene
+from mtl_perception.spatial.boxes_3d import BoxEstimator
+from mtl_perception.spatial.frames import boxes_seen_from
 
 if TYPE_CHECKING:
     from mtl_perception.ros.tracks import Tracks
@@ -32,6 +34,7 @@ class Result:
         image_rgb: (H, W, 3) uint8, rectified if the camera is to be.
         place: where the camera was.
         tracks: of this camera, if things are tracked.
+        estimate_boxes: makes the 3D boxes.
     """
 
     header: Header
@@ -40,10 +43,26 @@ class Result:
     scene: Scene
     place: Place
     tracks: Tracks | None = None
+    estimate_boxes: BoxEstimator | None = None
 
     @cached_property
     def packed_header(self) -> bytes:
         return pack_header(self.header)
+
+    @cached_property
+    def boxes_3d(self) -> Boxes3D | None:
+        """Of the scene's detections, in the camera's optical frame; None without detections, depth or calibration."""
+        scene = self.scene
+        if None in (self.estimate_boxes, self.intrinsics, scene.detections, scene.depth):
+            return None
+        return self.estimate_boxes(scene, self.intrinsics, self.place.up)
+
+    @cached_property
+    def output_boxes_3d(self) -> Boxes3D | None:
+        """The same in the output frame; None also if the camera's place in it is not known."""
+        if self.boxes_3d is None or self.place.to_output is None:
+            return None
+        return boxes_seen_from(self.boxes_3d, self.place.to_output)
 
     def with_tracks(self, tracks: Tracks, detections: int) -> Result:
         """The same frame with ``tracks``, and of its detections only the first so many."""

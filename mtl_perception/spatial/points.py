@@ -11,18 +11,9 @@ import numpy as np
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.scene import UNLABELLED, Depth, Segmentation
 
-POINT = np.dtype(
-    {
-        "names": ["x", "y", "z", "rgb", "label"],
-        "formats": ["<f4", "<f4", "<f4", "<f4", "u1"],
-        "offsets": [0, 4, 8, 12, 15],
-        "itemsize": 16,
-    }
-)
-"""One point of 16 bytes. ``rgb`` is the integer 0x00RRGGBB in the bits of a float, as point clouds have carried colour
-since PCL; its fourth byte, which readers of rgb ignore, is the ``label``."""
-
-_LABEL_BYTE = 3
+POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<f4"), ("label", "<u4")])
+"""One point, 20 bytes. ``rgb`` is the integer 0x00RRGGBB in the bits of a float, as point clouds have carried colour
+since PCL; ``label`` is the class id as wide as PCL's PointXYZRGBL has it."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +77,10 @@ class PointProjector:
         self._removed[list(filter.removed_ids)] = 255
         self._key: tuple | None = None
 
+    def shape(self, depth: Depth) -> tuple[int, int]:
+        """(H', W') of the cloud of ``depth``."""
+        return on_grid(depth.depth_m, self._stride).shape
+
     def __call__(
         self,
         depth: Depth,
@@ -112,6 +107,8 @@ class PointProjector:
         Raises:
             ValueError: ``out`` has another shape.
         """
+        if pose is not None and np.array_equal(pose, np.eye(4)):
+            pose = None
         z_m = np.ascontiguousarray(on_grid(depth.depth_m, self._stride), np.float32)
         height, width = z_m.shape
         if out is None:
@@ -126,9 +123,10 @@ class PointProjector:
         coordinates.append(z_m if pose is None else cv2.multiply(z_m, self._rays[2]))
         if pose is not None:
             coordinates = [axis + np.float32(shift) for axis, shift in zip(coordinates, pose[:3, 3])]
-        coordinates.append(self._colors(height, width, image_rgb, segmentation))
-        # One pass through memory; four strided assignments take twice as long.
-        cv2.merge(coordinates, out.view(np.float32).reshape(height, width, 4))
+        coordinates.append(self._colors(height, width, image_rgb))
+        coordinates.append(self._labels(height, width, segmentation))
+        # One pass through memory; five strided assignments take twice as long.
+        cv2.merge(coordinates, out.view(np.float32).reshape(height, width, len(POINT.names)))
         return out
 
     def _prepare(self, shape: tuple[int, ...], intrinsics: Intrinsics, pose: np.ndarray | None) -> None:
@@ -159,13 +157,16 @@ class PointProjector:
             keep &= cv2.LUT(np.ascontiguousarray(on_grid(segmentation.mask, self._stride)), self._removed) == 0
         return keep
 
-    def _colors(
-        self, height: int, width: int, image_rgb: np.ndarray | None, segmentation: Segmentation | None
-    ) -> np.ndarray:
-        """(H', W') float32 whose bytes are blue, green, red and label."""
+    def _colors(self, height: int, width: int, image_rgb: np.ndarray | None) -> np.ndarray:
+        """(H', W') float32 whose bytes are blue, green, red and zero."""
         if image_rgb is None:
-            packed = np.zeros((height, width, 4), np.uint8)
-        else:
-            packed = cv2.cvtColor(np.ascontiguousarray(on_grid(image_rgb, self._stride)), cv2.COLOR_RGB2BGRA)
-        packed[..., _LABEL_BYTE] = UNLABELLED if segmentation is None else on_grid(segmentation.mask, self._stride)
+            return np.zeros((height, width), np.float32)
+        packed = cv2.cvtColor(np.ascontiguousarray(on_grid(image_rgb, self._stride)), cv2.COLOR_RGB2BGRA)
+        packed[..., 3] = 0
         return packed.view(np.float32)[..., 0]
+
+    def _labels(self, height: int, width: int, segmentation: Segmentation | None) -> np.ndarray:
+        """(H', W') float32 whose bits are the class ids."""
+        if segmentation is None:
+            return np.full((height, width), UNLABELLED, np.uint32).view(np.float32)
+        return on_grid(segmentation.mask, self._stride).astype(np.uint32).view(np.float32)

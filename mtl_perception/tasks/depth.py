@@ -103,7 +103,7 @@ class DepthTask(Task[DepthSettings]):
             "silog": LossTerm(silog.sum(), images.sum()),
             "log_l1": LossTerm(error.abs().sum(), count),
             "gradient": LossTerm(gradient, gradient_count, 0.5),
-            "uncertainty": LossTerm(likelihood.sum(), count, 0.1),
+            "uncertainty": LossTerm(likelihood.sum(), count, 0.1, balanced=False),
         }
 
     def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Depth:

@@ -21,12 +21,13 @@ from mtl_perception.bags import Bag, stamp_ns
 from mtl_perception.ros.live import ReplayError, replay_live
 from mtl_perception.ros.offline import replay_offline
 from mtl_perception.ros.recording import Recording
-from mtl_perception.ros.replay import node_parameters, report_table
+from mtl_perception.ros.replay import node_parameters, replay_bag, report_table
 from mtl_perception.resources import resource
 
 RED_NODE = (sys.executable, red_engine.__file__)
 DATA_TOPICS = {
     "/perception/detections": "vision_msgs/msg/Detection2DArray",
+    "/perception/detections_3d": "vision_msgs/msg/Detection3DArray",
     "/perception/segmentation/mask": "sensor_msgs/msg/Image",
     "/perception/segmentation/confidence": "sensor_msgs/msg/Image",
     "/perception/depth/image_rect": "sensor_msgs/msg/Image",
@@ -36,11 +37,11 @@ DATA_TOPICS = {
 LABEL_INFO = "/perception/segmentation/label_info"
 
 
-def offline(drive: Path, out: Path, **options):
+def offline(drive: Path, out: Path, parameters=None, **options):
     recording = Recording(out)
     with Bag(drive) as bag:
         image = bag.find_image()
-        parameters = node_parameters(resource("config/robot.yaml"))
+        parameters = parameters or node_parameters(resource("config/robot.yaml"))
         try:
             return replay_offline(
                 bag,
@@ -256,3 +257,36 @@ def _processes_with(text: str) -> list[str]:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return found
+
+
+def test_a_bags_transforms_reach_the_node(tmp_path):
+    """Tracks come in the output frame, live as offline; a frame without its transform has none."""
+    with SmallBag(tmp_path / "drive") as bag:
+        bag.write_transform(0, "base_link", "camera_color_optical_frame", 0.5, topic="/tf_static")
+        for frame in range(12):
+            if frame >= 3:
+                bag.write_transform(frame, "odom", "base_link", frame / 10)
+            bag.write_camera_info(frame)
+            bag.write_jpeg(frame)
+    file = tmp_path / "odom.yaml"
+    file.write_text("/**: {ros__parameters: {tracking.enabled: true, output_frame: odom}}")
+    report = offline(tmp_path / "drive", tmp_path / "offline", parameters=node_parameters(file))
+    assert any("'base_link' to 'odom' begins 0.300 s after" in warning for warning in report.warnings)
+    live(tmp_path / "drive", tmp_path / "live", params_file=file)
+    tracks = {
+        kind: [message for _, message in read(tmp_path / kind, "/perception/tracks")] for kind in ("offline", "live")
+    }
+    assert len(tracks["offline"]) == 9
+    assert 1 <= len(tracks["live"]) <= 9  # in the bag's own time a busy machine leaves some out
+    assert {message.header.frame_id for kind in tracks for message in tracks[kind]} == {"odom"}
+
+
+def test_parameters_for_several_cameras_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="is for the cameras front, left, right, rear; a replay is of one"):
+        replay_bag(
+            write_drive(tmp_path / "drive"),
+            tmp_path / "out",
+            console=Console(),
+            params_file=resource("config/four_cameras.yaml"),
+        )
+    assert not (tmp_path / "out").exists()
