@@ -61,6 +61,9 @@ def _overview(findings: Findings) -> Table:
     for task in TASKS:
         if findings.labelled[task]:
             table.add_row(f"with {task}", str(findings.labelled[task]))
+    if findings.index.annotations:
+        masks = sum(annotation.segmentation is not None for annotation in findings.index.annotations)
+        table.add_row("boxes", f"{len(findings.index.annotations)}, {masks} with a mask")
     depth_m = findings.depth_range_m()
     if depth_m is not None:
         table.add_row("depth", f"{depth_m[0]:.2f} to {depth_m[1]:.2f} m (98 % of the pixels)")

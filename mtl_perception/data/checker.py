@@ -21,6 +21,7 @@ from mtl_perception.data.pixels import read_lanes, read_millimetres, read_rgb, r
 from mtl_perception.scene import UNLABELLED
 
 DEPTH_BIN_MM = 50
+MASK_TO_BOX_PX = 2
 
 T = TypeVar("T")
 
@@ -103,6 +104,7 @@ def _check_image(index: Index, image: ImageEntry, boxes: list[MaskedAnnotation])
             problems.append(Problem(error.kind, str(error)))
             return None
 
+    mask = None
     attempt(read_rgb, index.root / "images" / image.file_name)
     if "segmentation" in image.tasks:
         path = index.root / "semantic" / stem(image)
@@ -121,26 +123,34 @@ def _check_image(index: Index, image: ImageEntry, boxes: list[MaskedAnnotation])
         attempt(read_lanes, index.root / "lanes" / stem(image), len(index.description.lanes_labels))
     for annotation in boxes:
         if annotation.segmentation:
-            where = f"{image.file_name}: annotation {annotation.id}"
-            problems += [Problem("mask", f"{where}: {text}") for text in _mask_problems(image, annotation)]
+            problems += _mask_problems(index, image, annotation, mask)
     return problems, pixels, depth_bins
 
 
-def _mask_problems(image: ImageEntry, annotation: MaskedAnnotation) -> Iterator[str]:
+def _mask_problems(
+    index: Index, image: ImageEntry, annotation: MaskedAnnotation, semantic: np.ndarray | None
+) -> Iterator[Problem]:
+    where = f"{image.file_name}: annotation {annotation.id}"
     try:
         mask = decode_mask(annotation.segmentation, image.height, image.width)
     except ValueError as error:
-        yield str(error)
+        yield Problem("mask", f"{where}: {error}")
         return
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
-        yield "its mask is empty"
+        yield Problem("mask", f"{where}: its mask is empty")
         return
     x, y, width, height = annotation.bbox
     found = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
     box = np.array([x, y, x + width, y + height])
-    if (np.abs(found - box) > 2).any():
-        yield f"its mask spans {found.tolist()} (x, y, right, bottom), its box {box.tolist()}; expected the same within 2 px"
+    if (np.abs(found - box) > MASK_TO_BOX_PX).any():
+        text = f"its mask spans {found.tolist()} (x, y, right, bottom), its box {box.tolist()}"
+        yield Problem("mask", f"{where}: {text}; expected the same within {MASK_TO_BOX_PX} px")
+    name = index.categories.get(annotation.category_id)
+    if semantic is not None and name in index.description.segmentation_labels:
+        share = float((semantic[mask] == index.description.segmentation_labels.index(name)).mean())
+        if share < 0.5:
+            yield Problem("mask", f"{where}: semantic/ says {name} for {share:.0%} of its mask's pixels", is_error=False)
 
 
 def _remarks(index: Index) -> Iterator[Problem]:
@@ -164,8 +174,11 @@ def _remarks(index: Index) -> Iterator[Problem]:
     }
     for folder, names in expected.items():
         present = {path.relative_to(index.root / folder).as_posix() for path in (index.root / folder).rglob("*") if path.is_file()}
-        for name in sorted(present - names):
-            yield Problem("unused", f"{index.root / folder / name} belongs to no image that is labelled so", is_error=False)
+        left = sorted(present - names)
+        if left:
+            named = ", ".join(left[:3]) + (" …" if len(left) > 3 else "")
+            text = f"{index.root / folder}: {len(left)} file{'s' * (len(left) > 1)} of no image that is labelled so: {named}"
+            yield Problem("unused", text, is_error=False)
 
 
 def _odd(camera: Camera) -> Iterator[str]:

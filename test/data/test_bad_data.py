@@ -208,8 +208,10 @@ def test_remarks_do_not_fail_the_check(root: Path) -> None:
         "are its pixels not square?",
         "principal point (-1, 2) outside",
         "no image is of old",
-        "left_over.jpg belongs to no image",
-        "semantic/0000.png belongs to no image that is labelled so",
+        "images: 1 file of no image that is labelled so: left_over.jpg",
+        "semantic: 1 file of no image that is labelled so: 0000.png",
+        "0001.jpg: annotation",
+        "for 0% of its mask's pixels",
         "the image's tasks do not list 'detection'",
         "semantic/0001.png is 255 (unlabelled) everywhere",
     ):
