@@ -119,6 +119,23 @@ class SmallBag:
         )
         self.write(topic, frame, message)
 
+    def write_transform(
+        self, frame: int, parent: str, child: str, x: float, w: float = 1.0, topic: str = "/tf"
+    ) -> None:
+        """``child`` stands ``x`` metres along x of ``parent``; with a ``w`` other than 1 it is no transform."""
+        transform = self.make(
+            "geometry_msgs/msg/Transform",
+            translation=self.make("geometry_msgs/msg/Vector3", x=x, y=0.0, z=0.0),
+            rotation=self.make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=w),
+        )
+        stamped = self.make(
+            "geometry_msgs/msg/TransformStamped",
+            header=self.header(frame, parent),
+            child_frame_id=child,
+            transform=transform,
+        )
+        self.write(topic, frame, self.make("tf2_msgs/msg/TFMessage", transforms=[stamped]))
+
     def write_truth(self, frame: int, class_name: str = "cup") -> None:
         """A box of ``class_name`` where ``picture`` draws one; wall behind it, the left half's depth unknown."""
         x1, y1, x2, y2 = box(frame)

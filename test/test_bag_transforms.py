@@ -8,26 +8,13 @@ from mtl_perception.bag_transforms import BagTransforms
 from mtl_perception.bags import Bag
 
 
-def write(bag: SmallBag, topic: str, frame: int, parent: str, child: str, x: float, w: float = 1.0) -> None:
-    make = bag.make
-    transform = make(
-        "geometry_msgs/msg/Transform",
-        translation=make("geometry_msgs/msg/Vector3", x=x, y=0.0, z=0.0),
-        rotation=make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=w),
-    )
-    one = make(
-        "geometry_msgs/msg/TransformStamped", header=bag.header(frame, parent), child_frame_id=child, transform=transform
-    )
-    bag.write(topic, frame, make("tf2_msgs/msg/TFMessage", transforms=[one]))
-
-
 def test_a_long_bag_is_followed_as_it_is_read(tmp_path: Path) -> None:
     """Thirty seconds, of which the buffer remembers ten; one message among them is no transform."""
     with SmallBag(tmp_path / "bag") as bag:
-        write(bag, "/tf_static", 0, "base_link", "camera", 0.5)
+        bag.write_transform(0, "base_link", "camera", 0.5, topic="/tf_static")
         for frame in range(300):
-            write(bag, "/tf", frame, "odom", "base_link", frame / 10)
-        write(bag, "/tf", 300, "odom", "broken", 0.0, w=0.0)
+            bag.write_transform(frame, "odom", "base_link", frame / 10)
+        bag.write_transform(300, "odom", "broken", 0.0, w=0.0)
     warnings: list[str] = []
     with Bag(tmp_path / "bag") as bag:
         transforms = BagTransforms(bag, warnings.append)
