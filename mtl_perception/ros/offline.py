@@ -23,9 +23,9 @@ from mtl_perception.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.calibration import calibrate
 from mtl_perception.ros.outputs import Outputs
-from mtl_perception.ros.parameters import ALL_TASKS
 from mtl_perception.ros.recording import LEFT_OUT_TOPICS, Recording
 from mtl_perception.ros.report import FrameTiming, ReplayReport
+from mtl_perception.ros.specs import ALL_TASKS
 from mtl_perception.ros.transforms import Place
 from mtl_perception.ros.writer import Result
 

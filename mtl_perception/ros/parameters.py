@@ -1,126 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's parameters: declared with their range and meaning, checked as they are set."""
+"""The node's parameters: declared as ``specs`` has them, checked as they are set."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-ALL_TASKS = "all"
-
-
-@dataclass(frozen=True)
-class Spec:
-    """One parameter. Only those with ``at_run_time`` can change once the node has started."""
-
-    name: str
-    default: Any
-    description: str
-    choices: tuple[str, ...] = ()
-    low: float | None = None
-    high: float | None = None
-    at_run_time: bool = False
-
-    def descriptor(self) -> ParameterDescriptor:
-        descriptor = ParameterDescriptor(description=self.description, read_only=not self.at_run_time)
-        if self.choices:
-            descriptor.additional_constraints = "one of " + ", ".join(self.choices)
-        if isinstance(self.default, float):
-            descriptor.floating_point_range = [FloatingPointRange(from_value=self.low, to_value=self.high)]
-        elif isinstance(self.default, int) and not isinstance(self.default, bool):
-            descriptor.integer_range = [IntegerRange(from_value=self.low, to_value=self.high, step=1)]
-        return descriptor
-
-
-SPECS = (
-    Spec("model", "lite", "name of a shipped model, or path of a checkpoint (.safetensors)"),
-    Spec("device", "auto", "where the network runs: auto, cpu, cuda, cuda:0, ..."),
-    Spec(
-        "precision",
-        "auto",
-        "number format of the network",
-        choices=("auto", "float32", "float16", "bfloat16"),
-    ),
-    Spec("cameras", [], "names of several cameras, each with topics under ~/<name>/; empty for one on ~/image"),
-    Spec(
-        "transport", "raw", "subscribe to ~/image (raw) or ~/image/compressed", choices=("raw", "compressed")
-    ),
-    Spec("rectified", False, "the image is rectified: use P of camera_info instead of K"),
-    Spec("rectify", False, "correct the lens's distortion as camera_info says; outputs then fit the corrected image"),
-    Spec(
-        "input.reliability",
-        "best_effort",
-        "QoS of image and camera_info",
-        choices=("best_effort", "reliable"),
-    ),
-    Spec("input.depth", 1, "QoS history depth of image and camera_info, in messages", low=1, high=100),
-    Spec("output.reliability", "reliable", "QoS of the outputs", choices=("best_effort", "reliable")),
-    Spec("output.depth", 1, "QoS history depth of the outputs, in messages", low=1, high=100),
-    Spec(
-        "depth.encoding",
-        "32FC1",
-        "metres as float, NaN invalid; or millimetres as integer, 0 invalid",
-        choices=("32FC1", "16UC1"),
-    ),
-    Spec("stride", 1, "mask, confidence and points hold every so-manieth pixel of a row and column", low=1, high=64),
-    Spec("points.max_range", 0.0, "metres from the camera beyond which points are NaN; 0 for no limit", low=0.0, high=1000.0),
-    Spec("points.min_confidence", 0.0, "points of pixels whose class is less probable are NaN", low=0.0, high=1.0),
-    Spec(
-        "points.max_uncertainty",
-        0.0,
-        "points whose depth has a larger relative standard deviation are NaN; 0 for no limit",
-        low=0.0,
-        high=10.0,
-    ),
-    Spec("points.remove_classes", [], "segmentation classes without points, such as floor"),
-    Spec("detections_3d.flat_classes", ["door", "window"], "things without depth of their own; 3D boxes leave them as they look"),
-    Spec("output_frame", "", "frame of 3D boxes, tracks and points, such as base_link; empty for the camera's"),
-    Spec("fixed_frame", "odom", "frame that stands still, with z up: what tracks move in; empty if the camera does"),
-    Spec("transform_timeout", 0.1, "seconds to wait for the transform of an image's stamp", low=0.0, high=5.0),
-    Spec("tracking.enabled", False, "follow things over time: ids in detections, and ~/tracks"),
-    Spec(
-        "tracking.low_score",
-        0.1,
-        "detections from this score on, though not published below score_threshold, continue tracks",
-        low=0.0,
-        high=1.0,
-        at_run_time=True,
-    ),
-    Spec("tracking.confirm_hits", 2, "successive frames in which a new thing must be seen to get an id", low=1, high=100),
-    Spec("tracking.keep", 3.0, "seconds for which a thing out of sight keeps its id", low=0.1, high=60.0),
-    Spec("autostart", True, "configure and activate at start; false where a lifecycle manager does it"),
-    Spec(
-        "tasks",
-        [ALL_TASKS],
-        "heads that may run: detection, segmentation, depth, ...; all for every one of the model",
-        at_run_time=True,
-    ),
-    Spec(
-        "score_threshold",
-        0.3,
-        "detections below this score are left out",
-        low=0.0,
-        high=1.0,
-        at_run_time=True,
-    ),
-    Spec(
-        "max_frame_age",
-        0.0,
-        "frames older than this many seconds are discarded; 0 for never",
-        low=0.0,
-        high=3600.0,
-        at_run_time=True,
-    ),
-)
-
-
-PER_CAMERA = ("transport", "rectified", "rectify", "input.reliability", "input.depth")
-"""Each of these is also declared as <camera>.<name> for every one of several cameras, with the general value as default."""
+from mtl_perception.ros.specs import ALL_TASKS, PER_CAMERA, SPECS, Spec
 
 _CAMERA_NAME = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")
 

@@ -16,9 +16,9 @@ from mtl_perception.progress import frame_progress
 from mtl_perception.resources import find_model, resource
 from mtl_perception.ros.live import NODE_COMMAND, replay_live
 from mtl_perception.ros.offline import replay_offline
-from mtl_perception.ros.parameters import SPECS
 from mtl_perception.ros.recording import Recording
 from mtl_perception.ros.report import ReplayReport
+from mtl_perception.ros.specs import SPECS
 
 _NODE_NAMES = ("/**", "/**/perception", "/perception", "perception")
 """Sections of a parameter file that speak to the node, the most particular last."""

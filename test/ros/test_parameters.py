@@ -13,7 +13,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
 from mtl_perception.ros.node import PerceptionNode
-from mtl_perception.ros.parameters import SPECS
+from mtl_perception.ros.specs import SPECS
 from mtl_perception.ros.replay import _flat
 
 ROBOT_YAML = Path(__file__).parents[2] / "config" / "robot.yaml"

@@ -12,7 +12,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 from mtl_perception.msg import TrackArray
-from mtl_perception.ros.parameters import SPECS
+from mtl_perception.ros.specs import SPECS
 from mtl_perception.ros.tracks import Tracking, TracksWriter
 from mtl_perception.ros.transforms import Place
 from mtl_perception.ros.writer import Result
