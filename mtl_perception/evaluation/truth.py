@@ -52,5 +52,6 @@ class Truth:
             labelled_ids=None if labelled is None else np.flatnonzero(labelled),
             mask=sample.labels.get("segmentation"),
             depth_m=sample.labels.get("depth"),
+            boxes_3d=None if boxes is None else boxes.boxes_3d,
             intrinsics=sample.intrinsics,
         )

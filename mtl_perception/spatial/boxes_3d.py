@@ -65,7 +65,7 @@ class BoxEstimator:
         """
         if scene.detections is None or scene.depth is None:
             raise ValueError("3D boxes need a scene with detections and depth; run both tasks")
-        axes = _level_axes(up)
+        axes = level_axes(up)
         if len(scene.detections) == 0:
             return _no_boxes(0)
         class_ids = scene.detections.class_ids
@@ -131,7 +131,7 @@ def _fit(things: VisibleThings, axes: np.ndarray, is_level: bool, is_flat: np.nd
     return _only_valid(Boxes3D(centers_m, sizes_m, quaternions, covariances_m2, things.valid))
 
 
-def _level_axes(up: np.ndarray | None) -> np.ndarray:
+def level_axes(up: np.ndarray | None) -> np.ndarray:
     """(3, 3), rows right, forward and up in the optical frame; without gravity those of the camera itself."""
     up = np.array([0.0, -1.0, 0.0]) if up is None else np.asarray(up, np.float64)
     length = np.linalg.norm(up)
