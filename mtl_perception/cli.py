@@ -191,7 +191,7 @@ def train(
         from mtl_perception.training import read_config
         from mtl_perception.training import train as train_network
 
-        typer.echo(train_network(read_config(config), restart=restart))
+        train_network(read_config(config), restart=restart)
 
 
 @app.command()

@@ -87,6 +87,7 @@ class TrainingConfig(_Strict):
         ema_decay: of the running average of the weights, which is what validation scores and the checkpoint holds.
         workers: processes of each training process that read and augment images.
         prefetch: batches that each worker prepares ahead.
+        cache: keep decoded images in a temporary file, 6 bytes a pixel: reading is then more than twice as fast.
         save_every_minutes: how often all that is needed to go on after a kill is written.
         log_every_steps: how often losses go to the log.
         tensorboard: write event files; None does where tensorboard is installed.
@@ -119,6 +120,7 @@ class TrainingConfig(_Strict):
     device: str = "auto"
     workers: int = Field(1, ge=0)
     prefetch: int = Field(4, gt=0)
+    cache: bool = False
     threads: int | None = Field(None, gt=0)
     seed: int = Field(0, ge=0)
     save_every_minutes: float = Field(5.0, gt=0)

@@ -89,10 +89,7 @@ class Learner:
 
 
 def _card(config: TrainingConfig, sources: Sources) -> ModelCard:
-    settings: dict[str, dict[str, object]] = {
-        "detection": {"labels": sources.samples.detection_labels},
-        "segmentation": {"labels": sources.samples.segmentation_labels},
-    }
+    settings: dict[str, dict[str, Any]] = {task: {"labels": labels} for task, labels in sources.labels.items()}
     if config.balance_classes and "segmentation" in config.tasks:
         settings["segmentation"]["class_weights"] = class_weights(sources)
     last = config.stages[-1]

@@ -266,10 +266,9 @@ def check_batch_sizes(config: TrainingConfig, ranks: Ranks) -> None:
 
 def _check_data(card: ModelCard, sources: Sources) -> list[str]:
     """Data may have grown since a run began, which is worth a note; other labels would be another network."""
-    now = {"segmentation": sources.samples.segmentation_labels, "detection": sources.samples.detection_labels}
-    for task, labels in now.items():
-        if task in card.tasks and card.tasks[task].settings["labels"] != labels:
-            before = ", ".join(card.tasks[task].settings["labels"])
-            raise TrainingError(f"this run began with the {task} labels {before}, the data now have {', '.join(labels)}; begin anew with --restart")
-    before, card.training["images"] = card.training["images"], sources.images
-    return [] if before == sources.images else [f"there were {before} training images when this run began, there are {sources.images} now"]
+    for name, task in card.tasks.items():
+        before, now = (", ".join(labels) for labels in (task.settings.get("labels", []), sources.labels.get(name, [])))
+        if before != now:
+            raise TrainingError(f"this run began with the {name} labels {before}, the data now have {now}; begin anew with --restart")
+    images, card.training["images"] = card.training["images"], sources.images
+    return [] if images == sources.images else [f"there were {images} training images when this run began, there are {sources.images} now"]

@@ -10,6 +10,7 @@ import numpy as np
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.mixed import MixedData
 from mtl_perception.scene import UNLABELLED
+from mtl_perception.tasks import TASKS
 from mtl_perception.training.config import ConfigError, TrainingConfig
 
 
@@ -25,6 +26,12 @@ class Sources:
     held_out: list[ImageFolder]
 
     @property
+    def labels(self) -> dict[str, list[str]]:
+        """Class names by task, of the tasks that have classes."""
+        lists = {task: getattr(self.samples, f"{task}_labels", []) for task in TASKS}
+        return {task: names for task, names in lists.items() if names}
+
+    @property
     def images(self) -> int:
         """How many different ones are trained on."""
         return sum(len(folder) for folder in self.samples.folders)
@@ -38,6 +45,8 @@ def open_sources(config: TrainingConfig) -> Sources:
         ConfigError: nothing in them is labelled for a task.
     """
     folders = [ImageFolder(path) for path in config.data]
+    if config.cache:
+        folders = [folder.cached() for folder in folders]
     held_out: list[ImageFolder] = []
     validation = config.validation
     if validation is not None and validation.data is not None:
