@@ -48,7 +48,7 @@ class PixelCache:
 
     def __init__(self, entries: Sequence[ImageEntry], directory: Path | None = None) -> None:
         sizes = np.array([_size(entry) for entry in entries], np.int64)
-        self._rows = {entry.id: row for row, entry in enumerate(entries)}
+        self._entries = {entry.id: (row, entry) for row, entry in enumerate(entries)}
         # First one byte an image, 1 when it is there; then the pixels, each image aligned for 16-bit values.
         self._starts = len(entries) + len(entries) % 2 + np.concatenate([[0], np.cumsum(sizes + sizes % 2)])
         folder = Path(directory or tempfile.gettempdir())
@@ -66,10 +66,13 @@ class PixelCache:
         self._memory: np.ndarray | None = None
 
     def get(self, entry: ImageEntry, read: Callable[[ImageEntry], Pixels]) -> Pixels:
-        """The pixels of ``entry``, by ``read`` the first time; not to be written to."""
+        """The pixels of ``entry``, by ``read`` the first time; not to be written to.
+
+        They are all that the cache's own entry is labelled for, also where ``entry`` is a view with fewer tasks.
+        """
         if self._memory is None:
             self._memory = np.asarray(np.memmap(self._path, np.uint8, "r+"))
-        row = self._rows[entry.id]
+        row, entry = self._entries[entry.id]
         cached = self._views(row, entry)
         if not self._memory[row]:
             # Two processes may do this at once: they write the same.

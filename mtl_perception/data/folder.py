@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ from mtl_perception.data.boxes import BoxTable
 from mtl_perception.data.cache import PixelCache, Pixels
 from mtl_perception.data.format import DataError, ImageEntry, MaskedAnnotations, parse
 from mtl_perception.data.index import Index, find_problems, read_index, stem
+from mtl_perception.data.label_lists import bit_table, id_table, known
 from mtl_perception.data.masks import decode_mask
 from mtl_perception.data.pixels import read_lanes, read_millimetres, read_rgb, read_semantic
 from mtl_perception.data.sample import ClassLabels, LaneLabels, Sample
 from mtl_perception.data.split import split_groups
 from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import UNLABELLED
 
 __all__ = ["DataError", "ImageFolder"]
 
@@ -71,17 +72,17 @@ class ImageFolder:
         labels: dict[str, Any] = {}
         if "detection" in entry.tasks:
             labels["detection"] = self._boxes.of_image(entry)
-        if pixels.semantic is not None:
+        if "segmentation" in entry.tasks:
             ids = self._segmentation_ids
             labels["segmentation"] = pixels.semantic if ids is None else cv2.LUT(pixels.semantic, ids)
-        if pixels.millimetres is not None:
+        if "depth" in entry.tasks:
             labels["depth"] = pixels.millimetres * np.float32(1e-3)
         if "classification" in entry.tasks:
             present = np.isin(self.classification_labels, entry.classes)
-            labels["classification"] = ClassLabels(present, _known(self.classification_labels, self._own.classification_labels))
-        if pixels.lanes is not None:
+            labels["classification"] = ClassLabels(present, known(self.classification_labels, self._own.classification_labels))
+        if "lanes" in entry.tasks:
             bits = pixels.lanes if self._lanes_bits is None else cv2.LUT(pixels.lanes, self._lanes_bits)
-            labels["lanes"] = LaneLabels(bits, _known(self.lanes_labels, self._own.lanes_labels))
+            labels["lanes"] = LaneLabels(bits, known(self.lanes_labels, self._own.lanes_labels))
         # Labels of classes that nobody asks for are none.
         labels = {kind: label for kind, label in labels.items() if getattr(label, "labelled", None) is None or label.labelled.any()}
         return Sample(str(self.root / "images" / entry.file_name), pixels.image, self.intrinsics(i), labels)
@@ -135,6 +136,17 @@ class ImageFolder:
         part.entries = [self.entries[int(i)] for i in indices]
         return part
 
+    def with_tasks(self, tasks: Iterable[str]) -> ImageFolder:
+        """The images that are labelled for any of ``tasks``, without their other labels, which are then not read either."""
+        wanted = set(tasks)
+        part = copy.copy(self)
+        part.entries = [
+            dataclasses.replace(entry, tasks=[task for task in entry.tasks if task in wanted])
+            for entry in self.entries
+            if not wanted.isdisjoint(entry.tasks)
+        ]
+        return part
+
     def cached(self, directory: Path | None = None) -> ImageFolder:
         """The same samples, decoded once only and then taken from memory (``PixelCache``), by loader processes too.
 
@@ -179,32 +191,10 @@ class ImageFolder:
         if lanes_labels is not None:
             renamed.lanes_labels = list(lanes_labels)
         # From the folder's own lists, not from this view's: what an earlier view left out is not lost.
-        renamed._segmentation_ids = _id_table(self._own.segmentation_labels, renamed.segmentation_labels)
-        renamed._lanes_bits = _bit_table(self._own.lanes_labels, renamed.lanes_labels)
+        renamed._segmentation_ids = id_table(self._own.segmentation_labels, renamed.segmentation_labels)
+        renamed._lanes_bits = bit_table(self._own.lanes_labels, renamed.lanes_labels)
         renamed._boxes = self._own_boxes.with_labels(self._own.detection_labels, renamed.detection_labels)
         return renamed
-
-
-def _id_table(own: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
-    """(256,) uint8: an id among ``own`` → that of the same name among ``wanted``, 255 if none."""
-    table = np.full(256, UNLABELLED, np.uint8)
-    for i, name in enumerate(own):
-        if name in wanted:
-            table[i] = wanted.index(name)
-    return table
-
-
-def _bit_table(own: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
-    """(256,) uint8: bits in the order of ``own`` → those of the same names in the order of ``wanted``."""
-    values = np.arange(256)
-    moved = (((values >> i) & 1) << wanted.index(name) for i, name in enumerate(own) if name in wanted)
-    return sum(moved, np.zeros(256, np.int64)).astype(np.uint8)
-
-
-def _known(wanted: Sequence[str], own: Sequence[str]) -> np.ndarray | None:
-    """(C,) bool, which of ``wanted`` are among ``own``; None: all."""
-    known = np.isin(wanted, own)
-    return None if known.all() else known
 
 
 def _raise_first_problems(index: Index) -> None:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from mtl_perception.data.folder import ImageFolder
+from mtl_perception.data.label_lists import united
 from mtl_perception.data.sample import Sample
 
 _BLOCK = 1024
@@ -50,10 +51,10 @@ class MixedData:
         for folder in folders:
             if not len(folder):
                 raise ValueError(f"no image of {folder.root} is left to draw from; split off less of it")
-        self.segmentation_labels = _united(folder.segmentation_labels for folder in folders)
-        self.detection_labels = _united(folder.detection_labels for folder in folders)
-        self.classification_labels = _united(folder.classification_labels for folder in folders)
-        self.lanes_labels = _united(folder.lanes_labels for folder in folders)
+        self.segmentation_labels = united(folder.segmentation_labels for folder in folders)
+        self.detection_labels = united(folder.detection_labels for folder in folders)
+        self.classification_labels = united(folder.classification_labels for folder in folders)
+        self.lanes_labels = united(folder.lanes_labels for folder in folders)
         self.folders = [self.renamed(folder) for folder in folders]
         self._seed = seed
         self._counts = _apportion([len(folder) ** alpha for folder in folders], max(_BLOCK, len(folders)))
@@ -96,10 +97,6 @@ def _block_order(counts: tuple[int, ...], seed: int, block: int) -> tuple[np.nda
 @functools.lru_cache(maxsize=64)
 def _pass_order(images: int, seed: int, folder: int, pass_: int) -> np.ndarray:
     return np.random.default_rng([seed, 1, folder, pass_]).permutation(images).astype(np.int32)
-
-
-def _united(lists: Iterable[list[str]]) -> list[str]:
-    return list(dict.fromkeys(name for names in lists for name in names))
 
 
 def _apportion(weights: Sequence[float], total: int) -> list[int]:

@@ -214,3 +214,20 @@ def test_a_cache_without_room_says_how_much_it_wants(root: Path, tmp_path: Path)
             ImageFolder(root).cached(tmp_path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_labels_of_other_tasks_are_not_even_read(root: Path) -> None:
+    edit(root / "annotations.json", lambda c: c["images"][1].update(tasks=["segmentation"]))
+    folder = ImageFolder(root)
+    cached = folder.cached()
+    cached[0], cached[2]
+    for path in [*root.glob("semantic/*"), *root.glob("depth/*")]:
+        path.unlink()
+    boxes = folder.with_tasks(["detection"])
+    assert [entry.file_name for entry in boxes.entries] == ["0000.jpg", "0002.jpg"]
+    assert [set(boxes[i].labels) for i in range(2)] == [{"detection"}] * 2
+    depth = cached.with_tasks(["depth"])
+    assert [set(depth[i].labels) for i in range(2)] == [{"depth"}] * 2
+    np.testing.assert_array_equal(depth[1].labels["depth"], cached[2].labels["depth"])
+    with pytest.raises(DataError, match="is missing"):
+        folder[0]

@@ -68,6 +68,13 @@ def test_lists_are_united_by_name(road: ImageFolder, tmp_path: Path) -> None:
     assert set(some.with_labels([], [], ["night"], ["line", "curb"])[0].labels) == {"lanes"}
 
 
+def test_more_masks_than_bits_are_refused(road: ImageFolder) -> None:
+    with pytest.raises(ValueError, match="9 lanes labels .* at most 8"):
+        road.with_labels([], [], None, list("abcdefghi"))
+    with pytest.raises(ValueError, match="256 segmentation labels, expected at most 255"):
+        road.with_labels(list(map(str, range(256))), [])
+
+
 def test_a_bit_without_a_name_is_refused(road: ImageFolder) -> None:
     path = road.root / "lanes" / "0.png"
     cv2.imwrite(str(path), np.full((48, 64), 5, np.uint8))
