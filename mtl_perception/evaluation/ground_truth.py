@@ -51,6 +51,7 @@ class BagTruth:
         self.tasks = {task for topic, task in _TASKS.items() if topic in bag.topics}
         self._by_stamp: dict[int, dict[str, BagMessage]] = {}
         frames: dict[int, str] = {}
+        names: set[str] = set()
         for topic in (*_TASKS, _DETECTIONS_3D):
             if topic in bag.topics:
                 for message in bag.messages(topic):
@@ -58,6 +59,8 @@ class BagTruth:
                     stamp = stamp_ns(content)
                     self._by_stamp.setdefault(stamp, {})[topic] = message
                     frames[stamp] = content.header.frame_id
+                    names |= {one.id for one in content.detections} if topic == _DETECTIONS else set()
+        self._has_ids = bool(names) and all(name.isdecimal() for name in names)
         self._poses = camera_poses(bag, frames, _FIXED_FRAME)
         self._model_ids = self._read_label_info(segmentation_labels) if _SEGMENTATION in bag.topics else None
         self.stamps_ns = sorted(self._by_stamp)
@@ -97,12 +100,11 @@ class BagTruth:
             half_x, half_y = box.size_x / 2, box.size_y / 2
             boxes.append((center.x - half_x, center.y - half_y, center.x + half_x, center.y + half_y))
             class_ids.append(self._detection_ids[name])
-        ids = [detections[index].id for index in known]
-        are_named = all(id.isdecimal() for id in (detection.id for detection in detections))
+        ids = [detections[index].id for index in known] if self._has_ids else []
         return {
             "boxes_xyxy": np.array(boxes, np.float32).reshape(-1, 4),
             "class_ids": np.array(class_ids, np.int64),
-            "track_ids": np.array([int(id) for id in ids], np.int64) if are_named else None,
+            "track_ids": np.array([int(id) for id in ids], np.int64) if self._has_ids else None,
             "boxes_3d": None if message_3d is None else self._boxes_3d(message_3d, known, len(detections)),
         }
 

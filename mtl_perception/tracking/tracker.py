@@ -45,10 +45,10 @@ class TrackerSettings:
     high_score: float = 0.4
     low_score: float = 0.1
     confirm_hits: int = 2
-    keep_s: float = 2.0
+    keep_s: float = 3.0
     min_iou: float = 0.2
-    acceleration_m_s2: float = 0.5
-    speed_m_s: float = 0.5
+    acceleration_m_s2: float = 0.3
+    speed_m_s: float = 0.4
     position_std_m: float = 0.05
 
     def __post_init__(self) -> None:
@@ -72,7 +72,9 @@ class Tracker:
     Two-stage association as in ByteTrack (Zhang et al., ECCV 2022): the sure detections are matched first, then the unsure
     ones to the tracks in sight that are left, for a thing half hidden is often detected weakly. A pair is possible if
     both are of one class and either the boxes overlap or the places in space agree (Mahalanobis distance over the
-    uncertainties of both), and if these places do not contradict it.
+    uncertainties of both), and if these places do not contradict it. Other than there, tentative tracks take part in
+    the first stage: places reach farther than boxes, and a track whose thing is hidden would take the detection of its
+    neighbour that is new.
 
     Life of a track: tentative until it was seen in ``confirm_hits`` successive frames, then confirmed; out of sight it
     moves on by itself, and ends after ``keep_s``. A stamp that goes back (a bag that starts again) ends every track.
@@ -125,9 +127,8 @@ class Tracker:
         weak = ~strong & (found.scores >= self.settings.low_score)
         confirmed, in_sight = self._ids > 0, self._in_sight
         detection = np.full(len(self._ids), -1)
-        self._match(detection, confirmed, found, strong)
+        self._match(detection, np.ones(len(detection), bool), found, strong)
         self._match(detection, confirmed & in_sight, found, weak)
-        self._match(detection, ~confirmed, found, strong)
         self._correct(detection, found)
         kept = (self._ids > 0) | (detection >= 0)
         self._keep(kept)
@@ -212,7 +213,7 @@ class Tracker:
         )
         # Comparisons with NaN are false: where a place is not known, the boxes alone decide.
         possible = (possible | (squared <= _GATE)) & ~(squared > _VETO)
-        apart = np.where(np.isnan(squared), apart, (apart + np.minimum(squared / _GATE, 1.0)) / 2)
+        apart = np.where(np.isnan(squared), apart, (2 * apart + np.minimum(squared / _GATE, 1.0)) / 3)
         same_class = self._class_ids[rows][:, None] == found.class_ids[columns]
         return np.where(possible & same_class, apart, np.inf)
 

@@ -197,6 +197,17 @@ def test_where_boxes_cannot_tell_places_do() -> None:
     assert matched == {(1, 0), (2, 1)}
 
 
+def test_a_track_whose_thing_is_hidden_does_not_take_the_detection_of_a_new_neighbour() -> None:
+    """Two cups a hand apart: the second is seen for the second time just as the first goes out of sight."""
+    film, rng = Film(), np.random.default_rng(4)
+    first, second = Thing((0, 0, 2.0)), Thing((0.32, 0, 2.0))
+    for _ in range(5):
+        film.show([first], rng=rng, noise_m=0.1)
+    film.show([first, second], rng=rng, noise_m=0.1)
+    tracks = film.show([second], rng=rng, noise_m=0.1)
+    assert [(track.id, track.is_seen) for track in tracks] == [(1, False), (2, True)]
+
+
 def test_uncertainty_turns_with_the_camera() -> None:
     """A camera that looks along the world's x axis does not know x well: depth is its weak side."""
     tracker, pose = Tracker(), look(yaw=np.pi / 2)
@@ -240,7 +251,7 @@ def test_a_quick_turn_of_the_camera_carries_new_things_along() -> None:
     assert len(tracks) == 5
 
 
-@pytest.mark.parametrize("jump_s", [-5.0, -0.1, 2.5])
+@pytest.mark.parametrize("jump_s", [-5.0, -0.1, 3.5])
 def test_a_jump_in_time_ends_every_track(jump_s: float) -> None:
     tracker = Tracker()
     detections, boxes_3d = see([Thing((0, 0, 2))], look())
@@ -281,7 +292,7 @@ def test_a_pose_that_is_missing_now_and_then_does_no_harm_and_one_that_ends_chan
         (*_, track) = film.tracker.update(k / RATE_HZ, detections, boxes_3d, None if k % 3 == 2 else pose) or [None]
     assert track.id == 1
     np.testing.assert_allclose(track.position_m, thing.place, atol=0.02)
-    for k in range(10, 35):
+    for k in range(10, 45):
         (track,) = film.tracker.update(k / RATE_HZ, detections, boxes_3d)
     assert track.id == 1
     assert not film.tracker.is_in_fixed_frame
