@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import SetResult
-from mtl_perception.evaluation.tables import ARROWS, digits, known, measures_of, whole_per_cent
+from mtl_perception.evaluation.tables import ARROWS, digits, known, measures_of, percent_of, whole_per_cent
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -57,7 +57,7 @@ def distance_rows(one: SetResult) -> list[list[str]]:
     everything = sum(row["pixels"] for row in ranges.values())
     rows = [["true distance", "AbsRel", "RMSE, m", "mean error, m", "δ < 1.25", "share of pixels"]]
     for name, row in ranges.items():
-        share = f"{row['pixels'] / everything:.0%}".replace("%", " %")
+        share = percent_of(row["pixels"], everything)
         bias = f"{row['bias']:+.3f}".replace("-", "−") if known(row["bias"]) else "–"
         rows.append([name, digits(row["AbsRel"]), digits(row["RMSE"]), bias, digits(row["delta1"]), share])
     return rows

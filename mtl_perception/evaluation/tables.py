@@ -104,3 +104,9 @@ def _cell(one: SetResult, task: str, measure: str) -> str:
 def whole_per_cent(share: float) -> str:
     """+3 %, −12 %."""
     return f"{'−' if share < 0 else '+'}{abs(share) * 100:.0f} %"
+
+
+def percent_of(part: float, whole: float) -> str:
+    """12 %; <1 % for the little that is more than nothing."""
+    share = part / whole if whole else 0.0
+    return "<1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"

@@ -13,10 +13,15 @@ from mtl_perception.drawing import class_color
 from mtl_perception.evaluation.depth import DepthMetric
 from mtl_perception.evaluation.detection import SCORE_BINS, DetectionMetric
 from mtl_perception.evaluation.segmentation import SegmentationMetric
+from mtl_perception.evaluation.tables import percent_of
 from mtl_perception.html.svg import WIDTH, line, svg, text
 
 _WORTH_A_NUMBER = 0.03
 """Share of a row of the confusion matrix from which it is written into its cell."""
+
+
+_WORTH_A_BAR = 0.001
+"""Share of pixels below which a range of depth is left to the table."""
 
 
 class Chart(NamedTuple):
@@ -57,9 +62,11 @@ def segmentation_charts(metric: SegmentationMetric) -> list[Chart]:
 def depth_charts(metric: DepthMetric) -> list[Chart]:
     """Error by true distance."""
     ranges = metric.compute()["by_distance"]
+    everything = sum(row["pixels"] for row in ranges.values())
+    ranges = {name: row for name, row in ranges.items() if row["pixels"] >= _WORTH_A_BAR * everything}
     if not ranges:
         return []
-    note = "AbsRel of the pixels whose true depth lies in each range; a dot stands for their mean error with its sign."
+    note = "AbsRel of the pixels whose true depth lies in each range, and below it their mean error with its sign."
     return [Chart("Error by distance", note, _ranges(ranges))]
 
 
@@ -147,37 +154,22 @@ def _matrix(confusion: np.ndarray, labels: Sequence[str]) -> str:
 
 
 def _ranges(ranges: dict[str, dict[str, float]]) -> str:
-    left, top, height, bottom_space = 52, 12, 190, 64
+    left, top, height = 52, 24, 160
     bottom = top + height
     step = (WIDTH - left) / len(ranges)
-    high = max(0.1, max(max(row["AbsRel"], abs(_relative_bias(row, name))) for name, row in ranges.items()))
-    low = min(0.0, min(_relative_bias(row, name) for name, row in ranges.items()))
-    span = (high - low) * 1.12
-
-    def at_y(value: float) -> float:
-        return bottom - height * (value - low) / span
-
-    parts = [line("mark", left, at_y(0), WIDTH, at_y(0)), text(left - 8, at_y(0) + 4, "0", "dim", "end")]
+    high = max(row["AbsRel"] for row in ranges.values()) or 1.0
     everything = sum(row["pixels"] for row in ranges.values())
+    parts = [line("mark", left, bottom, WIDTH, bottom), text(left - 8, bottom + 4, "0", "dim", "end")]
     for place, (name, row) in enumerate(ranges.items()):
-        x, middle = left + place * step + step * 0.2, left + (place + 0.5) * step
-        top_y = at_y(row["AbsRel"])
+        x, middle, tall = left + (place + 0.2) * step, left + (place + 0.5) * step, height * row["AbsRel"] / high
         parts.append(
-            f'<rect class="bar" x="{x:.1f}" y="{top_y:.1f}" width="{step * 0.6:.1f}" height="{at_y(0) - top_y:.1f}" rx="3"/>'
+            f'<rect class="bar" x="{x:.1f}" y="{bottom - tall:.1f}" width="{step * 0.6:.1f}" height="{tall:.1f}" rx="3"/>'
         )
-        parts.append(text(middle, top_y - 7, f"{row['AbsRel']:.3f}", "label", "middle"))
-        y = at_y(_relative_bias(row, name))
-        parts.append(f'<circle class="bias" cx="{middle:.1f}" cy="{y:.1f}" r="5"><title>mean error {row["bias"]:+.3f} m</title></circle>')
+        parts.append(text(middle, bottom - tall - 7, f"{row['AbsRel']:.3f}", "label", "middle"))
         parts.append(text(middle, bottom + 22, name, "label", "middle"))
-        words = f"{row['bias']:+.2f} m · {row['pixels'] / everything:.0%} of pixels"
+        words = f"{row['bias']:+.2f} m · {percent_of(row['pixels'], everything)} of pixels".replace("-", "−")
         parts.append(text(middle, bottom + 42, words, "dim", "middle"))
-    return svg(bottom + bottom_space, "Relative error of depth by true distance", parts)
-
-
-def _relative_bias(row: dict[str, float], name: str) -> float:
-    """The mean error as a share of the range's middle, to stand on the same axis as AbsRel."""
-    edges = [float(word) for word in name.replace("–", " ").split() if word.replace(".", "").isdigit()]
-    return row["bias"] / (sum(edges) / len(edges))
+    return svg(bottom + 54, "Relative error of depth by true distance", parts)
 
 
 def _rgb(name: str) -> str:
