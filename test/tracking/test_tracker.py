@@ -200,11 +200,11 @@ def test_where_boxes_cannot_tell_places_do() -> None:
 def test_a_track_whose_thing_is_hidden_does_not_take_the_detection_of_a_new_neighbour() -> None:
     """Two cups a hand apart: the second is seen for the second time just as the first goes out of sight."""
     film, rng = Film(), np.random.default_rng(4)
-    first, second = Thing((0, 0, 2.0)), Thing((0.32, 0, 2.0))
+    first, second = Thing((0, 0, 2.0)), Thing((0.2, 0, 2.0))
     for _ in range(5):
-        film.show([first], rng=rng, noise_m=0.1)
-    film.show([first, second], rng=rng, noise_m=0.1)
-    tracks = film.show([second], rng=rng, noise_m=0.1)
+        film.show([first], rng=rng, noise_m=0.03)
+    film.show([first, second], rng=rng, noise_m=0.03)
+    tracks = film.show([second], rng=rng, noise_m=0.03)
     assert [(track.id, track.is_seen) for track in tracks] == [(1, False), (2, True)]
 
 
