@@ -59,6 +59,7 @@ class Camera:
         self.last_frame_s: float | None = None
         self.last_interval_s = 0.0
         self.image_size: tuple[int, int] | None = None
+        self.info_frame_id = ""
         self._qos = QoSProfile(
             depth=parameters["input.depth"],
             reliability=ReliabilityPolicy.get_from_short_key(parameters["input.reliability"]),
@@ -109,6 +110,7 @@ class Camera:
 
     def _calibrate(self, info: CameraInfo) -> Calibration | ValueError:
         width, height = self.image_size or (info.width, info.height)
+        self.info_frame_id = info.header.frame_id
         try:
             return calibrate(info, width, height, rectified=self._rectified, rectify=self._rectify)
         except ValueError as error:

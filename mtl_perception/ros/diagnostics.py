@@ -133,6 +133,8 @@ def calibration_status(stream: Stream) -> DiagnosticStatus:
             intrinsics = calibration.intrinsics
             values |= {name: f"{getattr(intrinsics, name):.1f}" for name in ("fx", "fy", "cx", "cy")}
             values["rectified here"] = "no" if calibration.rectify is None else "yes"
+            if stream.trace.frame_id and camera.info_frame_id and stream.trace.frame_id != camera.info_frame_id:
+                problems.append((WARN, _other_camera(stream.trace.frame_id, camera)))
             if calibration.warning:
                 problems.append((WARN, f"camera_info on {camera.info_topic}: {calibration.warning}"))
     except ValueError as error:
@@ -215,6 +217,13 @@ def _nobody_publishes(camera: Camera) -> str:
     text = f"nobody publishes {camera.topic}: start the camera, or remap the topic"
     others = camera.other_image_topics()
     return text + (f" (images are published on {', '.join(others[:4])})" if others else "")
+
+
+def _other_camera(frame_id: str, camera: Camera) -> str:
+    return (
+        f"camera_info on {camera.info_topic} has the frame_id {camera.info_frame_id!r} and the images {frame_id!r}, "
+        "expected one: is it of another camera? Remap it, or set both in the driver"
+    )
 
 
 def _no_such_task(engine: Any) -> str:

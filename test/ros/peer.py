@@ -67,7 +67,7 @@ class Peer:
         condition: Callable[[], Any],
         what: str,
         every: Callable[[], None] = lambda: None,
-        limit_s: float = 20.0,
+        limit_s: float = 60.0,
     ) -> Any:
         """Spin, calling ``every`` 20 times a second, until the condition holds; its value comes back."""
         end_s, next_s = time.monotonic() + limit_s, 0.0

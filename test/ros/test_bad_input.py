@@ -112,6 +112,20 @@ def test_a_camera_info_of_another_shape_is_named(peer, start_node):
     assert (infos[-1].width, infos[-1].height, infos[-1].k[0]) == (64, 48, 50.0)
 
 
+def test_a_camera_info_of_another_camera_is_named(peer, start_node):
+    node = start_node()
+    peer.subscribe(f"{node.name}/depth/camera_info", CameraInfo)
+    others = camera_info(64, 48)
+    others.header.frame_id = "left_optical_frame"
+
+    def show():
+        peer.publish(f"{node.name}/camera_info", others)
+        peer.publish(f"{node.name}/image", image(PIXELS))
+
+    words = "has the frame_id 'left_optical_frame' and the images 'camera_color_optical_frame'"
+    peer.until(lambda: peer.says(node.name, "calibration", words), words, every=show)
+
+
 @pytest.mark.parametrize("rectify", [False, True])
 def test_a_lens_that_distorts_is_corrected_or_named(peer, start_node, rectify):
     node = start_node("-p", f"rectify:={str(rectify).lower()}")
