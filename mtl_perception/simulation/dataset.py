@@ -35,6 +35,7 @@ from mtl_perception.simulation.labels import DETECTION_LABELS, SEGMENTATION_LABE
 from mtl_perception.simulation.optics import jpeg_quality, through_camera
 from mtl_perception.simulation.renderer import Renderer, check_renderer, open_renderer
 from mtl_perception.simulation.room import furnished_room
+from mtl_perception.simulation.textures import TEXTURE_SETS
 from mtl_perception.simulation.views import choose_view, visible_instances
 
 ROOMS_PER_PROCESS = 20
@@ -61,6 +62,8 @@ class DatasetSettings:
         for name in ("rooms", "views", "width", "height"):
             if getattr(self, name) < 1:
                 raise ValueError(f"rendered data set: {name} is {getattr(self, name)}, expected at least 1")
+        if self.textures not in TEXTURE_SETS:
+            raise ValueError(f"rendered data set: textures is '{self.textures}', expected {' or '.join(TEXTURE_SETS)}")
         if self.seed < 0:
             raise ValueError(f"rendered data set: seed is {self.seed}, expected 0 or more")
 

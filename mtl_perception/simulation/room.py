@@ -12,6 +12,7 @@ from mtl_perception.simulation.kitchen import kitchen
 from mtl_perception.simulation.living_room import living_room
 from mtl_perception.simulation.mood import Mood, draw_mood
 from mtl_perception.simulation.plan import Room
+from mtl_perception.simulation.textures import generator
 from mtl_perception.simulation.warehouse import warehouse
 
 PLACES: dict[str, tuple[float, Callable[[np.random.Generator, Mood], Room]]] = {
@@ -26,8 +27,13 @@ PLACES: dict[str, tuple[float, Callable[[np.random.Generator, Mood], Room]]] = {
 def furnished_room(
     seed: int | Sequence[int], textures: str = "train", place: str | None = None
 ) -> Room:
-    """The room of this seed; equal seeds give equal rooms. ``place`` is a key of PLACES, drawn where None."""
-    rng = np.random.default_rng(seed)
+    """The room of this seed; equal seeds give equal rooms.
+
+    Args:
+        textures: a key of textures.TEXTURE_SETS.
+        place: a key of PLACES; drawn where None.
+    """
+    rng = generator(seed, textures)
     shares = np.array([share for share, _ in PLACES.values()])
     drawn = list(PLACES)[int(rng.choice(len(PLACES), p=shares / shares.sum()))]
     name = place or drawn

@@ -144,6 +144,11 @@ class World:
             self._geom_instance.append(instance)
         return instance
 
+    @property
+    def texture_families(self) -> set[str]:
+        """The generators of all its textures."""
+        return {material.texture.family for material in self._material_names}
+
     def compile(self) -> BuiltWorld:
         for lamp in self.lamps:
             light = self._spec.worldbody.add_light()
