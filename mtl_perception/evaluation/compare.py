@@ -51,13 +51,18 @@ class Column:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``baseline`` and the multi-task networks on one set."""
+    """``baseline`` and the multi-task networks on one set.
+
+    Attributes:
+        remarks: where the networks were not trained alike, in sentences.
+    """
 
     set_name: str
     frames: int
     encoder: str
     baseline: Column
     networks: list[Column]
+    remarks: list[str]
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -67,6 +72,7 @@ class Comparison:
             "encoder": self.encoder,
             "baseline": _plain_column(self.baseline),
             "networks": {column.name: _plain_column(column) for column in self.networks},
+            "remarks": self.remarks,
         }
 
 
@@ -84,8 +90,8 @@ def compare(results: Sequence[EvaluationResult], set_name: str | None = None) ->
         ResultError: there is nothing to compare, or encoders or data differ.
     """
     set_name = _common_set(results, set_name)
-    singles = [result for result in results if len(result.sets[set_name].scores) == 1]
-    several = [result for result in results if len(result.sets[set_name].scores) > 1]
+    singles = [result for result in results if len(result.model.tasks) == 1]
+    several = [result for result in results if len(result.model.tasks) > 1]
     if not singles or not several:
         raise ResultError(
             f"{len(several)} networks with several tasks and {len(singles)} with one: expected at least one of each; "
@@ -97,7 +103,8 @@ def compare(results: Sequence[EvaluationResult], set_name: str | None = None) ->
     by_task: dict[str, list[EvaluationResult]] = {}
     for result in singles:
         by_task.setdefault(next(iter(result.sets[set_name].scores)), []).append(result)
-    missing = [task for result in several for task in result.sets[set_name].scores if task not in by_task]
+    # What follows from several tasks, such as 3D boxes, has no single-task network and no part in Δm.
+    missing = [task for result in several for task in result.model.tasks if task not in by_task]
     if missing:
         raise ResultError(f"no single-task network for {', '.join(dict.fromkeys(missing))}; train and score one")
     baseline = _baseline(by_task, set_name)
@@ -108,7 +115,8 @@ def compare(results: Sequence[EvaluationResult], set_name: str | None = None) ->
     for result in several:
         by_name.setdefault(result.model.name, []).append(result)
     networks = [_network(name, seeds, set_name, base_scores) for name, seeds in by_name.items()]
-    return Comparison(set_name, several[0].sets[set_name].frames, encoders.pop(), baseline, networks)
+    frames = several[0].sets[set_name].frames
+    return Comparison(set_name, frames, encoders.pop(), baseline, networks, _training_differences(results))
 
 
 def comparison_rows(comparison: Comparison) -> list[list[str]]:
@@ -142,6 +150,19 @@ def _common_set(results: Sequence[EvaluationResult], set_name: str | None) -> st
     return chosen
 
 
+def _training_differences(results: Sequence[EvaluationResult]) -> list[str]:
+    """A gain of one network over another means little where it saw other data, or more of it."""
+    remarks = []
+    for key in ("data", "images", "samples"):
+        by_value: dict[str, list[str]] = {}
+        for result in results:
+            by_value.setdefault(str(result.model.training.get(key, "unknown")), []).append(result.model.name)
+        if len(by_value) > 1:
+            listed = "; ".join(f"{value}: {', '.join(dict.fromkeys(names))}" for value, names in by_value.items())
+            remarks.append(f"not trained alike, {key} differ ({listed})")
+    return remarks
+
+
 def _baseline(by_task: dict[str, list[EvaluationResult]], set_name: str) -> Column:
     first = [seeds[0].model for seeds in by_task.values()]
     return Column(
@@ -157,7 +178,8 @@ def _baseline(by_task: dict[str, list[EvaluationResult]], set_name: str) -> Colu
 def _network(
     name: str, seeds: list[EvaluationResult], set_name: str, base_scores: dict[str, dict[str, float]]
 ) -> Column:
-    model, tasks = seeds[0].model, list(seeds[0].sets[set_name].scores)
+    model = seeds[0].model
+    tasks = [task for task in METRICS if task in seeds[0].sets[set_name].scores]
     gains = [task_gains(result.sets[set_name].scores, base_scores) for result in seeds]
     return Column(
         name=name,

@@ -35,6 +35,8 @@ def compare_files(
     for row in rows:
         table.add_row(*row)
     console.print(table)
+    for remark in comparison.remarks:
+        console.print(remark, highlight=False)
     if json_file is not None:
         write_atomically(json_file, (json.dumps(comparison.plain(), indent=2) + "\n").encode())
     if markdown is not None:

@@ -69,6 +69,7 @@ def comparison_parts(comparison: Comparison) -> list[str]:
         "encoder, data and schedule; its costs are those of all of them together. In brackets and as Δm: better (+) or "
         "worse (−) than the single-task network, by mAP, mIoU and RMSE.",
         table(comparison_rows(comparison)),
+        *(f"Note: {remark}." for remark in comparison.remarks),
     ]
 
 

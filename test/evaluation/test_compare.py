@@ -48,6 +48,21 @@ def test_seeds_of_a_network_are_averaged_and_spread():
     assert balanced.delta_m.sd is None and comparison.baseline.seeds == {"detection": 1, "segmentation": 1, "depth": 2}
 
 
+def test_networks_that_were_not_trained_alike_are_told():
+    assert compare([scored(), *SINGLES]).remarks == []
+    longer = scored(training={"data": "rooms", "samples": 900})
+    singles = [scored(f"lite_{t}", tasks=[t], training={"data": "rooms", "samples": 300}) for t in longer.model.tasks]
+    assert compare([longer, *singles]).remarks == [
+        "not trained alike, samples differ (900: lite; 300: lite_detection, lite_segmentation, lite_depth)"
+    ]
+
+
+def test_what_follows_from_several_tasks_needs_no_baseline():
+    multi = scored(sets={"unseen rooms": (0.44, 0.45, 0.4)})
+    multi.sets["unseen rooms"].scores["depth_of_boxes"] = {"error": 0.1}
+    assert compare([multi, *SINGLES]).networks[0].delta_m.mean == pytest.approx(0.2 / 3)
+
+
 @pytest.mark.parametrize(
     "results, message",
     [

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mtl_perception.evaluation import MEASURES, SceneEvaluator, Truth, evaluate_engine
+from mtl_perception.evaluation import METRICS, Metric, SceneEvaluator, Truth, evaluate_engine
 from mtl_perception.scene import Depth, Detections, Scene, Segmentation
 
 THINGS, STUFF = ["cup", "bin"], ["floor", "wall", "cup"]
@@ -34,7 +34,7 @@ def test_scores_cover_all_frames_and_each_frame():
     assert [frame.scores["mIoU"] for frame in result.frames] == [1, 0]
     assert [frame.scores["AbsRel"] for frame in result.frames] == pytest.approx([0, 0.5])
     assert (result.frame_at(1).index, result.frame_at(0).index) == (0, 1)
-    assert set(result.scores) == set(MEASURES)
+    assert {"detection", "segmentation", "depth"} <= set(result.scores)
 
 
 def test_only_what_is_both_found_and_labelled_is_scored():
@@ -78,3 +78,53 @@ def test_engine_is_scored_with_weak_boxes_and_left_as_it_was():
     result = evaluate_engine(engine, samples, lambda scene, scores: seen.append(scores.index))
     assert result.scores["segmentation"]["pixel_accuracy"] == pytest.approx(2 / 3)
     assert seen == [0, 1, 2] and engine.thresholds_seen == {0.01} and engine.score_threshold == 0.3
+
+
+class StepsOfDepth(Metric):
+    """How far depth moves from frame to frame: a measure that needs the frames in their order."""
+
+    task = "steps"
+    directions = {"mean_step": "lower"}
+    main = "mean_step"
+
+    def __init__(self):
+        self.seen = []
+
+    @classmethod
+    def for_model(cls, card):
+        return cls()
+
+    @staticmethod
+    def pair(scene, truth):
+        return None if scene.depth is None else (scene.depth.depth_m,)
+
+    def update(self, depth_m):
+        self.seen.append(float(depth_m.mean()))
+        return {}
+
+    def merge(self, other):
+        self.seen += other.seen
+
+    def compute(self):
+        return {"mean_step": float(np.abs(np.diff(self.seen)).mean())}
+
+
+def test_a_new_measure_is_one_entry_in_the_registry(monkeypatch):
+    monkeypatch.setitem(METRICS, "steps", StepsOfDepth)
+    evaluator = SceneEvaluator(CARD)
+    for depth_m in (1.0, 2.0, 4.0):
+        evaluator.update(scene(depth_m=depth_m), truth())
+    evaluator.update(Scene(16, 16), truth())
+    result = evaluator.compute()
+    assert result.scores["steps"] == {"mean_step": pytest.approx(1.5), "frames": 3}
+    assert result.ranked("steps") == []
+
+
+def test_frames_are_ranked_by_task_the_worst_first():
+    evaluator = SceneEvaluator(CARD)
+    for class_id, depth_m in ((1, 3.0), (0, 2.0), (1, 2.5)):
+        evaluator.update(scene(class_id=class_id, depth_m=depth_m), truth())
+    evaluator.update(scene(), Truth(mask=truth().mask))
+    result = evaluator.compute()
+    assert [frame.index for frame in result.ranked("depth")] == [0, 2, 1]
+    assert result.ranked("segmentation")[0].index == 1 and len(result.ranked("segmentation")) == 4
