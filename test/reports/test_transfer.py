@@ -13,9 +13,10 @@ from rich.console import Console
 
 from mtl_perception.reports.charts import bar_chart, heat_map, line_chart
 from mtl_perception.reports.plan import plan, read_transfer_config
-from mtl_perception.reports.runs import RunResult, TransferError, finished
+from mtl_perception.reports.runs import RunResult, TransferError
 from mtl_perception.reports.transfer import report_transfer
-from mtl_perception.reports.transfer_table import crossing
+from mtl_perception.reports.transfer_page import html, markdown
+from mtl_perception.reports.transfer_table import Transfer, crossing, tabulate
 from mtl_perception.training import ConfigError
 from shapes import write_shapes
 
@@ -43,7 +44,7 @@ def write(folder: Path, **changes: object) -> Path:
         **changes,
     }
     path = folder / "transfer.yaml"
-    path.write_text(yaml.safe_dump(values))
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
     return path
 
 
@@ -56,61 +57,124 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_from_training_to_the_page_and_what_is_done_is_not_done_again(folder: Path) -> None:
-    config = write(folder, shares=[0.5, 1.0])
+    config = write(folder, setups={"both": None, "too fast": {"learning_rate": 1e30, "steps": 6}})
     transfer = report_transfer(config, 1, QUIET, apart=False)
     out = folder / "out"
-    assert [row.column.name for row in transfer.rows] == ["single-task", "fixed", "a pyramid"]
+    assert [row.column.name for row in transfer.rows] == ["single-task", "both"]
+    assert len(transfer.failed) == 1
+    assert transfer.failed[0].startswith("too fast, seed 0")
     results = {path.stem: RunResult.model_validate_json(path.read_text()) for path in (out / "runs").glob("*.json")}
-    assert set(results) == {
-        *(f"single-{task}-{share}-0" for task in ("segmentation", "depth") for share in (50, 100)),
-        *("fixed-50-0", "fixed-100-0", "a-pyramid-100-0"),
-    }
-    half, whole = results["fixed-50-0"], results["fixed-100-0"]
-    assert half.evaluation.model.training["images"] < whole.evaluation.model.training["images"] == 8
-    assert whole.evaluation.model.tasks == ["segmentation", "depth"]
-    assert whole.minutes > 0
-    assert whole.memory_mb > 0
-    assert whole.latency_p50_ms > 0
+    assert set(results) == {"single-segmentation-100-0", "single-depth-100-0", "both-100-0", "too-fast-100-0"}
+    both = results["both-100-0"]
+    assert both.evaluation.model.tasks == ["segmentation", "depth"]
+    assert both.minutes > 0
+    assert both.memory_mb > 0
+    assert both.latency_p50_ms > 0
 
     # Δm by hand
     alone = {t: results[f"single-{t}-100-0"].evaluation.sets["test"].scores[t] for t in ("segmentation", "depth")}
-    both = whole.evaluation.sets["test"].scores
-    gain_m_iou = both["segmentation"]["mIoU"] / alone["segmentation"]["mIoU"] - 1
-    gain_rmse = 1 - both["depth"]["RMSE"] / alone["depth"]["RMSE"]
+    scores = both.evaluation.sets["test"].scores
+    gain_m_iou = scores["segmentation"]["mIoU"] / alone["segmentation"]["mIoU"] - 1
+    gain_rmse = 1 - scores["depth"]["RMSE"] / alone["depth"]["RMSE"]
     assert transfer.rows[1].column.delta_m.mean == pytest.approx((gain_m_iou + gain_rmse) / 2)
     assert transfer.rows[0].column.parameters == sum(results[f"single-{t}-100-0"].evaluation.model.parameters for t in alone)
-    assert {name: len(points) for name, points in transfer.curves["depth"].items()} == {"single-task": 2, "fixed": 2}
-
-    page, words = (out / "index.html").read_text(), (out / "transfer.md").read_text()
-    assert all(name in page and name in words for name in ("fixed", "a pyramid", "mIoU ↑", "RMSE ↓", "GMAC"))
-    assert page.count("<svg") == 3
-    assert json.loads((out / "transfer.json").read_text())["delta_m"]["fixed"] == transfer.rows[1].column.delta_m.mean
+    assert "too fast" in (out / "index.html").read_text()
 
     # A second call trains nothing; a run whose result is gone is done again, here in a process of its own.
     stamps = {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*.json")}
     report_transfer(config, 1, QUIET)
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
-    (out / "runs" / "fixed-100-0.json").unlink()
+    (out / "runs" / "both-100-0.json").unlink()
     report_transfer(config, 1, QUIET)
-    again = RunResult.model_validate_json((out / "runs" / "fixed-100-0.json").read_text())
-    assert again.evaluation.sets["test"].scores["segmentation"]["mIoU"] == both["segmentation"]["mIoU"]
-    assert [path for path in stamps if path.stat().st_mtime_ns != stamps[path]] == [out / "runs" / "fixed-100-0.json"]
+    again = RunResult.model_validate_json((out / "runs" / "both-100-0.json").read_text())
+    assert again.evaluation.sets["test"].scores == scores
+    assert [path for path in stamps if path.stat().st_mtime_ns != stamps[path]] == [out / "runs" / "both-100-0.json"]
 
+    changed = yaml.safe_load(config.read_text())
+    changed["base"]["learning_rate"] = 0.01
+    config.write_text(yaml.safe_dump(changed, sort_keys=False))
     with pytest.raises(TransferError, match="comes of another configuration .learning_rate changed.; choose another 'output'"):
-        changed = yaml.safe_load(config.read_text())
-        changed["base"]["learning_rate"] = 0.01
-        config.write_text(yaml.safe_dump(changed))
-        finished(plan(read_transfer_config(config), 1))
+        report_transfer(config, 1, QUIET)
 
 
-def test_a_network_that_diverges_is_named_and_the_others_stand(folder: Path) -> None:
-    setups = {"fixed": {}, "too fast": {"learning_rate": 1e30, "steps": 6}}
-    config = write(folder, output=str(folder / "diverged"), setups=setups)
-    transfer = report_transfer(config, 1, QUIET, apart=False)
-    assert [row.column.name for row in transfer.rows] == ["single-task", "fixed"]
-    assert len(transfer.failed) == 1
-    assert transfer.failed[0].startswith("too fast, seed 0")
-    assert "Not trained" in (folder / "diverged" / "index.html").read_text()
+def result(setup: str, seed: int, scores: dict[str, dict[str, float]], share: float = 1.0) -> RunResult:
+    """What a run with these scores would have left."""
+    model = {
+        **{"name": setup, "version": "0", "tasks": list(scores), "encoder": "mobilenet_v3_large", "input_width": 192},
+        **{"input_height": 160, "parameters": 3_000_000, "gmac": 0.5, "gmac_640x480": 4.0, "size_bytes": 7_000_000},
+        "training": {"data": "rooms", "images": 4000, "device": "cpu, 1 threads"},
+    }
+    content = {"setup": setup, "share": share, "seed": seed, "training": {}, "minutes": 10.0 + seed, "memory_mb": 900.0 + seed}
+    sets = {"test": {"data": "rooms_test", "frames": 400, "scores": scores}}
+    evaluation = {"mtl_perception": "0", "command": "", "model": model, "device": "cpu", "precision": "float32", "sets": sets}
+    return RunResult.model_validate({**content, "evaluation": evaluation, "latency_p50_ms": 20.0 + seed})
+
+
+def segmentation(m_iou: float) -> dict[str, dict[str, float]]:
+    return {"segmentation": {"mIoU": m_iou, "pixel_accuracy": 0.9}}
+
+
+def depth(rmse: float) -> dict[str, dict[str, float]]:
+    return {"depth": {"RMSE": rmse, "AbsRel": rmse / 5, "delta1": 0.9}}
+
+
+def invented(folder: Path) -> Transfer:
+    config = read_transfer_config(write(folder, setups={"good": {}, "bad": {}}, shares=[0.25, 0.5, 1.0]))
+    runs = []
+    for seed, noise in enumerate((-0.01, 0.01)):
+        for share, loss in ((0.25, 0.3), (0.5, 0.1), (1.0, 0.0)):
+            runs.append(result("single segmentation", seed, segmentation(0.5 - loss + noise), share))
+            runs.append(result("single depth", seed, depth(0.8 + loss + noise), share))
+            runs.append(result("good", seed, segmentation(0.6 - loss + noise) | depth(0.72 + loss + noise), share))
+        runs.append(result("bad", seed, segmentation(0.4 + noise) | depth(0.88 + noise)))
+    return tabulate(config, runs)
+
+
+def test_tables_hold_means_spreads_gains_and_costs(tmp_path: Path) -> None:
+    transfer = invented(tmp_path)
+    head, alone, good, bad = transfer.table()
+    assert head == ["", "mIoU ↑", "RMSE ↓", "AbsRel ↓", "δ1 ↑", "Δm ↑", "parameters", "GMAC", "memory", "training", "latency"] or (
+        head[:3] == ["", "mIoU ↑", "RMSE ↓"] and head[5:] == ["Δm ↑", "parameters", "GMAC", "memory", "training", "latency"]
+    )
+    assert alone[:3] == ["single-task", "0.500 ± 0.014", "0.800 ± 0.014"]
+    assert alone[6:] == ["6.00 M", "8.00", "901 MB", "21.0 min", "41.0 ms"]
+    assert good[:3] == ["good", "0.600 ± 0.014", "0.720 ± 0.014"]
+    assert good[5].startswith("+15.0 % ±")  # +20 % and +10 %
+    assert good[6:] == ["3.00 M", "4.00", "901 MB", "10.5 min", "20.5 ms"]
+    assert bad[5].startswith("−15.0 % ±")
+    assert transfer.gain_table()[1][:3] == ["good", "+20.0 % ± 2.8", "+10.0 % ± 1.8"]
+
+
+def test_less_data_is_read_off_where_the_curve_meets_the_single_task_score(tmp_path: Path) -> None:
+    transfer = invented(tmp_path)
+    assert [share for share, _ in transfer.curves["segmentation"]["good"]] == [0.25, 0.5, 1.0]
+    # 0.5 at half of the data; a depth error of 0.8 between 0.82 at half and 0.72 at all
+    assert transfer.reached["segmentation"]["good"] == pytest.approx(0.5)
+    assert transfer.reached["depth"]["good"] == pytest.approx(0.6)
+    assert list(transfer.curves["depth"]) == ["single-task", "good"]
+
+
+def test_page_and_markdown_say_it_in_words_too(tmp_path: Path) -> None:
+    transfer = invented(tmp_path)
+    page, words = html(transfer), markdown(transfer)
+    for sentence in (
+        "Best is good with Δm +15.0 %; no task is worse than alone (depth +10.0 %).",
+        "1 of 2 set-ups are worse than single-task networks on the whole: bad.",
+        "It takes 50 % of the multiply-adds and 50 % of the parameters.",
+        "good does what the single-task network does with all the data in RMSE with 60 % of it.",
+    ):
+        assert sentence in page
+        assert sentence in words
+    assert page.count("<svg") == 3
+    assert "| good | 0.600 ± 0.014 |" in words
+    assert json.loads(json.dumps(transfer.plain()))["delta_m"]["good"] == pytest.approx(0.15)
+
+
+def test_there_is_no_table_before_there_is_something_to_compare(tmp_path: Path) -> None:
+    config = read_transfer_config(write(tmp_path, setups={"good": {}}))
+    runs = [result("single segmentation", 0, segmentation(0.5)), result("good", 0, segmentation(0.6) | depth(0.7))]
+    assert tabulate(config, runs) is None
+    assert tabulate(config, [*runs, result("single depth", 0, depth(0.8))]) is not None
 
 
 @pytest.mark.parametrize(
