@@ -46,7 +46,7 @@ def replay_offline(
     Args:
         bag: an open bag.
         image, camera_info: its topics.
-        engine: a loaded ``Engine``; its score threshold is used as it stands.
+        engine: a loaded ``Engine``; its score threshold is set.
         recording: an open recording; left open.
         parameters: the node's, of which those of the outputs and ``tasks`` are used.
         overlay: record ``overlay`` too.
@@ -57,6 +57,7 @@ def replay_offline(
     """
     sink = _Sink(recording, LEFT_OUT_TOPICS if overlay else ("overlay", *LEFT_OUT_TOPICS))
     outputs = Outputs(sink, parameters, engine.card)
+    engine.score_threshold = outputs.least_score
     tasks = [task for task in engine.tasks if {task, ALL_TASKS} & set(parameters["tasks"])]
     report = ReplayReport("offline", image.name, engine.card.name, engine.device, engine.precision)
     transforms = BagTransforms(bag, report.warn)

@@ -60,7 +60,7 @@ class Tracking:
             return result
         threshold = self._parameters["score_threshold"]
         self._tracker.settings = replace(self._tracker.settings, high_score=threshold, low_score=self.least_score)
-        boxes_3d = getattr(result, "boxes_3d", None)
+        boxes_3d = result.boxes_3d
         pose = None if boxes_3d is None else result.place.camera_pose
         stamp = result.header.stamp
         tracks = self._tracker.update(stamp.sec + stamp.nanosec * 1e-9, found, boxes_3d, pose)
