@@ -75,7 +75,8 @@ def card_page(card: ModelCard, result: EvaluationResult) -> str:
         f"{card.architecture.encoder} encoder, {card.architecture.neck} neck with {card.architecture.neck_channels} channels; "
         f"heads: {', '.join(_head(name, task) for name, task in card.tasks.items())}.\n"
         f"{result.model.parameters / 1e6:.2f} M parameters, {result.model.gmac:.2f} G multiply-adds at its own input of "
-        f"{card.input_width}×{card.input_height}, {result.model.gmac_640x480:.2f} G at 640×480; {result.model.size_bytes / 1e6:.1f} MB.",
+        f"{card.input_width}×{card.input_height}, {result.model.gmac_640x480:.2f} G at 640×480; "
+        f"{result.model.size_bytes / 1e6:.1f} MB.",
         f"**Trained on** {trained}. No weights and no images of others went into it." if trained else "",
         f"**Scores**, on {result.device} in {result.precision}. In brackets: better (+) or worse (−) than on {first_name}."
         if len(result.sets) > 1
@@ -97,7 +98,8 @@ def _score_rows(result: EvaluationResult) -> list[list[str]]:
         (task, measure)
         for task, metric in METRICS.items()
         for measure in metric.directions
-        if measure in _measures(task) and any(known(one.scores.get(task, {}).get(measure)) for one in result.sets.values())
+        if measure in _measures(task)
+        and any(known(one.scores.get(task, {}).get(measure)) for one in result.sets.values())
     ]
     heads = [f"{measure} {ARROWS[METRICS[task].directions[measure]]}" for task, measure in shown]
     rows = [["set", "frames", *heads]]

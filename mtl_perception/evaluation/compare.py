@@ -3,77 +3,15 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
 
-from mtl_perception.evaluation.gain import multi_task_gain, per_cent, task_gains
+from mtl_perception.evaluation.comparison import Column, Comparison, Value, comparison_rows
+from mtl_perception.evaluation.gain import multi_task_gain, task_gains
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import EvaluationResult, ResultError
-from mtl_perception.evaluation.tables import ARROWS, known
+from mtl_perception.evaluation.tables import known
 
-
-@dataclass(frozen=True)
-class Value:
-    """Mean over seeds, and their standard deviation where there is more than one."""
-
-    mean: float
-    sd: float | None = None
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> Value:
-        found = list(values)
-        return cls(statistics.fmean(found), statistics.stdev(found) if len(found) > 1 else None)
-
-
-@dataclass(frozen=True)
-class Column:
-    """One kind of network, over its seeds; or, as the baseline, one single-task network for each task.
-
-    Attributes:
-        parameters, gmac, size_bytes: of all networks that are needed to do all tasks; gmac at 640×480.
-        seeds: how many networks the scores of a task are averaged over.
-        scores: task → measure → value.
-        gains: task → share by which its main measure is better than the single-task network's.
-        delta_m: mean of the gains; None for the baseline itself.
-    """
-
-    name: str
-    parameters: int
-    gmac: float
-    size_bytes: int
-    seeds: dict[str, int]
-    scores: dict[str, dict[str, Value]]
-    gains: dict[str, Value] = field(default_factory=dict)
-    delta_m: Value | None = None
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """``baseline`` and the multi-task networks on one set.
-
-    Attributes:
-        remarks: where the networks were not trained alike, in sentences.
-    """
-
-    set_name: str
-    frames: int
-    encoder: str
-    baseline: Column
-    networks: list[Column]
-    remarks: list[str]
-
-    def plain(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "set": self.set_name,
-            "frames": self.frames,
-            "encoder": self.encoder,
-            "baseline": _plain_column(self.baseline),
-            "networks": {column.name: _plain_column(column) for column in self.networks},
-            "remarks": self.remarks,
-        }
+__all__ = ["Column", "Comparison", "Value", "compare", "comparison_rows"]
 
 
 def compare(results: Sequence[EvaluationResult], set_name: str | None = None) -> Comparison:
@@ -117,22 +55,6 @@ def compare(results: Sequence[EvaluationResult], set_name: str | None = None) ->
     networks = [_network(name, seeds, set_name, base_scores) for name, seeds in by_name.items()]
     frames = several[0].sets[set_name].frames
     return Comparison(set_name, frames, encoders.pop(), baseline, networks, _training_differences(results))
-
-
-def comparison_rows(comparison: Comparison) -> list[list[str]]:
-    """The table as words, the first row its head: measures, then Δm, parameters, multiply-adds and size."""
-    columns = [comparison.baseline, *comparison.networks]
-    rows = [["", *(column.name for column in columns)]]
-    for task, metric in METRICS.items():
-        for measure, direction in metric.directions.items():
-            cells = [_cell(column, task, measure) for column in columns]
-            if any(cell != "–" for cell in cells):
-                rows.append([f"{measure} {ARROWS[direction]}", *cells])
-    rows.append(["Δm ↑", *("–" if column.delta_m is None else _share(column.delta_m) for column in columns)])
-    rows.append(["parameters", *(f"{column.parameters / 1e6:.2f} M" for column in columns)])
-    rows.append(["multiply-adds at 640×480", *(f"{column.gmac:.2f} G" for column in columns)])
-    rows.append(["checkpoint", *(f"{column.size_bytes / 1e6:.1f} MB" for column in columns)])
-    return rows
 
 
 def _common_set(results: Sequence[EvaluationResult], set_name: str | None) -> str:
@@ -197,34 +119,3 @@ def _averaged(seeds: list[EvaluationResult], set_name: str, task: str) -> dict[s
     scores = [result.sets[set_name].scores[task] for result in seeds]
     measures = [measure for measure in METRICS[task].directions if all(known(one.get(measure)) for one in scores)]
     return {measure: Value.of(one[measure] for one in scores) for measure in measures}
-
-
-def _cell(column: Column, task: str, measure: str) -> str:
-    value = column.scores.get(task, {}).get(measure)
-    if value is None:
-        return "–"
-    words = f"{value.mean:.3f}" + ("" if value.sd is None else f" ± {value.sd:.3f}")
-    if measure == METRICS[task].main and task in column.gains:
-        words += f" ({per_cent(column.gains[task].mean)})"
-    return words
-
-
-def _share(value: Value) -> str:
-    return per_cent(value.mean) + ("" if value.sd is None else f" ± {value.sd * 100:.1f}")
-
-
-def _plain_column(column: Column) -> dict[str, Any]:
-    def plain(value: Value) -> dict[str, float | None]:
-        return {"mean": round(value.mean, 5), "sd": None if value.sd is None else round(value.sd, 5)}
-
-    return {
-        "parameters": column.parameters,
-        "gmac_640x480": column.gmac,
-        "size_bytes": column.size_bytes,
-        "seeds": column.seeds,
-        "scores": {
-            task: {measure: plain(value) for measure, value in values.items()} for task, values in column.scores.items()
-        },
-        "gains": {task: plain(value) for task, value in column.gains.items()},
-        "delta_m": None if column.delta_m is None else plain(column.delta_m),
-    }

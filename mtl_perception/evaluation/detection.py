@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mtl_perception.evaluation.coco import coco_arrays
 from mtl_perception.evaluation.matching import average_precision, match_boxes
 from mtl_perception.evaluation.metric import Metric
 from mtl_perception.evaluation.truth import Truth
@@ -213,38 +214,9 @@ class DetectionMetric(Metric):
         return boxes_xyxy, class_ids
 
     def _evaluated(self) -> dict[str, np.ndarray]:
-        """COCO's arrays (10 IoUs, 101 recalls, K classes, 4 areas: all small medium large), -1 without truth."""
         if self._accumulated is None:
-            self._accumulated = _coco_evaluation(self.labels, self._images)
+            self._accumulated = coco_arrays(self.labels, self._images)
         return self._accumulated
-
-
-def _coco_evaluation(labels: list[str], images: list[tuple[np.ndarray, ...]]) -> dict[str, np.ndarray]:
-    try:
-        from faster_coco_eval import COCO, COCOeval_faster
-    except ImportError:
-        raise ImportError(
-            "average precision needs faster-coco-eval: pip install 'mtl-perception[evaluate]'"
-        ) from None
-    annotations: list[dict] = []
-    results: list[dict] = []
-    for image_id, (boxes, scores, class_ids, true_boxes, true_class_ids) in enumerate(images, start=1):
-        for box, class_id in zip(true_boxes.tolist(), true_class_ids.tolist()):
-            true = {"id": len(annotations) + 1, "area": box[2] * box[3], "iscrowd": 0}
-            annotations.append(true | {"image_id": image_id, "category_id": class_id + 1, "bbox": box})
-        for box, score, class_id in zip(boxes.tolist(), scores.tolist(), class_ids.tolist()):
-            results.append({"image_id": image_id, "category_id": class_id + 1, "bbox": box, "score": score})
-    truth = COCO(
-        {
-            "images": [{"id": image_id} for image_id in range(1, len(images) + 1)],
-            "annotations": annotations,
-            "categories": [{"id": index, "name": name} for index, name in enumerate(labels, start=1)],
-        }
-    )
-    evaluation = COCOeval_faster(truth, truth.loadRes(results), "bbox")
-    evaluation.evaluate()
-    evaluation.accumulate()
-    return {name: np.asarray(evaluation.eval[name])[..., -1] for name in ("precision", "scores")}
 
 
 def _xywh(boxes_xyxy: np.ndarray) -> np.ndarray:

@@ -87,8 +87,8 @@ def _model_parts(result: EvaluationResult, targets: dict[str, Any]) -> Iterator[
     trained = training_text(model.training)
     yield f"## {model.name} {model.version}"
     yield (
-        f"{model.encoder}, {', '.join(model.tasks)}; {model.parameters / 1e6:.2f} M parameters, {model.gmac:.2f} G multiply-adds at "
-        f"its own input of {model.input_width}×{model.input_height}, {model.size_bytes / 1e6:.1f} MB. "
+        f"{model.encoder}, {', '.join(model.tasks)}; {model.parameters / 1e6:.2f} M parameters, "
+        f"{model.gmac:.2f} G multiply-adds at its own input of {model.input_width}×{model.input_height}, {model.size_bytes / 1e6:.1f} MB. "
         + (f"Trained on {trained}. " if trained else "")
         + f"Scored on {result.device} in {result.precision}:"
     )
@@ -179,5 +179,6 @@ def _read_targets(path: Path) -> dict[str, Any]:
         isinstance(rows, dict) and all(known(value) for value in rows.values()) for rows in content.values()
     )
     if not numbers:
-        raise ResultError(f"{path}: expected {{NAME: {{MEASURE: number}}, losses: {{SET: share}}}}, found {json.dumps(content)[:80]}")
+        expected = "{NAME: {MEASURE: number}, losses: {SET: share}}"
+        raise ResultError(f"{path}: expected {expected}, found {json.dumps(content)[:80]}")
     return content

@@ -26,7 +26,8 @@ def test_a_page_of_everything(tmp_path):
     )
     singles = [scored(f"lite_{task}", tasks=[task]) for task in ("detection", "segmentation", "depth")]
     training = {"data": "rooms", "images": 800, "minutes": 150, "device": "H100", "seed": 3}
-    text = write(tmp_path, scored("base", parameters=12_000_000, encoder="resnet18"), scored(sets=SETS, training=training), *singles)
+    base = scored("base", parameters=12_000_000, encoder="resnet18")
+    text = write(tmp_path, base, scored(sets=SETS, training=training), *singles)
     assert text.startswith("# How good it is\n\nThe sets.\n\n## lite 1\n")
     assert text.index("## lite 1") < text.index("## base 1"), "the smallest first"
     assert "Trained on rooms, 800 images, 2.5 hours, on H100, seed 3." in text

@@ -91,8 +91,10 @@ def _small_multiples(curves: dict[str, Any]) -> str:
         parts.append(text(left + side, top - 8, f"{max(0.0, curve.precision_50.mean()):.2f}", "dim", "end"))
         for share in (0, 0.5, 1):
             parts.append(line("grid", left, top + height * share, left + side, top + height * share))
-        for precision, dashes in ((curve.precision_75, ' stroke-dasharray="3 3" opacity="0.7"'), (curve.precision_50, "")):
-            points = " ".join(f"{left + side * r:.1f},{top + height * (1 - p):.1f}" for r, p in zip(recall, precision))
+        dashed = ' stroke-dasharray="3 3" opacity="0.7"'
+        for precision, dashes in ((curve.precision_75, dashed), (curve.precision_50, "")):
+            places = zip(left + side * recall, top + height * (1 - precision))
+            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
             parts.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"{dashes}/>')
     rows = -(-len(curves) // columns)
     return svg(rows * (height + head + gap), "Precision over recall of each class", parts)
@@ -117,7 +119,8 @@ def _calibration(calibration: np.ndarray) -> str:
     for place, (count, right, scores) in enumerate(calibration):
         if count:
             x, y = at(scores / count, right / count)
-            words = f"{count:.0f} boxes of score {place / SCORE_BINS:.2f} to {(place + 1) / SCORE_BINS:.2f}: {right / count:.0%} right"
+            low, high = place / SCORE_BINS, (place + 1) / SCORE_BINS
+            words = f"{count:.0f} boxes of score {low:.2f} to {high:.2f}: {right / count:.0%} right"
             radius = 2.5 + 11 * (count / most) ** 0.5
             parts.append(f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"><title>{words}</title></circle>')
     return svg(bottom + bottom_space, "Share of right boxes by score", parts, width=left + side + 24)
