@@ -74,6 +74,16 @@ class ModelCard(BaseModel):
         """Class names in the order of the mask's ids; empty if the network segments nothing."""
         return self._labels("segmentation")
 
+    @property
+    def classification_labels(self) -> list[str]:
+        """What an image as a whole may be; empty if the network does not say."""
+        return self._labels("classification")
+
+    @property
+    def lanes_labels(self) -> list[str]:
+        """Names of the masks that may overlap, in the order of their bits; empty if the network has none."""
+        return self._labels("lanes")
+
 
 def build_network(card: ModelCard) -> MultiTaskNetwork:
     """A network as the card describes it, with random weights.

@@ -96,6 +96,28 @@ class Boxes3D:
 
 
 @dataclass(frozen=True)
+class Classification:
+    """What the image as a whole is; several classes may apply.
+
+    Attributes:
+        scores: (C,) float32 in [0, 1], one for each of the model's classification labels.
+    """
+
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """Masks that may overlap.
+
+    Attributes:
+        bits: (H, W) uint8, bit k is set where class k of the model's lanes labels is.
+    """
+
+    bits: np.ndarray
+
+
+@dataclass(frozen=True)
 class Scene:
     """Everything the network said of one image of ``width`` × ``height``; a task that was not asked for is None."""
 
@@ -105,3 +127,5 @@ class Scene:
     segmentation: Segmentation | None = None
     depth: Depth | None = None
     stage_s: dict[str, float] = field(default_factory=dict)
+    classification: Classification | None = None
+    lanes: Lanes | None = None

@@ -8,11 +8,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from mtl_perception.tasks._base import Task
+from mtl_perception.tasks.classification import ClassificationTask
 from mtl_perception.tasks.depth import DepthTask
 from mtl_perception.tasks.detection import DetectionTask
+from mtl_perception.tasks.lanes import LanesTask
 from mtl_perception.tasks.segmentation import SegmentationTask
 
-TASKS: dict[str, type[Task]] = {task.kind: task for task in (DetectionTask, SegmentationTask, DepthTask)}
+TASKS: dict[str, type[Task]] = {
+    task.kind: task for task in (DetectionTask, SegmentationTask, DepthTask, ClassificationTask, LanesTask)
+}
 
 
 def build_task(kind: str, settings: dict[str, Any]) -> Task:

@@ -68,12 +68,10 @@ class SegmentationTask(Task[SegmentationSettings]):
         logits = F.interpolate(raw["logits"].float(), scale_factor=2, mode="bilinear", align_corners=False)
         mask = targets["mask"][:, 1::2, 1::2].long()
         mask = torch.where(labelled[:, None, None], mask, UNLABELLED)
-        weights = None
-        if self.settings.class_weights is not None:
-            weights = torch.tensor(self.settings.class_weights, device=logits.device)
+        weights = torch.tensor(self.settings.class_weights or [1.0] * len(self.settings.labels), device=logits.device)
         total = F.cross_entropy(logits, mask, weights, ignore_index=UNLABELLED, reduction="sum")
-        valid = mask[mask != UNLABELLED]
-        count = weights[valid].sum() if weights is not None else valid.numel() * logits.new_ones(())
+        # Looked up for every pixel: choosing the labelled ones would make the host wait for the GPU.
+        count = F.pad(weights, (0, UNLABELLED + 1 - len(weights)))[mask].sum()
         return {"cross_entropy": LossTerm(total, count)}
 
     def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Segmentation:

@@ -15,6 +15,10 @@ from mtl_perception.tasks import TASKS
 from mtl_perception.training.task_schedule import AllTasks, TaskSchedule
 
 
+DEFAULT_TASKS = ("detection", "segmentation", "depth")
+"""Those that are trained where a configuration does not say."""
+
+
 class ConfigError(ValueError):
     """A configuration that can't be used; the message names the key, its value and what was expected."""
 
@@ -105,7 +109,7 @@ class TrainingConfig(_Strict):
     minutes: float | None = Field(None, gt=0)
     steps: int | None = Field(None, gt=0)
     stages: list[Stage] = Field(min_length=1)
-    tasks: dict[str, float] = Field(default_factory=lambda: dict.fromkeys(TASKS, 1.0), min_length=1)
+    tasks: dict[str, float] = Field(default_factory=lambda: dict.fromkeys(DEFAULT_TASKS, 1.0), min_length=1)
     balancing: Balancing = Fixed()
     task_schedule: TaskSchedule = AllTasks()
     balance_classes: bool = True
@@ -119,7 +123,7 @@ class TrainingConfig(_Strict):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     device: str = "auto"
     workers: int = Field(1, ge=0)
-    prefetch: int = Field(4, gt=0)
+    prefetch: int = Field(2, gt=0)
     cache: bool = False
     threads: int | None = Field(None, gt=0)
     seed: int = Field(0, ge=0)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an image as a whole is: any number of classes, such as the kind of room or a finding in a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from mtl_perception.data.sample import Sample
+from mtl_perception.geometry import View
+from mtl_perception.scene import Classification
+from mtl_perception.tasks._base import DecodeOptions, LossTerm, Task, TaskSettings
+
+
+class ClassificationSettings(TaskSettings):
+    """Class names in the order of their ids."""
+
+    labels: list[str] = Field(min_length=1)
+
+
+class ClassificationHead(nn.Module):
+    """Mean and maximum over the coarsest level, then two linear layers: what fills the image, and what stands out in it."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2 * channels, channels), nn.SiLU(inplace=True), nn.Linear(channels, classes))
+
+    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """→ {"logits": (B, classes)}."""
+        p5 = features["p5"]
+        return {"logits": self.layers(torch.cat([p5.mean((2, 3)), p5.amax((2, 3))], 1))}
+
+
+class ClassificationTask(Task[ClassificationSettings]):
+    kind: ClassVar[str] = "classification"
+    scene_field: ClassVar[str] = "classification"
+    Settings: ClassVar[type[TaskSettings]] = ClassificationSettings
+
+    def build_head(self, channels: int) -> nn.Module:
+        return ClassificationHead(channels, len(self.settings.labels))
+
+    def is_labelled(self, sample: Sample) -> bool:
+        labels = sample.labels.get(self.kind)
+        return labels is not None and (labels.labelled is None or bool(labels.labelled.any()))
+
+    def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
+        """{"present": (B, classes) float32, 0 or 1; "known": (B, classes) bool}."""
+        present = torch.zeros(len(samples), len(self.settings.labels))
+        known = torch.zeros(len(samples), len(self.settings.labels), dtype=torch.bool)
+        for i, sample in enumerate(samples):
+            if self.kind in sample.labels:
+                labels = sample.labels[self.kind]
+                present[i] = torch.from_numpy(labels.present)
+                known[i] = True if labels.labelled is None else torch.from_numpy(labels.labelled)
+        return {"present": present, "known": known}
+
+    def loss(self, raw: dict[str, Tensor], targets: dict[str, Tensor], labelled: Tensor, focal_px: Tensor) -> dict[str, LossTerm]:
+        """Binary cross-entropy of each class by itself."""
+        known = (targets["known"] & labelled[:, None]).float()
+        error = F.binary_cross_entropy_with_logits(raw["logits"].float(), targets["present"], reduction="none")
+        return {"cross_entropy": LossTerm((error * known).sum(), known.sum())}
+
+    def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Classification:
+        return Classification(scores=raw["logits"][0].float().sigmoid().cpu().numpy())

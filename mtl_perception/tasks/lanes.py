@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Masks that may overlap, such as the drivable area and the lane lines on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from mtl_perception.data.sample import Sample
+from mtl_perception.geometry import View
+from mtl_perception.layers import ConvNormAct
+from mtl_perception.scene import Lanes
+from mtl_perception.tasks._base import DecodeOptions, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._dense import enlarge
+
+
+class LanesSettings(TaskSettings):
+    """Class names in the order of their bits."""
+
+    labels: list[str] = Field(min_length=1, max_length=8)
+
+
+class LanesHead(nn.Module):
+    """Two 3×3 convolutions at stride 4, the second to half the channels; a sigmoid for each class."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.tower = nn.Sequential(ConvNormAct(channels, channels), ConvNormAct(channels, channels // 2))
+        self.classify = nn.Conv2d(channels // 2, classes, 1)
+
+    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """→ {"logits": (B, classes, H/4, W/4)}."""
+        return {"logits": self.classify(self.tower(features["p2"]))}
+
+
+class LanesTask(Task[LanesSettings]):
+    kind: ClassVar[str] = "lanes"
+    scene_field: ClassVar[str] = "lanes"
+    Settings: ClassVar[type[TaskSettings]] = LanesSettings
+
+    def build_head(self, channels: int) -> nn.Module:
+        return LanesHead(channels, len(self.settings.labels))
+
+    def is_labelled(self, sample: Sample) -> bool:
+        labels = sample.labels.get(self.kind)
+        return labels is not None and (labels.labelled is None or bool(labels.labelled.any()))
+
+    def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
+        """{"bits": (B, H, W) uint8, bit k is class k; "known": (B, classes) bool}."""
+        bits = np.zeros((len(samples), *samples[0].image.shape[:2]), np.uint8)
+        known = torch.zeros(len(samples), len(self.settings.labels), dtype=torch.bool)
+        for i, sample in enumerate(samples):
+            if self.kind in sample.labels:
+                labels = sample.labels[self.kind]
+                bits[i] = labels.bits
+                known[i] = True if labels.labelled is None else torch.from_numpy(labels.labelled)
+        return {"bits": torch.from_numpy(bits), "known": known}
+
+    def loss(self, raw: dict[str, Tensor], targets: dict[str, Tensor], labelled: Tensor, focal_px: Tensor) -> dict[str, LossTerm]:
+        """At half the input's resolution: binary cross-entropy of each class by itself, and soft Dice (Milletari et al.,
+        3DV 2016), without which a line that covers a hundredth of the image would not be worth finding."""
+        logits = F.interpolate(raw["logits"].float(), scale_factor=2, mode="bilinear", align_corners=False)
+        masks = self._masks(targets["bits"][:, 1::2, 1::2])
+        known = (targets["known"] & labelled[:, None]).float()
+        error = F.binary_cross_entropy_with_logits(logits, masks, reduction="none").sum((2, 3))
+        pixels = masks.shape[2] * masks.shape[3]
+        probability = logits.sigmoid()
+        shared, both = (probability * masks).sum((2, 3)), probability.sum((2, 3)) + masks.sum((2, 3))
+        dice = 1 - (2 * shared + 1) / (both + 1)  # the ones keep it defined where there is nothing
+        return {
+            "cross_entropy": LossTerm((error * known).sum(), known.sum() * pixels),
+            "dice": LossTerm((dice * known).sum(), known.sum(), 0.5),
+        }
+
+    def _masks(self, bits: Tensor) -> Tensor:
+        """(B, H, W) → (B, classes, H, W) float32."""
+        places = torch.arange(len(self.settings.labels), device=bits.device, dtype=torch.uint8)
+        return ((bits[:, None] >> places[:, None, None]) & 1).float()
+
+    def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Lanes:
+        probability = enlarge(raw["logits"].float().sigmoid(), view)[0]
+        places = 2 ** torch.arange(len(probability), device=probability.device)
+        bits = ((probability >= 0.5) * places[:, None, None]).sum(0)
+        return Lanes(bits=bits.to(torch.uint8).cpu().numpy())
