@@ -14,19 +14,19 @@ from rich.console import Console
 from mtl_perception.checkpoint import ModelCard
 from mtl_perception.data.batch import Batch
 from mtl_perception.inference.device import resolve_device
-from mtl_perception.training.config import ConfigError, TrainingConfig
+from mtl_perception.training.config import TrainingConfig
 from mtl_perception.training.distributed import Ranks, joined, local_device
-from mtl_perception.training.errors import LoaderDied, TrainingDiverged, TrainingError
+from mtl_perception.training.errors import LoaderDied, TrainingDiverged
 from mtl_perception.training.interruption import Interruption, interruptible
 from mtl_perception.training.keeper import Keeper
 from mtl_perception.training.learner import Learner
 from mtl_perception.training.log import TrainingLog, event_writer
-from mtl_perception.training.losses import labelled_tasks
+from mtl_perception.training.losses import present_tasks
 from mtl_perception.training.schedule import Schedule
-from mtl_perception.training.sources import Sources, open_sources
+from mtl_perception.training.sources import Sources, check_same_labels, held_out_samples, open_sources
 from mtl_perception.training.state import RunFolder, load_state
 from mtl_perception.training.step import Step
-from mtl_perception.training.stream import Stream, loader_deaths_named
+from mtl_perception.training.stream import Stream, check_batch_sizes, check_shared_memory, loader_deaths_named
 from mtl_perception.training.validation import Interrupted, Validation, Validator
 from mtl_perception.training.watch import LossWatch
 
@@ -87,22 +87,32 @@ class Run:
         self._config, self._folder, self._device, self._ranks = config, folder, device, ranks
         self._interruption, self._console = interruption, console
         check_batch_sizes(config, ranks)
+        check_shared_memory(config)
         self._event_writer = event_writer(config.tensorboard, console) if ranks.is_first else None
         state = load_state(folder.state, config) if folder.state.exists() and not restart else None
         sources = open_sources(config)
         card = None if state is None else ModelCard.model_validate_json(state["card"])
         self._samples = sources.samples
         self._learner = Learner(config, sources, device, ranks, card)
+        self._held_out = held_out_samples(config, sources) if self._learner.balancer.wants_validation else None
         self._schedule = Schedule(config)
         self._keeper = Keeper(config, folder, self._learner, self._schedule, device, ranks.size)
         self._notes = self._learner.notes
         if state is not None:
             self._keeper.load(state)
-            self._notes += _check_data(self._learner.card, sources)
+            self._check_data(sources)
         self._validator: Validator | None = None
         if config.validation is not None and ranks.is_first:
             self._validator = Validator(config.validation, sources.held_out, self._learner.card, device)
         self._spent_s, self._is_stopping = self._schedule.spent_s, False
+
+    def _check_data(self, sources: Sources) -> None:
+        """Data may have grown since the run began, which is worth a note; other labels would be another network."""
+        card = self._learner.card
+        check_same_labels(card, sources)
+        before, card.training["images"] = card.training["images"], sources.images
+        if before != sources.images:
+            self._notes.append(f"there were {before} training images when this run began, there are {sources.images} now")
 
     def __call__(self) -> None:
         """Train until the schedule's end.
@@ -128,7 +138,7 @@ class Run:
                 # Whoever ends a group of processes ends those that read images too, perhaps in the middle of a step.
                 self._log.say("stopped in the middle of a step; the same command goes on from where it was last saved")
                 raise KeyboardInterrupt from None
-            if self._ranks.is_first:
+            if self._ranks.is_first and self._schedule.step:
                 self._keeper.save()
             if not self._is_done:
                 self._log.say(f"stopped after step {self._schedule.step}; the same command goes on from there")
@@ -159,13 +169,20 @@ class Run:
         step = Step(config, learner, self._device, ranks, watch)
         tasks = {task: learner.network.tasks[task] for task in config.tasks}
         steps = stack.enter_context(closing(iter(Stream(config, self._samples, tasks, schedule, ranks, pinned=on_gpu))))
+        held_out = None
+        if self._held_out is not None:
+            held_out = stack.enter_context(closing(iter(Stream(config, self._held_out, tasks, schedule, ranks, pinned=on_gpu))))
         schedule.go_on()
         saved_s = time.monotonic()
         while True:
             parts, batches = next(steps, ([], []))
-            present = self._agree(batches)
+            self._agree()
             if self._is_stopping or schedule.share >= 1:
                 break
+            present = self._present(batches)
+            if held_out is not None:
+                _, unseen = next(held_out)
+                step.see_validation(unseen[0], self._present(unseen[:1])[0])
             factors = config.task_schedule.factors(list(config.tasks), schedule.step, schedule.share, self._keeper.validated["scores"])
             step(schedule.step + 1, schedule.learning_rate, batches, present, factors)
             learner.average.update_parameters(learner.network)
@@ -186,16 +203,15 @@ class Run:
         watch.read()
         schedule.pause()
 
-    def _agree(self, batches: Sequence[Batch]) -> list[list[str]]:
-        """Take over the first process's clock and anybody's wish to stop. For each part of the step, the tasks that any
-        process has labels for."""
-        tasks = list(self._config.tasks)
-        labelled = [labelled_tasks(batch) for batch in batches]
+    def _agree(self) -> None:
+        """Take over the first process's clock and anybody's wish to stop."""
         clock = [self._schedule.measure(), self._schedule.spent_s] if self._ranks.is_first else [0.0, 0.0]
-        flags = [float(of_batch[task]) for of_batch in labelled for task in tasks]
-        share, spent_s, stop, *flags = self._ranks.sum_numbers([*clock, float(self._interruption.requested), *flags])
+        share, spent_s, stop = self._ranks.sum_numbers([*clock, float(self._interruption.requested)])
         self._schedule.share, self._spent_s, self._is_stopping = share, spent_s, stop > 0
-        return [[task for j, task in enumerate(tasks) if flags[i * len(tasks) + j]] for i in range(len(batches))]
+
+    def _present(self, batches: Sequence[Batch]) -> list[list[str]]:
+        """For each batch, the tasks that any process has labels for."""
+        return present_tasks(batches, list(self._config.tasks), self._ranks)
 
     @property
     def _is_done(self) -> bool:
@@ -249,26 +265,3 @@ class Run:
         if not output.exists():
             return "No checkpoint had been written yet"
         return f"The last good weights are in {output}; to go on from them with other settings, begin another run with 'start_from: {output}'"
-
-
-def check_batch_sizes(config: TrainingConfig, ranks: Ranks) -> None:
-    """Raises:
-    ConfigError: a batch can't be cut into equal parts for all processes.
-    """
-    parts = config.gradient_accumulation * ranks.size
-    for stage in config.stages:
-        if stage.batch_size % parts:
-            raise ConfigError(
-                f"batch_size {stage.batch_size} can't be shared by {ranks.size} processes in {config.gradient_accumulation} equal parts each; "
-                f"expected a multiple of {parts}"
-            )
-
-
-def _check_data(card: ModelCard, sources: Sources) -> list[str]:
-    """Data may have grown since a run began, which is worth a note; other labels would be another network."""
-    for name, task in card.tasks.items():
-        before, now = (", ".join(labels) for labels in (task.settings.get("labels", []), sources.labels.get(name, [])))
-        if before != now:
-            raise TrainingError(f"this run began with the {name} labels {before}, the data now have {now}; begin anew with --restart")
-    images, card.training["images"] = card.training["images"], sources.images
-    return [] if images == sources.images else [f"there were {images} training images when this run began, there are {sources.images} now"]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,9 +29,10 @@ class TaskLosses:
     terms: dict[str, Tensor]
 
 
-def labelled_tasks(batch: Batch) -> dict[str, bool]:
-    """Which tasks this process's ``batch``, still on the host, has any label for."""
-    return {task: bool(labelled.any()) for task, labelled in batch.labelled.items()}
+def present_tasks(batches: Sequence[Batch], tasks: Sequence[str], ranks: Ranks) -> list[list[str]]:
+    """For each of ``batches``, still on the host, the tasks that the batch of any process has labels for."""
+    flags = ranks.sum_numbers([float(batch.labelled[task].any()) for batch in batches for task in tasks])
+    return [[task for j, task in enumerate(tasks) if flags[i * len(tasks) + j]] for i in range(len(batches))]
 
 
 def task_losses(

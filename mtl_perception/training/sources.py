@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from mtl_perception.checkpoint import ModelCard
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.mixed import MixedData
 from mtl_perception.scene import UNLABELLED
 from mtl_perception.tasks import TASKS
 from mtl_perception.training.config import ConfigError, TrainingConfig
+from mtl_perception.training.errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,13 @@ class Sources:
         return sum(len(folder) for folder in self.samples.folders)
 
 
+def _opened(path: Path, config: TrainingConfig) -> ImageFolder:
+    """The images of a folder that are labelled for any task of the run."""
+    folder = ImageFolder(path)
+    wanted = folder.with_tasks(config.tasks)
+    return wanted.cached() if config.cache else wanted
+
+
 def open_sources(config: TrainingConfig) -> Sources:
     """Open the folders of ``config`` and split them.
 
@@ -44,28 +55,52 @@ def open_sources(config: TrainingConfig) -> Sources:
         DataError: a folder can't be used.
         ConfigError: nothing in them is labelled for a task.
     """
-    folders = [ImageFolder(path) for path in config.data]
-    if config.cache:
-        folders = [folder.cached() for folder in folders]
+    folders = [_opened(path, config) for path in config.data]
+    _check_labels(config, folders)
     held_out: list[ImageFolder] = []
     validation = config.validation
     if validation is not None and validation.data is not None:
-        held_out = [ImageFolder(validation.data)]
+        held_out = [_opened(validation.data, config)]
     elif validation is not None and validation.share is not None:
         folders, held_out = (list(side) for side in zip(*(folder.split(validation.share, config.seed) for folder in folders), strict=True))
     if config.data_share < 1:
         # Another seed than that of the validation, whose groups are already gone from here.
         folders = [folder.split(config.data_share, config.seed + 1)[1] for folder in folders]
-    labelled = {task for folder in folders for entry in folder.entries for task in entry.tasks}
-    for task in config.tasks:
-        if task not in labelled:
-            raise ConfigError(
-                f"no image of {', '.join(map(str, config.data))} is labelled for task '{task}' "
-                f"(labelled: {', '.join(sorted(labelled)) or 'nothing'}); leave the task out, or label some"
-            )
     samples = MixedData(folders, config.data_alpha, config.seed)
     labels = samples.segmentation_labels, samples.detection_labels
     return Sources(samples, [folder.with_labels(*labels) for folder in held_out])
+
+
+def _check_labels(config: TrainingConfig, folders: Sequence[ImageFolder]) -> None:
+    labelled = {task for folder in folders for entry in folder.entries for task in entry.tasks}
+    for task in config.tasks:
+        if task not in labelled:
+            names = ", ".join(map(str, config.data))
+            raise ConfigError(
+                f"no image of {names} is labelled for task '{task}' (labelled: {', '.join(sorted(labelled)) or 'none of the tasks'}); "
+                "leave the task out, or label some"
+            )
+
+
+def check_same_labels(card: ModelCard, sources: Sources) -> None:
+    """Raises:
+    TrainingError: a run can't go on, because the data have other labels than when it began.
+    """
+    for name, task in card.tasks.items():
+        before, now = (", ".join(labels) for labels in (task.settings.get("labels", []), sources.labels.get(name, [])))
+        if before != now:
+            raise TrainingError(f"this run began with the {name} labels {before}, the data now have {now}; begin anew with --restart")
+
+
+def held_out_samples(config: TrainingConfig, sources: Sources) -> MixedData:
+    """An endless stream of the held-out images, for balancing methods that learn from them.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    if not sources.held_out:
+        raise ConfigError(f"balancing method '{config.balancing.method}' looks at held-out images; give a section 'validation'")
+    return MixedData(sources.held_out, config.data_alpha, config.seed)
 
 
 def class_weights(sources: Sources, images: int = 300) -> list[float]:

@@ -73,6 +73,10 @@ class Step:
             with torch.no_grad():
                 self._balancer.after_step(self.losses(batches[-1].to(self._device), wanted[-1]).values)
 
+    def see_validation(self, batch: Batch, tasks: Sequence[str]) -> None:
+        """Show a balancing method that wants it what a held-out batch costs now."""
+        self._balancer.see_validation(self.losses(batch.to(self._device), tasks).losses)
+
     def losses(self, batch: Batch, tasks: Sequence[str]) -> TaskLosses:
         """What ``batch``, already on the device, costs ``tasks``."""
         with self._precision.autocast():

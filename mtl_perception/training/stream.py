@@ -7,10 +7,12 @@ after the last one trained on, and any number of processes sees the samples that
 
 from __future__ import annotations
 
+import shutil
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,11 +24,16 @@ from mtl_perception.data.folder import DataError
 from mtl_perception.data.mixed import MixedData
 from mtl_perception.data.sample import Sample
 from mtl_perception.tasks import Task
-from mtl_perception.training.config import Stage, TrainingConfig
+from mtl_perception.training.config import ConfigError, Stage, TrainingConfig
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.errors import LoaderDied
 from mtl_perception.training.interruption import ignore_interruption
 from mtl_perception.training.schedule import Schedule
+
+
+SHARED_MEMORY = Path("/dev/shm")
+BYTES_PER_PIXEL = 8
+"""Of a batch: colour, class and depth."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,35 @@ class Stream:
         finally:
             # The helper processes end with the iterator, which the trace of an exception would keep.
             batches = None
+
+
+def check_batch_sizes(config: TrainingConfig, ranks: Ranks) -> None:
+    """Raises:
+    ConfigError: a batch can't be cut into equal parts for all processes.
+    """
+    parts = config.gradient_accumulation * ranks.size
+    for stage in config.stages:
+        if stage.batch_size % parts:
+            raise ConfigError(
+                f"batch_size {stage.batch_size} can't be shared by {ranks.size} processes in {config.gradient_accumulation} equal parts each; "
+                f"expected a multiple of {parts}"
+            )
+
+
+def check_shared_memory(config: TrainingConfig) -> None:
+    """Raises:
+    ConfigError: there is too little of the shared memory that helper processes hand batches over in, as in a container.
+    """
+    if not config.workers or not SHARED_MEMORY.is_dir():
+        return
+    largest = max(stage.width * stage.height * stage.batch_size for stage in config.stages) // config.gradient_accumulation
+    needed = largest * BYTES_PER_PIXEL * config.workers * config.prefetch
+    free = shutil.disk_usage(SHARED_MEMORY).free
+    if needed > free:
+        raise ConfigError(
+            f"{config.workers} workers that read {config.prefetch} batches ahead need {needed / 2**20:.0f} MiB in {SHARED_MEMORY}, "
+            f"{free / 2**20:.0f} MiB are free; lower 'prefetch' or 'workers', or start the container with a larger --shm-size"
+        )
 
 
 @contextmanager

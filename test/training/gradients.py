@@ -14,7 +14,7 @@ import torch
 from mtl_perception.training import read_config
 from mtl_perception.training.distributed import joined
 from mtl_perception.training.learner import Learner
-from mtl_perception.training.losses import labelled_tasks
+from mtl_perception.training.losses import present_tasks
 from mtl_perception.training.schedule import Schedule
 from mtl_perception.training.sources import open_sources
 from mtl_perception.training.step import Step
@@ -32,12 +32,10 @@ def main(config_path: Path, out: Path) -> None:
         step = Step(config, learner, device, ranks, watch)
         _, batches = next(iter(Stream(config, sources.samples, learner.network.tasks, Schedule(config), ranks, pinned=False)))
         tasks = list(config.tasks)
-        labelled = [labelled_tasks(batch) for batch in batches]
-        flags = ranks.sum_numbers([float(of_batch[task]) for of_batch in labelled for task in tasks])
-        present = [[task for j, task in enumerate(tasks) if flags[i * len(tasks) + j]] for i in range(len(batches))]
+        present = present_tasks(batches, tasks, ranks)
         step(1, 0.0, batches, present, dict.fromkeys(tasks, 1.0))
         # Which tasks this process had no label for, so that the test knows what it tested.
-        missing = ranks.sum_numbers([float(not of_batch[task]) for of_batch in labelled for task in tasks])
+        missing = ranks.sum_numbers([float(not batches[0].labelled[task].any()) for task in tasks])
         if ranks.is_first:
             content = {
                 "gradients": {name: p.grad for name, p in learner.network.named_parameters()},

@@ -11,7 +11,7 @@ from mtl_perception.data.folder import DataError
 from mtl_perception.inference.device import DeviceError
 from mtl_perception.training import ConfigError, TrainingDiverged, TrainingError, train
 from mtl_perception.training.watch import LossWatch
-from runs import small_config, spoken
+from runs import SMALL, small_config, spoken
 from shapes import write_shapes
 
 
@@ -82,6 +82,13 @@ def test_half_precision_is_refused_on_a_cpu(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 4)
     with pytest.raises(DeviceError, match="'float16' is for GPUs"):
         train(small_config(tmp_path, precision="float16"), Console(quiet=True))
+
+
+def test_shared_memory_that_can_not_hold_the_batches_is_noticed_before(tmp_path: Path) -> None:
+    write_shapes(tmp_path / "shapes", 4)
+    stage = {**SMALL, "width": 6400, "height": 6400, "batch_size": 64}
+    with pytest.raises(ConfigError, match=r"64 workers that read 99 batches ahead need \d+ MiB in /dev/shm.*--shm-size"):
+        train(small_config(tmp_path, workers=64, prefetch=99, stages=[stage]), Console(quiet=True))
 
 
 def test_tensorboard_that_is_not_installed_matters_only_if_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

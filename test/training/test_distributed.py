@@ -12,9 +12,9 @@ import torch
 from mtl_perception.checkpoint import read_card
 from mtl_perception.training import ConfigError, train
 from mtl_perception.training.distributed import Ranks
-from mtl_perception.training.loop import check_batch_sizes
 from mtl_perception.training.sources import open_sources
 from mtl_perception.training.state import load_state
+from mtl_perception.training.stream import check_batch_sizes
 from gradients import main as gradients
 from runs import SMALL, small_config, weights_of, write_config
 from shapes import write_shapes
@@ -59,6 +59,21 @@ def test_two_processes_have_the_gradient_of_one(tmp_path: Path) -> None:
         assert (two["gradients"][name] - gradient).norm() < 5e-3 * gradient.norm() + 1e-6, name
     for name, value in one["buffers"].items():
         torch.testing.assert_close(two["buffers"][name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_a_task_that_one_part_of_a_batch_lacks_keeps_its_whole_weight(tmp_path: Path) -> None:
+    root = write_shapes(tmp_path / "shapes", 8)
+    in_parts = write_config(tmp_path, precision="float32", gradient_norm=1e9, gradient_accumulation=2)
+    leave_out_labels(root, in_parts)
+    gradients(in_parts, tmp_path / "parts.pt")
+    gradients(write_config(tmp_path, precision="float32", gradient_norm=1e9, stages=[{**SMALL, "batch_size": 2}]), tmp_path / "first.pt")
+    parts, first = (torch.load(tmp_path / name, weights_only=True) for name in ("parts.pt", "first.pt"))
+    assert parts["losses"]["depth/silog"] == pytest.approx(first["losses"]["depth/silog"])
+    for name, gradient in first["gradients"].items():
+        if name.startswith("heads.depth"):
+            torch.testing.assert_close(parts["gradients"][name], gradient)
+    name = "heads.segmentation.classify.weight"
+    assert not torch.allclose(parts["gradients"][name], first["gradients"][name], rtol=1e-2)
 
 
 def test_a_run_of_two_processes_is_saved_by_one_and_goes_on_with_one(tmp_path: Path) -> None:

@@ -48,14 +48,14 @@ def test_a_run_that_was_interrupted_and_then_killed_ends_as_if_nothing_had_been(
     process = start(write_config(tmp_path, **changes, workers=1))
     read_until(process, "step 3 ")
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=300)
+    said, _ = process.communicate(timeout=900)
     assert "the same command goes on" in said
     assert process.returncode == 130
 
     process = start(write_config(tmp_path, **changes))
     assert "going on after step" in read_until(process, "step 8 ")
     process.kill()
-    process.communicate(timeout=300)
+    process.communicate(timeout=900)
 
     config = small_config(tmp_path, **changes)
     reached = load_state(config.folder / "state.pt", config)["schedule"]["step"]
