@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from mtl_perception.cli import app
 from mtl_perception.data.check_command import check
 from mtl_perception.data.folder import DataError, ImageFolder
 from shapes import write_shapes
@@ -236,3 +238,15 @@ def test_many_problems_of_a_kind_are_cut_short_unless_asked_for(tmp_path: Path) 
     assert output.getvalue().count("is missing") == 12
     with pytest.raises(DataError, match="depth/0000.png is missing"):
         read_all(root)
+
+
+def test_the_command_ends_with_one_where_something_is_broken(root: Path) -> None:
+    runner = CliRunner()
+    assert runner.invoke(app, ["check", str(root)]).exit_code == 0
+    FILES["no depth at all"][0](root)
+    result = runner.invoke(app, ["check", str(root)])
+    assert result.exit_code == 1
+    assert "1 error, 0 remarks" in result.output
+    result = runner.invoke(app, ["check", str(root / "nowhere")])
+    assert result.exit_code == 1
+    assert "nowhere/dataset.json does not exist" in result.output

@@ -88,13 +88,13 @@ def test_a_class_that_nobody_asks_for_goes(folders: list[ImageFolder]) -> None:
 def test_folders_are_drawn_by_their_share_and_images_evenly(folders: list[ImageFolder], alpha: float, share: float) -> None:
     mixed = MixedData(folders, alpha, seed=3)
     assert mixed.shares[0] == pytest.approx(share, abs=1e-3)
-    drawn = [mixed.locate(i) for i in range(3 * 1024)]
-    assert sum(folder == 0 for folder, _ in drawn) == round(3 * 1024 * mixed.shares[0])
+    drawn = [mixed.locate(i) for i in range(2 * 1024)]
+    assert sum(folder == 0 for folder, _ in drawn) == round(2 * 1024 * mixed.shares[0])
     for folder, images in ((0, 8), (1, 3)):
         rows = [row for f, row in drawn if f == folder]
         for start in range(0, len(rows) - images, images):
             assert set(rows[start : start + images]) == set(range(images))
-    assert drawn != [MixedData(folders, alpha, seed=4).locate(i) for i in range(3 * 1024)]
+    assert drawn != [MixedData(folders, alpha, seed=4).locate(i) for i in range(2 * 1024)]
 
 
 def test_a_stream_goes_on_where_it_stopped_also_in_another_process(folders: list[ImageFolder]) -> None:
