@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each rule of the contract holds for what we write and names what breaks it."""
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from std_msgs.msg import Header
+from vision_msgs.msg import (
+    BoundingBox3D,
+    Detection2D,
+    Detection2DArray,
+    Detection3D,
+    Detection3DArray,
+    LabelInfo,
+    ObjectHypothesis,
+    ObjectHypothesisWithPose,
+    VisionClass,
+)
+from visualization_msgs.msg import Marker, MarkerArray
+
+from mtl_perception.ros import contract
+from mtl_perception.spatial.points import POINT
+
+NAMES = {"box", "cup"}
+
+
+def mask(**changed) -> Image:
+    pixels = np.array([[0, 1, 255], [1, 1, 0]], np.uint8)
+    values = {"height": 2, "width": 3, "encoding": "mono8", "step": 3, "data": pixels.ravel().tolist()} | changed
+    return Image(**values)
+
+
+def depth(values=(1.0, 2.0, np.nan, 0.5), **changed) -> Image:
+    data = np.array(values, "<f4").tobytes()
+    return Image(**{"height": 2, "width": 2, "encoding": "32FC1", "step": 8, "data": list(data)} | changed)
+
+
+def info(**changed) -> CameraInfo:
+    k, p = [50.0, 0, 1, 0, 50.0, 1, 0, 0, 1], [50.0, 0, 1, 0, 0, 50.0, 1, 0, 0, 0, 1, 0]
+    return CameraInfo(**{"width": 2, "height": 2, "k": k, "p": p} | changed)
+
+
+def labels(*pairs) -> LabelInfo:
+    return LabelInfo(class_map=[VisionClass(class_id=number, class_name=name) for number, name in pairs])
+
+
+def points(change=lambda values: None, **changed) -> PointCloud2:
+    values = np.zeros((2, 3), POINT)
+    values["z"], values["label"] = 1.0, [[0, 1, 255], [1, 1, 0]]
+    for axis in "xyz":
+        values[axis][0, 2] = np.nan
+    change(values)
+    fields = [
+        PointField(name=name, offset=POINT.fields[name][1], datatype=6 if name == "label" else 7, count=1) for name in POINT.names
+    ]
+    message = {"height": 2, "width": 3, "fields": fields, "point_step": 20, "row_step": 60, "is_dense": False}
+    return PointCloud2(**message | {"data": list(values.tobytes())} | changed)
+
+
+def hypothesis(class_id="box", score=0.5, w=1.0) -> ObjectHypothesisWithPose:
+    result = ObjectHypothesisWithPose(hypothesis=ObjectHypothesis(class_id=class_id, score=score))
+    result.pose.pose.orientation.w = w
+    return result
+
+
+def detections(*results, size=2.0, header=Header()) -> Detection2DArray:
+    one = Detection2D(header=header, results=list(results))
+    one.bbox.size_x = one.bbox.size_y = size
+    return Detection2DArray(detections=[one])
+
+
+def detections_3d(result=None, size=1.0, w=1.0, x=0.0) -> Detection3DArray:
+    pose = Pose(position=Point(x=x), orientation=Quaternion(w=w))
+    box = BoundingBox3D(center=pose, size=Vector3(x=size, y=1.0, z=1.0))
+    return Detection3DArray(detections=[Detection3D(results=[result or hypothesis()], bbox=box)])
+
+
+def uncertain(**places) -> ObjectHypothesisWithPose:
+    result = hypothesis()
+    covariance = np.eye(6)
+    for place, value in places.items():
+        covariance[int(place[1]), int(place[2])] = value
+    result.pose.covariance = covariance.ravel()
+    return result
+
+
+def markers(*, clear=True, **changed) -> MarkerArray:
+    cube = Marker(**{"type": Marker.CUBE, "ns": "boxes", "scale": Vector3(x=1.0, y=1.0, z=1.0)} | changed)
+    return MarkerArray(markers=[Marker(action=Marker.DELETEALL)] * clear + [cube])
+
+
+def set_point(axis, value):
+    def change(values):
+        values[axis][1, 1] = value
+
+    return change
+
+
+def everywhere(axis_values):
+    def change(values):
+        for axis in "xyz":
+            values[axis][1, 1] = axis_values
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        contract.broken_mask(mask()),
+        contract.broken_ids(mask(), labels((0, "a"), (1, "b"))),
+        contract.broken_labels(labels((0, "a"), (1, "b"))),
+        contract.broken_depth(depth()),
+        contract.broken_depth(Image(height=1, width=2, encoding="16UC1", step=4, data=[0, 0, 1, 2])),
+        contract.broken_camera_info(info(), depth()),
+        contract.broken_points(points(), mask()),
+        contract.broken_points(points(), None),
+        contract.broken_detections(detections(hypothesis()), NAMES),
+        contract.broken_detections(Detection2DArray(), NAMES),
+        contract.broken_detections_3d(detections_3d(uncertain()), NAMES),
+        contract.broken_detections_3d(Detection3DArray(), NAMES),
+        contract.broken_markers(markers()),
+    ],
+)
+def test_what_is_right_breaks_nothing(answer):
+    assert list(answer) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (contract.broken_mask(mask(encoding="8UC1")), "'8UC1', expected mono8"),
+        (contract.broken_mask(mask(step=4, data=[0] * 8)), "step of 4 bytes at a width of 3"),
+        (contract.broken_mask(mask(data=[0] * 5)), "5 bytes"),
+        (contract.broken_ids(mask(), labels((0, "a"))), r"ids \[1\]"),
+        (contract.broken_labels(labels()), "no class"),
+        (contract.broken_labels(labels((0, "a"), (0, "b"))), "twice"),
+        (contract.broken_labels(labels((0, "a"), (1, "a"))), "twice"),
+        (contract.broken_labels(labels((0, "a"), (255, "nothing"))), "beyond 0 to 254"),
+        (contract.broken_labels(labels((0, ""))), "empty name"),
+        (contract.broken_depth(depth(encoding="64FC1")), "'64FC1'"),
+        (contract.broken_depth(depth(step=16)), "step of 16"),
+        (contract.broken_depth(depth(is_bigendian=1)), "big-endian"),
+        (contract.broken_depth(depth((1.0, np.inf, 1.0, 1.0))), "infinities"),
+        (contract.broken_depth(depth((1.0, 0.0, 1.0, 1.0))), r"0\.0 m, expected more than 0"),
+        (contract.broken_depth(depth((1.0, -2.0, 1.0, 1.0))), r"-2\.0 m"),
+        (contract.broken_camera_info(info(k=[0.0] * 9), None), "in K"),
+        (contract.broken_camera_info(info(p=[0.0] * 12), None), "in P"),
+        (contract.broken_camera_info(info(k=[np.nan] * 9), None), "in K"),
+        (contract.broken_camera_info(info(width=4), depth()), "4x2 pixels and the depth image has 2x2"),
+        (contract.broken_points(points(fields=[]), None), "no float32 field x"),
+        (contract.broken_points(points(row_step=64), None), "rows of 64"),
+        (contract.broken_points(points(height=1, width=6, row_step=120), None), "6x1"),
+        (contract.broken_points(points(set_point("x", np.inf)), None), "infinities"),
+        (contract.broken_points(points(set_point("y", np.nan)), None), "one coordinate only"),
+        (contract.broken_points(points(is_dense=True), None), "dense"),
+        (contract.broken_points(points(), mask(height=3, width=2, step=2)), "3x2 and the mask 2x3"),
+        (contract.broken_points(points(set_point("label", 0)), mask()), "differ from the mask"),
+        (contract.broken_detections(detections(), NAMES), "no results"),
+        (contract.broken_detections(detections(hypothesis("sofa")), NAMES), "'sofa'"),
+        (contract.broken_detections(detections(hypothesis("")), set()), "class_id ''"),
+        (contract.broken_detections(detections(hypothesis(score=1.5)), NAMES), r"score of 1\.5"),
+        (contract.broken_detections(detections(hypothesis(w=0.0)), NAMES), "length 0"),
+        (contract.broken_detections(detections(hypothesis(), size=-1.0), NAMES), "sizes of at least 0"),
+        (contract.broken_detections(detections(hypothesis(), header=Header(frame_id="x")), NAMES), "another header"),
+        (contract.broken_detections_3d(detections_3d(size=-1.0), NAMES), r"size \(-1\.0"),
+        (contract.broken_detections_3d(detections_3d(w=0.0), NAMES), "orientation of length 0"),
+        (contract.broken_detections_3d(detections_3d(x=np.nan), NAMES), "not finite"),
+        (contract.broken_detections_3d(detections_3d(uncertain(_01=0.5)), NAMES), "symmetric"),
+        (contract.broken_detections_3d(detections_3d(uncertain(_22=-1.0)), NAMES), "negative eigenvalue"),
+        (contract.broken_markers(markers(clear=False)), "DELETEALL"),
+        (contract.broken_markers(MarkerArray()), "DELETEALL"),
+        (contract.broken_markers(markers(scale=Vector3())), "no volume"),
+        (contract.broken_markers(markers(pose=Pose(orientation=Quaternion(w=0.0)))), "length 0"),
+    ],
+)
+def test_what_is_broken_is_named(answer, words):
+    import re
+
+    sentences = list(answer)
+    assert any(re.search(words, sentence) for sentence in sentences), sentences
