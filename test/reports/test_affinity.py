@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Affinity on gradients whose answer is known, and the report from training to its page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+import yaml
+from rich.console import Console
+from torch import nn
+
+from mtl_perception.reports.affinity import report_affinity
+from mtl_perception.reports.channels import specific_channels
+from mtl_perception.reports.grouping import best_groups, group_score, partitions, propose_groups
+from mtl_perception.reports.interference import measure
+from mtl_perception.training import ConfigError
+from shapes import write_shapes
+
+
+class Linear(nn.Module):
+    """Losses that are linear in the parameters of two parts, with batch norm's running mean as a trap."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.encoder, self.neck = nn.Module(), nn.Linear(2, 1, bias=False)
+        self.encoder.stages = nn.ModuleList([nn.Linear(2, 1, bias=False)])
+        self.norm = nn.BatchNorm1d(1)
+        with torch.no_grad():
+            self.encoder.stages[0].weight.fill_(1.0)
+            self.neck.weight.fill_(1.0)
+
+
+GRADIENTS = {"a": ([3.0, 4.0], [1.0, 0.0]), "b": ([-4.0, 3.0], [2.0, 0.0]), "c": ([-3.0, -4.0], [0.0, 1.0])}
+
+
+def linear_losses(network: Linear) -> dict[str, torch.Tensor]:
+    network.norm(torch.randn(4, 1))
+    weights = network.encoder.stages[0].weight[0], network.neck.weight[0]
+    return {t: 10 + sum(torch.tensor(g) @ (w - 1) for g, w in zip(gs, weights, strict=True)) for t, gs in GRADIENTS.items()}
+
+
+def test_cosines_conflicts_and_looks_ahead_are_those_of_the_gradients() -> None:
+    network = Linear()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    found = measure(network, linear_losses, 7)
+    assert found.step == 7
+    assert found.cosine["a, b"]["stage 1"] == pytest.approx(0)
+    assert found.cosine["a, b"]["neck"] == pytest.approx(1)
+    assert found.cosine["a, c"]["stage 1"] == pytest.approx(-1)
+    assert found.cosine["a, b"]["all"] == pytest.approx(2 / (26**0.5 * 29**0.5))
+    assert found.conflict == {"a, b": 0.0, "a, c": 0.5, "b, c": 0.0}
+    assert found.norms["a"] == pytest.approx(26**0.5)
+    # Own loss falls by the share chosen; another's by the product of the gradients over the square of the first.
+    assert found.affinity["a"]["a"] == pytest.approx(0.01, rel=1e-4)
+    assert found.affinity["a"]["b"] == pytest.approx(0.01 * 2 / 26, rel=1e-3)
+    assert found.affinity["b"]["a"] == pytest.approx(0.01 * 2 / 29, rel=1e-3)
+    assert found.affinity["a"]["c"] == pytest.approx(-0.01 * 25 / 26, rel=1e-3)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_a_network_that_shares_nothing_can_not_be_measured() -> None:
+    network = SimpleNamespace(architecture=SimpleNamespace(sharing=SimpleNamespace(method="soft")))
+    from mtl_perception.reports.interference import layer_names
+
+    with pytest.raises(ValueError, match="'soft' has no encoder that all tasks share"):
+        layer_names(network)
+
+
+def test_groups_join_the_tasks_that_help_each_other() -> None:
+    affinity = {
+        "a": {"a": 1.0, "b": 0.3, "c": -0.2},
+        "b": {"a": 0.1, "b": 1.0, "c": -0.1},
+        "c": {"a": -0.4, "b": 0.0, "c": 1.0},
+    }
+    assert len(list(partitions(["a", "b", "c", "d"]))) == 15
+    assert group_score([["a", "b"], ["c"]], affinity) == pytest.approx((0.1 + 0.3 + 0.0) / 3)
+    assert sorted(map(sorted, best_groups(affinity))) == [["a", "b"], ["c"]]
+    assert set(propose_groups(affinity)) == {1, 2, 3}
+    friends = {i: dict.fromkeys("abc", 0.2) for i in "abc"}
+    assert len(best_groups(friends)) == 1
+    assert len(best_groups({i: dict.fromkeys("abc", -0.2) for i in "abc"})) == 3
+    assert len(best_groups({i: dict.fromkeys("abc", 0.0) for i in "abc"})) == 1  # the cheaper of equals
+
+
+def test_channels_belong_to_the_task_that_suffers_without_them() -> None:
+    importance = {"depth": [10.0, 0.1, 5.0, 0.0], "detection": [0.0, 0.02, 0.01, -0.1]}
+    # Channel 1 is all that detection has; a depth of 0.1 is little beside depth's best.
+    assert specific_channels(importance) == {"depth": [0], "detection": [1], "shared": [2], "unused": [3]}
+
+
+def write(folder: Path, **changes: object) -> Path:
+    values = {
+        **{"name": "shapes", "variant": "lite", "data": str(folder / "shapes"), "output": str(folder / "x.safetensors"), "steps": 3},
+        **{"stages": [{"until": 1.0, "width": 64, "height": 64, "batch_size": 4}], "warmup_steps": 0, "workers": 0, "device": "cpu"},
+        **{"architecture": {"neck_channels": 8}, "tasks": ["detection", "segmentation", "depth"], "tensorboard": False},
+    }
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({**values, **changes}))
+    return path
+
+
+def test_from_training_to_the_page(tmp_path: Path) -> None:
+    write_shapes(tmp_path / "shapes", 8)
+    found = report_affinity(write(tmp_path), tmp_path / "out", 2, 1, Console(quiet=True))
+    assert [one.step for one in found.course] == [0, 2, 3]
+    assert list(found.course[0].cosine) == ["detection, segmentation", "detection, depth", "segmentation, depth"]
+    assert list(found.course[0].cosine["segmentation, depth"]) == ["stage 1", "stage 2", "stage 3", "stage 4", "neck", "all"]
+    for one in found.course:
+        # Their own loss falls by about the share that was asked for. Detection's is divided by how well boxes fit, which
+        # its gradient does not know.
+        for task in ("segmentation", "depth"):
+            assert 0.002 < one.affinity[task][task] < 0.02
+    assert sorted(task for group in found.proposed for task in group) == sorted(found.tasks)
+    assert sorted(c for channels in found.channels.values() for c in channels) == list(range(8))
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert page.count("<svg") == 8
+    assert "Proposed groups" in page
+    assert json.loads((tmp_path / "out" / "affinity.json").read_text())["proposed"] == found.proposed
+    assert not (tmp_path / "x.safetensors").exists()
+
+
+def test_one_task_has_no_affinity(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="trains depth; affinity is between two tasks or more"):
+        report_affinity(write(tmp_path, tasks=["depth"]), tmp_path / "out", 2, 1, Console(quiet=True))
