@@ -39,7 +39,7 @@ def check(root: Path, console: Console, show_all: bool = False) -> bool:
             console.print(f"  and {len(problems) - len(shown)} more (--all lists them)", style="dim", highlight=False)
     remarks = len(findings.problems) - findings.errors
     verdict = f"{findings.errors} error{'s' * (findings.errors != 1)}, {remarks} remark{'s' * (remarks != 1)}"
-    console.print(f"\n{root}: {verdict}", style="red" if findings.errors else "green", highlight=False)
+    console.print(f"\n{root}: {verdict}", style="red" if findings.errors else "green", highlight=False, soft_wrap=True)
     return not findings.errors
 
 
