@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 from collections import Counter, defaultdict
@@ -79,6 +80,7 @@ def check_files(index: Index, on_image: Callable[[int], None] = lambda done: Non
             findings.pixels += pixels
             findings.depth_bins += depth_bins
             on_image(done)
+        findings.problems += _copies(index, pool)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return findings
@@ -179,6 +181,23 @@ def _remarks(index: Index) -> Iterator[Problem]:
             named = ", ".join(left[:3]) + (" …" if len(left) > 3 else "")
             text = f"{index.root / folder}: {len(left)} file{'s' * (len(left) > 1)} of no image that is labelled so: {named}"
             yield Problem("unused", text, is_error=False)
+
+
+def _copies(index: Index, pool: ThreadPoolExecutor) -> Iterator[Problem]:
+    """The same picture in two groups may end on both sides of a split."""
+
+    def digest(image: ImageEntry) -> bytes | None:
+        try:
+            return hashlib.blake2b((index.root / "images" / image.file_name).read_bytes(), digest_size=16).digest()
+        except OSError:
+            return None  # named already
+
+    first: dict[bytes, ImageEntry] = {}
+    for image, content in zip(index.images, pool.map(digest, index.images), strict=True):
+        other = image if content is None else first.setdefault(content, image)
+        if other.group != image.group:
+            text = f"{image.file_name} of group '{image.group}' is the same picture as {other.file_name} of group '{other.group}'"
+            yield Problem("duplicate", text, is_error=False)
 
 
 def _odd(camera: Camera) -> Iterator[str]:

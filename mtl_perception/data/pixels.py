@@ -89,7 +89,10 @@ def _decoded(path: Path, flags: int) -> np.ndarray:
         raise DataError(f"{path} can't be read: {error.strerror}", "unreadable") from error
     # OpenCV 4 makes the rest of a JPEG that breaks off grey, without an error; what such a file lacks is its end.
     is_cut = content[:2].tobytes() == b"\xff\xd8" and content.tobytes().rfind(b"\xff\xd9") < 0
-    image = None if is_cut or not len(content) else cv2.imdecode(content, flags)
+    try:
+        image = None if is_cut or not len(content) else cv2.imdecode(content, flags)
+    except cv2.error:  # such as a header that claims gigapixels
+        image = None
     if image is None:
         raise DataError(f"{path} is not readable as an image; it is damaged, or of another kind than its name says", "unreadable")
     return image

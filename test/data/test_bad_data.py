@@ -221,6 +221,13 @@ def test_remarks_do_not_fail_the_check(root: Path) -> None:
     read_all(root)
 
 
+def test_a_picture_in_two_groups_is_remarked_upon(root: Path) -> None:
+    (root / "images/0001.jpg").write_bytes((root / "images/0003.jpg").read_bytes())
+    fine, said = checked(root)
+    assert fine
+    assert "0003.jpg of group 'room3' is the same picture as 0001.jpg of group 'room1'" in said
+
+
 def test_boxes_that_reach_over_the_edge_by_rounding_are_clipped(root: Path) -> None:
     first_box(bbox=[-0.6, 10, 40, 86.9])(root)
     assert ImageFolder(root)[0].labels["detection"].boxes_xyxy[0].tolist() == pytest.approx([0, 10, 39.4, 96])
