@@ -36,7 +36,7 @@ from mtl_perception.simulation.optics import jpeg_quality, through_camera
 from mtl_perception.simulation.renderer import Renderer, check_renderer, open_renderer
 from mtl_perception.simulation.room import furnished_room
 from mtl_perception.simulation.textures import TEXTURE_SETS
-from mtl_perception.simulation.views import choose_view, visible_instances
+from mtl_perception.simulation.views import choose_view, visible_things
 
 ROOMS_PER_PROCESS = 20
 """Then it is replaced by a fresh one: the renderer keeps some 5 MB and many handles of every room."""
@@ -142,7 +142,7 @@ def _render_room(out: Path, settings: DatasetSettings, index: int) -> list[dict[
             through_camera(optics, renderer.picture(camera, pose)),
             camera,
             group=f"room{index:05d}",
-            instances=visible_instances(semantic, instance, world, pose),
+            instances=list(visible_things(instance, world, pose).values()),
             semantic=semantic,
             depth_m=depth_m,
         )

@@ -34,7 +34,7 @@ from mtl_perception.simulation.demo_room import demo_room
 from mtl_perception.simulation.drive import DrivePoint, camera_in_room, camera_on_robot, drive
 from mtl_perception.simulation.labels import SEGMENTATION_LABELS
 from mtl_perception.simulation.renderer import Rendering, RoomRenderer
-from mtl_perception.simulation.views import visible_instances
+from mtl_perception.simulation.views import visible_things
 from mtl_perception.simulation.vision_messages import jazzy_with_vision_msgs
 
 WIDTH, HEIGHT, HFOV_DEG = 640, 480, 70.0
@@ -96,7 +96,7 @@ def _record(renderer: RoomRenderer, path: Path, progress: bool) -> None:
             recorder.add_frame(point, renderer.picture(camera, pose))
             if index % TRUTH_EVERY == 0:
                 rendering = Rendering(np.empty(0), *renderer.labels(camera, pose))
-                things = visible_instances(rendering.semantic, rendering.instance, world, pose)
+                things = list(visible_things(rendering.instance, world, pose).values())
                 recorder.add_truth(point, rendering, things)
 
 

@@ -127,7 +127,7 @@ def write_moving_bag(out_dir: Path, width: int = WIDTH, height: int = HEIGHT, pr
         with DriveRecorder(path, camera) as recorder:
             for index, (point, rendering, world) in enumerate(_frames(renderer, camera, progress)):
                 recorder.add_frame(point, rendering.rgb)
-                things = visible_things(rendering.semantic, rendering.instance, world, camera_in_room(point))
+                things = visible_things(rendering.instance, world, camera_in_room(point))
                 maps = rendering if index % MAPS_EVERY == 0 else None
                 recorder.add_truth(point, maps, list(things.values()), list(things))
 

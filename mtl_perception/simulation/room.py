@@ -24,6 +24,12 @@ PLACES: dict[str, tuple[float, Callable[[np.random.Generator, Mood], Room]]] = {
 """How often each kind is drawn, and what builds it."""
 
 
+def draw_place(rng: np.random.Generator) -> str:
+    """A key of PLACES."""
+    shares = np.array([share for share, _ in PLACES.values()])
+    return list(PLACES)[int(rng.choice(len(PLACES), p=shares / shares.sum()))]
+
+
 def furnished_room(
     seed: int | Sequence[int], textures: str = "train", place: str | None = None
 ) -> Room:
@@ -34,8 +40,7 @@ def furnished_room(
         place: a key of PLACES; drawn where None.
     """
     rng = generator(seed, textures)
-    shares = np.array([share for share, _ in PLACES.values()])
-    drawn = list(PLACES)[int(rng.choice(len(PLACES), p=shares / shares.sum()))]
+    drawn = draw_place(rng)
     name = place or drawn
     room = PLACES[name][1](rng, draw_mood(rng))
     room.place = name

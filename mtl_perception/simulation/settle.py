@@ -36,7 +36,7 @@ def settle(
     other, with ``fixed`` and with the ground at z = 0. None for a thing that does not rest within
     ``LONGEST_S`` seconds, and for all when something is caught inside another.
     """
-    model = _model(fixed, things, starts)
+    model = physics_model(fixed, things, starts)
     data = mujoco.MjData(model)
     for _ in range(round(LONGEST_S / TIMESTEP_S / _CHECK_EVERY)):
         mujoco.mj_step(model, data, _CHECK_EVERY)
@@ -53,9 +53,10 @@ def settle(
     ]
 
 
-def _model(
+def physics_model(
     fixed: Sequence[Mesh], things: Sequence[Sequence[Mesh]], starts: Sequence[Placement]
 ) -> mujoco.MjModel:
+    """Thing i is body i + 1."""
     spec = mujoco.MjSpec()
     spec.option.timestep = TIMESTEP_S
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC

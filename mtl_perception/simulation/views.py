@@ -57,18 +57,9 @@ def choose_view(rng: np.random.Generator, room: Room, renderer: LabelRenderer) -
     return intrinsics(renderer.width, renderer.height, hfov_deg), pose
 
 
-def visible_instances(
-    semantic: np.ndarray, instance: np.ndarray, world: BuiltWorld, pose: Pose | None = None
-) -> list[Instance]:
-    """Every thing with its tight box, the mask of its visible pixels and, where the camera's ``pose`` is given,
-    its 3D box; see ``visible_things``."""
-    return list(visible_things(semantic, instance, world, pose).values())
-
-
-def visible_things(
-    semantic: np.ndarray, instance: np.ndarray, world: BuiltWorld, pose: Pose | None = None
-) -> dict[int, Instance]:
-    """The same by number in ``instance``.
+def visible_things(instance: np.ndarray, world: BuiltWorld, pose: Pose) -> dict[int, Instance]:
+    """By its number in ``instance`` (H, W), every thing with its tight box, the mask of its visible pixels, and its
+    3D box in the frame of the camera at ``pose``.
 
     Things with fewer than ``MIN_BOX_PIXELS`` visible pixels or a side below ``MIN_BOX_SIDE`` pixels are left
     out.
@@ -83,7 +74,7 @@ def visible_things(
         if np.count_nonzero(mask) < MIN_BOX_PIXELS or min(sides) < MIN_BOX_SIDE:
             continue
         box = world.instance_boxes[number]
-        box_3d = camera_box(box, pose) if pose is not None and box is not None else None
+        box_3d = None if box is None else camera_box(box, pose)
         found[int(number)] = Instance.of_mask(SEGMENTATION_LABELS[world.instance_class[number]], mask, box_3d)
     return found
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import functools
 import os
 
 import pytest
@@ -15,6 +16,20 @@ def vulkan():
         check_vulkan()
     except RendererError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def built():
+    """One room of each kind and its compiled world, by the kind's name; they take a second each."""
+
+    @functools.cache
+    def build(place):
+        from mtl_perception.simulation.room import furnished_room
+
+        room = furnished_room((21, 0), place=place)
+        return room, room.world.compile()
+
+    return build
 
 
 @pytest.fixture(scope="session")

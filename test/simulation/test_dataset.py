@@ -1,33 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from mtl_perception.simulation.dataset import DatasetSettings, depth_to_millimetres, render_dataset
+from mtl_perception.simulation.dataset import DatasetSettings, render_dataset
 from mtl_perception.simulation.labels import DETECTION_LABELS, SEGMENTATION_LABELS
 
-SETTINGS = DatasetSettings(rooms=2, views=2, seed=31, width=160, height=120)
+SETTINGS = DatasetSettings(rooms=3, views=2, seed=31, width=160, height=120)
+FIRST_TWO = DatasetSettings(rooms=2, views=2, seed=31, width=160, height=120)
 
 
 @pytest.fixture(scope="module")
 def folder(vulkan, tmp_path_factory):
+    """Three rooms by two processes one after the other."""
     out = tmp_path_factory.mktemp("rooms")
-    render_dataset(out, SETTINGS, workers=1, progress=False)
+    render_dataset(out, SETTINGS, workers=1, progress=False, rooms_per_process=2)
     return out
+
+
+def labels_of(folder: Path, rooms: int) -> dict[str, bytes]:
+    paths = [path for index in range(rooms) for path in folder.glob(f"[sdr]*/room{index:05d}*")]
+    assert len(paths) == 5 * rooms
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def test_the_folder_is_complete_and_consistent(folder):
     description = json.loads((folder / "dataset.json").read_text())
+    assert description["format_version"] == 2
     assert description["segmentation_labels"] == list(SEGMENTATION_LABELS)
     assert description["detection_labels"] == list(DETECTION_LABELS)
+    assert description["settings"]["seed"] == 31
+    cameras = json.loads((folder / "cameras.json").read_text())["cameras"]
     coco = json.loads((folder / "annotations.json").read_text())
     assert [category["name"] for category in coco["categories"]] == list(DETECTION_LABELS)
-    assert len(coco["images"]) == 4
-    assert {image["room"] for image in coco["images"]} == {0, 1}
+    names = {category["id"]: category["name"] for category in coco["categories"]}
+    assert [image["group"] for image in coco["images"]] == [f"room{i:05d}" for i in (0, 0, 1, 1, 2, 2)]
     for image in coco["images"]:
         stem = image["file_name"].removesuffix(".jpg")
         rgb = cv2.imread(str(folder / "images" / image["file_name"]))
@@ -35,61 +50,65 @@ def test_the_folder_is_complete_and_consistent(folder):
         depth_mm = cv2.imread(str(folder / "depth" / f"{stem}.png"), cv2.IMREAD_UNCHANGED)
         assert rgb.shape == (120, 160, 3)
         assert semantic.shape == depth_mm.shape == (120, 160)
-        assert semantic.dtype == np.uint8
-        assert depth_mm.dtype == np.uint16
+        assert (semantic.dtype, depth_mm.dtype) == (np.uint8, np.uint16)
         assert set(np.unique(semantic)) <= {*range(len(SEGMENTATION_LABELS)), 255}
-        assert 100 < np.median(depth_mm) < 9000
-        hfov_deg = 2 * np.degrees(np.arctan(80 / image["camera"]["fx"]))
-        assert 55 <= hfov_deg <= 95
-    for box in coco["annotations"]:
-        image = next(image for image in coco["images"] if image["id"] == box["image_id"])
-        stem = image["file_name"].removesuffix(".jpg")
-        semantic = cv2.imread(str(folder / "semantic" / f"{stem}.png"), cv2.IMREAD_UNCHANGED)
-        x, y, width, height = box["bbox"]
-        inside = semantic[y : y + height, x : x + width]
-        label = SEGMENTATION_LABELS.index(DETECTION_LABELS[box["category_id"]])
-        assert inside.shape == (height, width)
-        for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1]):
-            assert (edge == label).any()
-        assert (inside == label).sum() >= box["area"] >= 25
+        assert 100 < np.median(depth_mm) < 15000
+        assert 50 <= 2 * np.degrees(np.arctan(80 / cameras[image["camera"]]["fx"])) <= 100
+        for thing in (a for a in coco["annotations"] if a["image_id"] == image["id"]):
+            x, y, width, height = thing["bbox"]
+            inside = semantic[y : y + height, x : x + width] == SEGMENTATION_LABELS.index(names[thing["category_id"]])
+            assert inside.shape == (height, width)
+            assert all(edge.any() for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1]))
+            assert inside.sum() >= thing["area"] >= 25
+            assert thing["segmentation"]["size"] == [120, 160]
+            assert 0 < thing["box_3d"]["center_m"][2] < 20
 
 
-def test_a_run_goes_on_where_it_stopped(folder):
-    """A room that is missing is rendered again, its labels to the bit; the other is left alone."""
-    kept = folder / "images" / "room00000_view00.jpg"
-    before = {path: path.read_bytes() for path in folder.glob("*/room00001*")}
-    annotations = (folder / "annotations.json").read_text()
-    assert len(before) == 7
-    for path in before:
-        path.unlink()
+def test_a_run_that_was_killed_goes_on(folder, tmp_path):
+    """To the same labels, to the bit."""
+    command = "render --rooms 2 --views 2 --seed 31 --width 160 --height 120 --workers 1 --out".split()
+    run = subprocess.Popen(
+        [sys.executable, "-m", "mtl_perception.cli", *command, str(tmp_path)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    started = time.monotonic()
+    while not list(tmp_path.glob("images/room00001*")) and run.poll() is None:
+        assert time.monotonic() - started < 300, "nothing was rendered"
+        time.sleep(0.02)
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    kept = tmp_path / "images" / "room00000_view00.jpg"
     written = kept.stat().st_mtime_ns
-    render_dataset(folder, SETTINGS, workers=1, progress=False)
+    render_dataset(tmp_path, FIRST_TWO, workers=1, progress=False)
     assert kept.stat().st_mtime_ns == written
-    for path, content in before.items():
-        if path.suffix == ".jpg":
-            again, first = (
-                cv2.imread(str(path)),
-                cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR),
-            )
-            assert np.abs(again.astype(int) - first).mean() < 2  # dithering, then JPEG
-        else:
-            assert path.read_bytes() == content
-    assert (folder / "annotations.json").read_text() == annotations
+    assert labels_of(tmp_path, 2) == labels_of(folder, 2)
+    again, first = (cv2.imread(str(out / "images" / "room00001_view01.jpg")).astype(int) for out in (tmp_path, folder))
+    assert np.abs(again - first).mean() < 3  # dithering, then JPEG
+
+
+def test_a_file_that_cannot_be_written_leaves_the_finished_rooms(folder, tmp_path):
+    in_the_way = tmp_path / "depth" / "room00001_view01.png"
+    in_the_way.mkdir(parents=True)
+    with pytest.raises(OSError, match="room00001_view01.png"):
+        render_dataset(tmp_path, FIRST_TWO, workers=1, progress=False)
+    images = json.loads((tmp_path / "annotations.json").read_text())["images"]
+    assert {image["group"] for image in images} == {"room00000"}
+    in_the_way.rmdir()
+    render_dataset(tmp_path, FIRST_TWO, workers=1, progress=False)
+    assert labels_of(tmp_path, 2) == labels_of(folder, 2)
 
 
 def test_other_settings_are_refused(folder):
-    with pytest.raises(ValueError, match="choose another folder"):
+    with pytest.raises(ValueError, match=r"other settings \(seed 31\); choose another folder"):
         render_dataset(folder, DatasetSettings(rooms=2, views=2, seed=32, width=160, height=120))
 
 
-def test_bad_settings_are_named():
-    with pytest.raises(ValueError, match="views is 0"):
-        DatasetSettings(rooms=1, views=0)
-
-
-def test_depth_that_does_not_fit_is_invalid():
-    depth_m = np.array([[0.0004, 1.2344, 65.535, 65.6, np.inf, np.nan]], np.float32)
-    assert depth_to_millimetres(depth_m).tolist() == [[0, 1234, 65535, 0, 0, 0]]
+@pytest.mark.parametrize(
+    ("settings", "message"), [({"views": 0}, "views is 0"), ({"textures": "odd"}, "'odd', expected train or unseen")]
+)
+def test_bad_settings_are_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        DatasetSettings(rooms=1, **settings)
 
 
 def test_a_missing_mujoco_names_the_extra():
