@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from mtl_perception.checkpoint import ModelCard, read_card, replace_card
-from mtl_perception.evaluation.cost import network_cost
+from mtl_perception.evaluation.cost import parameter_count
 from mtl_perception.evaluation.markdown import class_rows, distance_rows, table
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import EvaluationResult, ResultError, read_result
@@ -37,7 +37,7 @@ def write_card(checkpoint: Path, scores: Path, page: Path | None, limits: str | 
         OSError: card or page can't be written.
     """
     card, result = read_card(checkpoint), read_result(scores)
-    own = (card.name, card.version, network_cost(card).parameters)
+    own = (card.name, card.version, parameter_count(card))
     scored = (result.model.name, result.model.version, result.model.parameters)
     if own != scored or card.training != result.model.training:
         raise ResultError(

@@ -4,8 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import numpy as np
+
+
+def require_coco() -> None:
+    """Tell before the work that it could not be finished.
+
+    Raises:
+        ImportError: faster-coco-eval is not installed; names the pip command.
+    """
+    if find_spec("faster_coco_eval") is None:
+        raise ImportError("average precision needs faster-coco-eval: pip install 'mtl-perception[evaluate]'")
 
 
 def coco_arrays(labels: Sequence[str], images: Sequence[tuple[np.ndarray, ...]]) -> dict[str, np.ndarray]:
@@ -16,16 +27,9 @@ def coco_arrays(labels: Sequence[str], images: Sequence[tuple[np.ndarray, ...]])
     Args:
         labels: class names in the order of the ids.
         images: per image found boxes (xywh), scores, class ids, true boxes (xywh), true class ids.
-
-    Raises:
-        ImportError: faster-coco-eval is not installed; names the pip command.
     """
-    try:
-        from faster_coco_eval import COCO, COCOeval_faster
-    except ImportError:
-        raise ImportError(
-            "average precision needs faster-coco-eval: pip install 'mtl-perception[evaluate]'"
-        ) from None
+    from faster_coco_eval import COCO, COCOeval_faster
+
     annotations: list[dict] = []
     results: list[dict] = []
     for image_id, (boxes, scores, class_ids, true_boxes, true_class_ids) in enumerate(images, start=1):

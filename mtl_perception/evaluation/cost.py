@@ -26,13 +26,21 @@ def network_cost(card: ModelCard) -> Cost:
     Raises:
         ValueError: the card describes no network that can be built.
     """
-    with torch.device("meta"):  # no memory, and no time spent on random weights
-        network = build_network(card).eval()
+    network = _weightless(card)
     return Cost(
-        sum(parameter.numel() for parameter in network.parameters()),
+        _parameters(network),
         count_gmac(network, card.input_width, card.input_height),
         count_gmac(network, 640, 480),
     )
+
+
+def parameter_count(card: ModelCard) -> int:
+    """Of the card's network.
+
+    Raises:
+        ValueError: the card describes no network that can be built.
+    """
+    return _parameters(_weightless(card))
 
 
 @torch.no_grad()
@@ -58,3 +66,12 @@ def count_gmac(network: nn.Module, width: int, height: int) -> float:
         for hook in hooks:
             hook.remove()
     return total / 1e9
+
+
+def _weightless(card: ModelCard) -> nn.Module:
+    with torch.device("meta"):  # no memory, and no time spent on random weights
+        return build_network(card).eval()
+
+
+def _parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtl_perception.evaluation.coco import coco_arrays
+from mtl_perception.evaluation.coco import coco_arrays, require_coco
 from mtl_perception.evaluation.matching import average_precision, match_boxes
 from mtl_perception.evaluation.metric import Metric
 from mtl_perception.evaluation.truth import Truth
@@ -39,6 +39,9 @@ class DetectionMetric(Metric):
     Args:
         labels: class names in the order of the class ids.
 
+    Raises:
+        ImportError: faster-coco-eval is not installed; names the pip command.
+
     Attributes:
         calibration: (20, 3) boxes by score: how many, how many of them right at IoU .50, sum of their scores.
     """
@@ -60,6 +63,7 @@ class DetectionMetric(Metric):
     rank = "AP50"
 
     def __init__(self, labels: Sequence[str]) -> None:
+        require_coco()
         self.labels = list(labels)
         # Per image: found boxes (xywh), scores, class ids, true boxes (xywh), true class ids.
         self._images: list[tuple[np.ndarray, ...]] = []

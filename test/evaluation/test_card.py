@@ -11,7 +11,7 @@ from torch import nn
 
 from mtl_perception.checkpoint import CheckpointError, read_card, save_checkpoint
 from mtl_perception.evaluation.card import write_card
-from mtl_perception.evaluation.cost import count_gmac, network_cost
+from mtl_perception.evaluation.cost import count_gmac, parameter_count
 from mtl_perception.evaluation.results import ResultError
 
 SETS = {"unseen rooms": (0.4, 0.5, 0.5), "demo drive": (0.5, 0.6, 0.25)}
@@ -21,7 +21,7 @@ TRAINING = {"data": "rooms_train", "images": 800, "minutes": 12, "device": "H100
 @pytest.fixture(scope="module")
 def tiny():
     card = tiny_card(training=TRAINING, version="2")
-    return card, tiny_network(card), network_cost(card).parameters
+    return card, tiny_network(card), parameter_count(card)
 
 
 def test_scores_go_into_the_card_and_the_weights_stay(tmp_path, tiny):

@@ -162,6 +162,23 @@ def test_intersection_over_union_counted_by_hand():
     assert found["pixel_accuracy"] == pytest.approx(4 / 7) and found["pixels"] == 7
 
 
+def test_a_class_that_is_found_where_it_never_is_counts_as_zero():
+    metric = SegmentationMetric(["a", "b", "c"])
+    metric.update(np.array([[0, 0, 0, 1]], np.uint8), np.array([[0, 0, 0, 0]], np.uint8))
+    # Found only where nothing is labelled, c is neither right nor wrong.
+    metric.update(np.array([[2, 2]], np.uint8), np.array([[255, 255]], np.uint8))
+    found = metric.compute()
+    assert found["mIoU"] == pytest.approx((3 / 4 + 0) / 2) and found["pixels"] == 4
+    assert found["per_class"]["b"]["IoU"] == 0 and np.isnan(found["per_class"]["c"]["IoU"])
+    assert found["per_class"]["a"] == {"IoU": 0.75, "precision": 1, "recall": 0.75, "share": 1}
+
+
+def test_masks_without_a_labelled_pixel_have_no_score():
+    metric = SegmentationMetric(["a", "b"])
+    assert metric.update(np.zeros((2, 2), np.uint8), np.full((2, 2), 255, np.uint8)) == {}
+    assert np.isnan(metric.compute()["mIoU"])
+
+
 def test_one_confusion_matrix_is_not_the_mean_of_images():
     metric = SegmentationMetric(["a", "b"])
     metric.update(np.zeros((1, 90), np.uint8), np.zeros((1, 90), np.uint8))
@@ -263,6 +280,14 @@ def test_every_measure_names_its_direction():
         assert metric.main in metric.directions and metric.rank in metric.directions
         assert set(metric.directions.values()) <= {"higher", "lower"}
     assert DepthMetric.directions["AbsRel"] == "lower" and DepthMetric.directions["delta1"] == "higher"
+
+
+def test_a_missing_package_is_named_before_the_first_image(monkeypatch):
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.delitem(sys.modules, "faster_coco_eval", raising=False)
+    sys.path_importer_cache.clear()
+    with pytest.raises(ImportError, match=r"pip install 'mtl-perception\[evaluate\]'"):
+        DetectionMetric(LABELS)
 
 
 def test_metrics_need_neither_torch_nor_ros():
