@@ -82,12 +82,16 @@ class MultiTaskNetwork(nn.Module):
         Returns:
             For each task the raw tensors of its head; each head's ``forward`` says their keys and shapes.
         """
+        pyramids = self.pyramids(images, [name for name in self.heads if tasks is None or name in tasks])
+        return {name: self.heads[name](features) for name, features in pyramids.items()}
+
+    def pyramids(self, images: Tensor, tasks: Collection[str]) -> dict[str, Features]:
+        """What the heads of ``tasks`` see, in the order of the heads; ``images`` as for ``forward``."""
         # Normalised in float32 for exactness, then in the dtype of the weights, so that a half-precision network
         # needs no autocast.
         x = ((images.float() - self.mean.float()) / self.std.float()).to(self.mean.dtype)
-        wanted = [name for name in self.heads if tasks is None or name in tasks]
-        features = self.features(x.contiguous(memory_format=torch.channels_last), wanted)
-        return {name: self.heads[name](features[name]) for name in wanted}
+        found = self.features(x.contiguous(memory_format=torch.channels_last), tasks)
+        return {name: found[name] for name in self.heads if name in tasks}
 
     def features(self, images: Tensor, tasks: Collection[str]) -> dict[str, Features]:
         """For each of ``tasks`` the pyramid that its head sees. ``images`` (B, 3, H, W) are normalised."""

@@ -43,6 +43,18 @@ class Stage(_Strict):
     max_zoom: float = Field(2.0, ge=1)
 
 
+class SmallHeadSettings(_Strict):
+    """Train-only heads that see the pyramid through a few channels, so that the shared part has to do the work.
+
+    Attributes:
+        channels: of the pyramid that a small head sees.
+        weight: of their loss beside that of the real heads.
+    """
+
+    channels: int = Field(8, gt=1)
+    weight: float = Field(0.3, gt=0)
+
+
 class ValidationSettings(_Strict):
     """Scores on images that are not trained on; the best-scored weights become the checkpoint.
 
@@ -85,6 +97,7 @@ class TrainingConfig(_Strict):
         precision: of the forward pass. ``auto`` takes bfloat16 where the device is fast at it, float16 on older GPUs.
         balancing: how the tasks' losses become one gradient.
         task_schedule: which tasks are trained when.
+        small_heads: train a second, small head for each task beside the real one; no checkpoint holds them.
         balance_classes: weigh segmentation classes by the inverse root of their share of pixels.
         gradient_accumulation: parts in which a batch goes through the network, to need that much less memory. Batch
             norm sees one part at a time.
@@ -112,6 +125,7 @@ class TrainingConfig(_Strict):
     tasks: dict[str, float] = Field(default_factory=lambda: dict.fromkeys(DEFAULT_TASKS, 1.0), min_length=1)
     balancing: Balancing = Fixed()
     task_schedule: TaskSchedule = AllTasks()
+    small_heads: SmallHeadSettings | None = None
     balance_classes: bool = True
     learning_rate: float = Field(1.5e-3, gt=0)
     weight_decay: float = Field(0.03, ge=0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from mtl_perception.balancing import Balancer, build_balancer
 from mtl_perception.checkpoint import CheckpointError, ModelCard, TaskCard, build_network, load_checkpoint
@@ -17,6 +18,7 @@ from mtl_perception.training.config import TrainingConfig
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.encoder_weights import load_imagenet_weights
 from mtl_perception.training.precision import Precision
+from mtl_perception.training.small_heads import SmallHeads
 from mtl_perception.training.sources import Sources, class_weights
 
 
@@ -48,15 +50,27 @@ class Learner:
         network = network.to(device, memory_format=torch.channels_last).train()
         self.average = RunningAverage(network, config.ema_decay)
         self.network = synchronize_batch_norms(network, device) if ranks.size > 1 else network
-        self.optimizer = _optimizer(config, self.network, device)
+        self.small_heads: SmallHeads | None = None
+        if config.small_heads is not None:
+            small = SmallHeads(network.tasks, self.card.architecture.neck_channels, config.small_heads.channels).to(device)
+            self.small_heads = synchronize_batch_norms(small, device) if ranks.size > 1 else small
+        self.optimizer = _optimizer(config, self._trained, device)
         self.balancer: Balancer = build_balancer(
             config.balancing,
             config.tasks,
             self.network.shared_parameters(),
-            {task: self.network.task_parameters(task) for task in config.tasks},
+            {task: self._own_parameters(task) for task in config.tasks},
             config.seed,
             ranks.sum_ if ranks.size > 1 else None,
         )
+
+    @property
+    def _trained(self) -> nn.ModuleList:
+        return nn.ModuleList([self.network] if self.small_heads is None else [self.network, self.small_heads])
+
+    def _own_parameters(self, task: str) -> list[nn.Parameter]:
+        small = [] if self.small_heads is None else self.small_heads.heads[task].parameters()
+        return [*self.network.task_parameters(task), *small]
 
     def _begin_with(self, config: TrainingConfig, network: MultiTaskNetwork) -> None:
         if config.start_from is not None:
@@ -70,6 +84,7 @@ class Learner:
         """All that training changes: tensors, numbers, strings and containers of them."""
         return {
             "network": self.network.state_dict(),
+            "small_heads": None if self.small_heads is None else self.small_heads.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "scaler": None if self.precision.scaler is None else self.precision.scaler.state_dict(),
@@ -79,6 +94,8 @@ class Learner:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.network.load_state_dict(state["network"])
+        if self.small_heads is not None:
+            self.small_heads.load_state_dict(state["small_heads"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         # A run may go on in another precision.
@@ -130,7 +147,7 @@ def _take_over(path: Path, network: MultiTaskNetwork, card: ModelCard) -> list[s
     return sorted({name.split(".")[1] for name in own.keys() - fitting.keys()})
 
 
-def _optimizer(config: TrainingConfig, network: MultiTaskNetwork, device: torch.device) -> torch.optim.Optimizer:
+def _optimizer(config: TrainingConfig, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:
     """AdamW; biases and the two parameters of batch norm are not decayed."""
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]

@@ -33,7 +33,7 @@ class Step:
     ) -> None:
         self._config, self._device, self._ranks, self._watch = config, device, ranks, watch
         self._network, self._optimizer, self._balancer = learner.network, learner.optimizer, learner.balancer
-        self._precision = learner.precision
+        self._precision, self._small_heads = learner.precision, learner.small_heads
         self._tasks = {task: learner.network.tasks[task] for task in config.tasks}
         self.weights: dict[str, float] = {}
 
@@ -80,8 +80,17 @@ class Step:
     def losses(self, batch: Batch, tasks: Sequence[str]) -> TaskLosses:
         """What ``batch``, already on the device, costs ``tasks``."""
         with self._precision.autocast():
-            raw = self._network(batch.images, tasks)
-        return task_losses(raw, batch, self._tasks, tasks, self._ranks)
+            pyramids = self._network.pyramids(batch.images, tasks)
+            raw = {task: self._network.heads[task](features) for task, features in pyramids.items()}
+            small = None if self._small_heads is None else self._small_heads(pyramids)
+        found = task_losses(raw, batch, self._tasks, tasks, self._ranks)
+        if small is None:
+            return found
+        # Methods that weigh tasks by their loss look at the real heads alone.
+        beside, weight = task_losses(small, batch, self._tasks, tasks, self._ranks), self._config.small_heads.weight
+        losses = {task: loss + weight * beside.losses[task] for task, loss in found.losses.items()}
+        terms = {f"{name} of the small head": value for name, value in beside.terms.items()}
+        return TaskLosses(losses, found.values, found.terms | terms)
 
     def _move(self, number: int, terms: Mapping[str, Tensor], files: Sequence[str]) -> None:
         scaler = self._precision.scaler
