@@ -41,7 +41,9 @@ class BoxTable:
         class_ids = np.array([position[a.category_id] for a in index.annotations], np.int64)
         xywh = np.array([a.bbox for a in index.annotations], np.float32).reshape(-1, 4)
         boxes = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], 1)
-        limits = np.array([(image.width, image.height) * 2 for image in index.images], np.float32).reshape(-1, 4)
+        limits = np.array([(image.width, image.height) * 2 for image in index.images], np.float32).reshape(
+            -1, 4
+        )
         boxes = np.clip(boxes, 0, limits[rows])
         ids = np.array([a.id for a in index.annotations], np.int64)
 
@@ -56,7 +58,9 @@ class BoxTable:
         row, part = self._part(image)
         labelled = self._labelled[row]
         boxes_3d = None if self._boxes_3d is None else _as_scene(self._boxes_3d[part])
-        return BoxLabels(self._boxes[part], self._class_ids[part], None if labelled.all() else labelled, boxes_3d)
+        return BoxLabels(
+            self._boxes[part], self._class_ids[part], None if labelled.all() else labelled, boxes_3d
+        )
 
     def annotation_ids(self, image: ImageEntry) -> list[int]:
         """The ids in annotations.json of the image's boxes, in their order."""

@@ -61,7 +61,10 @@ class PixelCache:
             if error.errno not in (errno.ENOSPC, errno.EFBIG):
                 raise
             needed = f"{self._starts[-1] / 1e9:.1f} GB"
-            raise OSError(error.errno, f"no room in {folder} for a cache of {needed}; set TMPDIR, or train without cache") from error
+            raise OSError(
+                error.errno,
+                f"no room in {folder} for a cache of {needed}; set TMPDIR, or train without cache",
+            ) from error
         self._path = f"/proc/{os.getpid()}/fd/{self._file.fileno()}"
         self._memory: np.ndarray | None = None
 
@@ -104,4 +107,8 @@ class PixelCache:
 
 
 def _size(entry: ImageEntry) -> int:
-    return entry.height * entry.width * (3 + ("segmentation" in entry.tasks) + 2 * ("depth" in entry.tasks) + ("lanes" in entry.tasks))
+    return (
+        entry.height
+        * entry.width
+        * (3 + ("segmentation" in entry.tasks) + 2 * ("depth" in entry.tasks) + ("lanes" in entry.tasks))
+    )

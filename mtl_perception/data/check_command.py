@@ -34,12 +34,22 @@ def check(root: Path, console: Console, show_all: bool = False) -> bool:
         console.print(f"\n[bold]{problems[0].kind}[/bold]", highlight=False)
         shown = problems if show_all else problems[:SHOWN_OF_A_KIND]
         for problem in shown:
-            console.print(f"  {problem.text}", style="red" if problem.is_error else "yellow", markup=False, highlight=False, soft_wrap=True)
+            console.print(
+                f"  {problem.text}",
+                style="red" if problem.is_error else "yellow",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
         if len(problems) > len(shown):
-            console.print(f"  and {len(problems) - len(shown)} more (--all lists them)", style="dim", highlight=False)
+            console.print(
+                f"  and {len(problems) - len(shown)} more (--all lists them)", style="dim", highlight=False
+            )
     remarks = len(findings.problems) - findings.errors
     verdict = f"{findings.errors} error{'s' * (findings.errors != 1)}, {remarks} remark{'s' * (remarks != 1)}"
-    console.print(f"\n{root}: {verdict}", style="red" if findings.errors else "green", highlight=False, soft_wrap=True)
+    console.print(
+        f"\n{root}: {verdict}", style="red" if findings.errors else "green", highlight=False, soft_wrap=True
+    )
     return not findings.errors
 
 
@@ -56,7 +66,10 @@ def _overview(findings: Findings) -> Table:
     table = Table(title=str(findings.index.root), show_header=False)
     sizes = sorted({(image.width, image.height) for image in images})
     table.add_row("images", f"{len(images)} in {len({image.group for image in images})} groups")
-    table.add_row("size", ", ".join(f"{width}x{height}" for width, height in sizes[:4]) + (" …" if len(sizes) > 4 else ""))
+    table.add_row(
+        "size",
+        ", ".join(f"{width}x{height}" for width, height in sizes[:4]) + (" …" if len(sizes) > 4 else ""),
+    )
     table.add_row("cameras", str(len(findings.index.cameras)))
     for task in TASKS:
         if findings.labelled[task]:

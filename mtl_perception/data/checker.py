@@ -89,12 +89,17 @@ def check_files(index: Index, on_image: Callable[[int], None] = lambda done: Non
 def _count_labels(findings: Findings, boxes: dict[int, list[MaskedAnnotation]]) -> None:
     for image in findings.index.images:
         findings.labelled.update(set(image.tasks))
-        names = Counter(findings.index.categories.get(annotation.category_id, "?") for annotation in boxes.get(image.id, []))
+        names = Counter(
+            findings.index.categories.get(annotation.category_id, "?")
+            for annotation in boxes.get(image.id, [])
+        )
         findings.boxes += names
         findings.boxed_images.update(names.keys())
 
 
-def _check_image(index: Index, image: ImageEntry, boxes: list[MaskedAnnotation]) -> tuple[list[Problem], np.ndarray, np.ndarray]:
+def _check_image(
+    index: Index, image: ImageEntry, boxes: list[MaskedAnnotation]
+) -> tuple[list[Problem], np.ndarray, np.ndarray]:
     """Problems, pixels by class, pixels by depth of one image."""
     problems: list[Problem] = []
     pixels, depth_bins = np.zeros(256, np.int64), np.zeros(65535 // DEPTH_BIN_MM + 1, np.int64)
@@ -152,17 +157,22 @@ def _mask_problems(
     if semantic is not None and name in index.description.segmentation_labels:
         share = float((semantic[mask] == index.description.segmentation_labels.index(name)).mean())
         if share < 0.5:
-            yield Problem("mask", f"{where}: semantic/ says {name} for {share:.0%} of its mask's pixels", is_error=False)
+            yield Problem(
+                "mask", f"{where}: semantic/ says {name} for {share:.0%} of its mask's pixels", is_error=False
+            )
 
 
 def _remarks(index: Index) -> Iterator[Problem]:
     """What is odd and need not be wrong."""
     groups = {image.group for image in index.images}
     if len(groups) == 1:
-        text = f"{index.annotations_file}: all images are of the group '{groups.pop()}', so nothing can be split off to validate on"
+        text = f"{index.annotations_file}: all images are of the group '{groups.pop()}': none can be held out"
         yield Problem("group", text, is_error=False)
     for id_, camera in index.cameras.items():
-        yield from (Problem("camera", f"{index.root / 'cameras.json'}: '{id_}' {text}", is_error=False) for text in _odd(camera))
+        yield from (
+            Problem("camera", f"{index.root / 'cameras.json'}: '{id_}' {text}", is_error=False)
+            for text in _odd(camera)
+        )
     used = {image.camera for image in index.images}
     unused = sorted(index.cameras.keys() - used)
     if unused:
@@ -175,7 +185,11 @@ def _remarks(index: Index) -> Iterator[Problem]:
         "lanes": {str(stem(image)) for image in index.images if "lanes" in image.tasks},
     }
     for folder, names in expected.items():
-        present = {path.relative_to(index.root / folder).as_posix() for path in (index.root / folder).rglob("*") if path.is_file()}
+        present = {
+            path.relative_to(index.root / folder).as_posix()
+            for path in (index.root / folder).rglob("*")
+            if path.is_file()
+        }
         left = sorted(present - names)
         if left:
             named = ", ".join(left[:3]) + (" …" if len(left) > 3 else "")
@@ -188,7 +202,9 @@ def _copies(index: Index, pool: ThreadPoolExecutor) -> Iterator[Problem]:
 
     def digest(image: ImageEntry) -> bytes | None:
         try:
-            return hashlib.blake2b((index.root / "images" / image.file_name).read_bytes(), digest_size=16).digest()
+            return hashlib.blake2b(
+                (index.root / "images" / image.file_name).read_bytes(), digest_size=16
+            ).digest()
         except OSError:
             return None  # named already
 

@@ -198,4 +198,8 @@ def _first_problems(error: ValidationError) -> str:
     if problems[0]["type"] == "json_invalid":
         return f"is not valid JSON: {problems[0]['ctx']['error']}"
     named = [f"{'.'.join(map(str, p['loc'])) or 'content'}: {p['msg']}" for p in problems[:3]]
-    return "is not as expected: " + "; ".join(named) + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
+    return (
+        "is not as expected: "
+        + "; ".join(named)
+        + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
+    )

@@ -76,7 +76,9 @@ def find_problems(index: Index) -> Iterator[Problem]:
             yield Problem("duplicate", f"{index.root / 'dataset.json'}: {task}_labels holds '{name}' twice")
     yield from _duplicates(index)
     for image in index.images:
-        yield from (Problem(kind, f"{image.file_name}: {text}") for kind, text in _image_problems(index, image))
+        yield from (
+            Problem(kind, f"{image.file_name}: {text}") for kind, text in _image_problems(index, image)
+        )
     yield from _annotation_problems(index)
 
 
@@ -91,7 +93,9 @@ def _duplicates(index: Index) -> Iterator[Problem]:
     for id_ in _repeated([annotation.id for annotation in index.annotations]):
         yield Problem("duplicate", f"{file}: several annotations have the id {id_}")
     for name in _repeated([stem(image) for image in index.images]):
-        yield Problem("duplicate", f"{file}: several images would share the label files {name}; rename all but one")
+        yield Problem(
+            "duplicate", f"{file}: several images would share the label files {name}; rename all but one"
+        )
 
 
 def _image_problems(index: Index, image: ImageEntry) -> Iterator[tuple[str, str]]:
@@ -99,7 +103,10 @@ def _image_problems(index: Index, image: ImageEntry) -> Iterator[tuple[str, str]
     if path.is_absolute() or ".." in path.parts:
         yield "index", f"file_name leaves the folder; expected a path below {index.root / 'images'}"
     if not image.tasks:
-        yield "no labels", "tasks is empty: it has no label; remove its entry, or list what it is labelled for"
+        yield (
+            "no labels",
+            "tasks is empty: it has no label; remove its entry, or list what it is labelled for",
+        )
     for task in image.tasks:
         if task not in TASKS:
             yield "index", f"tasks lists '{task}', expected some of {', '.join(TASKS)}"
@@ -107,7 +114,10 @@ def _image_problems(index: Index, image: ImageEntry) -> Iterator[tuple[str, str]
             yield "unknown class", f"tasks lists '{task}', but {task}_labels of dataset.json is empty"
     if image.camera is None:
         if "depth" in image.tasks:
-            yield "camera", "it is labelled for depth and has no camera: metres can't be learned from an unknown lens"
+            yield (
+                "camera",
+                "it is labelled for depth and has no camera: metres can't be learned from an unknown lens",
+            )
     elif image.camera not in index.cameras:
         yield "camera", f"its camera '{image.camera}' is not in cameras.json"
     else:
@@ -123,7 +133,10 @@ def _image_problems(index: Index, image: ImageEntry) -> Iterator[tuple[str, str]
             yield "no labels", "detection_labels is empty; remove 'detection' from its tasks instead"
     unknown = sorted(set(image.classes) - set(index.description.classification_labels))
     if unknown:
-        yield "unknown class", f"classes lists {', '.join(unknown)}, which are not among the classification_labels of dataset.json"
+        yield (
+            "unknown class",
+            f"classes lists {', '.join(unknown)}, which are not among the classification_labels of dataset.json",
+        )
     if image.classes and "classification" not in image.tasks:
         yield "index", "it has classes, but its tasks do not list 'classification'"
 
@@ -133,7 +146,9 @@ def _annotation_problems(index: Index) -> Iterator[Problem]:
     # Most boxes are right; look closer at those only that may not be.
     xywh = np.array([annotation.bbox for annotation in index.annotations], np.float64).reshape(-1, 4)
     sizes = {image.id: (image.width, image.height) for image in index.images}
-    limits = np.array([sizes.get(annotation.image_id, (0, 0)) for annotation in index.annotations], np.float64).reshape(-1, 2)
+    limits = np.array(
+        [sizes.get(annotation.image_id, (0, 0)) for annotation in index.annotations], np.float64
+    ).reshape(-1, 2)
     outside = (xywh[:, :2] < -ROUNDING_PX).any(1) | (xywh[:, :2] + xywh[:, 2:] > limits + ROUNDING_PX).any(1)
     visible = np.minimum(xywh[:, :2] + xywh[:, 2:], limits) - np.maximum(xywh[:, :2], 0)
     empty = (xywh[:, 2:] <= 0).any(1) | (visible <= 0).any(1)
@@ -146,13 +161,24 @@ def _annotation_problems(index: Index) -> Iterator[Problem]:
         where = f"{image.file_name}: annotation {annotation.id}"
         name = index.categories.get(annotation.category_id)
         if name is None:
-            yield Problem("unknown class", f"{where} is of category {annotation.category_id}, which is not listed")
+            yield Problem(
+                "unknown class", f"{where} is of category {annotation.category_id}, which is not listed"
+            )
         elif image.detection_labels is not None and name not in image.detection_labels:
-            yield Problem("unused", f"{where} is a {name}, which the image's detection_labels leaves out", is_error=False)
+            yield Problem(
+                "unused",
+                f"{where} is a {name}, which the image's detection_labels leaves out",
+                is_error=False,
+            )
         if "detection" not in image.tasks:
-            yield Problem("unused", f"{where} is a box, but the image's tasks do not list 'detection'", is_error=False)
+            yield Problem(
+                "unused", f"{where} is a box, but the image's tasks do not list 'detection'", is_error=False
+            )
         box = list(annotation.bbox)
         if outside[i]:
-            yield Problem("box", f"{where}: box {box} (x, y, width, height) reaches beyond the image of {image.width}x{image.height}")
+            yield Problem(
+                "box",
+                f"{where}: box {box} (x, y, width, height) reaches beyond the image of {image.width}x{image.height}",
+            )
         elif empty[i]:
             yield Problem("box", f"{where}: box {box} (x, y, width, height) is empty")

@@ -42,7 +42,9 @@ def decode_mask(encoded: RunLengths | list[list[float]] | None, height: int, wid
         elif isinstance(encoded["counts"], list):
             encoded = coco.frPyObjects(encoded, height, width)
         if list(encoded["size"]) != [height, width]:
-            raise ValueError(f"its mask is of size {encoded['size']}, expected the image's [{height}, {width}]")
+            raise ValueError(
+                f"its mask is of size {encoded['size']}, expected the image's [{height}, {width}]"
+            )
         return coco.decode(encoded).astype(bool)
     except (RuntimeError, TypeError, KeyError) as error:
         raise ValueError(f"its mask is damaged: {error}") from error
@@ -52,5 +54,7 @@ def _coco_masks() -> ModuleType:
     try:
         from faster_coco_eval import mask
     except ImportError:
-        raise ImportError("instance masks need faster-coco-eval: pip install 'mtl-perception[train]'") from None
+        raise ImportError(
+            "instance masks need faster-coco-eval: pip install 'mtl-perception[train]'"
+        ) from None
     return mask

@@ -21,7 +21,9 @@ def read_rgb(path: Path, width: int, height: int) -> np.ndarray:
     image = _decoded(path, cv2.IMREAD_COLOR)
     if image.shape != (height, width, 3):
         found = f"{image.shape[1]}x{image.shape[0]}"
-        raise DataError(f"{path} is of {found}, annotations.json says {width}x{height}; correct one of them", "size")
+        raise DataError(
+            f"{path} is of {found}, annotations.json says {width}x{height}; correct one of them", "size"
+        )
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
 
 
@@ -49,7 +51,9 @@ def read_millimetres(path: Path, width: int, height: int) -> np.ndarray:
     """
     millimetres = _label_map(path, width, height, np.uint16)
     if not cv2.countNonZero(millimetres):
-        raise DataError(f"{path} is 0 (unknown) everywhere; remove 'depth' from the image's tasks", "no depth")
+        raise DataError(
+            f"{path} is 0 (unknown) everywhere; remove 'depth' from the image's tasks", "no depth"
+        )
     return millimetres
 
 
@@ -94,5 +98,8 @@ def _decoded(path: Path, flags: int) -> np.ndarray:
     except cv2.error:  # such as a header that claims gigapixels
         image = None
     if image is None:
-        raise DataError(f"{path} is not readable as an image; it is damaged, or of another kind than its name says", "unreadable")
+        raise DataError(
+            f"{path} is not readable as an image; it is damaged, or of another kind than its name says",
+            "unreadable",
+        )
     return image

@@ -63,7 +63,8 @@ class Sample:
         image: (H, W, 3) uint8 RGB.
         intrinsics: of this image.
         labels: "detection": BoxLabels; "segmentation": (H, W) uint8 ids, 255 unlabelled; "depth": (H, W) float32
-            metres, 0 unknown; "classification": ClassLabels; "lanes": LaneLabels. A kind that is absent is not labelled, which differs from "nothing is there".
+            metres, 0 unknown; "classification": ClassLabels; "lanes": LaneLabels. A kind that is absent is not
+            labelled, which differs from "nothing is there".
     """
 
     name: str

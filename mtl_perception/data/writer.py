@@ -9,103 +9,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
-from mtl_perception.data.format import FORMAT_VERSION, TASKS
+from mtl_perception.data.format import FORMAT_VERSION
+from mtl_perception.data.labelled_image import Instance, LabelledImage
 from mtl_perception.data.masks import encode_mask
 from mtl_perception.files import write_atomically, write_json
-from mtl_perception.geometry import Intrinsics
+
+__all__ = ["Instance", "LabelledImage", "to_millimetres", "write_index", "write_sample"]
 
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3]
 """For depth less than half the bytes of OpenCV's default, and read in two thirds of the time."""
 
 
-@dataclass(frozen=True)
-class Instance:
-    """One thing in an image.
-
-    Attributes:
-        label: its class, one of the data set's detection labels.
-        box_xyxy: (4,) pixels, right and bottom edges exclusive.
-        mask: (H, W) bool, its visible pixels; None where only the box is known.
-        is_crowd: a group of things that nobody told apart.
-        box_3d: ``center_m`` (3), ``size_m`` (3) and ``quaternion_xyzw`` (4) in the camera's optical frame, where known.
-    """
-
-    label: str
-    box_xyxy: Sequence[float]
-    mask: np.ndarray | None = None
-    is_crowd: bool = False
-    box_3d: Mapping[str, Sequence[float]] | None = None
-
-    @classmethod
-    def of_mask(cls, label: str, mask: np.ndarray, box_3d: Mapping[str, Sequence[float]] | None = None) -> Instance:
-        """An instance with the tight box of ``mask``, (H, W) bool with at least one pixel."""
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        if not len(rows):
-            raise ValueError(f"the mask of an instance of '{label}' is empty, expected at least one pixel")
-        return cls(label, (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1), mask, box_3d=box_3d)
-
-
-@dataclass(frozen=True)
-class LabelledImage:
-    """An image and what is known of it; a label that is None is not labelled, which differs from "nothing is there".
-
-    Attributes:
-        image: (H, W, 3) uint8 RGB.
-        intrinsics: of this image; None if the camera is not calibrated (then there can be no depth).
-        group: what a split must keep together, such as the room or the drive.
-        instances: every thing of the data set's detection labels, or of ``detection_labels``.
-        semantic: (H, W) uint8 class ids, 255 unlabelled.
-        depth_m: (H, W) metres along the optical axis; anything not within (0, 65.535] or not finite is stored as unknown.
-        detection_labels: the classes that are labelled in this image, if not all.
-        classes: what the image as a whole is, of the data set's classification labels.
-        lanes: (H, W) uint8, bit k set where class k of the data set's lanes labels is.
-    """
-
-    image: np.ndarray
-    intrinsics: Intrinsics | None
-    group: str
-    instances: Sequence[Instance] | None = None
-    semantic: np.ndarray | None = None
-    depth_m: np.ndarray | None = None
-    detection_labels: Sequence[str] | None = None
-    classes: Sequence[str] | None = None
-    lanes: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        shape = self.image.shape[:2]
-        if self.image.dtype != np.uint8 or self.image.shape != (*shape, 3):
-            raise ValueError(f"image holds {self.image.dtype} of shape {self.image.shape}, expected uint8 of shape (H, W, 3)")
-        if self.intrinsics is not None and (self.intrinsics.height, self.intrinsics.width) != shape:
-            raise ValueError(f"intrinsics are of {self.intrinsics.width}x{self.intrinsics.height}, the image is {shape[1]}x{shape[0]}")
-        if self.intrinsics is None and self.depth_m is not None:
-            raise ValueError("depth needs the camera's intrinsics: a network can't learn metres from an unknown lens")
-        for name, values in (("semantic", self.semantic), ("lanes", self.lanes)):
-            if values is not None and (values.dtype != np.uint8 or values.shape != shape):
-                raise ValueError(f"{name} holds {values.dtype} of shape {values.shape}, expected uint8 of shape {shape}")
-        if self.depth_m is not None and self.depth_m.shape != shape:
-            raise ValueError(f"depth_m has shape {self.depth_m.shape}, expected the image's {shape}")
-        for instance in self.instances or ():
-            if instance.mask is not None and instance.mask.shape != shape:
-                raise ValueError(f"the mask of a '{instance.label}' has shape {instance.mask.shape}, expected the image's {shape}")
-        if not self.tasks:
-            raise ValueError("an image without any label teaches nothing; give instances, semantic, depth_m, classes or lanes")
-
-    @property
-    def tasks(self) -> list[str]:
-        """The kinds of task that it is labelled for."""
-        labels = zip(TASKS, (self.instances, self.semantic, self.depth_m, self.classes, self.lanes), strict=True)
-        return [task for task, label in labels if label is not None]
-
-
-def write_sample(root: Path, stem: str, sample: LabelledImage, jpeg_quality: int | None = 92) -> dict[str, Any]:
+def write_sample(
+    root: Path, stem: str, sample: LabelledImage, jpeg_quality: int | None = 92
+) -> dict[str, Any]:
     """Write images/STEM.jpg and, where labelled, semantic/, depth/ and lanes/STEM.png, each whole or not at all.
 
     Args:
@@ -129,7 +53,13 @@ def write_sample(root: Path, stem: str, sample: LabelledImage, jpeg_quality: int
     if sample.lanes is not None:
         _write_image(root / "lanes" / f"{stem}.png", sample.lanes, _PNG)
     height, width = sample.image.shape[:2]
-    entry: dict[str, Any] = {"file_name": file_name, "width": width, "height": height, "group": sample.group, "tasks": sample.tasks}
+    entry: dict[str, Any] = {
+        "file_name": file_name,
+        "width": width,
+        "height": height,
+        "group": sample.group,
+        "tasks": sample.tasks,
+    }
     if sample.intrinsics is not None:
         camera = sample.intrinsics
         # A ten-thousandth of a pixel is far below what any calibration knows.
@@ -164,22 +94,36 @@ def write_index(root: Path, description: Mapping[str, Any], entries: Iterable[di
     for entry in sorted(entries, key=lambda entry: entry["file_name"]):
         name = entry["file_name"]
         if name in images:
-            raise ValueError(f"{root}: two entries are called {name}, expected a file name of its own for each image")
-        image = {"id": len(images) + 1, **{key: value for key, value in entry.items() if key != "annotations"}}
+            raise ValueError(
+                f"{root}: two entries are called {name}, expected a file name of its own for each image"
+            )
+        image = {
+            "id": len(images) + 1,
+            **{key: value for key, value in entry.items() if key != "annotations"},
+        }
         if "camera" in entry:
             image["camera"] = _camera_id(entry["camera"])
             cameras[image["camera"]] = entry["camera"]
         images[name] = image
         for annotation in entry["annotations"]:
             if annotation["label"] not in category_ids:
-                raise ValueError(f"{name} holds a '{annotation['label']}', expected one of detection_labels: {', '.join(category_ids)}")
+                raise ValueError(
+                    f"{name} holds a '{annotation['label']}', expected one of detection_labels: {', '.join(category_ids)}"
+                )
             rest = {key: value for key, value in annotation.items() if key != "label"}
-            ids = {"id": len(annotations) + 1, "image_id": image["id"], "category_id": category_ids[annotation["label"]]}
+            ids = {
+                "id": len(annotations) + 1,
+                "image_id": image["id"],
+                "category_id": category_ids[annotation["label"]],
+            }
             annotations.append(ids | rest)
     # A reader may come between two of these: new images must find their cameras.
     write_json(root / "cameras.json", {"cameras": cameras})
     categories = [{"id": i, "name": name} for name, i in category_ids.items()]
-    write_json(root / "annotations.json", {"images": list(images.values()), "annotations": annotations, "categories": categories})
+    write_json(
+        root / "annotations.json",
+        {"images": list(images.values()), "annotations": annotations, "categories": categories},
+    )
     write_json(root / "dataset.json", {"format_version": FORMAT_VERSION, **description})
 
 
@@ -192,11 +136,21 @@ def to_millimetres(depth_m: np.ndarray) -> np.ndarray:
 def _annotation(instance: Instance) -> dict[str, Any]:
     x1, y1, x2, y2 = (float(value) for value in instance.box_xyxy)
     bbox = [int(v) if v.is_integer() else round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)]
-    annotation: dict[str, Any] = {"label": instance.label, "bbox": bbox, "area": bbox[2] * bbox[3], "iscrowd": int(instance.is_crowd)}
+    annotation: dict[str, Any] = {
+        "label": instance.label,
+        "bbox": bbox,
+        "area": bbox[2] * bbox[3],
+        "iscrowd": int(instance.is_crowd),
+    }
     if instance.mask is not None:
-        annotation |= {"area": int(np.count_nonzero(instance.mask)), "segmentation": encode_mask(instance.mask)}
+        annotation |= {
+            "area": int(np.count_nonzero(instance.mask)),
+            "segmentation": encode_mask(instance.mask),
+        }
     if instance.box_3d is not None:
-        annotation["box_3d"] = {key: [round(float(value), 5) for value in values] for key, values in instance.box_3d.items()}
+        annotation["box_3d"] = {
+            key: [round(float(value), 5) for value in values] for key, values in instance.box_3d.items()
+        }
     return annotation
 
 

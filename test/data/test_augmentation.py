@@ -80,7 +80,12 @@ def projected(camera: Intrinsics, side: int) -> np.ndarray:
     (x1, y1, z), (x2, y2, _) = RECTANGLE_M
     x1, x2 = sorted((side * x1, side * x2))
     # Centres of pixels lie at whole numbers, so a box's edge lies half a pixel further.
-    edges = [camera.fx * x1 / z + camera.cx, camera.fy * y1 / z + camera.cy, camera.fx * x2 / z + camera.cx, camera.fy * y2 / z + camera.cy]
+    edges = [
+        camera.fx * x1 / z + camera.cx,
+        camera.fy * y1 / z + camera.cy,
+        camera.fx * x2 / z + camera.cx,
+        camera.fy * y2 / z + camera.cy,
+    ]
     return np.clip(np.array([edges]) + 0.5, 0, [camera.width, camera.height] * 2).astype(np.float32)
 
 

@@ -62,49 +62,109 @@ def hole(class_id: int) -> Callable[[Path], object]:
 
 FILES = {
     "missing image": (lambda root: (root / "images/0001.jpg").unlink(), "images/0001.jpg is missing"),
-    "no image": (lambda root: (root / "images/0001.jpg").write_bytes(b"text"), "images/0001.jpg is not readable"),
-    "empty image": (lambda root: (root / "images/0001.jpg").write_bytes(b""), "images/0001.jpg is not readable"),
+    "no image": (
+        lambda root: (root / "images/0001.jpg").write_bytes(b"text"),
+        "images/0001.jpg is not readable",
+    ),
+    "empty image": (
+        lambda root: (root / "images/0001.jpg").write_bytes(b""),
+        "images/0001.jpg is not readable",
+    ),
     "cut image": (cut("images/0001.jpg"), "images/0001.jpg is not readable"),
-    "resized image": (write("images/0001.jpg", np.zeros((48, 64, 3), np.uint8)), "images/0001.jpg is of 64x48, annotations.json says 128x96"),
+    "resized image": (
+        write("images/0001.jpg", np.zeros((48, 64, 3), np.uint8)),
+        "images/0001.jpg is of 64x48, annotations.json says 128x96",
+    ),
     "missing mask": (lambda root: (root / "semantic/0001.png").unlink(), "semantic/0001.png is missing"),
     "cut mask": (cut("semantic/0001.png"), "semantic/0001.png is not readable"),
-    "resized mask": (write("semantic/0001.png", np.zeros((48, 64), np.uint8)), "semantic/0001.png is of 64x48, its image of 128x96"),
-    "colour mask": (write("semantic/0001.png", np.zeros((96, 128, 3), np.uint8)), "semantic/0001.png holds 3 channels of uint8, expected a grey PNG of 8 bits"),
-    "unknown class in a mask": (hole(4), "semantic/0001.png holds class id 4, expected 0 to 3 (segmentation_labels of dataset.json) or 255"),
+    "resized mask": (
+        write("semantic/0001.png", np.zeros((48, 64), np.uint8)),
+        "semantic/0001.png is of 64x48, its image of 128x96",
+    ),
+    "colour mask": (
+        write("semantic/0001.png", np.zeros((96, 128, 3), np.uint8)),
+        "semantic/0001.png holds 3 channels of uint8, expected a grey PNG of 8 bits",
+    ),
+    "unknown class in a mask": (
+        hole(4),
+        "semantic/0001.png holds class id 4, expected 0 to 3 (segmentation_labels of dataset.json) or 255",
+    ),
     "missing depth": (lambda root: (root / "depth/0001.png").unlink(), "depth/0001.png is missing"),
     "cut depth": (cut("depth/0001.png"), "depth/0001.png is not readable"),
-    "depth in 8 bits": (write("depth/0001.png", np.ones((96, 128), np.uint8)), "depth/0001.png holds 1 channel of uint8, expected a grey PNG of 16 bits"),
-    "resized depth": (write("depth/0001.png", np.ones((48, 64), np.uint16)), "depth/0001.png is of 64x48, its image of 128x96"),
-    "no depth at all": (write("depth/0001.png", np.zeros((96, 128), np.uint16)), "depth/0001.png is 0 (unknown) everywhere"),
+    "depth in 8 bits": (
+        write("depth/0001.png", np.ones((96, 128), np.uint8)),
+        "depth/0001.png holds 1 channel of uint8, expected a grey PNG of 16 bits",
+    ),
+    "resized depth": (
+        write("depth/0001.png", np.ones((48, 64), np.uint16)),
+        "depth/0001.png is of 64x48, its image of 128x96",
+    ),
+    "no depth at all": (
+        write("depth/0001.png", np.zeros((96, 128), np.uint16)),
+        "depth/0001.png is 0 (unknown) everywhere",
+    ),
 }
 
 INDEX = {
-    "no image listed": (index(lambda c: c.update(images=[], annotations=[])), "annotations.json lists no image"),
+    "no image listed": (
+        index(lambda c: c.update(images=[], annotations=[])),
+        "annotations.json lists no image",
+    ),
     "no label": (first_image(tasks=[]), "0000.jpg: tasks is empty"),
-    "unknown task": (first_image(tasks=["segmentaion"]), "0000.jpg: tasks lists 'segmentaion', expected some of detection"),
-    "task without classes": (first_image(tasks=["lanes"]), "0000.jpg: tasks lists 'lanes', but lanes_labels of dataset.json is empty"),
-    "unknown class of an image": (first_image(classes=["kitchen"]), "0000.jpg: classes lists kitchen, which are not among the classification_labels"),
+    "unknown task": (
+        first_image(tasks=["segmentaion"]),
+        "0000.jpg: tasks lists 'segmentaion', expected some of detection",
+    ),
+    "task without classes": (
+        first_image(tasks=["lanes"]),
+        "0000.jpg: tasks lists 'lanes', but lanes_labels of dataset.json is empty",
+    ),
+    "unknown class of an image": (
+        first_image(classes=["kitchen"]),
+        "0000.jpg: classes lists kitchen, which are not among the classification_labels",
+    ),
     "same id": (first_image(id=2), "several images have the id 2"),
     "same file": (first_image(file_name="0001.png"), "several images would share the label files 0001.png"),
     "file elsewhere": (first_image(file_name="../0000.jpg"), "../0000.jpg: file_name leaves the folder"),
     "no such camera": (first_image(camera="front"), "0000.jpg: its camera 'front' is not in cameras.json"),
-    "depth without camera": (first_image(camera=None), "0000.jpg: it is labelled for depth and has no camera"),
+    "depth without camera": (
+        first_image(camera=None),
+        "0000.jpg: it is labelled for depth and has no camera",
+    ),
     "camera of another size": (
         cameras(lambda c: next(iter(c["cameras"].values())).update(width=640, height=480)),
         "is of 640x480, the image of 128x96; a resized image needs intrinsics scaled alike",
     ),
-    "unknown partial class": (first_image(detection_labels=["cat"]), "0000.jpg: detection_labels lists cat, which dataset.json does not"),
+    "unknown partial class": (
+        first_image(detection_labels=["cat"]),
+        "0000.jpg: detection_labels lists cat, which dataset.json does not",
+    ),
     "no partial class": (first_image(detection_labels=[]), "0000.jpg: detection_labels is empty"),
-    "unknown category": (index(lambda c: c["categories"].append({"id": 9, "name": "giraffe"})), "categories giraffe are not among the detection_labels"),
-    "box of an unlisted category": (first_box(category_id=7), "0000.jpg: annotation 1 is of category 7, which is not listed"),
+    "unknown category": (
+        index(lambda c: c["categories"].append({"id": 9, "name": "giraffe"})),
+        "categories giraffe are not among the detection_labels",
+    ),
+    "box of an unlisted category": (
+        first_box(category_id=7),
+        "0000.jpg: annotation 1 is of category 7, which is not listed",
+    ),
     "box of an unlisted image": (first_box(image_id=77), "annotation 1 is of image 77, which is not listed"),
-    "box right of the image": (first_box(bbox=[100, 10, 40, 20]), "box [100.0, 10.0, 40.0, 20.0] (x, y, width, height) reaches beyond the image of 128x96"),
+    "box right of the image": (
+        first_box(bbox=[100, 10, 40, 20]),
+        "box [100.0, 10.0, 40.0, 20.0] (x, y, width, height) reaches beyond the image of 128x96",
+    ),
     "box left of the image": (first_box(bbox=[-3, 10, 40, 20]), "reaches beyond the image"),
     "box below the image": (first_box(bbox=[10, 90, 40, 20]), "reaches beyond the image"),
-    "empty box": (first_box(bbox=[10, 10, 0, 20]), "0000.jpg: annotation 1: box [10.0, 10.0, 0.0, 20.0] (x, y, width, height) is empty"),
+    "empty box": (
+        first_box(bbox=[10, 10, 0, 20]),
+        "0000.jpg: annotation 1: box [10.0, 10.0, 0.0, 20.0] (x, y, width, height) is empty",
+    ),
     "inverted box": (first_box(bbox=[10, 10, -4, 20]), "is empty"),
     "same annotation": (first_box(id=2), "several annotations have the id 2"),
-    "label twice": (lambda root: edit(root / "dataset.json", lambda c: c["detection_labels"].append("can")), "detection_labels holds 'can' twice"),
+    "label twice": (
+        lambda root: edit(root / "dataset.json", lambda c: c["detection_labels"].append("can")),
+        "detection_labels holds 'can' twice",
+    ),
 }
 
 UNREADABLE = {
@@ -198,7 +258,10 @@ def test_broken_instance_masks_are_named(root: Path, values: dict, words: str) -
 
 def test_remarks_do_not_fail_the_check(root: Path) -> None:
     edit(root / "annotations.json", lambda c: [image.update(group="one") for image in c["images"]])
-    edit(root / "cameras.json", lambda c: c["cameras"].update(old={"width": 128, "height": 96, "fx": 3, "fy": 9, "cx": -1, "cy": 2}))
+    edit(
+        root / "cameras.json",
+        lambda c: c["cameras"].update(old={"width": 128, "height": 96, "fx": 3, "fy": 9, "cx": -1, "cy": 2}),
+    )
     first_image(tasks=["depth"])(root)
     (root / "images" / "left_over.jpg").write_bytes(b"")
     write("semantic/0001.png", np.full((96, 128), 255, np.uint8))(root)

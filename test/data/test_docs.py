@@ -39,8 +39,20 @@ def test_own_data_are_brought_in_as_described(tmp_path: Path, monkeypatch: pytes
     cv2.imwrite(str(tmp_path / "kitchen" / "depth" / "drive01_1.png"), np.full((480, 640), 1500, np.uint16))
     coco = {
         "info": {"description": "kitchen"},
-        "images": [{"id": i, "file_name": name, "width": 640, "height": 480, "license": 1} for i, name in enumerate(names)],
-        "annotations": [{"id": 7, "image_id": 2, "category_id": 44, "bbox": [10, 20, 30.5, 40], "area": 1220, "iscrowd": 0}],
+        "images": [
+            {"id": i, "file_name": name, "width": 640, "height": 480, "license": 1}
+            for i, name in enumerate(names)
+        ],
+        "annotations": [
+            {
+                "id": 7,
+                "image_id": 2,
+                "category_id": 44,
+                "bbox": [10, 20, 30.5, 40],
+                "area": 1220,
+                "iscrowd": 0,
+            }
+        ],
         "categories": [{"id": 44, "name": "bottle", "supercategory": "kitchen"}, {"id": 47, "name": "cup"}],
     }
     (tmp_path / "kitchen" / "instances.json").write_text(json.dumps(coco))

@@ -88,7 +88,9 @@ def test_instance_masks_belong_to_the_boxes(root: Path) -> None:
             expected[y1:y2, x1:x2] = True
             np.testing.assert_array_equal(mask, expected)
     cans = folder.with_labels([], ["can"])
-    assert all(len(cans.instance_masks(i)) == len(cans[i].labels["detection"].class_ids) for i in range(len(cans)))
+    assert all(
+        len(cans.instance_masks(i)) == len(cans[i].labels["detection"].class_ids) for i in range(len(cans))
+    )
 
 
 def test_polygons_and_plain_run_lengths_are_read_too(root: Path) -> None:
@@ -102,7 +104,10 @@ def test_polygons_and_plain_run_lengths_are_read_too(root: Path) -> None:
     assert np.argwhere(ImageFolder(root).instance_masks(0)[0]).tolist() == [[row, 10] for row in range(5)]
     edit(root / "annotations.json", lambda c: c["annotations"][0].pop("segmentation"))
     assert not ImageFolder(root).instance_masks(0)[0].any()
-    edit(root / "annotations.json", lambda c: c["annotations"][0].update(segmentation={"size": [96, 128], "counts": "zz"}))
+    edit(
+        root / "annotations.json",
+        lambda c: c["annotations"][0].update(segmentation={"size": [96, 128], "counts": "zz"}),
+    )
     with pytest.raises(DataError, match="0000.jpg: annotation 1: Invalid RLE"):
         ImageFolder(root).instance_masks(0)
 
@@ -112,7 +117,11 @@ def test_boxes_in_space_belong_to_the_boxes(root: Path) -> None:
     box = {"center_m": [0.5, -0.2, 2.0], "size_m": [0.1, 0.2, 0.3], "quaternion_xyzw": [0, 0, 0, 1]}
     edit(root / "annotations.json", lambda c: c["annotations"][1].update(box_3d=box))
     folder = ImageFolder(root)
-    found = [box for i in range(3) for box in zip(*vars(folder[i].labels["detection"].boxes_3d).values(), strict=True)]
+    found = [
+        box
+        for i in range(3)
+        for box in zip(*vars(folder[i].labels["detection"].boxes_3d).values(), strict=True)
+    ]
     assert [bool(valid) for *_, valid in found] == [i == 1 for i in range(len(found))]
     assert [v.tolist() for v in found[1][:3]] == list(box.values())
 
@@ -120,7 +129,14 @@ def test_boxes_in_space_belong_to_the_boxes(root: Path) -> None:
 def write_groups(root: Path, groups: list[str]) -> ImageFolder:
     """One picture a group, as an index without its files."""
     entries = [
-        {"file_name": f"{i}.jpg", "width": 8, "height": 8, "group": group, "tasks": ["detection"], "annotations": []}
+        {
+            "file_name": f"{i}.jpg",
+            "width": 8,
+            "height": 8,
+            "group": group,
+            "tasks": ["detection"],
+            "annotations": [],
+        }
         for i, group in enumerate(groups)
     ]
     write_index(root, {"segmentation_labels": [], "detection_labels": ["box"]}, entries)

@@ -24,7 +24,12 @@ def write_road(root: Path, lanes: list[str], scenes: list[str], is_drivable_firs
     line[:, 10:20], drivable[:, :40] = 1, 1
     bits = drivable | line << 1 if is_drivable_first else line | drivable << 1
     image = LabelledImage(np.zeros((48, 64, 3), np.uint8), CAMERA, "road", classes=scenes[:1], lanes=bits)
-    labels = {"segmentation_labels": [], "detection_labels": [], "classification_labels": scenes, "lanes_labels": lanes}
+    labels = {
+        "segmentation_labels": [],
+        "detection_labels": [],
+        "classification_labels": scenes,
+        "lanes_labels": lanes,
+    }
     write_index(root, labels, [write_sample(root, "0", image)])
     return ImageFolder(root)
 
