@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from types import TracebackType
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
@@ -45,7 +47,8 @@ class TrainingLog:
         if self._progress is not None:
             self._progress.stop()
         if self._events is not None:
-            self._events.close()
+            with suppress(OSError):
+                self._events.close()
 
     def say(self, text: str) -> None:
         """A line that stays."""
@@ -66,27 +69,31 @@ class TrainingLog:
             self._progress.update(self._bar, completed=schedule.measure(), description=line)
         else:
             self.say(f"{100 * schedule.measure():5.1f} %  {line}")
-        if self._events is not None:
-            for name, value in losses.items():
-                group = "" if name == LossWatch.GRADIENT else "loss/"
-                self._events.add_scalar(f"{group}{name}", value, schedule.step)
-            for task, weight in weights.items():
-                self._events.add_scalar(f"weight/{task}", weight, schedule.step)
-            self._events.add_scalar("learning_rate", schedule.learning_rate, schedule.step)
-            self._events.add_scalar("images_per_s", rate, schedule.step)
-            self._events.add_scalar("samples", schedule.samples, schedule.step)
+        curves = {(name if name == LossWatch.GRADIENT else f"loss/{name}"): value for name, value in losses.items()}
+        curves |= {f"weight/{task}": weight for task, weight in weights.items()}
+        curves |= {"learning_rate": schedule.learning_rate, "images_per_s": rate, "samples": schedule.samples}
+        self._record(curves)
 
     def validation(self, found: Validation, is_best: bool) -> None:
+        """What a validation found."""
         self.say(f"step {self._schedule.step}: validation {found.text}{', the best so far' if is_best else ''}")
+        curves = {f"validation_{task}/{name}": value for task, values in found.measures.items() for name, value in values.items()}
+        self._record({"validation/score": found.score, **curves}, {f"validation/{i}": picture for i, picture in enumerate(found.pictures)})
+
+    def _record(self, curves: Mapping[str, float], pictures: Mapping[str, np.ndarray] | None = None) -> None:
         if self._events is None:
             return
-        self._events.add_scalar("validation/score", found.score, self._schedule.step)
-        for task, values in found.measures.items():
-            for name, value in values.items():
-                self._events.add_scalar(f"validation_{task}/{name}", value, self._schedule.step)
-        for number, picture in enumerate(found.pictures):
-            self._events.add_image(f"validation/{number}", picture, self._schedule.step, dataformats="HWC")
-        self._events.flush()
+        step = self._schedule.step
+        try:
+            for name, value in curves.items():
+                self._events.add_scalar(name, value, step)
+            for name, picture in (pictures or {}).items():
+                self._events.add_image(name, picture, step, dataformats="HWC")
+            self._events.flush()
+        except OSError as error:
+            # Its writer does not recover, and curves are no reason to end a run.
+            self.say(f"no more curves are written to {self._events.log_dir}: {error}")
+            self._events = None
 
     def _mark(self) -> tuple[int, float, float]:
         return self._schedule.samples, self._schedule.spent_s, self._schedule.measure()
@@ -100,11 +107,11 @@ class TrainingLog:
 
 
 def _short(losses: Mapping[str, float]) -> str:
-    return "  ".join(f"{task[:3]}/{term} {value:.3f}" if term else f"{task} {value:.2f}" for task, _, term, value in _parts(losses))
-
-
-def _parts(losses: Mapping[str, float]) -> list[tuple[str, str, str, float]]:
-    return [(*name.partition("/"), value) for name, value in losses.items()]
+    words = []
+    for name, value in losses.items():
+        task, _, term = name.partition("/")
+        words.append(f"{task[:3]}/{term} {value:.3f}" if term else f"{name} {value:.2f}")
+    return "  ".join(words)
 
 
 def event_writer(wanted: bool | None, console: Console) -> Callable[..., Any] | None:

@@ -125,10 +125,10 @@ class Run:
             for note in self._notes:
                 self._log.say(note)
             try:
-                if self._schedule.measure() < 1:
+                if self._schedule.share < 1:
                     with loader_deaths_named():
                         self._train(stack)
-                if self._schedule.measure() >= 1 and not self._is_done:
+                if self._schedule.share >= 1 and not self._is_done:
                     self._validate()
             except TrainingDiverged as error:
                 raise TrainingDiverged(f"{error}. {self._kept()}") from None
@@ -216,7 +216,7 @@ class Run:
     @property
     def _is_done(self) -> bool:
         is_validated = self._config.validation is None or self._keeper.validated["step"] == self._schedule.step
-        return self._schedule.measure() >= 1 and is_validated
+        return self._schedule.share >= 1 and is_validated
 
     @property
     def _is_validation_due(self) -> bool:
