@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the node costs beside its network: a frame in; 50 detections, mask and depth out; a network that costs nothing.
 
-    scripts/run python benchmarks/node_overhead.py [--rounds 6] [--frames 90] [--encoding rgb8]
+    scripts/run python benchmarks/node_overhead.py [--rounds 6] [--frames 90] [--encoding rgb8] [--points]
 
 Three processes over DDS, as on a robot: this one is the camera and the reader; one is the perception node with an
 engine that returns constants; one is the floor, the least that a Python node can do: it takes the image serialised
@@ -9,7 +9,8 @@ and publishes constant serialised bytes of the same sizes. Both get the same ima
 of some seconds, so that whatever else the machine does meets both. A frame takes from the camera's publish() until
 the last of its three outputs has arrived.
 
-The bar: median at most 1.35 times the floor's, 95th percentile at most twice the median, all frames delivered.
+The bar: median at most 1.35 times the floor's, 95th percentile at most twice the median, all frames delivered. With
+--points the cloud of 640x480 points (6.1 MB) is read too, and the median may be 1.15 times the floor's.
 On a busy machine `chrt -r 1 scripts/run python ...` (as root) keeps the others away.
 """
 
@@ -29,8 +30,9 @@ from free_engine import FreeEngine
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.serialization import serialize_message
-from sensor_msgs.msg import CameraInfo, Image
+from rclpy.serialization import deserialize_message, serialize_message
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 WIDTH, HEIGHT, BOXES, RATE_HZ = 640, 480, 50, 30.0
@@ -39,7 +41,7 @@ OUTPUTS = {
     "segmentation/mask": Image,
     "detections": Detection2DArray,
 }  # in the node's order
-LARGEST_RATIO, LARGEST_SPREAD = 1.35, 2.0
+LARGEST_RATIO, LARGEST_RATIO_WITH_POINTS, LARGEST_SPREAD = 1.35, 1.15, 2.0
 CAMERA_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 OUTPUT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 
@@ -51,14 +53,18 @@ def main() -> int:
     parser.add_argument(
         "--encoding", choices=("rgb8", "bgr8"), default="rgb8", help="of the camera; bgr8 has to be turned"
     )
+    parser.add_argument("--points", action="store_true", help="read the point cloud too")
     parser.add_argument("--serve", choices=("node", "floor"), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.points:
+        OUTPUTS["points"] = PointCloud2
     if options.serve:
         return serve_node() if options.serve == "node" else serve_floor()
 
     os.environ.setdefault("ROS_DOMAIN_ID", str(os.getpid() % 100 + 1))
     os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    served = [subprocess.Popen([sys.executable, __file__, "--serve", name]) for name in ("floor", "node")]
+    more = ["--points"] if options.points else []
+    served = [subprocess.Popen([sys.executable, __file__, "--serve", name, *more]) for name in ("floor", "node")]
     rclpy.init()
     try:
         floor, node = measure(options.rounds, options.frames, options.encoding)
@@ -68,7 +74,7 @@ def main() -> int:
         for process in served:
             process.wait()
         rclpy.try_shutdown()
-    return report(floor, node, options.encoding)
+    return report(floor, node, options.encoding, options.points)
 
 
 @dataclass
@@ -154,9 +160,10 @@ def measure(rounds: int, frames: int, encoding: str) -> tuple[Arm, Arm]:
     return floor, node
 
 
-def report(floor: Arm, node: Arm, encoding: str) -> int:
+def report(floor: Arm, node: Arm, encoding: str, points: bool) -> int:
+    largest = LARGEST_RATIO_WITH_POINTS if points else LARGEST_RATIO
     print(
-        f"{WIDTH}x{HEIGHT} {encoding} at {RATE_HZ:.0f} Hz in; {BOXES} detections, mask, depth out; "
+        f"{WIDTH}x{HEIGHT} {encoding} at {RATE_HZ:.0f} Hz in; {BOXES} detections, mask, depth{', points' if points else ''} out; "
         f"load {os.getloadavg()[0]:.1f}"
     )
     print(f"{'':12}{'median ms':>10}{'p95 ms':>10}{'p95/median':>12}{'delivered':>11}")
@@ -168,9 +175,9 @@ def report(floor: Arm, node: Arm, encoding: str) -> int:
     ratio = float(np.median(ratios))
     print(
         f"node / floor {ratio:.2f} (median of {len(ratios)} rounds, {min(ratios):.2f} to {max(ratios):.2f}), "
-        f"at most {LARGEST_RATIO}"
+        f"at most {largest}"
     )
-    met = ratio <= LARGEST_RATIO and p95 / median <= LARGEST_SPREAD and len(times_ms) == node.sent
+    met = ratio <= largest and p95 / median <= LARGEST_SPREAD and len(times_ms) == node.sent
     print("within the bar" if met else "NOT within the bar")
     return 0 if met else 1
 
@@ -210,12 +217,19 @@ def serve_floor() -> int:
     return 0
 
 
-def _output(topic: str) -> Image | Detection2DArray:
+def _output(topic: str) -> Image | PointCloud2 | Detection2DArray:
     """A message of the size that the node sends."""
     if topic == "detections":
         one = Detection2D(results=[ObjectHypothesisWithPose()])
         one.header.frame_id, one.results[0].hypothesis.class_id = "camera_color_optical_frame", "bottle"
         return Detection2DArray(header=one.header, detections=[one] * BOXES)
+    if topic == "points":
+        from mtl_perception.ros.cdr import pack_header
+        from mtl_perception.ros.points import write_points
+        from mtl_perception.spatial.points import POINT
+
+        header = pack_header(Header(frame_id="camera_color_optical_frame"))
+        return deserialize_message(write_points(header, np.zeros((HEIGHT, WIDTH), POINT)), PointCloud2)
     bytes_per_pixel, encoding = (4, "32FC1") if topic.startswith("depth") else (1, "mono8")
     image = Image(height=HEIGHT, width=WIDTH, encoding=encoding, step=WIDTH * bytes_per_pixel)
     image.data.frombytes(bytes(HEIGHT * image.step))

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A cloud with its 3D boxes seen from anywhere, without a viewer: for documents and reports.
+
+    python -m mtl_perception.spatial.picture bags/demo --at 5 --out docs/spatial.jpg
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mtl_perception.drawing import class_color
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.scene import Boxes3D
+from mtl_perception.spatial.frames import BOX_EDGES, box_corners, places_above
+
+_NOTHING = (26, 27, 32)
+_NEAREST_M = 0.05
+
+
+class Viewpoint:
+    """A pinhole camera at ``eye_m`` that looks at ``target_m``; all in the frame of what it shows.
+
+    Args:
+        up: (3,) direction that points up in the picture.
+        camera: size and focal length of the picture.
+    """
+
+    def __init__(self, eye_m: np.ndarray, target_m: np.ndarray, up: np.ndarray, camera: Intrinsics) -> None:
+        forward = np.asarray(target_m, np.float64) - eye_m
+        forward /= np.linalg.norm(forward)
+        right = np.cross(forward, up)
+        right /= np.linalg.norm(right)
+        self._rotation = np.stack([right, np.cross(forward, right), forward])
+        self._eye_m = np.asarray(eye_m, np.float64)
+        self.camera = camera
+
+    def project(self, points_m: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(..., 3) metres → (..., 2) pixels and (...) depth; pixels mean nothing where the depth is not positive."""
+        seen = (points_m - self._eye_m) @ self._rotation.T
+        depth_m = np.maximum(seen[..., 2], 1e-6)
+        camera = self.camera
+        x, y = camera.fx * seen[..., 0] / depth_m + camera.cx, camera.fy * seen[..., 1] / depth_m + camera.cy
+        return np.stack([x, y], -1), seen[..., 2]
+
+
+def draw_cloud(points: np.ndarray, view: Viewpoint, size_px: int = 2) -> np.ndarray:
+    """(H, W, 3) uint8 RGB: the points (an array of ``points.POINT``) in their own colours, near ones over far ones."""
+    known = points[np.isfinite(points["z"])]
+    pixels, depth_m = view.project(np.stack([known["x"], known["y"], known["z"]], -1).astype(np.float64))
+    packed = np.ascontiguousarray(known["rgb"]).view(np.uint32)
+    colors = np.stack([packed >> shift & 255 for shift in (16, 8, 0)], -1).astype(np.uint8)
+    order = np.argsort(-depth_m)
+    order = order[depth_m[order] > _NEAREST_M]
+    canvas = np.full((view.camera.height, view.camera.width, 3), _NOTHING, np.uint8)
+    x, y = np.rint(pixels[order]).T
+    for right in range(size_px):
+        for down in range(size_px):
+            columns, rows = x + right, y + down
+            inside = (columns >= 0) & (columns < view.camera.width) & (rows >= 0) & (rows < view.camera.height)
+            canvas[rows[inside].astype(int), columns[inside].astype(int)] = colors[order][inside]
+    return canvas
+
+
+def draw_boxes(canvas: np.ndarray, boxes: Boxes3D, names: Sequence[str], view: Viewpoint, *, is_level: bool) -> None:
+    """The edges of valid boxes and their names onto ``canvas``, in place; a box that reaches behind the eye is left out.
+
+    Args:
+        names: of the boxes' classes, one each.
+        is_level: as ``frames.places_above`` has it.
+    """
+    corners, depth_m = view.project(box_corners(boxes))
+    places, _ = view.project(places_above(boxes, is_level=is_level))
+    for number in np.flatnonzero(boxes.valid).tolist():
+        if depth_m[number].min() < _NEAREST_M:
+            continue
+        color, ends = class_color(names[number]), np.rint(corners[number]).astype(int)
+        for start, end in BOX_EDGES:
+            cv2.line(canvas, tuple(ends[start].tolist()), tuple(ends[end].tolist()), color, 1, cv2.LINE_AA)
+        x, y = np.rint(places[number]).astype(int).tolist()
+        cv2.putText(canvas, names[number], (x - 12, y), cv2.FONT_HERSHEY_SIMPLEX, 0.38, _NOTHING, 3, cv2.LINE_AA)
+        cv2.putText(canvas, names[number], (x - 12, y), cv2.FONT_HERSHEY_SIMPLEX, 0.38, color, 1, cv2.LINE_AA)
+
+
+def main() -> None:
+    from mtl_perception.bags import Bag
+    from mtl_perception.drawing import draw_overlay
+    from mtl_perception.inference.engine import Engine
+    from mtl_perception.resources import find_model
+    from mtl_perception.simulation.drive import CAMERA_TILT_DEG
+    from mtl_perception.spatial.boxes_3d import BoxEstimator
+    from mtl_perception.spatial.points import PointFilter, PointProjector
+
+    parser = argparse.ArgumentParser(description="Cloud and 3D boxes of one image of the demo drive, as a picture.")
+    parser.add_argument("bag", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--at", type=float, default=5.0, help="seconds into the drive")
+    parser.add_argument("--model", default="lite")
+    parser.add_argument("--score", type=float, default=0.35)
+    parser.add_argument("--uncertainty", type=float, default=0.4, help="largest of the points shown")
+    options = parser.parse_args()
+    engine = Engine.load(find_model(options.model))
+    engine.score_threshold = options.score
+    with Bag(options.bag) as bag:
+        topic = bag.find_image()
+        frames = bag.frames(topic, bag.find_camera_info(topic))
+        first_ns, frame = None, None
+        for frame in frames:
+            first_ns = frame.stamp_ns if first_ns is None else first_ns
+            if frame.stamp_ns - first_ns >= options.at * 1e9:
+                break
+    scene = engine(frame.image_rgb, frame.intrinsics)
+    card, tilt = engine.card, np.radians(CAMERA_TILT_DEG)
+    up = np.array([0.0, -np.cos(tilt), -np.sin(tilt)])
+    estimate = BoxEstimator(card.detection_labels, card.segmentation_labels, ("door", "window"))
+    boxes = estimate(scene, frame.intrinsics, up)
+    keep = PointFilter(max_range_m=6.0, max_relative_std=options.uncertainty)
+    points = PointProjector(filter=keep)(scene.depth, frame.intrinsics, frame.image_rgb, scene.segmentation)
+    names = [card.detection_labels[class_id] for class_id in scene.detections.class_ids]
+    overlay = draw_overlay(frame.image_rgb, scene, card)
+    target = 2.2 * (np.array([0.0, 0.0, 1.0]) - up[2] * up) - 0.9 * up
+    pictures = [overlay]
+    for eye in (np.array([-0.9, 0.0, -1.2]) + 0.9 * up, target + 4.6 * up + np.array([0.0, 0.0, -0.8])):
+        view = Viewpoint(eye, target, up, Intrinsics(640, 480, 520.0, 520.0, 319.5, 239.5))
+        canvas = draw_cloud(points, view)
+        draw_boxes(canvas, boxes, names, view, is_level=True)
+        pictures.append(canvas)
+    cv2.imwrite(str(options.out), np.hstack(pictures)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+
+
+if __name__ == "__main__":
+    main()
