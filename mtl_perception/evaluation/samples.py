@@ -88,7 +88,12 @@ class FolderSamples:
         folder = ImageFolder(root)
         own_labels = {*folder.detection_labels, *folder.segmentation_labels}
         self.left_out = own_labels - {*card.detection_labels, *card.segmentation_labels}
-        self._folder = folder.with_labels(card.segmentation_labels, card.detection_labels).subset(
+        self._folder = folder.with_labels(
+            card.segmentation_labels,
+            card.detection_labels,
+            getattr(card, "classification_labels", None),
+            getattr(card, "lanes_labels", None),
+        ).subset(
             _spread(len(folder), limit)
         )
         self.names = [entry.file_name for entry in self._folder.entries]

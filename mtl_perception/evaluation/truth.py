@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mtl_perception.data.sample import ClassLabels, LaneLabels
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.scene import Boxes3D
 
@@ -24,6 +25,8 @@ class Truth:
         mask: (H, W) uint8 segmentation ids, 255 unlabelled.
         depth_m: (H, W) float32 metres; NaN or 0 where unknown.
         boxes_3d: parallel to ``boxes_xyxy``, in the camera's optical frame.
+        classification: which of the model's classification labels apply.
+        lanes: masks of the model's lanes labels, which may overlap.
         track_ids: (M,) int64, who the boxes show: the same number in every frame of a drive.
         stamp_s: when the image was taken, seconds.
         camera_pose: (4, 4) from the optical frame to one that does not move and whose z points up.
@@ -36,6 +39,8 @@ class Truth:
     mask: np.ndarray | None = None
     depth_m: np.ndarray | None = None
     boxes_3d: Boxes3D | None = None
+    classification: ClassLabels | None = None
+    lanes: LaneLabels | None = None
     track_ids: np.ndarray | None = None
     stamp_s: float | None = None
     camera_pose: np.ndarray | None = None
@@ -52,6 +57,8 @@ class Truth:
             labelled_ids=None if labelled is None else np.flatnonzero(labelled),
             mask=sample.labels.get("segmentation"),
             depth_m=sample.labels.get("depth"),
+            classification=sample.labels.get("classification"),
+            lanes=sample.labels.get("lanes"),
             boxes_3d=None if boxes is None else boxes.boxes_3d,
             intrinsics=sample.intrinsics,
         )

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Overlap of masks that may lie on each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from mtl_perception.data.sample import LaneLabels
+from mtl_perception.evaluation.metric import Metric
+from mtl_perception.evaluation.truth import Truth
+from mtl_perception.scene import Lanes, Scene
+
+
+class LanesMetric(Metric):
+    """Intersection over union and F1 of each class's pixels over the whole data set; means over classes.
+
+    Args:
+        labels: class names in the order of their bits.
+    """
+
+    task = "lanes"
+    directions = {"IoU": "higher", "F1": "higher"}
+    names = {"IoU": "mean IoU", "F1": "mean F1 of pixels"}
+    main = "IoU"
+    rank = "IoU"
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = list(labels)
+        self._counts = np.zeros((3, len(self.labels)), np.int64)  # pixels both found and true, found, true
+
+    @classmethod
+    def for_model(cls, card: Any) -> LanesMetric:
+        return cls(card.lanes_labels)
+
+    @staticmethod
+    def pair(scene: Scene, truth: Truth) -> tuple | None:
+        return (scene.lanes, truth.lanes) if scene.lanes is not None and truth.lanes is not None else None
+
+    def update(self, found: Lanes, true: LaneLabels) -> dict[str, float]:
+        """Add one image.
+
+        Raises:
+            ValueError: the masks differ in size.
+        """
+        if found.bits.shape != true.bits.shape:
+            raise ValueError(f"lanes of {found.bits.shape}, truth of {true.bits.shape}: expected both in the image's size")
+        counts = np.zeros_like(self._counts)
+        for index in range(len(self.labels)):
+            if true.labelled is None or true.labelled[index]:
+                is_found, is_true = (found.bits >> index) & 1 == 1, (true.bits >> index) & 1 == 1
+                counts[:, index] = np.count_nonzero(is_found & is_true), np.count_nonzero(is_found), np.count_nonzero(is_true)
+        self._counts += counts
+        own = _measures(counts)["IoU"]
+        return {"IoU": _mean(own)} if not np.isnan(own).all() else {}
+
+    def merge(self, other: LanesMetric) -> None:
+        self._counts += other._counts
+
+    def compute(self) -> dict[str, Any]:
+        values = _measures(self._counts)
+        per_class = {
+            name: {measure: float(column[index]) for measure, column in values.items()}
+            for index, name in enumerate(self.labels)
+        }
+        return {measure: _mean(column) for measure, column in values.items()} | {"per_class": per_class}
+
+
+def _measures(counts: np.ndarray) -> dict[str, np.ndarray]:
+    """Measure → (C,), NaN for a class that is neither found nor true."""
+    both, found, true = counts.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return {"IoU": both / (found + true - both), "F1": 2 * both / (found + true)}
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
