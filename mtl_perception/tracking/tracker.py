@@ -42,7 +42,7 @@ class TrackerSettings:
         ValueError: a value is out of range.
     """
 
-    high_score: float = 0.4
+    high_score: float = 0.3
     low_score: float = 0.1
     confirm_hits: int = 2
     keep_s: float = 3.0

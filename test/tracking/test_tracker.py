@@ -154,7 +154,7 @@ def test_a_weak_detection_continues_a_track_and_begins_none() -> None:
     for _ in range(3):
         film.show([Thing((0, 0, 2))])
     for _ in range(30):
-        tracks = film.show([Thing((0, 0, 2), score=0.15), Thing((1, 0, 2), score=0.3)])
+        tracks = film.show([Thing((0, 0, 2), score=0.15), Thing((1, 0, 2), score=0.25)])
     assert [(track.id, track.detection) for track in tracks] == [(1, 0)]
     assert tracks[0].score == pytest.approx(0.15)
 
@@ -335,7 +335,7 @@ def test_a_hundred_things_in_disorder_keep_their_ids() -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"low_score": 0.6}, "low_score is 0.6 and high_score 0.4"),
+        ({"low_score": 0.6}, "low_score is 0.6 and high_score 0.3"),
         ({"confirm_hits": 0}, "confirm_hits is 0"),
         ({"keep_s": float("nan")}, "keep_s is nan"),
         ({"min_iou": 1.0}, "min_iou is 1.0"),
