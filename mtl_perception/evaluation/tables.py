@@ -6,6 +6,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mtl_perception.evaluation.registry import METRICS
@@ -18,20 +19,19 @@ def sets_table(result: EvaluationResult) -> Table:
     """One row a measure, one column a set; beside its value how much better or worse it is than on the first."""
     several = len(result.sets) > 1
     caption = "per cent: better (+) or worse (−) than on the first set, by its own value" if several else None
-    table = Table(title=result.model.name, title_justify="left", caption=caption, caption_justify="left")
-    table.add_column("task")
-    table.add_column("measure")
+    table = Table(
+        title=result.model.name, title_justify="left", caption=caption, caption_justify="left", box=SIMPLE_HEAD, show_edge=False
+    )
+    table.add_column("", no_wrap=True)
     for name in result.sets:
         table.add_column(name, justify="right")
-    table.add_row("", "frames", *(str(one.frames) for one in result.sets.values()), end_section=True)
+    table.add_row("frames", *(str(one.frames) for one in result.sets.values()), end_section=True)
     for task, metric in METRICS.items():
-        if not any(task in one.scores for one in result.sets.values()):
-            continue
-        rows = list(measures_of(task, *result.sets.values()))
-        for index, measure in enumerate(rows):
+        rows = measures_of(task, *result.sets.values())
+        for measure in rows:
             cells = [_cell(one, task, measure) for one in result.sets.values()]
             label = f"{measure} {ARROWS[metric.directions[measure]]}"
-            table.add_row(task if index == 0 else "", label, *cells, end_section=index == len(rows) - 1)
+            table.add_row(label, *cells, end_section=measure == rows[-1])
     return table
 
 
@@ -94,11 +94,13 @@ def plain(value: Any) -> Any:
 
 
 def _cell(one: SetResult, task: str, measure: str) -> str:
-    value = one.scores.get(task, {}).get(measure)
-    if not known(value):
-        return "–"
+    """Value and change; both stay aligned in a column, which is narrow enough for four in a terminal of 80."""
+    value = digits(one.scores.get(task, {}).get(measure))
+    if not one.loss_of_first:
+        return value
     loss = one.loss_of_first.get(task, {}).get(measure)
-    return three_digits(value) + (f" [dim]{whole_per_cent(-loss):>6}[/dim]" if loss is not None else "")
+    change = "" if loss is None else whole_per_cent(-loss).replace(" ", "")
+    return f"{value} [dim]{change:>5}[/dim]"
 
 
 def whole_per_cent(share: float) -> str:
