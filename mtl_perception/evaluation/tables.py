@@ -78,8 +78,10 @@ def digits(value: float | None) -> str:
 
 
 def three_digits(value: float) -> str:
-    """0.412, and – for a value that does not exist."""
-    return "–" if math.isnan(value) else f"{value:.3f}"
+    """0.412, 28.67, and – for a value that does not exist."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.2f}"
 
 
 def plain(value: Any) -> Any:
