@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from mtl_perception.files import write_atomically
 from mtl_perception.training.config import TrainingConfig
@@ -83,14 +84,21 @@ def load_state(path: Path, config: TrainingConfig) -> dict[str, Any]:
         raise TrainingError(f"{path} can't be read ({error}); begin anew with --restart") from error
     if version != STATE_VERSION:
         raise TrainingError(f"{path} has version {version}, this mtl_perception reads {STATE_VERSION}; begin anew with --restart")
-    now = json.loads(config.model_dump_json())
-    differing = list(_differences(state["config"], now))
+    differing = list(_differences(_with_defaults(state["config"]), json.loads(config.model_dump_json())))
     if differing:
         raise TrainingError(
             f"{path.parent} holds a run with another configuration ({'; '.join(differing)}); begin anew with --restart, "
             "choose another 'output', or take the changes back"
         )
     return state
+
+
+def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
+    """A configuration of an earlier version, with the keys that have come since."""
+    try:
+        return json.loads(TrainingConfig.model_validate(content).model_dump_json())
+    except ValidationError:
+        return content
 
 
 def _differences(before: dict[str, Any], now: dict[str, Any], under: str = "") -> Iterator[str]:

@@ -54,7 +54,8 @@ def test_two_processes_have_the_gradient_of_one(tmp_path: Path) -> None:
     for name, value in one["losses"].items():
         assert two["losses"][name] == pytest.approx(value, rel=1e-4)
     for name, gradient in one["gradients"].items():
-        assert gradient.norm() > 0, name
+        # A level of the detection head that no box falls on has no gradient of its boxes.
+        assert gradient.norm() > 0 or "box_towers" in name or "heads.detection.regress" in name, name
         # Batch norm adds up in another order, and a hundred layers of float32 make a thousandth of that.
         assert (two["gradients"][name] - gradient).norm() < 5e-3 * gradient.norm() + 1e-6, name
     for name, value in one["buffers"].items():

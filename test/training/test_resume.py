@@ -132,3 +132,13 @@ def test_a_disk_that_is_full_from_the_start_ends_the_run_before_it_begins(tmp_pa
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     assert "step 1" not in disk.text
+
+
+def test_a_state_of_a_version_with_fewer_settings_is_still_good(tmp_path: Path) -> None:
+    config = small_config(tmp_path)
+    path = config.folder / "state.pt"
+    save_state(path, {}, config)
+    state = torch.load(path, weights_only=True)
+    del state["config"]["task_schedule"], state["config"]["gradient_accumulation"]
+    torch.save(state, path)
+    load_state(path, config)
