@@ -146,6 +146,20 @@ def render(
 
 
 @app.command()
+def render_sheet(
+    out: Annotated[Path, typer.Option(help="A PNG.")] = Path("docs/rooms.png"),
+    seed: Annotated[int, typer.Option(min=0)] = 2,
+    renderer: Annotated[str, typer.Option(help="filament or classic.")] = "filament",
+    textures: Annotated[str, typer.Option(help="train or unseen.")] = "train",
+) -> None:
+    """Draw examples of the rendered rooms on one sheet."""
+    with _errors_in_one_line():
+        from mtl_perception.simulation.sheet import write_sheet
+
+        write_sheet(out, seed, renderer, textures)
+
+
+@app.command()
 def demo_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]) -> None:
     """Render the drive of the demo again."""
     with _errors_in_one_line():

@@ -34,10 +34,12 @@ class LabelRenderer(Protocol):
         """Semantic ids, instances and depth in metres, each (H, W), at the size of ``camera``."""
 
 
-def choose_view(rng: np.random.Generator, room: Room, renderer: LabelRenderer) -> tuple[Intrinsics, Pose]:
+def choose_view(
+    rng: np.random.Generator, room: Room, renderer: LabelRenderer, kind: str | None = None
+) -> tuple[Intrinsics, Pose]:
     """A camera whose view shows something: not too near, not one surface only, in many of them several small
-    things from close by. It looks at small previews only."""
-    kind = draw_kind(rng)
+    things from close by. It looks at small previews only. ``kind`` as in ``draw_kind``; drawn where None."""
+    kind = kind or draw_kind(rng)
     preview = (max(renderer.width // _PREVIEW, 1), max(renderer.height // _PREVIEW, 1))
     small = np.zeros(256, bool)
     small[[SEGMENTATION_LABELS.index(label) for label in SMALL_LABELS]] = True
