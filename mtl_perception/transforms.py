@@ -22,6 +22,9 @@ _BACK_IN_TIME_S = 1.0  # messages overtake each other by less
 _SILENT_S = 1.0
 _NS = 1_000_000_000
 
+_Pose = tuple[tuple[float, ...], tuple[float, ...]]
+"""Position and unit quaternion; plain numbers, for far more are put in than are looked up."""
+
 
 class TransformError(ValueError):
     """No transform at this time; the text says which link is missing.
@@ -75,10 +78,10 @@ class _Link:
     parent: str
     is_static: bool
     stamps_ns: list[int] = field(default_factory=list)
-    poses: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    poses: list[_Pose] = field(default_factory=list)
     heard_s: float = 0.0
 
-    def put(self, stamp_ns: int, pose: tuple[np.ndarray, np.ndarray]) -> None:
+    def put(self, stamp_ns: int, pose: _Pose) -> None:
         self.heard_s = time.monotonic()
         if self.is_static:
             self.stamps_ns, self.poses = [stamp_ns], [pose]
@@ -110,7 +113,8 @@ class _Link:
             is_coming = late_s < _SILENT_S and time.monotonic() - self.heard_s < _SILENT_S
             raise TransformError(f"{name} ends {late_s:.3f} s before the image was taken", is_late=is_coming)
         share = (stamp_ns - self.stamps_ns[before]) / (self.stamps_ns[after] - self.stamps_ns[before])
-        (position, rotation), (next_position, next_rotation) = self.poses[before], self.poses[after]
+        position, next_position = np.array(self.poses[before][0]), np.array(self.poses[after][0])
+        rotation, next_rotation = np.array(self.poses[before][1]), np.array(self.poses[after][1])
         return matrix(position + share * (next_position - position), slerp(rotation, next_rotation, share))
 
 
@@ -141,13 +145,12 @@ class TransformBuffer:
             ValueError: a frame in itself, a number that is not finite, or a quaternion that is no rotation.
         """
         parent, child = parent.lstrip("/"), child.lstrip("/")
-        position, rotation = np.array(translation_m, float), np.array(quaternion_xyzw, float)
-        length = math.sqrt(rotation @ rotation)
+        length = math.hypot(*quaternion_xyzw)
         if not parent or not child or parent == child:
             raise ValueError(f"transform from {child!r} to {parent!r}, expected two frames with names")
-        if not (np.isfinite(position).all() and abs(length - 1) < 0.01):
+        if not (all(map(math.isfinite, translation_m)) and abs(length - 1) < 0.01):
             raise ValueError(
-                f"transform from {child!r} to {parent!r} has the translation {position.tolist()} and a quaternion "
+                f"transform from {child!r} to {parent!r} has the translation {list(translation_m)} and a quaternion "
                 f"of length {length:.3f}, expected finite numbers and 1"
             )
         with self._changed:
@@ -157,21 +160,27 @@ class TransformBuffer:
             elif not is_static and stamp_ns < link.stamps_ns[-1] - int(_BACK_IN_TIME_S * _NS):
                 self._links = {name: known for name, known in self._links.items() if known.is_static}
                 link = self._links[child] = _Link(parent, is_static)
-            link.put(stamp_ns, (position, rotation / length))
+            link.put(stamp_ns, (tuple(translation_m), tuple(value / length for value in quaternion_xyzw)))
             self._changed.notify_all()
 
     def put_message(self, message: Any, *, is_static: bool) -> None:
-        """Take in a ``tf2_msgs/TFMessage``, up to its first transform that is none, which raises ValueError."""
+        """Take in a ``tf2_msgs/TFMessage``. Raises ValueError for the first that is no transform, after all others."""
+        errors = []
         for one in message.transforms:
             stamp, position, rotation = one.header.stamp, one.transform.translation, one.transform.rotation
-            self.put(
-                one.header.frame_id,
-                one.child_frame_id,
-                stamp.sec * _NS + stamp.nanosec,
-                (position.x, position.y, position.z),
-                (rotation.x, rotation.y, rotation.z, rotation.w),
-                is_static=is_static,
-            )
+            try:
+                self.put(
+                    one.header.frame_id,
+                    one.child_frame_id,
+                    stamp.sec * _NS + stamp.nanosec,
+                    (position.x, position.y, position.z),
+                    (rotation.x, rotation.y, rotation.z, rotation.w),
+                    is_static=is_static,
+                )
+            except ValueError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def lookup(self, target: str, source: str, stamp_ns: int, timeout_s: float = 0.0) -> np.ndarray:
         """The transform from ``source`` to ``target`` at a time, (4, 4) float64; linear and slerp between samples.

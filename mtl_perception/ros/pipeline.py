@@ -59,6 +59,7 @@ class Pipeline:
         for job in jobs:
             if not job.tasks:
                 job.stream.counts.unneeded += 1
+                job.stream.trace.unpublished = job.stream.trace.unplaced = ""
                 self._finish(job)
 
     def _prepare(self, stream: Stream, frame: Frame) -> _Job | None:

@@ -16,6 +16,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from mtl_perception.ros.cdr import read_transforms
+from mtl_perception.ros.conversions import ConversionError
 from mtl_perception.transforms import TransformBuffer, TransformError
 
 _LOG_EVERY_S = 5.0
@@ -33,7 +35,9 @@ class TransformListener:
             depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
         )
         self._subscriptions = [
-            node.create_subscription(TFMessage, topic, partial(self._on_transforms, is_static=topic == "/tf_static"), qos)
+            node.create_subscription(
+                TFMessage, topic, partial(self._on_transforms, is_static=topic == "/tf_static"), qos, raw=True
+            )
             for topic, qos in (("/tf", moving), ("/tf_static", latched))
         ]
 
@@ -41,11 +45,18 @@ class TransformListener:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
 
-    def _on_transforms(self, message: TFMessage, *, is_static: bool) -> None:
+    def _on_transforms(self, serialised: bytes, *, is_static: bool) -> None:
         try:
-            self.buffer.put_message(message, is_static=is_static)
-        except ValueError as error:
-            self._node.get_logger().warning(f"/tf: {error}", throttle_duration_sec=_LOG_EVERY_S)
+            for stamp, parent, child, numbers in read_transforms(serialised):
+                try:
+                    self.buffer.put(parent, child, stamp.nanoseconds, numbers[:3], numbers[3:], is_static=is_static)
+                except ValueError as error:  # costs the others nothing
+                    self._warn(error)
+        except ConversionError as error:
+            self._warn(error)
+
+    def _warn(self, error: ValueError) -> None:
+        self._node.get_logger().warning(f"/tf: {error}", throttle_duration_sec=_LOG_EVERY_S)
 
 
 class Place:

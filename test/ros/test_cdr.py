@@ -4,15 +4,19 @@
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
+from geometry_msgs.msg import TransformStamped
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 from mtl_perception.ros.cdr import (
+    Stamp,
     pack_header,
     read_compressed_image,
     read_image,
+    read_transforms,
     write_detections,
     write_image,
 )
@@ -142,3 +146,15 @@ def test_ros_reads_the_ids_that_we_wrote(frame_id):
     message = deserialize_message(write_detections(pack_header(header(frame_id)), found, NAMES, ids), Detection2DArray)
     assert [one.id for one in message.detections] == ids
     assert [one.results[0].hypothesis.class_id for one in message.detections] == NAMES[:5]
+
+
+@pytest.mark.parametrize("child", ["base_link", "b", "", "lidar_3"])
+def test_transforms_are_read_as_they_were_written(child):
+    one = TransformStamped(child_frame_id=child, header=Header(frame_id="odom", stamp=Time(sec=7, nanosec=8)))
+    one.transform.translation.x, one.transform.translation.z = 1.5, -2.5
+    one.transform.rotation.w, one.transform.rotation.y = 0.8, 0.6
+    serialised = serialize_message(TFMessage(transforms=[one, one, one]))
+    read = list(read_transforms(serialised))
+    assert read == [(Stamp(7, 8), "odom", child, (1.5, 0.0, -2.5, 0.0, 0.6, 0.0, 0.8))] * 3
+    with pytest.raises(ConversionError, match="message ends after"):
+        list(read_transforms(serialised[:-8]))

@@ -58,11 +58,13 @@ def test_what_is_no_transform_costs_only_itself(peer, listener):
     peer.publish("/tf_static", transform("base_link", CAMERA, (0.1, 0.0, 0.5), OPTICAL_XYZW), LATCHED)
 
     def tell():
-        peer.publish("/tf", transform("odom", "base_link", rotation=(0.0, 0.0, 0.0, 0.0)))
-        peer.publish("/tf", transform("odom", "arm"))
+        both = transform("odom", "base_link", rotation=(0.0, 0.0, 0.0, 0.0))
+        both.transforms += transform("odom", "arm").transforms
+        peer.publish("/tf", both)
 
     def known():
         try:
+            listener.buffer.lookup("base_link", CAMERA, STAMP_S * NS)
             return listener.buffer.lookup("odom", "arm", STAMP_S * NS) is not None
         except TransformError:
             return False
