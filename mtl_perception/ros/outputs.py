@@ -11,13 +11,15 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
-from vision_msgs.msg import Detection2DArray, Detection3DArray, LabelInfo, VisionClass
+from vision_msgs.msg import Classification, Detection2DArray, Detection3DArray, LabelInfo, VisionClass
 from visualization_msgs.msg import MarkerArray
 
 from mtl_perception.msg import PerceptionStatus, TrackArray
+from mtl_perception.ros.classification import ClassificationWriter
 from mtl_perception.ros.detections import DetectionsWriter
 from mtl_perception.ros.detections_3d import Detections3DWriter
 from mtl_perception.ros.images import ConfidenceWriter, DepthInfoWriter, DepthWriter, MaskWriter, OverlayWriter
+from mtl_perception.ros.lanes import LanesWriter
 from mtl_perception.ros.markers import MarkersWriter
 from mtl_perception.ros.points import PointsWriter
 from mtl_perception.ros.tracks import Tracking, TracksWriter
@@ -49,6 +51,13 @@ class Outputs:
             tracks = [TracksWriter(publish(TrackArray, "tracks"), card.detection_labels, parameters)]
         things, stuff, stride = card.detection_labels, card.segmentation_labels, parameters["stride"]
         self._estimate_boxes = BoxEstimator(things, stuff, parameters["detections_3d.flat_classes"])
+        more: list[Writer] = []
+        names = [("segmentation/label_info", dict(enumerate(card.segmentation_labels)))]
+        if classes := getattr(card, "classification_labels", []):
+            more.append(ClassificationWriter(publish(Classification, "classification"), classes))
+        if lanes := getattr(card, "lanes_labels", []):
+            more.append(LanesWriter(publish(Image, "lanes/mask")))
+            names.append(("lanes/label_info", {1 << bit: label for bit, label in enumerate(lanes)}))
         self._overlay = OverlayWriter(publish(Image, "overlay"), card)
         # The largest message first: it travels while the others are filled. Drawing is for people, who can wait.
         self._writers: tuple[Writer, ...] = (
@@ -60,11 +69,12 @@ class Outputs:
             DetectionsWriter(publish(Detection2DArray, "detections"), things),
             Detections3DWriter(publish(Detection3DArray, "detections_3d"), things),
             *tracks,
+            *more,
             MarkersWriter(publish(MarkerArray, "markers"), things, parameters),
             self._overlay,
         )
         self._status = publish(PerceptionStatus, "status")
-        self._label_info = publish(LabelInfo, "segmentation/label_info", latched)
+        self._label_infos = [(publish(LabelInfo, topic, latched), values) for topic, values in names]
 
     def wanted_tasks(self, enabled: tuple[str, ...]) -> tuple[str, ...]:
         """Those of the enabled tasks whose topics somebody reads."""
@@ -100,13 +110,11 @@ class Outputs:
         self._overlay.warm_up()
 
     def publish_labels(self) -> None:
-        """Say once what the ids in the mask mean; late subscribers get it too."""
+        """Say once what the values in the masks mean; late subscribers get it too."""
         header = Header(stamp=self._node.get_clock().now().to_msg())
-        classes = [
-            VisionClass(class_id=number, class_name=name)
-            for number, name in enumerate(self._card.segmentation_labels)
-        ]
-        self._label_info.publish(LabelInfo(header=header, class_map=classes))
+        for publisher, values in self._label_infos:
+            classes = [VisionClass(class_id=number, class_name=name) for number, name in values.items()]
+            publisher.publish(LabelInfo(header=header, class_map=classes))
 
     @property
     def status_is_read(self) -> bool:
@@ -116,5 +124,6 @@ class Outputs:
         self._status.publish(status)
 
     def close(self) -> None:
-        for publisher in (*(writer.publisher for writer in self._writers), self._status, self._label_info):
+        named = [publisher for publisher, _ in self._label_infos]
+        for publisher in (*(writer.publisher for writer in self._writers), self._status, *named):
             self._node.destroy_lifecycle_publisher(publisher)
