@@ -67,10 +67,9 @@ def line_chart(
         return top + height * (high - y) / (high - low)
 
     parts = []
-    for i in range(5):
-        value = low + (high - low) * i / 4
+    for value in _round_values(low, high):
         parts.append(line("grid", left, at_y(value), width - right, at_y(value)))
-        parts.append(text(left - 8, at_y(value) + 4, f"{value:.3g}", "dim", "end"))
+        parts.append(text(left - 8, at_y(value) + 4, f"{value:.4g}".replace("-", "−"), "dim", "end"))
     ticks = sorted(set(xs))
     for x in ticks if len(ticks) <= 8 else [first + (last - first) * i / 4 for i in range(5)]:
         parts.append(text(at_x(x), top + height + 20, x_format.format(x), "dim", "middle"))
@@ -90,6 +89,14 @@ def line_chart(
     return svg(top + height + 52, title, parts, width)
 
 
+def _round_values(low: float, high: float) -> list[float]:
+    """Some four to nine values between, multiples of 1, 2 or 5 times a power of ten."""
+    rough = (high - low) / 4
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = max(factor * power for factor in (1, 2, 5) if factor * power <= rough)
+    return [round(step * i, 12) for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
+
+
 def _apart(places: list[float], distance: float) -> list[float]:
     """Rising places, moved down as far as they need to be to stand apart."""
     moved: list[float] = []
@@ -99,15 +106,20 @@ def _apart(places: list[float], distance: float) -> list[float]:
 
 
 def heat_map(title: str, rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float]], digits: int = 2) -> str:
-    """A matrix with a number in each cell: the stronger the colour, the further from zero; losses in the other colour."""
-    left, top, width, height = 150, 30, 112, 44
-    largest = max((abs(v) for row in values for v in row if not math.isnan(v)), default=1.0) or 1.0
+    """A matrix with a number in each cell: the stronger the colour, the further from zero; losses in the other colour.
+
+    Where rows and columns are the same things, the diagonal does not set the scale.
+    """
+    left, top, width, height = 30 + 7 * max(map(len, rows)), 30, 112, 44
+    square = len(rows) == len(columns)
+    shown = [abs(v) for i, row in enumerate(values) for j, v in enumerate(row) if not math.isnan(v) and not (square and i == j)]
+    largest = max(shown, default=1.0) or 1.0
     parts = [text(left + width * (j + 0.5), top - 10, name, "dim", "middle") for j, name in enumerate(columns)]
     for i, (name, row) in enumerate(zip(rows, values, strict=True)):
         parts.append(text(left - 12, top + height * (i + 0.5) + 5, name, "label", "end"))
         for j, value in enumerate(row):
             x, y = left + width * j, top + height * i
-            strength = 0.0 if math.isnan(value) else 0.85 * abs(value) / largest
+            strength = 0.0 if math.isnan(value) else 0.85 * min(1.0, abs(value) / largest)
             style = "loss" if value < 0 else "bar"
             parts.append(
                 f'<rect class="{style}" x="{x + 1}" y="{y + 1}" width="{width - 2}" height="{height - 2}" rx="3" '
