@@ -8,7 +8,7 @@ import numpy as np
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.scene import Scene
 
-_SIDE = 16
+_SIDE = 12
 """Pixels looked at along each side of a 2D box."""
 _FEWEST = 12
 """Pixels that a thing must have among them."""
@@ -48,10 +48,10 @@ class VisibleThings:
         self.ray_y = ((rows - camera.cy) / camera.fy).astype(np.float32)[:, :, None]
         places = (rows[:, :, None] * scene.width + columns[:, None, :]).reshape(len(rows), -1)
 
-        z_m = scene.depth.depth_m.reshape(-1)[places]
+        z_m = scene.depth.depth_m.reshape(-1).take(places)  # much faster than indexing
         seen = (z_m > 0) & (z_m < np.inf)
         if scene.segmentation is not None:
-            same = seen & (scene.segmentation.mask.reshape(-1)[places] == mask_ids[:, None])
+            same = seen & (scene.segmentation.mask.reshape(-1).take(places) == mask_ids[:, None])
             seen = np.where(same.sum(1, keepdims=True) >= _LEAST_SHARE * _SIDE**2, same, seen)
         apparent_size = np.maximum(*((high - low) / (camera.fx, camera.fy)).T)
         ordered, first, last = _hanging_together(np.where(seen, z_m, np.inf), seen.sum(1), apparent_size)
@@ -63,7 +63,7 @@ class VisibleThings:
         self.z_m = np.where(self.members, z_m, self.median_z_m[:, None])
         self.relative_std = np.full(len(z_m), _UNKNOWN_STD)
         if scene.depth.relative_std is not None:
-            std = np.where(self.members, scene.depth.relative_std.reshape(-1)[places], 0.0)
+            std = np.where(self.members, scene.depth.relative_std.reshape(-1).take(places), 0.0)
             self.relative_std = std.sum(1) / np.maximum(self.members.sum(1), 1)
             with np.errstate(invalid="ignore", divide="ignore"):  # of things without any depth
                 self._draw_together(np.log(farthest / nearest))
@@ -96,9 +96,11 @@ def _hanging_together(z_m: np.ndarray, count: np.ndarray, size: np.ndarray) -> t
     largest_step_m = _GAP * size * ordered[number, np.maximum(count - 1, 0) // 2]
     with np.errstate(invalid="ignore"):
         jumps = np.diff(ordered, axis=1) > largest_step_m[:, None]
-    run = np.concatenate([np.zeros((things, 1), np.int64), np.cumsum(jumps, axis=1)], axis=1)
-    runs = (run + number[:, None] * pixels)[np.arange(pixels) < count[:, None]]
-    lengths = np.bincount(runs, minlength=things * pixels).reshape(things, pixels)
-    longest = lengths.argmax(1)
-    end = np.cumsum(lengths, axis=1)[number, longest]
-    return ordered, end - lengths[number, longest], np.maximum(end - 1, 0)
+    run = np.zeros(z_m.shape, np.int32)
+    np.cumsum(jumps, axis=1, out=run[:, 1:])
+    counted = np.arange(pixels) < count[:, None]
+    lengths = np.bincount((run + (number * pixels).astype(np.int32)[:, None])[counted], minlength=z_m.size)
+    longest = lengths.reshape(things, pixels).argmax(1)
+    end = ((run <= longest[:, None]) & counted).sum(1)
+    length = lengths.reshape(things, pixels)[number, longest]
+    return ordered, end - length, np.maximum(end - 1, 0)

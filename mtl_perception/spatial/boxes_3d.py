@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """3D boxes of detections from one image: 2D box, mask and metric depth say where a thing is and how large.
 
-Of each detection 256 pixels are looked at. Those of its class whose depths hang together are the thing's; what is
+Of each detection 144 pixels are looked at. Those of its class whose depths hang together are the thing's; what is
 behind or in front is left out, also where the mask runs over. Their points give the box: upright with the least
 footprint where gravity is known, else along the axes of the camera.
 
@@ -125,10 +125,18 @@ def _fit(things: VisibleThings, axes: np.ndarray, is_level: bool, is_flat: np.nd
     guessed_m[number, looked_along] = added_m
     covariances_m2 = _center_covariances(centers_m, sizes_m, guessed_m, to_optical, things.relative_std)
     if is_level:
-        quaternions = quaternion_xyzw(to_optical)
+        quaternions = _turned(quaternion_xyzw(axes.T), yaw)
     else:
         sizes_m, quaternions = sizes_m[:, [0, 2, 1]], np.tile([0.0, 0.0, 0.0, 1.0], (len(view), 1))
     return _only_valid(Boxes3D(centers_m, sizes_m, quaternions, covariances_m2, things.valid))
+
+
+def _turned(quaternion: np.ndarray, yaw: np.ndarray) -> np.ndarray:
+    """(N, 4): a turn by each of ``yaw`` about z, then ``quaternion``; w ≥ 0."""
+    x, y, z, w = quaternion
+    cos, sin = np.cos(yaw / 2), np.sin(yaw / 2)
+    turned = np.stack([x * cos + y * sin, y * cos - x * sin, z * cos + w * sin, w * cos - z * sin], 1)
+    return turned * np.where(turned[:, 3:] < 0, -1.0, 1.0)
 
 
 def level_axes(up: np.ndarray | None) -> np.ndarray:
@@ -142,7 +150,8 @@ def level_axes(up: np.ndarray | None) -> np.ndarray:
     ahead = np.array([0.0, 0.0, 1.0]) if abs(up[2]) < 0.99 else np.array([0.0, -1.0, 0.0])
     forward = ahead - (ahead @ up) * up
     forward /= np.linalg.norm(forward)
-    return np.stack([np.cross(forward, up), forward, up])
+    right = forward[[1, 2, 0]] * up[[2, 0, 1]] - forward[[2, 0, 1]] * up[[1, 2, 0]]
+    return np.stack([right, forward, up])
 
 
 def _turns(footprint: np.ndarray, view: np.ndarray) -> np.ndarray:
