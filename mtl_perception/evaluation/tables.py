@@ -37,11 +37,11 @@ def sets_table(result: EvaluationResult) -> Table:
 
 def row_table(title: str, rows: dict[str, dict[str, float | None]]) -> Table:
     """A table {row: {column: value}}, such as ``per_class``; columns in the order of their first mention."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False)
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-    table.add_column("")
+    table.add_column("", no_wrap=True)
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(column.replace("_", " "), justify="right")
     for name, row in rows.items():
         table.add_row(name, *(digits(row.get(column)) for column in columns))
     return table
