@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Classification and lanes as messages, and which topics a model's labels make."""
+
+from types import SimpleNamespace
+
+import numpy as np
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+
+from mtl_perception.ros.outputs import Outputs
+from mtl_perception.ros.specs import SPECS
+from mtl_perception.ros.transforms import Place
+from mtl_perception.ros.writer import Result
+from mtl_perception.scene import Classification, Lanes, Scene
+from mtl_perception.transforms import TransformBuffer
+
+DEFAULTS = {spec.name: spec.default for spec in SPECS}
+BITS = np.arange(48, dtype=np.uint8).reshape(6, 8) % 4
+
+
+class Publisher:
+    """Everybody reads it; remembers what was said."""
+
+    def __init__(self) -> None:
+        self.said = []
+
+    def get_subscription_count(self) -> int:
+        return 1
+
+    def publish(self, message) -> None:
+        self.said.append(message)
+
+
+def topics_of(**labels) -> tuple[Outputs, dict[str, Publisher]]:
+    publishers: dict[str, Publisher] = {}
+
+    def create(message_type, topic, qos):
+        return publishers.setdefault(topic, Publisher())
+
+    clock = SimpleNamespace(now=lambda: SimpleNamespace(to_msg=lambda: Header().stamp))
+    node = SimpleNamespace(create_lifecycle_publisher=create, get_clock=lambda: clock)
+    card = SimpleNamespace(detection_labels=[], segmentation_labels=[], **labels)
+    return Outputs(node, DEFAULTS, card), publishers
+
+
+def test_a_model_without_these_tasks_has_no_such_topics() -> None:
+    _, publishers = topics_of(classification_labels=[], lanes_labels=[])
+    assert not {"~/classification", "~/lanes/mask", "~/lanes/label_info"} & set(publishers)
+
+
+def test_classes_and_masks_are_published() -> None:
+    outputs, publishers = topics_of(classification_labels=["kitchen", "hall"], lanes_labels=["drivable", "line"])
+    assert set(outputs.wanted_tasks(("classification", "lanes", "depth"))) >= {"classification", "lanes"}
+    scene = Scene(8, 6, classification=Classification(np.float32([0.25, 0.75])), lanes=Lanes(BITS))
+    header = Header(frame_id="camera")
+    pixels = np.zeros((6, 8, 3), np.uint8)
+    for publisher, message in outputs.fill(Result(header, pixels, None, scene, Place(header, DEFAULTS, TransformBuffer()))):
+        publisher.publish(message)
+    (classification,) = publishers["~/classification"].said
+    assert [(one.class_id, one.score) for one in classification.results] == [("hall", 0.75), ("kitchen", 0.25)]
+    assert classification.header == header
+    mask = deserialize_message(publishers["~/lanes/mask"].said[0], Image)
+    assert (mask.encoding, mask.step, mask.header.frame_id) == ("mono8", 8, "camera")
+    assert np.array_equal(np.frombuffer(mask.data, np.uint8).reshape(6, 8), BITS)
+
+
+def test_the_bits_have_names() -> None:
+    outputs, publishers = topics_of(lanes_labels=["drivable", "line", "kerb"])
+    outputs.publish_labels()
+    (info,) = publishers["~/lanes/label_info"].said
+    assert {one.class_id: one.class_name for one in info.class_map} == {1: "drivable", 2: "line", 4: "kerb"}
