@@ -21,7 +21,7 @@ def test_the_start_is_forgotten() -> None:
 
 
 def test_late_in_a_run_the_decay_is_the_configured_one() -> None:
-    settled = [0.0] * 20_000
+    settled = [0.0] * 2_000
     assert abs(averaged(0.99, [*settled, 1.0]) - 0.01) < 1e-5
 
 
