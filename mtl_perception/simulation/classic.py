@@ -14,7 +14,11 @@ import numpy as np
 
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.simulation.camera import Pose
-from mtl_perception.simulation.renderer import FAR_M, NEAR_M, RendererError, depth_of_reversed_z, set_frustum
+from mtl_perception.simulation.renderer import (
+    RendererError,
+    depth_of_reversed_z,
+    set_frustum,
+)
 from mtl_perception.simulation.world import BuiltWorld
 
 _FULL_CANDELA = 2.0e5

@@ -10,7 +10,12 @@ from mtl_perception.simulation.lighting import add_lights
 from mtl_perception.simulation.living_room import hang_picture, litter, scatter
 from mtl_perception.simulation.mood import Mood
 from mtl_perception.simulation.plan import Opening, Room, Wall, four_walls
-from mtl_perception.simulation.shell import add_door, add_floor_and_ceiling, add_wall, add_window
+from mtl_perception.simulation.shell import (
+    add_door,
+    add_floor_and_ceiling,
+    add_wall,
+    add_window,
+)
 from mtl_perception.simulation.stocking import place
 from mtl_perception.simulation.world import Material
 
@@ -25,7 +30,9 @@ def corridor(rng: Rng, mood: Mood) -> Room:
     skirting = trim if rng.uniform() < 0.85 else None
     leaf = materials.door(rng) if rng.uniform() < 0.8 else None  # public doors are all alike
     for wall in walls:
-        holes = _along(rng, room, wall, trim, leaf) if wall.half_length > 2 else _at_end(rng, room, wall, trim)
+        holes = (
+            _along(rng, room, wall, trim, leaf) if wall.half_length > 2 else _at_end(rng, room, wall, trim)
+        )
         add_wall(room, wall, holes, paint, skirting)
     _furnish(rng, room, walls)
     scatter(rng, room)

@@ -63,7 +63,9 @@ class DatasetSettings:
             if getattr(self, name) < 1:
                 raise ValueError(f"rendered data set: {name} is {getattr(self, name)}, expected at least 1")
         if self.textures not in TEXTURE_SETS:
-            raise ValueError(f"rendered data set: textures is '{self.textures}', expected {' or '.join(TEXTURE_SETS)}")
+            raise ValueError(
+                f"rendered data set: textures is '{self.textures}', expected {' or '.join(TEXTURE_SETS)}"
+            )
         if self.seed < 0:
             raise ValueError(f"rendered data set: seed is {self.seed}, expected 0 or more")
 
@@ -186,7 +188,9 @@ def _claim(out: Path, settings: DatasetSettings) -> None:
         return
     found = json.loads(path.read_bytes())
     if found != made_by:
-        differing = ", ".join(f"{key} {found.get(key)!r}" for key in made_by if found.get(key) != made_by[key])
+        differing = ", ".join(
+            f"{key} {found.get(key)!r}" for key in made_by if found.get(key) != made_by[key]
+        )
         raise ValueError(
             f"{out} holds a data set of other settings ({differing}); choose another folder or delete it"
         )

@@ -7,9 +7,19 @@ import numpy as np
 
 from mtl_perception.simulation import furniture, materials
 from mtl_perception.simulation.lighting import add_lights
+from mtl_perception.simulation.living_room import (
+    hang_board,
+    hang_picture,
+    seat_around,
+    seat_at,
+)
 from mtl_perception.simulation.plan import Opening, Room, Wall, area_of, four_walls
-from mtl_perception.simulation.living_room import hang_board, hang_picture, seat_around, seat_at
-from mtl_perception.simulation.shell import add_door, add_floor_and_ceiling, add_wall, add_window
+from mtl_perception.simulation.shell import (
+    add_door,
+    add_floor_and_ceiling,
+    add_wall,
+    add_window,
+)
 from mtl_perception.simulation.stocking import place
 from mtl_perception.simulation.world import Item, Spot
 

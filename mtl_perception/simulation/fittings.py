@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtl_perception.simulation import materials, textures
-from mtl_perception.simulation.furniture import FREE, cabinet_front
+from mtl_perception.simulation.furniture import cabinet_front
 from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.meshes import board, box, cylinder, frame, tube
 from mtl_perception.simulation.world import Item, Material, Part, Support
@@ -32,7 +32,12 @@ def draw_style(rng: Rng) -> Style:
     body = materials.furniture(rng)
     front = materials.furniture(rng) if rng.uniform() < 0.4 else body
     return Style(
-        body, front, materials.metal(rng), materials.table_top(rng), rng.uniform(0.84, 0.93), rng.uniform(0.27, 0.32)
+        body,
+        front,
+        materials.metal(rng),
+        materials.table_top(rng),
+        rng.uniform(0.84, 0.93),
+        rng.uniform(0.27, 0.32),
     )
 
 
@@ -73,9 +78,13 @@ def _sink(rng: Rng, x: float, y: float, height: float) -> Item:
     for mesh in rim:  # a frame stands upright: lay it down
         flat = mesh.vertices[:, [0, 2, 1]]
         low, high = flat.min(0), flat.max(0)
-        parts.append((board(low[0] + x, high[0] + x, low[1] + 0.03, high[1] + 0.03, height, height + 0.012), steel))
+        parts.append(
+            (board(low[0] + x, high[0] + x, low[1] + 0.03, high[1] + 0.03, height, height + 0.012), steel)
+        )
     angle = np.linspace(np.pi, 0, 8)
-    bow = np.stack([np.zeros(8), reach / 2 + reach / 2 * np.cos(angle), tap_height + reach / 2 * np.sin(angle)], 1)
+    bow = np.stack(
+        [np.zeros(8), reach / 2 + reach / 2 * np.cos(angle), tap_height + reach / 2 * np.sin(angle)], 1
+    )
     path = np.concatenate([[[0, 0, 0], [0, 0, tap_height / 2]], bow])
     parts.append((tube(path, 0.012, 8).moved(x, -y + 0.07, height), steel))
     parts.append((box(0.015, 0.06, 0.015).moved(x + 0.03, -y + 0.07, height + 0.06), steel))
@@ -89,7 +98,14 @@ def _hob(rng: Rng, x: float, y: float, height: float) -> Item:
     parts: list[Part] = [(box(0.56, 0.48, 0.008).moved(x, 0.0, height), glass)]
     for sx in (-1, 1):
         for sy in (-1, 1):
-            parts.append((cylinder(rng.uniform(0.07, 0.1), 0.002, 20).moved(x + sx * 0.14, sy * 0.115, height + 0.008), field))
+            parts.append(
+                (
+                    cylinder(rng.uniform(0.07, 0.1), 0.002, 20).moved(
+                        x + sx * 0.14, sy * 0.115, height + 0.008
+                    ),
+                    field,
+                )
+            )
     if rng.uniform() < 0.5:
         pot, radius, high = materials.metal(rng), rng.uniform(0.08, 0.11), rng.uniform(0.08, 0.16)
         at_x, at_y = x + 0.14 * rng.choice([-1, 1]), 0.11 * rng.choice([-1, 1])
@@ -104,14 +120,22 @@ def wall_cabinet(rng: Rng, style: Style, half_x: float, room_above: float) -> It
     half_y, height = rng.uniform(0.15, 0.18), min(rng.uniform(0.5, 0.8), room_above)
     parts: list[Part] = [(board(-half_x, half_x, -half_y, half_y - 0.02, 0, height), style.body)]
     parts += cabinet_front(rng, half_x, half_y, 0.0, height, True, style.front, style.handle, grip_m=0.1)
-    supports = (Support(0, 0, height, half_x, half_y - 0.02, room_above - height),) if room_above - height > 0.15 else ()
+    supports = (
+        (Support(0, 0, height, half_x, half_y - 0.02, room_above - height),)
+        if room_above - height > 0.15
+        else ()
+    )
     return Item("cabinet", parts, half_x, half_y, height, supports)
 
 
 def fridge(rng: Rng) -> Item:
     """Tall, white, steel or coloured, two doors; it has no class."""
     half_x, half_y, height = rng.uniform(0.28, 0.35), rng.uniform(0.28, 0.33), rng.uniform(1.45, 1.95)
-    shell = materials.metal(rng) if rng.uniform() < 0.4 else Material(textures.plain(rng, (0.92, 0.92, 0.91)), 0.3)
+    shell = (
+        materials.metal(rng)
+        if rng.uniform() < 0.4
+        else Material(textures.plain(rng, (0.92, 0.92, 0.91)), 0.3)
+    )
     if rng.uniform() < 0.15:
         shell = Material(textures.plain(rng, textures.vivid(rng)), 0.3)
     handle, split = materials.metal(rng), height * rng.uniform(0.3, 0.65)
@@ -119,5 +143,12 @@ def fridge(rng: Rng) -> Item:
     for low, high in ((0.05, split - 0.006), (split + 0.006, height)):
         parts.append((board(-half_x, half_x, half_y - 0.045, half_y, low, high), shell))
         grip = low + (high - low) * 0.35
-        parts.append((board(-half_x + 0.05, -half_x + 0.07, half_y, half_y + 0.03, grip, grip + 0.3 * (high - low)), handle))
-    return Item(CLUTTER, parts, half_x, half_y + 0.03, height, (Support(0, 0, height, half_x, half_y - 0.05, 0.3),))
+        parts.append(
+            (
+                board(-half_x + 0.05, -half_x + 0.07, half_y, half_y + 0.03, grip, grip + 0.3 * (high - low)),
+                handle,
+            )
+        )
+    return Item(
+        CLUTTER, parts, half_x, half_y + 0.03, height, (Support(0, 0, height, half_x, half_y - 0.05, 0.3),)
+    )

@@ -427,6 +427,3 @@ def floor_lamp(rng: Rng) -> Item:
         ),
     ]
     return Item(CLUTTER, parts, radius, radius, height + 0.18)
-
-
-LARGE_CLUTTER = (sofa, plant, floor_lamp)

@@ -7,11 +7,21 @@ import numpy as np
 
 from mtl_perception.simulation import fittings, furniture, materials, objects
 from mtl_perception.simulation.lighting import add_lights
-from mtl_perception.simulation.living_room import free_spot, litter, scatter, seat_around
+from mtl_perception.simulation.living_room import (
+    free_spot,
+    litter,
+    scatter,
+    seat_around,
+)
 from mtl_perception.simulation.meshes import box
 from mtl_perception.simulation.mood import Mood
 from mtl_perception.simulation.plan import Opening, Room, Wall, area_of, four_walls
-from mtl_perception.simulation.shell import add_door, add_floor_and_ceiling, add_wall, add_window
+from mtl_perception.simulation.shell import (
+    add_door,
+    add_floor_and_ceiling,
+    add_wall,
+    add_window,
+)
 from mtl_perception.simulation.stocking import place
 from mtl_perception.simulation.world import Item, Material
 
@@ -43,7 +53,9 @@ def kitchen(rng: Rng, mood: Mood) -> Room:
     if not over_sink or rng.uniform() < 0.4:
         hole = Opening(0.0, rng.uniform(0.4, 0.7), 0.95, min(2.1, room.height - 0.2))
         daylight = rng.uniform(0.4e5, 1.3e5)
-        holes[free_wall.index].append(add_window(rng, room, free_wall, hole, trim, daylight, rng.uniform() < 0.3))
+        holes[free_wall.index].append(
+            add_window(rng, room, free_wall, hole, trim, daylight, rng.uniform() < 0.3)
+        )
     for wall in walls:
         add_wall(room, wall, holes[wall.index], paint, None if wall in (row, side) else trim)
     _fit(rng, room, row, side, row_holes)
@@ -85,7 +97,11 @@ def _backsplash(
     if rng.uniform() < 0.25:
         return
     tiles: Material = materials.backsplash(rng)
-    edges = [start, *(edge for h in holes for edge in (h.along - h.half_width - 0.06, h.along + h.half_width + 0.06)), end]
+    edges = [
+        start,
+        *(edge for h in holes for edge in (h.along - h.half_width - 0.06, h.along + h.half_width + 0.06)),
+        end,
+    ]
     parts = [
         (box(x1 - x0, 0.008, 0.5).moved((x0 + x1) / 2, 0.004, low), tiles)
         for x0, x1 in zip(edges[::2], edges[1::2], strict=True)
@@ -98,7 +114,11 @@ def _hang(
     rng: Rng, room: Room, wall: Wall, style: fittings.Style, start: float, end: float, holes: list[Opening]
 ) -> None:
     """Wall cabinets and open boards left and right of the window."""
-    edges = [start, *(edge for h in holes for edge in (h.along - h.half_width - 0.1, h.along + h.half_width + 0.1)), end]
+    edges = [
+        start,
+        *(edge for h in holes for edge in (h.along - h.half_width - 0.1, h.along + h.half_width + 0.1)),
+        end,
+    ]
     for x0, x1 in zip(edges[::2], edges[1::2], strict=True):
         drawn, half = rng.uniform(), (x1 - x0) / 2
         if half < 0.2 or drawn < 0.15:
@@ -125,4 +145,3 @@ def _table(rng: Rng, room: Room) -> None:
     spot = free_spot(rng, room, chair, lambda: rng.uniform(-np.pi, np.pi))
     if spot is not None:
         place(rng, room, chair, spot, area_of(chair, spot))
-

@@ -136,7 +136,9 @@ def seat_around(rng: Rng, room: Room, table: Item, spot: Spot, likelihood: float
 
 def scatter(rng: Rng, room: Room, chairs: bool = True) -> None:
     """Bins, chairs, plants, lamps and parcels wherever there is floor, mostly along the walls."""
-    makers = [furniture.waste_bin] * int(rng.integers(1, 3)) + [furniture.chair] * (int(rng.integers(0, 3)) if chairs else 0)
+    makers = [furniture.waste_bin] * int(rng.integers(1, 3)) + [furniture.chair] * (
+        int(rng.integers(0, 3)) if chairs else 0
+    )
     makers += [furniture.plant] * int(rng.uniform() < 0.35) + [furniture.floor_lamp] * int(
         rng.uniform() < 0.25
     )

@@ -180,4 +180,6 @@ def outdoors(rng: Rng, daylight: float = 1.0) -> Material:
     if daylight < 0.3:
         dim = (texture.rgb * (0.1 + daylight)).astype(np.uint8)
         texture = replace(texture, rgb=dim)
-    return Material(texture, roughness=0.3, emission=rng.uniform(0.5, 1.1) * float(np.clip(daylight, 0.05, 1.2)))
+    return Material(
+        texture, roughness=0.3, emission=rng.uniform(0.5, 1.1) * float(np.clip(daylight, 0.05, 1.2))
+    )

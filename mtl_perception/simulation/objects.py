@@ -13,7 +13,16 @@ import numpy as np
 
 from mtl_perception.simulation import furniture, materials, textures
 from mtl_perception.simulation.labels import CLUTTER
-from mtl_perception.simulation.meshes import Mesh, box, corners, cylinder, lathe, merge, rotation_x, tube
+from mtl_perception.simulation.meshes import (
+    Mesh,
+    box,
+    corners,
+    cylinder,
+    lathe,
+    merge,
+    rotation_x,
+    tube,
+)
 from mtl_perception.simulation.world import Item, Material, Part
 
 Rng = np.random.Generator
@@ -57,7 +66,9 @@ def _open_carton(rng: Rng, max_height_m: float) -> Item:
     meshes = [box(x, y, thick, printed=True)]
     for along, across, yaw in ((x, y, 0.0), (x, y, np.pi), (y, x, np.pi / 2), (y, x, -np.pi / 2)):
         side = box(along, thick, z, printed=True).moved(0, (across - thick) / 2)
-        flap = box(along - 0.01, thick, 0.4 * min(x, y), printed=True).rotated(rotation_x(-rng.uniform(0.3, 2.4)))
+        flap = box(along - 0.01, thick, 0.4 * min(x, y), printed=True).rotated(
+            rotation_x(-rng.uniform(0.3, 2.4))
+        )
         meshes += [side.turned(yaw), flap.moved(0, across / 2, z).turned(yaw)]
     return _item("box", meshes, card)
 
@@ -134,7 +145,9 @@ def cup(rng: Rng, max_height_m: float) -> Item:
         meshes.append(tube(path, 0.0055, 8))
     item = _item("cup", meshes, materials.glaze(rng))
     if rng.uniform() < 0.4:  # something to drink
-        drink = textures.plain(rng, ((0.16, 0.09, 0.05), (0.45, 0.22, 0.08), (0.9, 0.88, 0.82))[int(rng.integers(3))])
+        drink = textures.plain(
+            rng, ((0.16, 0.09, 0.05), (0.45, 0.22, 0.08), (0.9, 0.88, 0.82))[int(rng.integers(3))]
+        )
         level = height * rng.uniform(0.6, 0.85)
         surface = lathe([((belly + radius) / 2 - wall - 0.002, level), (0, level)], 20, printed=False)
         item.parts.append((surface, Material(drink, 0.15)))
@@ -153,7 +166,9 @@ def _paper_cup(rng: Rng, max_height_m: float) -> Item:
     print_ = textures.printed_label(rng) if rng.uniform() < 0.6 else textures.plain(rng, textures.vivid(rng))
     lid = Material(textures.plain(rng, (0.93, 0.92, 0.9) if rng.uniform() < 0.6 else (0.12, 0.11, 0.11)), 0.5)
     rim = radius + 0.003
-    top = lathe([(rim, height - 0.004), (rim, height + 0.004), (radius * 0.85, height + 0.01), (0, height + 0.01)], 24)
+    top = lathe(
+        [(rim, height - 0.004), (rim, height + 0.004), (radius * 0.85, height + 0.01), (0, height + 0.01)], 24
+    )
     return Item("cup", [(body, Material(print_, 0.8)), (top, lid)], rim, rim, height + 0.01)
 
 

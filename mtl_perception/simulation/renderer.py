@@ -55,7 +55,8 @@ class Renderer(Protocol):
 
     def load(self, world: BuiltWorld) -> None: ...
 
-    def labels(self, camera: Intrinsics, pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...
+    def labels(self, camera: Intrinsics, pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Semantic ids, instances and depth in metres, each (H, W), at the size of ``camera``."""
 
     def picture(self, camera: Intrinsics, pose: Pose) -> np.ndarray: ...
 

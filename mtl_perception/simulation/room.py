@@ -30,9 +30,7 @@ def draw_place(rng: np.random.Generator) -> str:
     return list(PLACES)[int(rng.choice(len(PLACES), p=shares / shares.sum()))]
 
 
-def furnished_room(
-    seed: int | Sequence[int], textures: str = "train", place: str | None = None
-) -> Room:
+def furnished_room(seed: int | Sequence[int], textures: str = "train", place: str | None = None) -> Room:
     """The room of this seed; equal seeds give equal rooms.
 
     Args:

@@ -81,9 +81,7 @@ _SURFACE = {
 }  # fmt: skip
 
 
-def _add_hull(
-    spec: mujoco.MjSpec, body: mujoco.MjsBody, mesh: Mesh, names: dict[int, str]
-) -> None:
+def _add_hull(spec: mujoco.MjSpec, body: mujoco.MjsBody, mesh: Mesh, names: dict[int, str]) -> None:
     name = names.get(id(mesh))
     if name is None:
         name = names[id(mesh)] = f"hull{len(names)}"

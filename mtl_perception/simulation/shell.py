@@ -104,7 +104,9 @@ def add_window(
 ) -> Opening:
     """A window in ``hole``, which is returned, and the daylight that falls in."""
     spot, normal = wall.spot(hole.along, 0), wall.yaw + np.pi / 2
-    room.world.add("window", openings.window(rng, hole.half_width, hole.low, hole.high, trim, room.mood.daylight), spot)
+    room.world.add(
+        "window", openings.window(rng, hole.half_width, hole.low, hole.high, trim, room.mood.daylight), spot
+    )
     if curtains:
         room.world.add(CLUTTER, openings.curtains(rng, hole.half_width, hole.high), spot)
     middle = (hole.low + hole.high) / 2
@@ -113,7 +115,15 @@ def add_window(
         return hole
     source, into = spot.moved(0, 0.05), (float(np.cos(normal)), float(np.sin(normal)), -0.55)
     room.world.lamps.append(
-        Lamp((source.x, source.y, middle + 0.3), into, room.mood.daylight * daylight_cd, (0.93, 0.97, 1.0), 80, 0.3, True)
+        Lamp(
+            (source.x, source.y, middle + 0.3),
+            into,
+            room.mood.daylight * daylight_cd,
+            (0.93, 0.97, 1.0),
+            80,
+            0.3,
+            True,
+        )
     )
     return hole
 

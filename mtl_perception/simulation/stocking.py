@@ -9,7 +9,13 @@ import numpy as np
 
 from mtl_perception.simulation import goods, objects
 from mtl_perception.simulation.meshes import Mesh, merge, rotation_z
-from mtl_perception.simulation.piles import Loose, draw_pile, fruit_in, leaning_book, lying_on
+from mtl_perception.simulation.piles import (
+    Loose,
+    draw_pile,
+    fruit_in,
+    leaning_book,
+    lying_on,
+)
 from mtl_perception.simulation.plan import Obstacle, Room, Target
 from mtl_perception.simulation.settle import Placement, settle
 from mtl_perception.simulation.world import Item, Spot, Support
@@ -95,7 +101,11 @@ class Tray:
             if not self.put(item, x, y, rng.normal(0, 0.06)) or item.label != "box" or rng.uniform() < 0.5:
                 continue
             upper = goods.load(rng, support.clearance - item.height, support.half_y)
-            if upper.label == "box" and item.height + upper.height < support.clearance - 0.02 and upper.height > 0.08:
+            if (
+                upper.label == "box"
+                and item.height + upper.height < support.clearance - 0.02
+                and upper.height > 0.08
+            ):
                 self._loose.append(lying_on(rng, upper, self._top.moved(x, y, item.height)))
 
     def targets(self, normal_yaw: float | None) -> list[Target]:
@@ -214,7 +224,9 @@ class Tray:
 def _may_touch(mesh: Mesh, starts: np.ndarray) -> bool:
     """Whether something that falls from one of ``starts`` (N, 3) and rolls on could touch it."""
     low, high = mesh.vertices.min(0) - _ROLLS_M, mesh.vertices.max(0) + _ROLLS_M
-    return bool(((low[:2] < starts[:, :2]) & (starts[:, :2] < high[:2]) & (low[2] < starts[:, 2:])).all(1).any())
+    return bool(
+        ((low[:2] < starts[:, :2]) & (starts[:, :2] < high[:2]) & (low[2] < starts[:, 2:])).all(1).any()
+    )
 
 
 def _spot_of(at: Placement) -> Spot:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 
 from mtl_perception.data.writer import Instance
@@ -14,6 +12,7 @@ from mtl_perception.simulation.boxes_3d import camera_box
 from mtl_perception.simulation.camera import Pose, draw_kind, intrinsics, random_pose
 from mtl_perception.simulation.labels import SEGMENTATION_LABELS, SMALL_LABELS
 from mtl_perception.simulation.plan import Room
+from mtl_perception.simulation.renderer import Renderer
 from mtl_perception.simulation.world import BuiltWorld
 
 MIN_BOX_PIXELS = 25
@@ -23,19 +22,9 @@ _SMALL_SIDE = 1 / 19
 """Share of the image's width: 20 pixels of 384."""
 _PREVIEW = 4
 
-Labels = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-class LabelRenderer(Protocol):
-    width: int
-    height: int
-
-    def labels(self, camera: Intrinsics, pose: Pose) -> Labels:
-        """Semantic ids, instances and depth in metres, each (H, W), at the size of ``camera``."""
-
 
 def choose_view(
-    rng: np.random.Generator, room: Room, renderer: LabelRenderer, kind: str | None = None
+    rng: np.random.Generator, room: Room, renderer: Renderer, kind: str | None = None
 ) -> tuple[Intrinsics, Pose]:
     """A camera whose view shows something: not too near, not one surface only, in many of them several small
     things from close by. It looks at small previews only. ``kind`` as in ``draw_kind``; drawn where None."""

@@ -10,7 +10,12 @@ from mtl_perception.simulation.lighting import add_lights
 from mtl_perception.simulation.living_room import free_spot, litter, scatter
 from mtl_perception.simulation.mood import Mood
 from mtl_perception.simulation.plan import Opening, Room, Wall, area_of, four_walls
-from mtl_perception.simulation.shell import add_door, add_floor_and_ceiling, add_wall, add_window
+from mtl_perception.simulation.shell import (
+    add_door,
+    add_floor_and_ceiling,
+    add_wall,
+    add_window,
+)
 from mtl_perception.simulation.stocking import place
 
 Rng = np.random.Generator

@@ -2,7 +2,14 @@
 import numpy as np
 import pytest
 
-from mtl_perception.simulation.meshes import box, cylinder, lathe, merge, rotation_x, tube
+from mtl_perception.simulation.meshes import (
+    box,
+    cylinder,
+    lathe,
+    merge,
+    rotation_x,
+    tube,
+)
 
 PATH = np.stack([np.linspace(0, 1, 8), np.linspace(0, 0.4, 8) ** 2, np.zeros(8)], 1)
 CUP = [(0, 0), (0.03, 0), (0.04, 0.1), (0.036, 0.1), (0.027, 0.006), (0, 0.006)]

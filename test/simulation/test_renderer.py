@@ -7,7 +7,12 @@ import mujoco
 import numpy as np
 import pytest
 
-from mtl_perception.simulation.renderer import RendererError, RoomRenderer, check_renderer, open_renderer
+from mtl_perception.simulation.renderer import (
+    RendererError,
+    RoomRenderer,
+    check_renderer,
+    open_renderer,
+)
 from mtl_perception.simulation.room import PLACES, furnished_room
 from mtl_perception.simulation.views import choose_view
 
@@ -99,7 +104,9 @@ def test_a_missing_opengl_is_named():
         "check_renderer('classic')"
     )
     environment = os.environ | {"MUJOCO_GL": "osmesa"}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
     assert run.returncode != 0
     assert "libosmesa6" in run.stderr
 

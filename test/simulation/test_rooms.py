@@ -30,7 +30,12 @@ def test_every_class_turns_up_in_a_few_rooms(built):
 
 def test_every_place_is_drawn_and_has_what_belongs_there(built):
     assert {draw_place(np.random.default_rng(seed)) for seed in range(40)} == set(PLACES)
-    for place, label in (("kitchen", "cabinet"), ("warehouse", "shelf"), ("corridor", "door"), ("living room", "table")):
+    for place, label in (
+        ("kitchen", "cabinet"),
+        ("warehouse", "shelf"),
+        ("corridor", "door"),
+        ("living room", "table"),
+    ):
         room, world = built(place)
         assert room.place == place
         assert SEGMENTATION_LABELS.index(label) in world.instance_class

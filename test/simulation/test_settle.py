@@ -8,7 +8,12 @@ import pytest
 from mtl_perception.simulation import furniture, objects
 from mtl_perception.simulation.meshes import corners, merge, rotation_x
 from mtl_perception.simulation.piles import draw_pile, fruit_in
-from mtl_perception.simulation.settle import PENETRATION_M, Placement, physics_model, settle
+from mtl_perception.simulation.settle import (
+    PENETRATION_M,
+    Placement,
+    physics_model,
+    settle,
+)
 from mtl_perception.simulation.world import Spot
 
 
@@ -90,7 +95,9 @@ def test_small_things_stand_on_something(built, place):
         lowest = vertices[vertices[:, 2] < vertices[:, 2].min() + 0.001]
         assert room.holds(corners(vertices))
         hits = [
-            mujoco.mj_ray(model, data, point + (0, 0, 0.004), [0, 0, -1.0], groups, 1, -1, np.zeros(1, np.int32))
+            mujoco.mj_ray(
+                model, data, point + (0, 0, 0.004), [0, 0, -1.0], groups, 1, -1, np.zeros(1, np.int32)
+            )
             for point in lowest[:: max(1, len(lowest) // 6)]
         ]
         gaps.append(min(abs(hit - 0.004) if hit >= 0 else 1.0 for hit in hits))

@@ -14,7 +14,12 @@ from typing import Concatenate, ParamSpec
 
 import numpy as np
 
-from mtl_perception.simulation.textures import _prints, _surfaces, _unseen_prints, _unseen_surfaces
+from mtl_perception.simulation.textures import (
+    _prints,
+    _surfaces,
+    _unseen_prints,
+    _unseen_surfaces,
+)
 from mtl_perception.simulation.textures._basics import (
     ACCENT_COLORS,
     WALL_COLORS,

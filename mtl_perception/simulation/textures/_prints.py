@@ -54,14 +54,18 @@ def printed_label(rng: np.random.Generator, base: Color | None = None) -> Textur
             cv2.rectangle(image, (0, top), (pixels, top + height), ink_color(rng), -1)
     elif design == "diagonal":
         low, high = (int(v) for v in rng.integers(20, 236, 2))
-        cv2.fillPoly(image, [np.array([(0, low), (pixels, high), (pixels, pixels), (0, pixels)])], ink_color(rng))
+        cv2.fillPoly(
+            image, [np.array([(0, low), (pixels, high), (pixels, pixels), (0, pixels)])], ink_color(rng)
+        )
     elif design == "stripes":
         ink, step = ink_color(rng), int(rng.choice([16, 32, 64]))
         for x in range(0, pixels, step):
             cv2.rectangle(image, (x, 0), (x + step // 2 - 1, pixels), ink, -1)
     else:
         blend = np.clip(0.5 + 0.5 * noise(rng, pixels, 2.0, coarsest=2), 0, 1)[..., None]
-        image = np.ascontiguousarray((image * (1 - blend) + np.array(ink_color(rng)) * blend).astype(np.uint8))
+        image = np.ascontiguousarray(
+            (image * (1 - blend) + np.array(ink_color(rng)) * blend).astype(np.uint8)
+        )
     for x in (0, pixels // 2):
         if rng.uniform() < 0.6:
             centre, radius = (x + 64, int(rng.integers(80, 180))), int(rng.integers(18, 48))

@@ -159,7 +159,9 @@ def metal(rng: np.random.Generator) -> Texture:
 
 def concrete(rng: np.random.Generator) -> Texture:
     """A hall's floor or wall: grey clouds, stains, joints."""
-    base = jitter(rng, ((0.58, 0.57, 0.55), (0.48, 0.48, 0.48), (0.66, 0.64, 0.6))[int(rng.integers(3))], 0.05)
+    base = jitter(
+        rng, ((0.58, 0.57, 0.55), (0.48, 0.48, 0.48), (0.66, 0.64, 0.6))[int(rng.integers(3))], 0.05
+    )
     factor = 1 + 0.05 * noise(rng, 256, 1.5, coarsest=3) + rng.uniform(0.01, 0.04) * noise(rng, 256, 0.3)
     factor -= rng.uniform(0, 0.12) * (noise(rng, 256, 1.8, coarsest=2) > 1.2)
     if rng.uniform() < 0.5:
