@@ -32,6 +32,7 @@ class VisibleThings:
         ray_x, ray_y: (N, 1, S) and (N, S, 1) float32, the point at depth 1 of each column and each row.
         z_m: (N, P) float32 metres; that of what is no member is the thing's median.
         members: (N, P) bool, pixels that show the thing.
+        count: (N,) how many these are.
         median_z_m: (N,)
         relative_std: (N,) error of the depth that all pixels of a thing share.
         valid: (N,) bool
@@ -58,13 +59,14 @@ class VisibleThings:
         number = np.arange(len(z_m))
         nearest, farthest = ordered[number, first], ordered[number, last]
         self.members = seen & (z_m >= nearest[:, None]) & (z_m <= farthest[:, None])
-        self.valid = self.members.sum(1) >= _FEWEST
+        self.count = self.members.sum(1)
+        self.valid = self.count >= _FEWEST
         self.median_z_m = ordered[number, (first + last) // 2]
         self.z_m = np.where(self.members, z_m, self.median_z_m[:, None])
         self.relative_std = np.full(len(z_m), _UNKNOWN_STD)
         if scene.depth.relative_std is not None:
             std = np.where(self.members, scene.depth.relative_std.reshape(-1).take(places), 0.0)
-            self.relative_std = std.sum(1) / np.maximum(self.members.sum(1), 1)
+            self.relative_std = std.sum(1) / np.maximum(self.count, 1)
             with np.errstate(invalid="ignore", divide="ignore"):  # of things without any depth
                 self._draw_together(np.log(farthest / nearest))
 

@@ -28,6 +28,8 @@ _TURNS = 9
 """Orientations tried within a quarter turn; 10° is finer than what depth of one image can tell."""
 _TURN_GAIN = 0.1
 """By how much a turned box must fit better than one that faces the camera."""
+_YAW_EVERY = 5
+"""Of the points, that decide the turn; prime to the pixels in a row, so that they lie spread over the thing."""
 _REACH = 0.05
 """A point this near to a side, as a share of a thing's size, lies on it."""
 _SHARE_OF_SIZE_STD = 0.1
@@ -92,7 +94,7 @@ def pose_covariances(boxes: Boxes3D) -> np.ndarray:
 def _fit(things: VisibleThings, axes: np.ndarray, is_level: bool, is_flat: np.ndarray) -> Boxes3D:
     """Boxes upright in ``axes`` (3, 3): rows right, forward and up; turned about up where ``is_level``."""
     right, forward, up = (things.along(axis) for axis in axes)
-    pixels = np.maximum(things.members.sum(1), 1)
+    pixels = np.maximum(things.count, 1)
     means = [(np.where(things.members, values, 0).sum(1) / pixels)[:, None] for values in (right, forward)]
     view = np.concatenate(means, 1) / np.maximum(np.hypot(*means), 1e-9)  # the ray to the thing, seen from above
     yaw = np.zeros(len(view))
@@ -103,7 +105,8 @@ def _fit(things: VisibleThings, axes: np.ndarray, is_level: bool, is_flat: np.nd
     cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
 
     c, s = cos.astype(np.float32), sin.astype(np.float32)
-    low_m, high_m = _extents(np.stack([c * right + s * forward, c * forward - s * right, up], 1), things.members)
+    own = np.stack([c * right + s * forward, c * forward - s * right, up], 1)
+    low_m, high_m = _extents(own, things.members, things.count)
     # Along which of its axes one looks at the thing, and from which side: there it is completed.
     towards = np.concatenate([cos, sin, -sin, cos], 1).reshape(-1, 2, 2) @ view[:, :, None]
     sideways = np.abs(towards[:, 0, 0]) < np.abs(towards[:, 1, 0])
@@ -166,8 +169,8 @@ def _turns(footprint: np.ndarray, view: np.ndarray) -> np.ndarray:
     x, y = view[:, :1], view[:, 1:]
     own_x, own_y = cos * x - sin * y, sin * x + cos * y
     directions = np.stack([np.concatenate([own_x, -own_y], 1), np.concatenate([own_y, own_x], 1)], 2)
-    # Along every direction, (N, 2·turns, P/2): half of the points decide as well.
-    shown = directions.astype(np.float32) @ footprint[:, :, ::2].astype(np.float32)
+    # Along every direction, (N, 2·turns, points).
+    shown = directions.astype(np.float32) @ footprint[:, :, ::_YAW_EVERY].astype(np.float32)
     low, high = shown.min(2, keepdims=True), shown.max(2, keepdims=True)
     to_side_m = np.minimum(shown - low, high - shown)
     to_side_m = np.minimum(to_side_m[:, :_TURNS], to_side_m[:, _TURNS:])
@@ -178,14 +181,14 @@ def _turns(footprint: np.ndarray, view: np.ndarray) -> np.ndarray:
     return np.where(better, turns[best], 0.0)
 
 
-def _extents(values_m: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _extents(values_m: np.ndarray, members: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Where the members of each thing end along each axis, (N, 3) twice; what was trimmed is added on again.
 
     Args:
-        values_m: (N, 3, P), members (N, P).
+        values_m: (N, 3, P), members (N, P), count (N,) of the members.
     """
     ordered = np.sort(np.where(members[:, None], values_m, np.float32(np.inf)), axis=2)
-    last = np.maximum(members.sum(1) - 1, 0)
+    last = np.maximum(count - 1, 0)
     ends = [np.rint(share * last).astype(np.int64)[:, None, None] for share in (TRIMMED, 1 - TRIMMED)]
     low, high = (np.take_along_axis(ordered, end, 2)[:, :, 0].astype(np.float64) for end in ends)
     missing = (high - low) * (TRIMMED / (1 - 2 * TRIMMED))
