@@ -46,7 +46,7 @@ def html(found: Affinity) -> str:
         "name": found.name,
         "words": in_words(found),
         "step_share": f"{STEP_SHARE:.0%}".replace("%", " %"),
-        "affinity": Markup(heat_map("what a step for one task does for another, per cent", [f"step for {t}" for t in tasks], tasks, matrix, 3)),
+        "affinity": Markup(heat_map("what a step for one task does for another", [f"step for {t}" for t in tasks], tasks, matrix, 3)),
         "cosine": Markup(heat_map("mean cosine of the gradients", pairs, layers, mean_cosine)),
         "per_layer": per_layer,
         "conflict": Markup(line_chart("share of conflicting weight tensors", conflict, "step", 50.0, "{:.0f}")),
@@ -68,7 +68,8 @@ def in_words(found: Affinity) -> str:
     others = [(found.affinity[i][j], i, j) for i in found.tasks for j in found.tasks if i != j]
     best, worst = max(others), min(others)
     parts = [f"A step for {best[1]} helps {best[2]} most ({_signed(best[0])} of its loss)"]
-    parts.append(f"; one for {worst[1]} {'harms' if worst[0] < 0 else 'helps'} {worst[2]} {'most' if worst[0] < 0 else 'least'} ({_signed(worst[0])}).")
+    verb, how = ("harms", "most") if worst[0] < 0 else ("helps", "least")
+    parts.append(f"; one for {worst[1]} {verb} {worst[2]} {how} ({_signed(worst[0])}).")
     share = _mean([one.conflict[pair] for one in (found.course[1:] or found.course) for pair in one.conflict])
     parts.append(f" In {share * 100:.0f} % of the shared weight tensors two gradients point against each other.")
     parts.append(f" Proposed groups: {_groups_in_words(found.proposed)}.")
@@ -83,7 +84,12 @@ def channel_chart(importance: dict[str, list[float]]) -> str:
         relative[task] = [max(value, 0.0) / largest for value in values]
     tasks = list(relative)
     count = len(relative[tasks[0]])
-    order = sorted(range(count), key=lambda c: (max(range(len(tasks)), key=lambda t: relative[tasks[t]][c]), -max(relative[t][c] for t in tasks)))
+
+    def place(channel: int) -> tuple[int, float]:
+        strengths = [relative[task][channel] for task in tasks]
+        return strengths.index(max(strengths)), -max(strengths)
+
+    order = sorted(range(count), key=place)
     left, height = 130, 30
     width = (WIDTH - left) / count
     parts = []

@@ -33,7 +33,7 @@ def bar_chart(title: str, bars: Mapping[str, tuple[float, float | None]], unit: 
         style = "bar" if value >= 0 else "loss"
         parts.append(f'<rect class="{style}" x="{x:.1f}" y="{y + 5}" width="{max(width, 0.5):.1f}" height="{row - 10}" rx="2"/>')
         if sd is not None:
-            parts.append(f'<line class="spread" x1="{at(value - sd):.1f}" y1="{y + row / 2}" x2="{at(value + sd):.1f}" y2="{y + row / 2}"/>')
+            parts.append(line("spread", at(value - sd), y + row / 2, at(value + sd), y + row / 2))
         parts.append(text(left - 12, y + row / 2 + 5, name, "label", "end"))
         sign = "+" if value >= 0 else "−"
         parts.append(text(at(max(value, value + (sd or 0), 0)) + 8, y + row / 2 + 5, f"{sign}{abs(value):.1f} {unit}", "dim"))

@@ -155,7 +155,8 @@ def _score(config: TransferConfig, run: PlannedRun, checkpoint: Path, result: Ru
         precision=engine.precision,
     )
     scores = {task: values for task, values in plain(evaluation.scores).items() if task in run.training.tasks}
-    result.evaluation.add(SET, SetResult(data=config.test.name, frames=len(evaluation.frames), limit=config.test_images, scores=scores))
+    one = SetResult(data=config.test.name, frames=len(evaluation.frames), limit=config.test_images, scores=scores)
+    result.evaluation.add(SET, one)
     result.minutes, result.memory_mb = training.get("minutes"), training.get("memory_mb")
     result.latency_p50_ms = round(statistics.median(latencies_ms), 3)
     console.print(f"{run.setup}: " + ", ".join(_headline(scores)), highlight=False)

@@ -48,7 +48,7 @@ def report_transfer(path: Path, seeds: int, console: Console, apart: bool = True
         if transfer is not None:
             _write(transfer, config.output, transfer_page)
     if transfer is None:
-        raise TransferError("no network of several tasks, or not every single-task network, could be trained; see the messages above")
+        raise TransferError("no multi-task network, or not every single-task network, could be trained; see the messages above")
     console.print(config.output / "index.html", highlight=False)
     return transfer
 

@@ -27,7 +27,8 @@ _EXPLANATION = (
 
 def markdown(transfer: Transfer) -> str:
     """The tables, with what was compared above them."""
-    parts = ["# What sharing a network does to the tasks", ". ".join(f"{k.capitalize()}: {v}" for k, v in transfer.facts.items()) + "."]
+    facts = ". ".join(f"{name.capitalize()}: {value}" for name, value in transfer.facts.items())
+    parts = ["# What sharing a network does to the tasks", f"{facts}."]
     parts += [in_words(transfer), table(transfer.table()), _EXPLANATION]
     parts += ["## Better or worse, by task", table(transfer.gain_table())]
     for task, lines in transfer.curves.items():
@@ -89,7 +90,8 @@ def in_words(transfer: Transfer) -> str:
         parts.append(f" {len(behind)} of {len(known)} set-ups are worse than single-task networks on the whole: {', '.join(behind)}.")
     base = transfer.rows[0].column
     share = best.column.gmac / base.gmac
-    parts.append(f" It takes {share:.0%} of the multiply-adds and {best.column.parameters / base.parameters:.0%} of the parameters.".replace("%", " %"))
+    size = best.column.parameters / base.parameters
+    parts.append(f" It takes {share * 100:.0f} % of the multiply-adds and {size * 100:.0f} % of the parameters.")
     if best.column.delta_m.sd is not None and abs(best.column.delta_m.mean) < best.column.delta_m.sd:
         parts.append(" The difference is smaller than the spread over seeds.")
     return "".join(parts)

@@ -157,7 +157,8 @@ def _reached(task: str, lines: dict[str, list[tuple[float, float]]]) -> dict[str
         return {}
     level = lines["single-task"][-1][1]
     sign = 1 if METRICS[task].directions[METRICS[task].main] == "higher" else -1
-    return {name: crossing([(x, sign * y) for x, y in points], sign * level) for name, points in lines.items() if name != "single-task"}
+    others = {name: points for name, points in lines.items() if name != "single-task"}
+    return {name: crossing([(x, sign * y) for x, y in points], sign * level) for name, points in others.items()}
 
 
 def crossing(points: Sequence[tuple[float, float]], level: float) -> float:

@@ -133,9 +133,8 @@ def invented(folder: Path) -> Transfer:
 def test_tables_hold_means_spreads_gains_and_costs(tmp_path: Path) -> None:
     transfer = invented(tmp_path)
     head, alone, good, bad = transfer.table()
-    assert head == ["", "mIoU ↑", "RMSE ↓", "AbsRel ↓", "δ1 ↑", "Δm ↑", "parameters", "GMAC", "memory", "training", "latency"] or (
-        head[:3] == ["", "mIoU ↑", "RMSE ↓"] and head[5:] == ["Δm ↑", "parameters", "GMAC", "memory", "training", "latency"]
-    )
+    assert head[:5] == ["", "mIoU ↑", "RMSE ↓", "AbsRel ↓", "delta1 ↑"]
+    assert head[5:] == ["Δm ↑", "parameters", "GMAC", "memory", "training", "latency"]
     assert alone[:3] == ["single-task", "0.500 ± 0.014", "0.800 ± 0.014"]
     assert alone[6:] == ["6.00 M", "8.00", "901 MB", "21.0 min", "41.0 ms"]
     assert good[:3] == ["good", "0.600 ± 0.014", "0.720 ± 0.014"]
@@ -201,6 +200,7 @@ def test_a_wrong_configuration_is_told_before_anything_trains(folder: Path, chan
 
 
 def test_the_shipped_configuration_holds_what_it_should() -> None:
+    pytest.importorskip("torchjd")
     config = read_transfer_config(Path(__file__).parents[2] / "config" / "transfer.yaml")
     runs = plan(config, 3)
     assert len({run.result for run in runs}) == len(runs)
