@@ -17,25 +17,13 @@ def box_iou(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
     return shared / union.clip(min=np.finfo(np.float64).tiny)
 
 
-def mahalanobis_squared(
-    first: np.ndarray, first_covariance: np.ndarray, second: np.ndarray, second_covariance: np.ndarray
-) -> np.ndarray:
-    """dᵀ C⁻¹ d of every pair of places: d their difference, C the sum of their covariances.
+def mahalanobis_squared(difference: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """dᵀ C⁻¹ d for (P, 3) differences and (P, 3, 3) symmetric covariances; NaN where either is.
 
-    Cofactors written out: a hundred times faster for ten thousand pairs than a general solver.
-
-    Args:
-        first, first_covariance: (N, 3) and (N, 3, 3), symmetric.
-        second, second_covariance: (M, 3) and (M, 3, 3).
-
-    Returns:
-        (N, M); NaN where a place is NaN.
+    Cofactors written out: far faster for hundreds of pairs than a general solver.
     """
-    x, y, z = first.T[:, :, None] - second.T[:, None, :]
-    (xx, xy, xz), (_, yy, yz), (_, _, zz) = (
-        [first_covariance[:, row, column, None] + second_covariance[None, :, row, column] for column in range(3)]
-        for row in range(3)
-    )
+    x, y, z = difference.T
+    (xx, xy, xz), (_, yy, yz), (_, _, zz) = covariance.transpose(1, 2, 0)
     a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
     d, e, f = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
     along = x * (a * x + 2 * (b * y + c * z)) + y * (d * y + 2 * e * z) + f * z * z

@@ -208,14 +208,20 @@ class Tracker:
         """(N, M) from 0, the same place and box, to 1; infinite where a pair is not possible."""
         apart = 1 - box_iou(_corners(self._boxes.position[rows]), found.boxes_xyxy[columns])
         possible = apart <= 1 - self.settings.min_iou
-        squared = mahalanobis_squared(
-            self._places.position[rows], self._places.position_covariance[rows], found.places[columns], found.noise[columns]
-        )
-        # Comparisons with NaN are false: where a place is not known, the boxes alone decide.
-        possible = (possible | (squared <= _GATE)) & ~(squared > _VETO)
-        apart = np.where(np.isnan(squared), apart, (2 * apart + np.minimum(squared / _GATE, 1.0)) / 3)
         same_class = self._class_ids[rows][:, None] == found.class_ids[columns]
-        return np.where(possible & same_class, apart, np.inf)
+        possible &= same_class
+        places, spread = self._places.position[rows], self._places.position_covariance[rows]
+        seen, noise = found.places[columns], found.noise[columns]
+        # No distance is within the gate that is beyond it for the largest spread, and a trace is no less than that. With
+        # NaN, where a place is not known, comparisons are false: the boxes alone decide.
+        x, y, z = places.T[:, :, None] - seen.T[:, None, :]
+        far = x * x + y * y + z * z
+        reach = _GATE * (np.trace(spread, axis1=1, axis2=2)[:, None] + np.trace(noise, axis1=1, axis2=2))
+        i, j = np.nonzero(same_class & ((far <= reach) | (possible & (far >= 0))))
+        squared = mahalanobis_squared(seen[j] - places[i], spread[i] + noise[j])
+        possible[i, j] = (possible[i, j] | (squared <= _GATE)) & (squared <= _VETO)
+        apart[i, j] = (2 * apart[i, j] + np.minimum(squared / _GATE, 1.0)) / 3
+        return np.where(possible, apart, np.inf)
 
     def _correct(self, detection: np.ndarray, found: _Found) -> None:
         rows = np.flatnonzero(detection >= 0)

@@ -59,15 +59,10 @@ def test_box_iou_equals_torchvision() -> None:
 def test_mahalanobis_equals_a_general_solver() -> None:
     rng = np.random.default_rng(1)
 
-    def some(count: int) -> tuple[np.ndarray, np.ndarray]:
-        root = rng.normal(size=(count, 3, 3))
-        return rng.normal(size=(count, 3)), root @ root.transpose(0, 2, 1) + 0.01 * np.eye(3)
-
-    (first, first_covariance), (second, second_covariance) = some(5), some(7)
-    first[2] = np.nan
-    found = mahalanobis_squared(first, first_covariance, second, second_covariance)
-    assert np.isnan(found[2]).all()
-    for i in (0, 1, 3, 4):
-        for j in range(7):
-            d = first[i] - second[j]
-            assert found[i, j] == pytest.approx(d @ np.linalg.solve(first_covariance[i] + second_covariance[j], d))
+    root = rng.normal(size=(9, 3, 3))
+    difference, covariance = rng.normal(size=(9, 3)), root @ root.transpose(0, 2, 1) + 0.01 * np.eye(3)
+    difference[2], covariance[5] = np.nan, np.nan
+    found = mahalanobis_squared(difference, covariance)
+    assert np.isnan(found).nonzero()[0].tolist() == [2, 5]
+    for k in (0, 1, 3, 4, 6, 7, 8):
+        assert found[k] == pytest.approx(difference[k] @ np.linalg.solve(covariance[k], difference[k]))
