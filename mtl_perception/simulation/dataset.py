@@ -38,7 +38,7 @@ from mtl_perception.simulation.room import furnished_room
 from mtl_perception.simulation.textures import TEXTURE_SETS
 from mtl_perception.simulation.views import choose_view, visible_things
 
-ROOMS_PER_PROCESS = 20
+ROOMS_PER_PROCESS = 12
 """Then it is replaced by a fresh one: the renderer keeps some 5 MB and many handles of every room."""
 _ROOMS_PER_INDEX = 100
 
@@ -101,8 +101,9 @@ def render_dataset(
             for start in range(0, len(missing), stretch):
                 for index, images in _render_rooms(out, settings, missing[start : start + stretch], workers):
                     entries[index] = images
-                    speed = settings.views * (bar.tasks[task].speed or 0.0)
-                    bar.update(task, advance=1, rate=f"{speed:.1f} images/s")
+                    bar.advance(task)
+                    if speed := bar.tasks[task].speed:
+                        bar.update(task, rate=f"{settings.views * speed:.1f} images/s")
                     if len(entries) % _ROOMS_PER_INDEX == 0:
                         _write_index(out, settings, entries)
     except BaseException:
