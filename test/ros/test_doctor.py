@@ -17,7 +17,8 @@ from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, VisionClas
 
 from mtl_perception.bags import Bag
 from mtl_perception.resources import resource
-from mtl_perception.ros.doctor import TOPICS, Heard, findings_table, judge
+from mtl_perception.ros.doctor import findings_table
+from mtl_perception.ros.verdicts import TOPICS, Heard, judge
 
 COMMAND = [sys.executable, "-c", "from mtl_perception.cli import app; app()", "doctor"]
 PIXELS = np.random.default_rng(2).integers(0, 256, (48, 64, 3), np.uint8)

@@ -151,7 +151,8 @@ def result(boxes: int, place: _Place | None = None, tracks=None) -> Result:
     depth = Depth(np.full((HEIGHT, WIDTH), 2.0, np.float32))
     scene = Scene(WIDTH, HEIGHT, found, None, depth)
     estimate = BoxEstimator(LABELS)
-    return Result(header("camera"), np.zeros((HEIGHT, WIDTH, 3), np.uint8), CAMERA, scene, place or _Place("camera"), tracks, estimate)
+    image_rgb = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    return Result(header("camera"), image_rgb, CAMERA, scene, place or _Place("camera"), tracks, estimate)
 
 
 def shown(array) -> dict[str, list[Marker]]:

@@ -64,7 +64,8 @@ def view() -> Viewpoint:
 
 
 def test_near_points_cover_far_ones_and_those_behind_the_eye_are_not_drawn(view):
-    picture = draw_cloud(cloud((0, 0, 0, 0xFF0000), (0, 0, 1, 0x00FF00), (0.5, 0.25, 0, 0x0000FF), (0, 0.5, -3, 0xFFFFFF)), view, 1)
+    points = cloud((0, 0, 0, 0xFF0000), (0, 0, 1, 0x00FF00), (0.5, 0.25, 0, 0x0000FF), (0, 0.5, -3, 0xFFFFFF))
+    picture = draw_cloud(points, view, 1)
     assert picture[30, 40].tolist() == [255, 0, 0]
     assert picture[40, 60].tolist() == [0, 0, 255]
     background = picture[0, 0]
