@@ -61,6 +61,8 @@ class ConstantVelocity:
             velocity: (M, dim) or (dim,), the guess.
             velocity_std: (M,) or scalar, how far off the guess may be.
         """
+        if not len(rows):
+            return
         dim = self.dim
         self.position[rows], self.velocity[rows] = position, velocity
         self.covariance[rows] = 0.0
@@ -98,6 +100,8 @@ class ConstantVelocity:
             rows: (M,) indices of started filters, none twice.
             measured, noise: (M, dim) and (M, dim, dim).
         """
+        if not len(rows):
+            return
         dim = self.dim
         covariance = self.covariance[rows]
         innovation = measured - self.position[rows]

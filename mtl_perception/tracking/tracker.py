@@ -237,6 +237,8 @@ class Tracker:
 
     def _begin(self, columns: np.ndarray, found: _Found) -> None:
         count = len(columns)
+        if not count:
+            return
         self._boxes.extend(count)
         self._places.extend(count)
         rows = np.arange(len(self._ids), len(self._ids) + count)

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tracking a hundred things costs, as a share of the time of the network.
+
+    python benchmarks/tracking.py [--model lite] [--rounds 30]
+
+Engine and tracker take turns in one process, on one thread; what counts is the processor's time. The things, of one class
+and of fourteen, are seen in another order in each frame by a camera that turns. The bar: at most 3 % of the engine's time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+import cv2
+import numpy as np
+import torch
+
+from mtl_perception.inference.engine import Engine
+from mtl_perception.resources import find_model
+from mtl_perception.scene import Boxes3D, Detections
+from mtl_perception.tracking import Tracker
+
+THINGS, BAR = 100, 0.03
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", default="lite")
+    parser.add_argument("--rounds", type=int, default=30)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    engine = Engine.load(find_model(options.model), "cpu")
+    image_rgb = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    films = {classes: Film(classes) for classes in (14, 1)}
+    network_ms, tracker_ms = [], {classes: [] for classes in films}
+    for _ in range(options.rounds + 3):
+        network_ms.append(_cpu_ms(lambda: engine(image_rgb)))
+        for classes, film in films.items():
+            tracker_ms[classes].append(_cpu_ms(film.next_frame))
+    network = float(np.median(network_ms[3:]))
+    print(f"{options.model}, 640x480, one thread: {network:.1f} ms of the processor")
+    worst = 0.0
+    for classes, values in tracker_ms.items():
+        share = float(np.median(values[3:])) / network
+        worst = max(worst, share)
+        print(f"{THINGS} tracks of {classes:2d} classes: {np.median(values[3:]):.2f} ms, {share:.1%} (bar {BAR:.0%})")
+    return int(worst > BAR)
+
+
+class Film:
+    """Things before a camera that turns, as a detector and 3D boxes would see them."""
+
+    def __init__(self, classes: int) -> None:
+        self.rng, self.tracker, self.frame = np.random.default_rng(1), Tracker(), 0
+        self.places = self.rng.uniform((-3, -1, 1.5), (3, 1, 6), (THINGS, 3))
+        self.class_ids = self.rng.integers(0, classes, THINGS)
+        # Made beforehand, for only the tracker is timed; forth and back, so that it goes on for ever.
+        self._seen = [self._look(0.15 * np.sin(0.2 * np.pi * k)) for k in range(10)]
+
+    def next_frame(self) -> None:
+        self.tracker.update(0.1 * self.frame, *self._seen[self.frame % len(self._seen)])
+        self.frame += 1
+
+    def _look(self, yaw: float) -> tuple[Detections, Boxes3D, np.ndarray]:
+        order = self.rng.permutation(THINGS)
+        pose = np.eye(4)
+        pose[:3, :3] = [[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]]
+        places = self.places[order] @ pose[:3, :3] + self.rng.normal(0, 0.03, self.places.shape)
+        middle, half = places[:, :2] / places[:, 2:] * 450 + (320, 240), 60 / places[:, 2:]
+        boxes = np.concatenate([middle - half, middle + half], 1).astype(np.float32)
+        detections = Detections(boxes, np.full(THINGS, 0.8, np.float32), self.class_ids[order])
+        noise = np.tile(np.diag((0.02, 0.02, 0.1)) ** 2, (THINGS, 1, 1))
+        upright = np.tile((0.0, 0, 0, 1), (THINGS, 1))
+        boxes_3d = Boxes3D(places, np.full((THINGS, 3), 0.2), upright, noise, np.ones(THINGS, bool))
+        return detections, boxes_3d, pose
+
+
+def _cpu_ms(job) -> float:
+    started_s = time.process_time()
+    job()
+    return 1e3 * (time.process_time() - started_s)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
