@@ -170,7 +170,7 @@ def _labelled_for_all(config: TrainingConfig, samples: Any, tasks: dict[str, Any
             if len(found) >= wanted:
                 return found[:wanted]
     if not found:
-        raise ConfigError(f"none of {_TRIES} batches holds labels of every task ({', '.join(tasks)}); measure on data that has all")
+        raise ConfigError(f"none of {_TRIES} batches holds labels of {' and '.join(tasks)}; measure on data that has all of them")
     return found
 
 

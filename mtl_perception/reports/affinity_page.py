@@ -46,7 +46,7 @@ def html(found: Affinity) -> str:
         "name": found.name,
         "words": in_words(found),
         "step_share": f"{STEP_SHARE:.0%}".replace("%", " %"),
-        "affinity": Markup(heat_map("what a step for one task does for another", [f"step for {t}" for t in tasks], tasks, matrix, 3)),
+        "affinity": Markup(heat_map("what a step for a task does for others", [f"step for {t}" for t in tasks], tasks, matrix, 3)),
         "cosine": Markup(heat_map("mean cosine of the gradients", pairs, layers, mean_cosine)),
         "per_layer": per_layer,
         "conflict": Markup(line_chart("share of conflicting weight tensors", conflict, "step", 50.0, "{:.0f}")),
@@ -54,7 +54,7 @@ def html(found: Affinity) -> str:
         "channels": Markup(channel_chart(found.importance)),
         "channel_counts": {name: len(channels) for name, channels in found.channels.items()},
         "groups": [(n, _groups_in_words(groups), 100 * score) for n, (groups, score) in found.groups.items()],
-        "setting": "sharing: {method: clustered, groups: [" + ", ".join(f"[{', '.join(group)}]" for group in found.proposed) + "]}",
+        "setting": f"sharing: {{method: clustered, groups: [{', '.join(_listed(group) for group in found.proposed)}]}}",
         "several": len(found.proposed) > 1,
         "measurements": len(course),
         "steps": found.steps,
@@ -99,7 +99,8 @@ def channel_chart(importance: dict[str, list[float]]) -> str:
             strength = relative[task][channel]
             parts.append(
                 f'<rect class="bar" x="{left + width * column:.1f}" y="{height * row + 1}" width="{max(width - 1, 1):.1f}" '
-                f'height="{height - 2}" style="fill-opacity:{strength:.2f}"><title>channel {channel}: {strength:.2f}</title></rect>'
+                f'height="{height - 2}" style="fill-opacity:{strength:.2f}">'
+                f"<title>channel {channel}: {strength:.2f}</title></rect>"
             )
     return svg(height * len(tasks) + 4, "importance of each channel for each task", parts)
 
@@ -111,6 +112,10 @@ def _mean(values: list[float]) -> float:
 
 def _signed(share: float) -> str:
     return f"{'+' if share >= 0 else '−'}{abs(share) * 100:.3f} %"
+
+
+def _listed(group: list[str]) -> str:
+    return f"[{', '.join(group)}]"
 
 
 def _groups_in_words(groups: list[list[str]]) -> str:

@@ -48,7 +48,9 @@ class TransferConfig(BaseModel):
     @field_validator("setups", mode="before")
     @classmethod
     def _empty_is_the_base(cls, setups: Any) -> Any:
-        return {name: {} if changes is None else changes for name, changes in setups.items()} if isinstance(setups, dict) else setups
+        if not isinstance(setups, dict):
+            return setups
+        return {name: {} if changes is None else changes for name, changes in setups.items()}
 
     @model_validator(mode="after")
     def _consistent(self) -> TransferConfig:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import statistics
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -22,6 +23,8 @@ from mtl_perception.reports.plan import PlannedRun, TransferConfig
 
 SET = "test"
 """What the scored data is called in results."""
+
+_INTERRUPTED = 130
 
 
 class TransferError(RuntimeError):
@@ -99,7 +102,7 @@ def do(config: TransferConfig, runs: Sequence[PlannedRun], console: Console, apa
 
 
 def _in_a_process(config: TransferConfig, run: PlannedRun) -> None:
-    process = multiprocessing.get_context("spawn").Process(target=_do_one, args=(config, run))
+    process = multiprocessing.get_context("spawn").Process(target=_alone, args=(config, run))
     process.start()
     try:
         process.join()
@@ -108,11 +111,26 @@ def _in_a_process(config: TransferConfig, run: PlannedRun) -> None:
         process.terminate()
         process.join()
         raise
+    if process.exitcode == _INTERRUPTED:
+        raise KeyboardInterrupt
     if process.exitcode or not run.result.exists():
         raise TransferError(
             f"the run '{run.setup}' (seed {run.seed}) ended with status {process.exitcode}; what it said stands above. "
             "The same command goes on from there"
         )
+
+
+def _alone(config: TransferConfig, run: PlannedRun) -> None:
+    """What can be put right is said in a sentence; our bugs show their trace."""
+    try:
+        _do_one(config, run)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    except Exception as error:
+        if not type(error).__module__.startswith("mtl_perception.") and not isinstance(error, (ValueError, OSError, ImportError)):
+            raise
+        Console(stderr=True).print(f"error: {error}", highlight=False)
+        sys.exit(1)
 
 
 def _do_one(config: TransferConfig, run: PlannedRun, console: Console | None = None) -> None:

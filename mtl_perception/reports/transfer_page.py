@@ -87,7 +87,7 @@ def in_words(transfer: Transfer) -> str:
     )
     behind = [row.column.name for row in known if row.column.delta_m.mean < 0]
     if behind:
-        parts.append(f" {len(behind)} of {len(known)} set-ups are worse than single-task networks on the whole: {', '.join(behind)}.")
+        parts.append(f" {len(behind)} of {len(known)} set-ups are worse than single-task networks: {', '.join(behind)}.")
     base = transfer.rows[0].column
     share = best.column.gmac / base.gmac
     size = best.column.parameters / base.parameters

@@ -29,7 +29,8 @@ class Hard(_Sharing):
 class _Apart(_Sharing):
     def check(self, tasks: Collection[str]) -> None:
         if len(tasks) < 2:
-            raise ValueError(f"sharing '{self.method}' needs at least 2 tasks, got {len(tasks)} ({', '.join(tasks)}); choose 'hard'")
+            named = ", ".join(tasks)
+            raise ValueError(f"sharing '{self.method}' needs at least 2 tasks, got {len(tasks)} ({named}); choose 'hard'")
 
 
 class Soft(_Apart):

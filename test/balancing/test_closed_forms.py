@@ -47,7 +47,8 @@ def two(**offsets: float) -> Linear:
 
 def test_fixed_is_the_weighted_sum() -> None:
     problem = two()
-    balancer = build_balancer(settings_of("fixed"), {"a": 0.5, "b": 3.0}, [problem.shared], {t: [p] for t, p in problem.own.items()})
+    own = {task: [parameter] for task, parameter in problem.own.items()}
+    balancer = build_balancer(settings_of("fixed"), {"a": 0.5, "b": 3.0}, [problem.shared], own)
     torch.testing.assert_close(problem.gradient(balancer), 0.5 * G1 + 3 * G2)
     assert problem.own["b"].grad.item() == 3
 

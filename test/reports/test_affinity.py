@@ -94,8 +94,9 @@ def test_channels_belong_to_the_task_that_suffers_without_them() -> None:
 
 def write(folder: Path, **changes: object) -> Path:
     values = {
-        **{"name": "shapes", "variant": "lite", "data": str(folder / "shapes"), "output": str(folder / "x.safetensors"), "steps": 3},
-        **{"stages": [{"until": 1.0, "width": 64, "height": 64, "batch_size": 4}], "warmup_steps": 0, "workers": 0, "device": "cpu"},
+        **{"name": "shapes", "variant": "lite", "data": str(folder / "shapes"), "output": str(folder / "x.safetensors")},
+        **{"stages": [{"until": 1.0, "width": 64, "height": 64, "batch_size": 4}], "steps": 3, "warmup_steps": 0},
+        **{"workers": 0, "device": "cpu"},
         **{"architecture": {"neck_channels": 8}, "tasks": ["detection", "segmentation", "depth"], "tensorboard": False},
     }
     path = folder / "config.yaml"

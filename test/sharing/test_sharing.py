@@ -153,7 +153,8 @@ def test_cross_stitch_without_mixing_is_separate_networks() -> None:
 def test_cross_stitch_mixes_channel_by_channel() -> None:
     network = tiny_network(card_with("cross_stitch"))
     assert [tuple(s.shape) for s in network.stitches] == [(3, 3, 24), (3, 3, 40), (3, 3, 112), (3, 3, 160)]
-    torch.testing.assert_close(network.stitches[0][:, :, 5], torch.tensor([[0.9, 0.05, 0.05], [0.05, 0.9, 0.05], [0.05, 0.05, 0.9]]))
+    expected = torch.tensor([[0.9, 0.05, 0.05], [0.05, 0.9, 0.05], [0.05, 0.05, 0.9]])
+    torch.testing.assert_close(network.stitches[0][:, :, 5], expected)
     with torch.no_grad():
         before = network(image(), tasks=("depth",))["depth"]["z"]
         network.encoders["detection"].stages[1][0].block[0][0].weight += 1

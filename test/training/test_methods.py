@@ -54,7 +54,7 @@ def test_every_sharing_and_neck_is_among_them() -> None:
     assert {neck for _, neck, _ in SETUPS} == set(NECKS)
 
 
-@pytest.mark.parametrize(("sharing", "neck", "balancing"), SETUPS, ids=lambda value: value if isinstance(value, str) else value["method"])
+@pytest.mark.parametrize(("sharing", "neck", "balancing"), SETUPS, ids=lambda v: v if isinstance(v, str) else v["method"])
 def test_a_set_up_trains_saves_and_loads(folder: Path, sharing: object, neck: str, balancing: str) -> None:
     if METHODS[balancing].__module__.endswith("torchjd_methods"):
         pytest.importorskip("torchjd")
