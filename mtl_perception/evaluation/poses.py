@@ -23,16 +23,7 @@ def camera_poses(bag: Bag, frames: Mapping[int, str], fixed_frame: str) -> dict[
     poses: dict[int, np.ndarray] = {}
     waiting = sorted(frames, reverse=True)
     for recorded in bag.messages(*topics) if topics else ():
-        for one in bag.deserialize(recorded).transforms:
-            stamp, position, rotation = one.header.stamp, one.transform.translation, one.transform.rotation
-            buffer.put(
-                one.header.frame_id,
-                one.child_frame_id,
-                stamp.sec * 1_000_000_000 + stamp.nanosec,
-                (position.x, position.y, position.z),
-                (rotation.x, rotation.y, rotation.z, rotation.w),
-                is_static=recorded.topic == "/tf_static",
-            )
+        buffer.put_message(bag.deserialize(recorded), is_static=recorded.topic == "/tf_static")
         # The history is short: take each stamp as soon as it can be had.
         while waiting and (pose := _pose(buffer, fixed_frame, frames[waiting[-1]], waiting[-1])) is not None:
             poses[waiting.pop()] = pose

@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from mtl_perception.training.config import ConfigError, TrainingConfig
+from mtl_perception.training.config import TrainingConfig
+from mtl_perception.yaml_file import ConfigError, problems, read_yaml
 
 _OF_A_RUN = ("name", "output", "seed", "data_share", "tasks")
 """Keys of a training configuration that the plan sets for each run."""
@@ -97,17 +96,7 @@ def read_transfer_config(path: Path | str) -> TransferConfig:
     Raises:
         ConfigError: the file is missing, is no YAML mapping, or holds a wrong key or value.
     """
-    path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"configuration {path} does not exist") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    try:
-        return TransferConfig.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_problems(error)}") from error
+    return read_yaml(path, TransferConfig)
 
 
 def plan(config: TransferConfig, seeds: int) -> list[PlannedRun]:
@@ -143,17 +132,8 @@ def _run(config: TransferConfig, setup: str, changes: dict[str, Any], tasks: lis
     try:
         return PlannedRun(setup, share, seed, TrainingConfig.model_validate(content))
     except ValidationError as error:
-        raise ConfigError(f"setup '{setup}': {_problems(error)}") from error
+        raise ConfigError(f"setup '{setup}': {problems(error)}") from error
 
 
 def _slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
-def _problems(error: ValidationError) -> str:
-    return "; ".join(_words(error))
-
-
-def _words(error: ValidationError) -> Iterator[str]:
-    for problem in error.errors():
-        yield f"{'.'.join(map(str, problem['loc'])) or 'file'}: {problem['msg']} (got {str(problem['input'])[:200]})"

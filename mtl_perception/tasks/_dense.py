@@ -1,12 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resampling that the tasks with one value per pixel share."""
+"""What the tasks with an answer per pixel share."""
 
 from __future__ import annotations
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtl_perception.geometry import View
+from mtl_perception.layers import ConvNormAct
+
+
+class DenseClassifier(nn.Module):
+    """Two 3×3 convolutions at stride 4, the second to half the channels, and a logit for each class."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.tower = nn.Sequential(ConvNormAct(channels, channels), ConvNormAct(channels, channels // 2))
+        self.classify = nn.Conv2d(channels // 2, classes, 1)
+
+    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """→ {"logits": (B, classes, H/4, W/4)}."""
+        return {"logits": self.classify(self.tower(features["p2"]))}
 
 
 def enlarge(dense: Tensor, view: View) -> Tensor:

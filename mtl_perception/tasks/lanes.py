@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
-from mtl_perception.layers import ConvNormAct
 from mtl_perception.scene import Lanes
 from mtl_perception.tasks._base import DecodeOptions, LossTerm, Task, TaskSettings
-from mtl_perception.tasks._dense import enlarge
+from mtl_perception.tasks._dense import DenseClassifier, enlarge
 
 
 class LanesSettings(TaskSettings):
@@ -26,26 +25,13 @@ class LanesSettings(TaskSettings):
     labels: list[str] = Field(min_length=1, max_length=8)
 
 
-class LanesHead(nn.Module):
-    """Two 3×3 convolutions at stride 4, the second to half the channels; a sigmoid for each class."""
-
-    def __init__(self, channels: int, classes: int) -> None:
-        super().__init__()
-        self.tower = nn.Sequential(ConvNormAct(channels, channels), ConvNormAct(channels, channels // 2))
-        self.classify = nn.Conv2d(channels // 2, classes, 1)
-
-    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """→ {"logits": (B, classes, H/4, W/4)}."""
-        return {"logits": self.classify(self.tower(features["p2"]))}
-
-
 class LanesTask(Task[LanesSettings]):
     kind: ClassVar[str] = "lanes"
     scene_field: ClassVar[str] = "lanes"
     Settings: ClassVar[type[TaskSettings]] = LanesSettings
 
     def build_head(self, channels: int) -> nn.Module:
-        return LanesHead(channels, len(self.settings.labels))
+        return DenseClassifier(channels, len(self.settings.labels))
 
     def is_labelled(self, sample: Sample) -> bool:
         labels = sample.labels.get(self.kind)

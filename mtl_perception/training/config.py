@@ -6,21 +6,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mtl_perception.balancing import Balancing, Fixed
 from mtl_perception.network import MAX_STRIDE, VARIANTS, Architecture
 from mtl_perception.tasks import TASKS
 from mtl_perception.training.task_schedule import AllTasks, TaskSchedule
+from mtl_perception.yaml_file import ConfigError, problems, read_yaml
+
+__all__ = ["ConfigError", "Stage", "TrainingConfig", "ValidationSettings", "read_config"]
 
 
 DEFAULT_TASKS = ("detection", "segmentation", "depth")
 """Those that are trained where a configuration does not say."""
-
-
-class ConfigError(ValueError):
-    """A configuration that can't be used; the message names the key, its value and what was expected."""
 
 
 class _Strict(BaseModel):
@@ -176,7 +174,7 @@ class TrainingConfig(_Strict):
         try:
             self.built_architecture  # noqa: B018
         except ValidationError as error:
-            raise ValueError(f"architecture: {_problems(error)}") from None
+            raise ValueError(f"architecture: {problems(error)}") from None
         if self.output.suffix != ".safetensors":
             raise ValueError(f"output is {self.output}, expected a name that ends with .safetensors")
         if self.start_from is not None and self.encoder_weights != "none":
@@ -211,20 +209,4 @@ def read_config(path: Path | str) -> TrainingConfig:
     Raises:
         ConfigError: the file is missing, is no YAML mapping, or holds a wrong key or value.
     """
-    path = Path(path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"configuration {path} does not exist") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds {type(content).__name__}, expected keys and values")
-    try:
-        return TrainingConfig.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {_problems(error)}") from error
-
-
-def _problems(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']} (got {e['input']!r})" for e in error.errors())
+    return read_yaml(path, TrainingConfig)
