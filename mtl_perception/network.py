@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 from torch import Tensor, nn
 
-from mtl_perception.encoders import build_encoder
-from mtl_perception.necks import build_neck
+from mtl_perception.encoders import ENCODERS, build_encoder
+from mtl_perception.necks import NECKS, build_neck
 from mtl_perception.sharing import Hard, Sharing
 from mtl_perception.tasks import Task
 
@@ -32,6 +32,16 @@ class Architecture(BaseModel):
     neck_channels: int = Field(gt=0)
     sharing: Sharing = Hard()
 
+    @field_validator("encoder")
+    @classmethod
+    def _known_encoder(cls, name: str) -> str:
+        return _known("encoder", name, ENCODERS)
+
+    @field_validator("neck")
+    @classmethod
+    def _known_neck(cls, name: str) -> str:
+        return _known("neck", name, NECKS)
+
     @model_serializer(mode="wrap")
     def _without_what_goes_without_saying(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Versions from before there was a choice still read cards that don't make one."""
@@ -39,6 +49,12 @@ class Architecture(BaseModel):
         if self.sharing == Hard():
             del content["sharing"]
         return content
+
+
+def _known(part: str, name: str, known: Collection[str]) -> str:
+    if name not in known:
+        raise ValueError(f"{part} '{name}' is not known; expected one of: {', '.join(known)}")
+    return name
 
 
 VARIANTS: dict[str, Architecture] = {
