@@ -172,7 +172,7 @@ class TrainingConfig(_Strict):
         self.balancing.check(self.tasks)
         self.task_schedule.check(self.tasks, self.validation is not None)
         try:
-            self.built_architecture  # noqa: B018
+            self.built_architecture.sharing.check(list(self.tasks))
         except ValidationError as error:
             raise ValueError(f"architecture: {problems(error)}") from None
         if self.output.suffix != ".safetensors":
