@@ -70,21 +70,20 @@ class ConstantVelocity:
         variance = np.broadcast_to(np.square(velocity_std), (len(rows),))
         self.covariance[rows, dim:, dim:] = variance[:, None, None] * np.eye(dim)
 
-    def predict(self, dt_s: float, acceleration: np.ndarray | float, drift: np.ndarray | float = 0.0) -> None:
+    def predict(self, dt_s: float, acceleration: np.ndarray | float) -> None:
         """Move every filter on by ``dt_s`` seconds.
 
         Args:
             acceleration: (N,) or scalar, strength of the disturbance: root of its power density, units/s²/√Hz.
-            drift: (N,) or scalar, the same of a disturbance of the position itself, units/s/√Hz.
         """
         dim = self.dim
         self.position = self.position + dt_s * self.velocity
         place, mixed, rate = self._blocks()
         new_place = place + dt_s * (mixed + mixed.transpose(0, 2, 1)) + dt_s**2 * rate
         new_mixed = mixed + dt_s * rate
-        density, drifts = (np.broadcast_to(np.square(v), (len(self),))[:, None, None] for v in (acceleration, drift))
+        density = np.broadcast_to(np.square(acceleration), (len(self),))[:, None, None]
         unit = np.eye(dim)
-        self.covariance[:, :dim, :dim] = new_place + (density * dt_s**3 / 3 + drifts * dt_s) * unit
+        self.covariance[:, :dim, :dim] = new_place + density * dt_s**3 / 3 * unit
         new_mixed = new_mixed + density * dt_s**2 / 2 * unit
         self.covariance[:, :dim, dim:] = new_mixed
         self.covariance[:, dim:, :dim] = new_mixed.transpose(0, 2, 1)
@@ -119,3 +118,67 @@ class ConstantVelocity:
         """Covariances of position, of position with velocity, of velocity: (N, dim, dim) each."""
         dim = self.dim
         return self.covariance[:, :dim, :dim], self.covariance[:, :dim, dim:], self.covariance[:, dim:, dim:]
+
+
+class IsotropicVelocity:
+    """``ConstantVelocity`` for noise that is the same in every coordinate: three numbers are the whole covariance.
+
+    Attributes:
+        position: (N, dim).
+        velocity: (N, dim) per second.
+        variance: (N, 3): of the position, of position with velocity, of the velocity; each coordinate's.
+    """
+
+    def __init__(self, dim: int) -> None:
+        self.position = np.empty((0, dim))
+        self.velocity = np.empty((0, dim))
+        self.variance = np.empty((0, 3))
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def add(self, position: np.ndarray, noise: np.ndarray, velocity: np.ndarray, velocity_std: np.ndarray) -> None:
+        """M more filters, each at a first measurement.
+
+        Args:
+            position, noise: (M, dim) measurements and (M,) their variances.
+            velocity: (M, dim) or (dim,), the guess.
+            velocity_std: (M,), how far off the guess may be.
+        """
+        variance = np.stack([noise, np.zeros_like(noise), np.square(velocity_std)], 1)
+        self.position = np.concatenate([self.position, position])
+        self.velocity = np.concatenate([self.velocity, np.broadcast_to(velocity, position.shape)])
+        self.variance = np.concatenate([self.variance, variance])
+
+    def keep(self, chosen: np.ndarray) -> None:
+        """Drop the filters that ``chosen``, (N,) bool, leaves out."""
+        self.position, self.velocity = self.position[chosen], self.velocity[chosen]
+        self.variance = self.variance[chosen]
+
+    def predict(self, dt_s: float, acceleration: np.ndarray | float, drift: np.ndarray | float) -> None:
+        """Move every filter on by ``dt_s`` seconds.
+
+        Args:
+            acceleration: as in ``ConstantVelocity.predict``.
+            drift: (N,) or scalar, the same of a disturbance of the position itself, units/s/√Hz.
+        """
+        self.position = self.position + dt_s * self.velocity
+        place, mixed, rate = self.variance.T
+        density, drifts = np.square(acceleration), np.square(drift)
+        self.variance = np.stack(
+            [
+                place + 2 * dt_s * mixed + dt_s**2 * rate + density * dt_s**3 / 3 + drifts * dt_s,
+                mixed + dt_s * rate + density * dt_s**2 / 2,
+                rate + density * dt_s,
+            ],
+            1,
+        )
+
+    def update(self, rows: np.ndarray, measured: np.ndarray, noise: np.ndarray) -> None:
+        """Correct the filters ``rows`` (M,), none twice, by measurements (M, dim) of variances (M,)."""
+        place, mixed, rate = self.variance[rows].T
+        gain, rate_gain = place / (place + noise), mixed / (place + noise)
+        innovation = measured - self.position[rows]
+        self.position[rows] += gain[:, None] * innovation
+        self.velocity[rows] += rate_gain[:, None] * innovation
+        self.variance[rows] = np.stack([(1 - gain) * place, (1 - gain) * mixed, rate - rate_gain * mixed], 1)

@@ -11,7 +11,7 @@ import numpy as np
 
 from mtl_perception.scene import Detections
 from mtl_perception.tracking.association import assign, box_iou, mahalanobis_squared
-from mtl_perception.tracking.kalman import ConstantVelocity
+from mtl_perception.tracking.kalman import ConstantVelocity, IsotropicVelocity
 from mtl_perception.tracking.track import Track
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Tracker:
 
     def reset(self) -> None:
         """Forget every track. Ids go on: one that was given once never comes to mean another thing."""
-        self._boxes = ConstantVelocity(4)  # centre x and y, width, height
+        self._boxes = IsotropicVelocity(4)  # centre x and y, width, height
         self._places = ConstantVelocity(3)
         self._ids = np.zeros(0, np.int64)  # 0: tentative
         self._class_ids = np.zeros(0, np.int64)
@@ -239,7 +239,6 @@ class Tracker:
         count = len(columns)
         if not count:
             return
-        self._boxes.extend(count)
         self._places.extend(count)
         rows = np.arange(len(self._ids), len(self._ids) + count)
         # What turns the camera moves everything: a new box is expected to go where the others go.
@@ -248,7 +247,7 @@ class Tracker:
         if np.count_nonzero(settled) >= 3:
             flow[:2] = np.median(self._boxes.velocity[: len(self._ids)][settled, :2], axis=0)
         speed = _BOX_SPEED * found.centred[columns, 2:].mean(1)
-        self._boxes.start(rows, found.centred[columns], found.box_noise[columns], flow, speed)
+        self._boxes.add(found.centred[columns], found.box_noise[columns], flow, speed)
         has_place = ~np.isnan(found.places[columns, 0])
         self._start_places(rows[has_place], columns[has_place], found)
         now = np.full(count, self._now_s)
@@ -306,8 +305,7 @@ class _Found:
         self.places, self.noise = places, noise
         sides = (self.boxes_xyxy[:, 2:] - self.boxes_xyxy[:, :2]).clip(min=1.0)
         self.centred = np.concatenate([(self.boxes_xyxy[:, :2] + self.boxes_xyxy[:, 2:]) / 2, sides], 1)
-        variance = np.square(_BOX_NOISE * sides.mean(1))
-        self.box_noise = variance[:, None, None] * np.eye(4)
+        self.box_noise = np.square(_BOX_NOISE * sides.mean(1))
 
 
 def _corners(centred: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from mtl_perception.tracking.kalman import ConstantVelocity
+from mtl_perception.tracking.kalman import ConstantVelocity, IsotropicVelocity
 
 
 def started(position: np.ndarray, noise: float, velocity_std: float = 1.0) -> ConstantVelocity:
@@ -38,10 +38,41 @@ def test_it_is_the_textbooks_filter() -> None:
 
 def test_one_long_step_is_as_uncertain_as_many_short_ones() -> None:
     once, often = started(np.ones((1, 3)), 0.1), started(np.ones((1, 3)), 0.1)
-    once.predict(1.0, 0.5, drift=0.2)
+    once.predict(1.0, 0.5)
     for _ in range(10):
-        often.predict(0.1, 0.5, drift=0.2)
+        often.predict(0.1, 0.5)
     np.testing.assert_allclose(once.covariance, often.covariance, rtol=1e-9)
+
+
+def test_where_noise_is_alike_in_all_directions_three_numbers_say_the_same() -> None:
+    rng = np.random.default_rng(3)
+    position, noise = rng.normal(size=(5, 3)), rng.uniform(0.1, 1.0, 5)
+    velocity, velocity_std = rng.normal(size=3), rng.uniform(0.5, 2.0, 5)
+    full, few = ConstantVelocity(3), IsotropicVelocity(3)
+    full.extend(5)
+    full.start(np.arange(5), position, noise[:, None, None] * np.eye(3), velocity, velocity_std)
+    few.add(position, noise, velocity, velocity_std)
+    rows = np.array([0, 2, 3])
+    for _ in range(4):
+        acceleration, measured = rng.uniform(0.1, 1.0, 5), rng.normal(size=(3, 3))
+        full.predict(0.2, acceleration)
+        few.predict(0.2, acceleration, 0.0)
+        full.update(rows, measured, noise[rows, None, None] * np.eye(3))
+        few.update(rows, measured, noise[rows])
+    np.testing.assert_allclose(few.position, full.position, atol=1e-12)
+    np.testing.assert_allclose(few.velocity, full.velocity, atol=1e-12)
+    for column, (row, other) in enumerate(((0, 0), (0, 3), (3, 3))):
+        np.testing.assert_allclose(few.variance[:, column], full.covariance[:, row, other], atol=1e-12)
+
+
+def test_a_drift_adds_up_over_time() -> None:
+    once, often = IsotropicVelocity(4), IsotropicVelocity(4)
+    for filters in (once, often):
+        filters.add(np.ones((1, 4)), np.array([0.1]), np.zeros(4), np.array([1.0]))
+    once.predict(1.0, 0.5, 0.2)
+    for _ in range(10):
+        often.predict(0.1, 0.5, 0.2)
+    np.testing.assert_allclose(once.variance, often.variance, rtol=1e-9)
 
 
 def test_its_uncertainty_is_that_of_its_errors() -> None:
