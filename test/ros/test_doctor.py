@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, VisionClass
 
+from conftest import REAL
 from mtl_perception.bags import Bag
 from mtl_perception.resources import resource
 from mtl_perception.ros.doctor import findings_table
@@ -54,8 +55,6 @@ def test_a_running_node_is_well(peer, start_node):
 
 
 def test_the_shipped_model_is_well_on_the_demo_drive(peer, start_node):
-    from conftest import REAL
-
     node = start_node(model="lite", program=REAL)
     with Bag(resource("bags/demo")) as bag:
         topic = bag.find_image()

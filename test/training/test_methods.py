@@ -110,8 +110,8 @@ def test_small_heads_train_the_shared_part_and_stay_out_of_the_checkpoint(folder
     found = step.losses(batch, tasks)
     # Their loss is added with its weight; what methods weigh tasks by is that of the real heads.
     small = float(found.terms["segmentation/cross_entropy of the small head"])
-    assert float(found.values["segmentation"]) == pytest.approx(float(found.terms["segmentation/cross_entropy"]))
-    assert float(found.losses["segmentation"]) == pytest.approx(float(found.values["segmentation"]) + 0.5 * small)
+    assert found.values["segmentation"].item() == pytest.approx(float(found.terms["segmentation/cross_entropy"]))
+    assert found.losses["segmentation"].item() == pytest.approx(found.values["segmentation"].item() + 0.5 * small)
     before = learner.small_heads.heads["depth"].squeeze["p2"].weight.clone()
     step(1, 1e-3, [batch], [tasks], dict.fromkeys(tasks, 1.0))
     assert not torch.equal(learner.small_heads.heads["depth"].squeeze["p2"].weight, before)
