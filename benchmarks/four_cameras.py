@@ -19,6 +19,7 @@ import time
 
 import numpy as np
 import rclpy
+from awake import processors_awake
 from free_engine import FreeEngine
 from rclpy.experimental import EventsExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -48,7 +49,8 @@ def main() -> int:
         print(f"{WIDTH}x{HEIGHT}, network {options.network_ms:g} ms; median and p95 in ms, answered share of the frames sent")
         rig = Rig()
         for case, rates in CASES.items():
-            rig.run(options.seconds, {camera: rates.get(camera, RATE_HZ) for camera in CAMERAS})
+            with processors_awake():
+                rig.run(options.seconds, {camera: rates.get(camera, RATE_HZ) for camera in CAMERAS})
             print(f"{case:16}" + "  ".join(rig.summary(camera) for camera in CAMERAS))
     finally:
         node.send_signal(signal.SIGINT)

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import rclpy
+from awake import processors_awake
 from free_engine import FreeEngine
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
@@ -67,7 +68,8 @@ def main() -> int:
     served = [subprocess.Popen([sys.executable, __file__, "--serve", name, *more]) for name in ("floor", "node")]
     rclpy.init()
     try:
-        floor, node = measure(options.rounds, options.frames, options.encoding)
+        with processors_awake():
+            floor, node = measure(options.rounds, options.frames, options.encoding)
     finally:
         for process in served:
             process.send_signal(signal.SIGINT)
