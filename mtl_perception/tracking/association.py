@@ -14,7 +14,7 @@ def box_iou(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
     height = np.minimum(bottom, bottom_2) - np.maximum(top, top_2)
     shared = width.clip(min=0) * height.clip(min=0)
     union = (right - left) * (bottom - top) + (right_2 - left_2) * (bottom_2 - top_2) - shared
-    return shared / union.clip(min=np.finfo(np.float64).tiny)
+    return shared / union.clip(min=np.finfo(union.dtype).tiny)
 
 
 def mahalanobis_squared(difference: np.ndarray, covariance: np.ndarray) -> np.ndarray:

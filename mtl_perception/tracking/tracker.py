@@ -206,7 +206,7 @@ class Tracker:
 
     def _cost(self, rows: np.ndarray, columns: np.ndarray, found: _Found) -> np.ndarray:
         """(N, M) from 0, the same place and box, to 1; infinite where a pair is not possible."""
-        apart = 1 - box_iou(_corners(self._boxes.position[rows]), found.boxes_xyxy[columns])
+        apart = 1 - box_iou(_corners(self._boxes.position[rows]).astype(np.float32), found.boxes_xyxy[columns])
         possible = apart <= 1 - self.settings.min_iou
         same_class = self._class_ids[rows][:, None] == found.class_ids[columns]
         possible &= same_class
@@ -214,9 +214,11 @@ class Tracker:
         seen, noise = found.places[columns], found.noise[columns]
         # No distance is within the gate that is beyond it for the largest spread, and a trace is no less than that. With
         # NaN, where a place is not known, comparisons are false: the boxes alone decide.
-        x, y, z = places.T[:, :, None] - seen.T[:, None, :]
+        # Single precision is enough for that, and with a margin errs on the safe side.
+        x, y, z = places.T.astype(np.float32)[:, :, None] - seen.T.astype(np.float32)[:, None, :]
         far = x * x + y * y + z * z
-        reach = _GATE * (np.trace(spread, axis1=1, axis2=2)[:, None] + np.trace(noise, axis1=1, axis2=2))
+        traces = [np.trace(one, axis1=1, axis2=2).astype(np.float32) for one in (spread, noise)]
+        reach = np.float32(1.001 * _GATE) * (traces[0][:, None] + traces[1])
         i, j = np.nonzero(same_class & ((far <= reach) | (possible & (far >= 0))))
         squared = mahalanobis_squared(seen[j] - places[i], spread[i] + noise[j])
         possible[i, j] = (possible[i, j] | (squared <= _GATE)) & (squared <= _VETO)
@@ -299,7 +301,7 @@ class _Found:
     """The detections of one frame as the filters want them, and their places in space."""
 
     def __init__(self, detections: Detections, places: np.ndarray, noise: np.ndarray) -> None:
-        self.boxes_xyxy = np.asarray(detections.boxes_xyxy, np.float64).reshape(-1, 4)
+        self.boxes_xyxy = np.asarray(detections.boxes_xyxy, np.float32).reshape(-1, 4)
         self.scores = np.asarray(detections.scores, np.float64)
         self.class_ids = np.asarray(detections.class_ids, np.int64)
         self.places, self.noise = places, noise
