@@ -49,10 +49,10 @@ class VisibleThings:
         self.ray_y = ((rows - camera.cy) / camera.fy).astype(np.float32)[:, :, None]
         places = (rows[:, :, None] * scene.width + columns[:, None, :]).reshape(len(rows), -1)
 
-        z_m = scene.depth.depth_m.reshape(-1).take(places)  # much faster than indexing
+        z_m = scene.depth.depth_m.reshape(-1).take(places, mode="clip")  # much faster than indexing
         seen = (z_m > 0) & (z_m < np.inf)
         if scene.segmentation is not None:
-            same = seen & (scene.segmentation.mask.reshape(-1).take(places) == mask_ids[:, None])
+            same = seen & (scene.segmentation.mask.reshape(-1).take(places, mode="clip") == mask_ids[:, None])
             seen = np.where(same.sum(1, keepdims=True) >= _LEAST_SHARE * _SIDE**2, same, seen)
         apparent_size = np.maximum(*((high - low) / (camera.fx, camera.fy)).T)
         ordered, first, last = _hanging_together(np.where(seen, z_m, np.inf), seen.sum(1), apparent_size)
@@ -65,7 +65,7 @@ class VisibleThings:
         self.z_m = np.where(self.members, z_m, self.median_z_m[:, None])
         self.relative_std = np.full(len(z_m), _UNKNOWN_STD)
         if scene.depth.relative_std is not None:
-            std = np.where(self.members, scene.depth.relative_std.reshape(-1).take(places), 0.0)
+            std = np.where(self.members, scene.depth.relative_std.reshape(-1).take(places, mode="clip"), 0.0)
             self.relative_std = std.sum(1) / np.maximum(self.count, 1)
             with np.errstate(invalid="ignore", divide="ignore"):  # of things without any depth
                 self._draw_together(np.log(farthest / nearest))
