@@ -5,12 +5,23 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from mtl_perception.command_line import (
+    CameraInfo,
+    Device,
+    Image,
+    Model,
+    ParamsFile,
+    Precision,
+    errors_in_one_line,
+    require_ros,
+    tuned_environment,
+)
+from mtl_perception.consumers import commands as consumers
 
 app = typer.Typer(
     name="mtl-perception",
@@ -18,17 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-Model = Annotated[str, typer.Option(help="A shipped model's name, or a .safetensors file.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 ...")]
-Precision = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")]
-Image = Annotated[
-    str | None, typer.Option(help="Image topic of the bag; found by itself if there is one camera.")
-]
-CameraInfo = Annotated[
-    str | None, typer.Option(help="CameraInfo topic; the one beside the image if not given.")
-]
-ParamsFile = Annotated[Path | None, typer.Option(help="ROS parameter file; config/robot.yaml if not given.")]
+app.add_typer(consumers.app)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -40,14 +41,14 @@ def run(
     """Start the node. Further arguments go to ROS: --ros-args -r ~/image:=/camera/image_raw"""
     from mtl_perception.resources import find_model, resource
 
-    with _errors_in_one_line():
-        _require_ros()
+    with errors_in_one_line():
+        require_ros()
         arguments = ["--ros-args", "--params-file", str(params_file or resource("config/robot.yaml"))]
         if model is not None:
             arguments += ["-p", f"model:='{find_model(model)}'"]
         command = [sys.executable, "-m", "mtl_perception.ros.main", *arguments, "--", *context.args]
         # malloc reads its settings when a process starts.
-        os.execvpe(command[0], command, _tuned_environment())
+        os.execvpe(command[0], command, tuned_environment())
 
 
 @app.command()
@@ -69,9 +70,9 @@ def replay(
     """Play a bag through the node and record what it says."""
     from rich.console import Console
 
-    with _errors_in_one_line():
-        _require_ros()
-        os.environ.update(_tuned_environment())
+    with errors_in_one_line():
+        require_ros()
+        os.environ.update(tuned_environment())
         from mtl_perception.ros.replay import replay_bag, report_table
 
         console = Console(stderr=True)
@@ -108,9 +109,9 @@ def demo(
     """Replay the recorded drive through the node; pictures, a film and a report."""
     from rich.console import Console
 
-    with _errors_in_one_line():
-        _require_ros()
-        os.environ.update(_tuned_environment())
+    with errors_in_one_line():
+        require_ros()
+        os.environ.update(tuned_environment())
         from mtl_perception.demo.run import run_demo
         from mtl_perception.resources import resource
 
@@ -138,7 +139,7 @@ def render(
     or 1,
 ) -> None:
     """Render labelled rooms to train on."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from mtl_perception.simulation.dataset import DatasetSettings, render_dataset
 
         settings = DatasetSettings(rooms, views, seed, width, height, renderer, textures)
@@ -153,7 +154,7 @@ def render_sheet(
     textures: Annotated[str, typer.Option(help="train or unseen.")] = "train",
 ) -> None:
     """Draw examples of the rendered rooms on one sheet."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from mtl_perception.simulation.sheet import write_sheet
 
         write_sheet(out, seed, renderer, textures)
@@ -162,7 +163,7 @@ def render_sheet(
 @app.command()
 def demo_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]) -> None:
     """Render the drive of the demo again."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from mtl_perception.simulation.demo_bag import write_demo_bag
 
         write_demo_bag(out)
@@ -171,7 +172,7 @@ def demo_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]
 @app.command()
 def moving_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]) -> None:
     """Render a drive among things that move, to score tracking on."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from mtl_perception.simulation.moving import write_moving_bag
 
         write_moving_bag(out)
@@ -185,7 +186,7 @@ def check(
     """Look for broken files and labels in a data set."""
     from rich.console import Console
 
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from mtl_perception.data.check_command import check as check_data
 
         fine = check_data(data, Console(), show_all)
@@ -201,7 +202,7 @@ def train(
     ] = False,
 ) -> None:
     """Train a network; a run that was interrupted or killed goes on."""
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from mtl_perception.training import read_config
         from mtl_perception.training import train as train_network
 
@@ -228,7 +229,7 @@ def evaluate(
     """Score a model: mAP, mIoU, depth errors; tables, JSON and an HTML report."""
     from rich.console import Console
 
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from mtl_perception.evaluation.command import Options, evaluate_model
 
         options = Options(report, json_file, device, precision, limit, image, camera_info)
@@ -247,7 +248,7 @@ def compare(
     """Multi-task against single-task networks: every measure, Δm and costs."""
     from rich.console import Console
 
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from mtl_perception.evaluation.compare_command import compare_files
 
         compare_files(scores, set_name, json_file, markdown, Console())
@@ -261,7 +262,7 @@ def results(
     """Write a page of results from the scores of several models."""
     from rich.console import Console
 
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from mtl_perception.evaluation.results_page import write_results_page
 
         write_results_page(folder, out, Console())
@@ -277,7 +278,7 @@ def card(
     """Put scores into a model's card, and write the card as a page."""
     from rich.console import Console
 
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from mtl_perception.evaluation.card import write_card
 
         write_card(model, scores, out, limits, Console())
@@ -290,61 +291,11 @@ def info(
     """What a model is: tasks, labels, training, scores."""
     from rich.console import Console
 
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from mtl_perception.checkpoint import read_card
         from mtl_perception.resources import find_model
 
         Console().print_json(read_card(find_model(model)).model_dump_json())
-
-
-NodeName = Annotated[str, typer.Option(help="Full name of the perception node.")]
-
-
-@app.command()
-def nav2(
-    model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
-    node: NodeName = "/perception",
-    camera: Annotated[list[str] | None, typer.Option(help="A name out of the parameter cameras; once for each.")] = None,
-) -> None:
-    """Print a local costmap for Nav2 with the model's classes: mtl-perception nav2 lite > costmap.yaml"""
-    with _errors_in_one_line():
-        from mtl_perception.checkpoint import read_card
-        from mtl_perception.consumers.nav2 import costmap_yaml
-        from mtl_perception.resources import find_model
-
-        card = read_card(find_model(model))
-        typer.echo(costmap_yaml(card.name, card.segmentation_labels, node, camera or ()), nl=False)
-
-
-@app.command()
-def moveit(
-    node: NodeName = "/perception",
-    camera: Annotated[str, typer.Option(help="A name out of the parameter cameras, if there are several.")] = "",
-) -> None:
-    """Print the sensor configuration of MoveIt's octomap: mtl-perception moveit > sensors_3d.yaml"""
-    with _errors_in_one_line():
-        from mtl_perception.consumers.moveit import sensors_yaml
-
-        typer.echo(sensors_yaml(node, camera), nl=False)
-
-
-@app.command()
-def doctor(
-    node: NodeName = "/perception",
-    camera: Annotated[str, typer.Option(help="A name out of the parameter cameras, if there are several.")] = "",
-    seconds: Annotated[float, typer.Option(min=1.0, help="How long to listen.")] = 10.0,
-) -> None:
-    """Check everything that a running node publishes against what its readers rely on; status 1 if something is broken."""
-    from rich.console import Console
-
-    with _errors_in_one_line():
-        _require_ros()
-        from mtl_perception.ros.doctor import examine, findings_table
-
-        findings = examine(node, camera, seconds)
-        Console().print(findings_table(node, findings))
-    if any(finding.is_breach for finding in findings):
-        raise typer.Exit(1)
 
 
 report = typer.Typer(help="How the tasks of a network get on with each other.", no_args_is_help=True)
@@ -359,7 +310,7 @@ def transfer(
     """Train single-task networks and multi-task set-ups and compare them; a run that was cut off goes on."""
     from rich.console import Console
 
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from mtl_perception.reports.transfer import report_transfer
 
         report_transfer(config, seeds, Console())
@@ -375,50 +326,10 @@ def affinity(
     """Train a network and measure where its tasks' gradients agree or conflict; groups of tasks that help each other."""
     from rich.console import Console
 
-    with _errors_in_one_line():
+    with errors_in_one_line():
         from mtl_perception.reports.affinity import report_affinity
 
         report_affinity(config, out, every, batches, Console())
-
-
-@contextmanager
-def _errors_in_one_line() -> Iterator[None]:
-    """What a user can put right ends with a sentence and exit status 1; our bugs show their trace."""
-    try:
-        yield
-    except Exception as error:
-        ours = type(error).__module__.startswith("mtl_perception.")
-        if not ours and not isinstance(error, (ValueError, OSError, ImportError)):
-            raise
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        typer.echo("interrupted", err=True)
-        raise typer.Exit(130) from None
-
-
-def _require_ros() -> None:
-    try:
-        import mtl_perception.ros.node  # noqa: F401
-
-        import mtl_perception.msg  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"this command needs ROS 2 and this package's messages ({error}); "
-            "source the workspace in which it was built, or prefix the command with scripts/run"
-        ) from None
-
-
-def _tuned_environment() -> dict[str, str]:
-    """The environment with room for images in Fast DDS and in malloc; what is set already stays."""
-    from mtl_perception.resources import resource
-
-    tuned = {
-        "FASTRTPS_DEFAULT_PROFILES_FILE": str(resource("config/fastdds.xml")),
-        "MALLOC_MMAP_THRESHOLD_": "4294967296",
-        "MALLOC_TRIM_THRESHOLD_": "8589934592",
-    }
-    return tuned | dict(os.environ)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from vision_msgs.msg import Detection2DArray, Detection3DArray, LabelInfo
 from visualization_msgs.msg import Marker, MarkerArray
 
-UNLABELLED = 255
+from mtl_perception.scene import UNLABELLED
+
 _DEPTH_BYTES = {"32FC1": 4, "16UC1": 2}
 
 

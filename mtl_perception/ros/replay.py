@@ -86,7 +86,7 @@ def replay_bag(
                         bag,
                         image_topic,
                         info_topic,
-                        parameters | _warm_up(bag, image_topic),
+                        parameters,
                         recording,
                         params_file=params_file,
                         rate=rate,
@@ -165,12 +165,3 @@ def _flat(section: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
-
-
-def _warm_up(bag: Bag, image: Topic) -> dict[str, int]:
-    """The size of the bag's images, so that the first frame is as quick as the others."""
-    frame = next((frame for frame in bag.frames(image, None) if frame.image_rgb is not None), None)
-    if frame is None:
-        return {}
-    height, width = frame.image_rgb.shape[:2]
-    return {"warm_up.height": height, "warm_up.width": width}

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sub-commands for those who read the node's topics."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from mtl_perception.command_line import errors_in_one_line, require_ros
+
+app = typer.Typer()
+
+NodeName = Annotated[str, typer.Option(help="Full name of the perception node.")]
+
+
+@app.command()
+def nav2(
+    model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
+    node: NodeName = "/perception",
+    camera: Annotated[list[str] | None, typer.Option(help="A name out of the parameter cameras; once for each.")] = None,
+) -> None:
+    """Print a local costmap for Nav2 with the model's classes: mtl-perception nav2 lite > costmap.yaml"""
+    with errors_in_one_line():
+        from mtl_perception.checkpoint import read_card
+        from mtl_perception.consumers.nav2 import costmap_yaml
+        from mtl_perception.resources import find_model
+
+        card = read_card(find_model(model))
+        typer.echo(costmap_yaml(card.name, card.segmentation_labels, node, camera or ()), nl=False)
+
+
+@app.command()
+def moveit(
+    node: NodeName = "/perception",
+    camera: Annotated[str, typer.Option(help="A name out of the parameter cameras, if there are several.")] = "",
+) -> None:
+    """Print the sensor configuration of MoveIt's octomap: mtl-perception moveit > sensors_3d.yaml"""
+    with errors_in_one_line():
+        from mtl_perception.consumers.moveit import sensors_yaml
+
+        typer.echo(sensors_yaml(node, camera), nl=False)
+
+
+@app.command()
+def doctor(
+    node: NodeName = "/perception",
+    camera: Annotated[str, typer.Option(help="A name out of the parameter cameras, if there are several.")] = "",
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long to listen.")] = 10.0,
+) -> None:
+    """Check everything that a running node publishes against what its readers rely on; status 1 if something is broken."""
+    from rich.console import Console
+
+    with errors_in_one_line():
+        require_ros()
+        from mtl_perception.ros.doctor import examine, findings_table
+
+        findings = examine(node, camera, seconds)
+        Console().print(findings_table(node, findings))
+    if any(finding.is_breach for finding in findings):
+        raise typer.Exit(1)
