@@ -48,7 +48,6 @@ class View:
         scale: pixels of the input per pixel of the original.
         content_width, content_height: the part of the input that the image fills, pixels.
         input_width, input_height: the whole input, multiples of 32, pixels.
-        focal_px: focal length in pixels of the input; None if the camera is not known.
     """
 
     width: int
@@ -58,12 +57,9 @@ class View:
     content_height: int
     input_width: int
     input_height: int
-    focal_px: float | None
 
     @classmethod
-    def fit(
-        cls, width: int, height: int, max_width: int, max_height: int, multiple: int, intrinsics: Intrinsics | None
-    ) -> View:
+    def fit(cls, width: int, height: int, max_width: int, max_height: int, multiple: int) -> View:
         """The view that shows all of a ``width`` × ``height`` image within ``max_width`` × ``max_height``."""
         scale = min(max_width / width, max_height / height)
         content_width, content_height = max(1, round(width * scale)), max(1, round(height * scale))
@@ -75,5 +71,4 @@ class View:
             content_height,
             math.ceil(content_width / multiple) * multiple,
             math.ceil(content_height / multiple) * multiple,
-            None if intrinsics is None else intrinsics.fx * (width / intrinsics.width) * scale,
         )

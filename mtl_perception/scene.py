@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import cv2
 import numpy as np
 
 UNLABELLED = 255
@@ -32,6 +33,11 @@ class Detections:
         """The ``count`` best."""
         return Detections(self.boxes_xyxy[:count], self.scores[:count], self.class_ids[:count])
 
+    def scaled(self, factor_x: float, factor_y: float) -> Detections:
+        """The same in an image whose axes are longer by these factors."""
+        factors = np.array([factor_x, factor_y, factor_x, factor_y], np.float32)
+        return replace(self, boxes_xyxy=self.boxes_xyxy * factors)
+
 
 @dataclass(frozen=True)
 class Segmentation:
@@ -45,6 +51,10 @@ class Segmentation:
     mask: np.ndarray
     confidence: np.ndarray
 
+    def resized(self, width: int, height: int) -> Segmentation:
+        """The same for an image of another size: each pixel as the nearest one was."""
+        return Segmentation(_nearest(self.mask, width, height), _nearest(self.confidence, width, height))
+
 
 @dataclass(frozen=True)
 class Depth:
@@ -52,12 +62,16 @@ class Depth:
 
     Attributes:
         depth_m: (H, W) float32 metres; NaN where unknown.
-        relative_std: (H, W) float32, standard deviation of the depth's natural logarithm, about its relative error;
-            None where the source of the depth doesn't say.
+        relative_std: (h, w) float32, standard deviation of the depth's natural logarithm, about its relative error, on a
+            grid over the same image that may be coarser; None where the source of the depth doesn't say.
     """
 
     depth_m: np.ndarray
     relative_std: np.ndarray | None = None
+
+    def resized(self, width: int, height: int) -> Depth:
+        """The same for an image of another size, interpolated; next to an unknown depth, unknown."""
+        return replace(self, depth_m=cv2.resize(self.depth_m, (width, height), interpolation=cv2.INTER_LINEAR))
 
 
 @dataclass(frozen=True)
@@ -116,6 +130,10 @@ class Lanes:
 
     bits: np.ndarray
 
+    def resized(self, width: int, height: int) -> Lanes:
+        """The same for an image of another size: each pixel as the nearest one was."""
+        return Lanes(_nearest(self.bits, width, height))
+
 
 @dataclass(frozen=True)
 class Scene:
@@ -129,3 +147,20 @@ class Scene:
     stage_s: dict[str, float] = field(default_factory=dict)
     classification: Classification | None = None
     lanes: Lanes | None = None
+
+    def resized(self, width: int, height: int) -> Scene:
+        """The same scene for an image of another size; itself where the size is its own."""
+        if (width, height) == (self.width, self.height):
+            return self
+        dense = {"segmentation": self.segmentation, "depth": self.depth, "lanes": self.lanes}
+        return replace(
+            self,
+            width=width,
+            height=height,
+            detections=None if self.detections is None else self.detections.scaled(width / self.width, height / self.height),
+            **{name: None if answer is None else answer.resized(width, height) for name, answer in dense.items()},
+        )
+
+
+def _nearest(decided: np.ndarray, width: int, height: int) -> np.ndarray:
+    return cv2.resize(decided, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)

@@ -1,27 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The engine: images in, Scenes out. Hides size, device and precision; knows no topic."""
+"""The engine: images in, Scenes out. Hides size, device, precision and what runs the network; knows no topic."""
 
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from mtl_perception.checkpoint import ModelCard, load_checkpoint
+from mtl_perception.checkpoint import ModelCard
 from mtl_perception.geometry import Intrinsics, View
-from mtl_perception.inference.device import resolve_device, resolve_precision
-from mtl_perception.network import MAX_STRIDE, MultiTaskNetwork
+from mtl_perception.inference.backends import Backend, Runner, TorchBackend, load_backend
+from mtl_perception.inference.graph import of_task
+from mtl_perception.network import MultiTaskNetwork
 from mtl_perception.scene import Scene
-from mtl_perception.tasks import DecodeOptions
+from mtl_perception.tasks import CollectOptions, build_task
 
-RawTensors = dict[str, dict[str, Tensor]]
-"""Task → what its head returned."""
+_MOST_RUNNERS = 12
+"""Graphs kept ready, one for each shape, batch size and set of heads; the one unused for longest goes first."""
 
 
 class Engine:
@@ -31,38 +30,51 @@ class Engine:
 
     Attributes:
         card: what the network is.
+        backend: what runs it, such as "torch" or "openvino".
         device, precision: as resolved, such as "cuda:0" and "float16".
         notes: what ``auto`` had to settle for, in sentences for diagnostics.
         score_threshold: least score of a detection.
     """
 
-    def __init__(self, network: MultiTaskNetwork, card: ModelCard, device: str = "auto", precision: str = "auto") -> None:
-        self._device, self.notes = resolve_device(device)
-        dtype, self.precision = resolve_precision(precision, self._device)
-        self.card = card
-        self.device = str(self._device)
-        self.score_threshold = DecodeOptions().score_threshold
-        self._network: MultiTaskNetwork | None = _fold_batch_norms(network.eval()).to(
-            self._device, dtype, memory_format=torch.channels_last
-        )
+    def __init__(self, backend: Backend) -> None:
+        self.card = backend.card
+        self.backend, self.device, self.precision, self.notes = backend.name, backend.device, backend.precision, backend.notes
+        self.score_threshold = CollectOptions().score_threshold
+        self._tasks = {name: build_task(task.kind, task.settings) for name, task in self.card.tasks.items()}
+        self._backend: Backend | None = backend
+        self._runners: OrderedDict[tuple[View, int, tuple[str, ...]], Runner] = OrderedDict()
 
     @classmethod
-    def load(cls, path: Path | str, device: str = "auto", precision: str = "auto") -> Engine:
-        """An engine for a checkpoint file.
+    def load(
+        cls, path: Path | str, device: str = "auto", precision: str = "auto", backend: str = "auto", compiled: bool = False
+    ) -> Engine:
+        """An engine for a checkpoint or an exported file.
+
+        Args:
+            backend: "auto", or one of ``BACKENDS``.
+            compiled: see ``TorchBackend``.
 
         Raises:
             CheckpointError: the file is no usable checkpoint.
             DeviceError: the device or precision can't be had.
+            BackendError: the backend can't be had, or can't run this file.
         """
-        # The device is checked first: it costs nothing, and a wrong one should not wait for the weights.
-        resolve_precision(precision, resolve_device(device)[0])
-        network, card = load_checkpoint(path)
-        return cls(network, card, device, precision)
+        return cls(load_backend(path, device, precision, backend, compiled))
+
+    @classmethod
+    def of(cls, network: MultiTaskNetwork, card: ModelCard, device: str = "auto", precision: str = "auto") -> Engine:
+        """An engine of a network at hand, run by PyTorch; the network is taken over and changed."""
+        return cls(TorchBackend(network, card, device, precision))
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """Names of the network's tasks."""
         return tuple(self.card.tasks)
+
+    @property
+    def batch_size(self) -> int:
+        """How many images are worth handing over at once."""
+        return self._open_backend.batch_size
 
     def warm_up(self, height: int, width: int) -> None:
         """Run twice on a black image, so that the first real frame doesn't pay for allocation and kernel choice."""
@@ -71,18 +83,16 @@ class Engine:
 
     def close(self) -> None:
         """Free the device memory; the engine can't be called afterwards."""
-        self._network = None
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        self._runners.clear()
+        if self._backend is not None:
+            self._backend.close()
+        self._backend = None
 
     @property
-    def batch_size(self) -> int:
-        """How many images are worth handing over at once.
-
-        A GPU is idle for most of a small network's single image. A CPU is not: there a batch costs as much as its images
-        one by one, and the first of them would wait for the last.
-        """
-        return 8 if self._device.type == "cuda" else 1
+    def _open_backend(self) -> Backend:
+        if self._backend is None:
+            raise RuntimeError("this engine is closed; load it again")
+        return self._backend
 
     def __call__(
         self, image_rgb: np.ndarray, intrinsics: Intrinsics | None = None, tasks: Collection[str] | None = None
@@ -100,7 +110,6 @@ class Engine:
         """
         return self.batch([image_rgb], [intrinsics], [tasks])[0]
 
-    @torch.inference_mode()
     def batch(
         self,
         images_rgb: Sequence[np.ndarray],
@@ -109,8 +118,7 @@ class Engine:
     ) -> list[Scene]:
         """What the network says of several images, which may differ in size, camera and wanted tasks.
 
-        Images that fill the network's input alike share a forward pass, with every head that one of them wants. An
-        image of another shape gets one of its own: padding it to the others' would change what the network says of it.
+        Images of one size share forward passes of up to ``batch_size``, with every head that one of them wants.
 
         Args:
             images_rgb: (H, W, 3) uint8 each.
@@ -119,105 +127,80 @@ class Engine:
         Returns:
             Scenes in the order of the images. Those of one forward pass have its times in ``stage_s``.
         """
-        if self._network is None:
-            raise RuntimeError("this engine is closed; load it again")
+        backend = self._open_backend
         intrinsics = intrinsics or [None] * len(images_rgb)
-        tasks = tasks or [None] * len(images_rgb)
-        views = [self._view(image, camera) for image, camera in zip(images_rgb, intrinsics, strict=True)]
+        wanted = [self.tasks if names is None else tuple(names) for names in tasks or [None] * len(images_rgb)]
         groups: dict[tuple[int, int], list[int]] = {}
-        for index, view in enumerate(views):
-            groups.setdefault((view.input_height, view.input_width), []).append(index)
+        for index, image in enumerate(images_rgb):
+            height, width = image.shape[:2]
+            groups.setdefault(backend.frame(width, height), []).append(index)
         scenes: dict[int, Scene] = {}
-        for members in groups.values():
-            answers = self._run([images_rgb[i] for i in members], [views[i] for i in members], [tasks[i] for i in members])
-            scenes |= zip(members, answers)
-        return [scenes[index] for index in range(len(views))]
+        for frame, members in groups.items():
+            for first in range(0, len(members), backend.batch_size):
+                chosen = members[first : first + backend.batch_size]
+                parts = [[sequence[i] for i in chosen] for sequence in (images_rgb, intrinsics, wanted)]
+                scenes |= zip(chosen, self._run(frame, *parts))
+        return [scenes[index] for index in range(len(images_rgb))]
 
     def _run(
-        self, images_rgb: list[np.ndarray], views: list[View], tasks: list[Collection[str] | None]
+        self,
+        frame: tuple[int, int],
+        images_rgb: list[np.ndarray],
+        intrinsics: list[Intrinsics | None],
+        wanted: list[tuple[str, ...]],
     ) -> list[Scene]:
-        """One forward pass."""
+        """One forward pass of images that are given to the graph as ``frame``, width and height."""
         started_s = time.perf_counter()
-        images = self._input(images_rgb, views)
-        self._synchronize()
+        focal_px = np.array([0 if camera is None else camera.fx * frame[0] / camera.width for camera in intrinsics], np.float32)
+        images = _stack(images_rgb, frame)
+        runner, size = self._runner(frame, len(images_rgb), {name for names in wanted for name in names})
+        if size > len(images):
+            # Repeated images are as good as any to fill a batch up with.
+            images, focal_px = np.resize(images, (size, *images.shape[1:])), np.resize(focal_px, size)
         prepared_s = time.perf_counter()
-        raw = self._forward(images, None if None in tasks else {name for wanted in tasks for name in wanted})
-        self._synchronize()
-        run_s = time.perf_counter()
+        answers = runner(images, focal_px)
+        answered_s = time.perf_counter()
         scenes = []
-        for index, (view, wanted) in enumerate(zip(views, tasks)):
-            answers = self._decode(_of_image(raw, index, len(views)), view, wanted)
-            decoded_s = time.perf_counter()
-            stage_s = {"preprocess": prepared_s - started_s, "network": run_s - prepared_s, "postprocess": decoded_s - run_s}
-            scenes.append(Scene(width=view.width, height=view.height, stage_s=stage_s, **answers))
+        for index, (image, names) in enumerate(zip(images_rgb, wanted)):
+            of_image = {name: array[index] for name, array in answers.arrays.items()}
+            scene = self._collect(of_image, frame, names).resized(image.shape[1], image.shape[0])
+            scenes.append(scene)
+        collected_s = time.perf_counter() - answered_s
+        for scene in scenes:
+            scene.stage_s.update(answers.stage_s)
+            scene.stage_s["preprocess"] += prepared_s - started_s
+            scene.stage_s["postprocess"] += collected_s
         return scenes
 
-    def _forward(self, images: Tensor, tasks: Collection[str] | None) -> RawTensors:
-        try:
-            return self._network(images, tasks)
-        except torch.cuda.OutOfMemoryError:
-            # Another process may have taken what was free; what this one keeps for later can go back first.
-            torch.cuda.empty_cache()
-            return self._network(images, tasks)
+    def _collect(self, answers: dict[str, np.ndarray], frame: tuple[int, int], wanted: Collection[str]) -> Scene:
+        options = CollectOptions(score_threshold=self.score_threshold)
+        chosen = {name: task for name, task in self._tasks.items() if name in wanted}
+        found = {task.scene_field: task.collect(of_task(answers, name), options) for name, task in chosen.items()}
+        return Scene(width=frame[0], height=frame[1], **found)
 
-    def _decode(self, raw: RawTensors, view: View, tasks: Collection[str] | None) -> dict[str, Any]:
-        options = DecodeOptions(score_threshold=self.score_threshold)
-        known = self._network.tasks
-        return {
-            known[name].scene_field: known[name].decode(tensors, view, options)
-            for name, tensors in raw.items()
-            if tasks is None or name in tasks
-        }
-
-    def _view(self, image_rgb: np.ndarray, intrinsics: Intrinsics | None) -> View:
-        height, width = image_rgb.shape[:2]
-        return View.fit(width, height, self.card.input_width, self.card.input_height, MAX_STRIDE, intrinsics)
-
-    def _input(self, images_rgb: Sequence[np.ndarray], views: Sequence[View]) -> Tensor:
-        """(B, 3, input_height, input_width) uint8 on the device, of views with one input size."""
-        contents = [_lay_out(image, view) for image, view in zip(images_rgb, views)]
-        stacked = contents[0][None] if len(contents) == 1 else np.stack(contents)
-        # Messages are decoded into read-only views where they can be; torch takes only arrays it could write to.
-        tensor = torch.from_numpy(np.require(stacked, requirements=["C", "W"])).to(self._device)
-        return tensor.permute(0, 3, 1, 2)
-
-    def _synchronize(self) -> None:
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+    def _runner(self, frame: tuple[int, int], count: int, tasks: Collection[str]) -> tuple[Runner, int]:
+        """A runner for these heads, and the size of its batches."""
+        view, size = self._open_backend.view(*frame), self._open_backend.batch(count)
+        key = view, size, tuple(name for name in self.tasks if name in tasks)
+        if key not in self._runners:
+            while len(self._runners) >= _MOST_RUNNERS:
+                self._runners.popitem(last=False)
+            self._runners[key] = self._open_backend.runner(*key)
+        self._runners.move_to_end(key)
+        return self._runners[key], size
 
 
-def _lay_out(image_rgb: np.ndarray, view: View) -> np.ndarray:
-    """The network's input, (input_height, input_width, 3); its padding is grey, which normalises to about zero."""
-    content = image_rgb
-    if (view.content_width, view.content_height) != (view.width, view.height):
-        # Averaging over the area avoids the moiré that a linear filter leaves when it shrinks.
-        how = cv2.INTER_AREA if view.scale < 1 else cv2.INTER_LINEAR
-        content = cv2.resize(image_rgb, (view.content_width, view.content_height), interpolation=how)
-    right, below = view.input_width - view.content_width, view.input_height - view.content_height
-    if right or below:
-        content = cv2.copyMakeBorder(content, 0, below, 0, right, cv2.BORDER_CONSTANT, value=(124, 116, 104))
-    return content
+def _stack(images_rgb: list[np.ndarray], frame: tuple[int, int]) -> np.ndarray:
+    """(B, height, width, 3) uint8, contiguous and writable, each image resized to ``frame``."""
+    resized = [_resize(image, frame) for image in images_rgb]
+    stacked = resized[0][None] if len(resized) == 1 else np.stack(resized)
+    # Messages are decoded into read-only views where they can be; torch takes only arrays it could write to.
+    return np.require(stacked, requirements=["C", "W"])
 
 
-def _of_image(raw: RawTensors, index: int, count: int) -> RawTensors:
-    """The part of one image of a batch, as a batch of 1. What a head says of no image in particular, such as where its
-    cells lie, goes along whole: it is longer than any batch."""
-    if count == 1:
-        return raw
-    return {
-        task: {name: tensor[index : index + 1] if len(tensor) == count else tensor for name, tensor in tensors.items()}
-        for task, tensors in raw.items()
-    }
-
-
-def _fold_batch_norms(network: MultiTaskNetwork) -> MultiTaskNetwork:
-    """Put every batch norm that follows a convolution into that convolution's weights; in place."""
-    for parent in network.modules():
-        convolution: tuple[str, nn.Conv2d] | None = None
-        for name, child in parent.named_children():
-            if isinstance(child, nn.BatchNorm2d) and convolution is not None and convolution[1].out_channels == child.num_features:
-                fused = nn.utils.fuse_conv_bn_eval(convolution[1], child)
-                setattr(parent, convolution[0], fused)
-                setattr(parent, name, nn.Identity())
-            convolution = (name, child) if isinstance(child, nn.Conv2d) else None
-    return network
+def _resize(image_rgb: np.ndarray, frame: tuple[int, int]) -> np.ndarray:
+    height, width = image_rgb.shape[:2]
+    if (width, height) == frame:
+        return image_rgb
+    # Averaging over the area avoids the moiré that a linear filter leaves when it shrinks.
+    return cv2.resize(image_rgb, frame, interpolation=cv2.INTER_AREA if frame[0] < width else cv2.INTER_LINEAR)

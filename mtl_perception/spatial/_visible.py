@@ -65,7 +65,7 @@ class VisibleThings:
         self.z_m = np.where(self.members, z_m, self.median_z_m[:, None])
         self.relative_std = np.full(len(z_m), _UNKNOWN_STD)
         if scene.depth.relative_std is not None:
-            std = np.where(self.members, scene.depth.relative_std.reshape(-1).take(places, mode="clip"), 0.0)
+            std = np.where(self.members, _of_coarse(scene.depth.relative_std, rows, columns, scene), 0.0)
             self.relative_std = std.sum(1) / np.maximum(self.count, 1)
             with np.errstate(invalid="ignore", divide="ignore"):  # of things without any depth
                 self._draw_together(np.log(farthest / nearest))
@@ -80,6 +80,13 @@ class VisibleThings:
         """(N, P) float32 metres: every pixel's point along a direction of the optical frame."""
         x, y, z = axis.astype(np.float32)
         return ((x * self.ray_x + z) + y * self.ray_y).reshape(self.z_m.shape) * self.z_m
+
+
+def _of_coarse(coarse: np.ndarray, rows: np.ndarray, columns: np.ndarray, scene: Scene) -> np.ndarray:
+    """(N, S·S) values of a coarser grid over the same image, at (N, S) rows and (N, S) columns of the scene."""
+    height, width = coarse.shape
+    rows, columns = rows * height // scene.height, columns * width // scene.width
+    return coarse.reshape(-1).take(rows[:, :, None] * width + columns[:, None, :], mode="clip").reshape(len(rows), -1)
 
 
 def _hanging_together(z_m: np.ndarray, count: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

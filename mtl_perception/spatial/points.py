@@ -150,7 +150,8 @@ class PointProjector:
         """(H', W') bool. Comparisons are false for NaN."""
         keep = (z_m > 0) & (z_m <= self._farthest_m)
         if depth.relative_std is not None and self._filter.max_relative_std < np.inf:
-            keep &= on_grid(depth.relative_std, self._stride) <= self._filter.max_relative_std
+            relative_std = cv2.resize(depth.relative_std, z_m.shape[::-1], interpolation=cv2.INTER_LINEAR)
+            keep &= relative_std <= self._filter.max_relative_std
         if segmentation is not None and self._filter.min_confidence > 0:
             keep &= on_grid(segmentation.confidence, self._stride) >= round(255 * self._filter.min_confidence)
         if segmentation is not None and self._filter.removed_ids:

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
@@ -36,11 +37,10 @@ class LossTerm(NamedTuple):
     balanced: bool = True
 
 
-class DecodeOptions(NamedTuple):
+class CollectOptions(NamedTuple):
     """What a user may change while the network runs."""
 
     score_threshold: float = 0.3
-    max_detections: int = 100
 
 
 SettingsT = TypeVar("SettingsT", bound=TaskSettings)
@@ -51,7 +51,7 @@ class Task(ABC, Generic[SettingsT]):
 
     Attributes:
         kind: name in the registry, and key of its labels in ``Sample.labels``.
-        scene_field: field of ``Scene`` that ``decode`` fills.
+        scene_field: field of ``Scene`` that ``collect`` makes.
     """
 
     kind: ClassVar[str]
@@ -86,5 +86,20 @@ class Task(ABC, Generic[SettingsT]):
         """
 
     @abstractmethod
-    def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Any:
-        """The raw tensors of one image (batch of 1) as what ``Scene`` holds, in pixels of the original image."""
+    def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
+        """What the head said of a batch, in pixels of the original image and metres.
+
+        Part of the graph that is exported: no shape and no branch depends on a value.
+
+        Args:
+            raw: what the head returned.
+            view: how each original image lies in the network's input.
+            focal_px: (B,) focal length in pixels of the original image, 0 where the camera is not known.
+
+        Returns:
+            Named tensors, the first dimension of each B; they are named alike in exported files.
+        """
+
+    @abstractmethod
+    def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Any:
+        """What ``Scene`` holds of one image, from what ``decode`` returned for it (without the first dimension)."""

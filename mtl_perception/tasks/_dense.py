@@ -23,11 +23,27 @@ class DenseClassifier(nn.Module):
         return {"logits": self.classify(self.tower(features["p2"]))}
 
 
-def enlarge(dense: Tensor, view: View) -> Tensor:
-    """(1, C, H/4, W/4) over the network's input → (1, C, height, width) over the original image, padding cut off."""
-    size = (view.height, view.width)
-    if (view.content_width, view.content_height) != (view.input_width, view.input_height):
-        # The content's edge need not fall between two cells of the coarse grid, so cut it at the input's resolution.
+def enlarge(dense: Tensor, view: View, width: int, height: int) -> Tensor:
+    """(B, C, H/s, W/s) over the network's input → (B, C, height, width) over the original image, padding cut off."""
+    stride = view.input_height // dense.shape[-2]
+    if view.content_width % stride or view.content_height % stride:
+        # The content's edge falls between two cells of the coarse grid, so cut it at the input's resolution.
         dense = F.interpolate(dense, size=(view.input_height, view.input_width), mode="bilinear", align_corners=False)
-        dense = dense[:, :, : view.content_height, : view.content_width]
-    return F.interpolate(dense, size=size, mode="bilinear", align_corners=False)
+        stride = 1
+    dense = dense[:, :, : view.content_height // stride, : view.content_width // stride]
+    if dense.shape[-2:] == (height, width):
+        return dense
+    return F.interpolate(dense, size=(height, width), mode="bilinear", align_corners=False)
+
+
+def decision_size(view: View) -> tuple[int, int]:
+    """Width and height at which classes compete for pixels: those of the original image, or of what the network saw of
+    it where that is less. Finer than the network saw there is nothing to decide, and a large image has many pixels."""
+    return min(view.width, view.content_width), min(view.height, view.content_height)
+
+
+def to_original(decided: Tensor, view: View) -> Tensor:
+    """(B, h, w) uint8 decisions → (B, height, width) of the original image, each pixel the nearest decision."""
+    if decided.shape[-2:] == (view.height, view.width):
+        return decided
+    return F.interpolate(decided[:, None], size=(view.height, view.width), mode="nearest-exact")[:, 0]

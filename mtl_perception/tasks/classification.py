@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
 from mtl_perception.scene import Classification
-from mtl_perception.tasks._base import DecodeOptions, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._base import CollectOptions, LossTerm, Task, TaskSettings
 
 
 class ClassificationSettings(TaskSettings):
@@ -65,5 +66,9 @@ class ClassificationTask(Task[ClassificationSettings]):
         error = F.binary_cross_entropy_with_logits(raw["logits"].float(), targets["present"], reduction="none")
         return {"cross_entropy": LossTerm((error * known).sum(), known.sum())}
 
-    def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Classification:
-        return Classification(scores=raw["logits"][0].float().sigmoid().cpu().numpy())
+    def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
+        """→ {"scores": (B, classes)}."""
+        return {"scores": raw["logits"].float().sigmoid()}
+
+    def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Classification:
+        return Classification(**decoded)

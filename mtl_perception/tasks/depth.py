@@ -17,7 +17,7 @@ from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
 from mtl_perception.layers import ConvNormAct
 from mtl_perception.scene import Depth
-from mtl_perception.tasks._base import DecodeOptions, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._base import CollectOptions, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import enlarge
 
 _LOG_SCALES = -6.0, 3.0
@@ -106,17 +106,22 @@ class DepthTask(Task[DepthSettings]):
             "uncertainty": LossTerm(likelihood.sum(), count, 0.1, balanced=False),
         }
 
-    def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Depth:
-        """Metres; for a camera whose focal length is not known, as if it were the canonical one.
+    def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
+        """→ {"depth_m": (B, height, width); "relative_std": (B, height/4, width/4), rounded up}; for a camera whose
+        focal length is not known, as if it were the canonical one.
 
-        The log depth is enlarged, as in the loss. The uncertainty is smooth: it becomes a standard deviation at the
-        head's resolution, so that the full image pays for one resampling only.
+        The log depth is enlarged, as in the loss. The uncertainty is smooth: a quarter of the resolution says all of it.
         """
-        factor = 1.0 if view.focal_px is None else view.focal_px / self.settings.canonical_focal_px
-        depth_m = torch.exp(enlarge(self._log_canonical(raw["z"]) + math.log(factor), view))
+        zoom = focal_px * view.scale / self.settings.canonical_focal_px
+        log_zoom = torch.log(torch.where(zoom > 0, zoom, 1.0))[:, None, None, None]
+        log_depth = enlarge(self._log_canonical(raw["z"]) + log_zoom, view, view.width, view.height)
         # A Laplace distribution of scale b has the standard deviation √2·b.
         relative_std = math.sqrt(2.0) * torch.exp(raw["log_scale"].float().clamp(*_LOG_SCALES))
-        return Depth(depth_m=depth_m[0, 0].cpu().numpy(), relative_std=enlarge(relative_std, view)[0, 0].cpu().numpy())
+        coarse = enlarge(relative_std, view, math.ceil(view.width / 4), math.ceil(view.height / 4))
+        return {"depth_m": torch.exp(log_depth)[:, 0], "relative_std": coarse[:, 0]}
+
+    def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Depth:
+        return Depth(**decoded)
 
 
 def _gradient_error(error: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 import torchvision
@@ -18,11 +19,14 @@ from mtl_perception.geometry import View
 from mtl_perception.layers import ConvNormAct
 from mtl_perception.scene import Detections
 from mtl_perception.tasks._assignment import assign
-from mtl_perception.tasks._base import DecodeOptions, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._base import CollectOptions, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._suppression import not_suppressed
 
 LEVEL_STRIDES = {"p3": 8, "p4": 16, "p5": 32}
 MAX_CANDIDATES = 300
 """Boxes that go into suppression: fixed, so that an exported graph has static shapes."""
+MAX_DETECTIONS = 100
+"""Boxes that come out of it: as many as COCO's average precision looks at."""
 
 
 class DetectionSettings(TaskSettings):
@@ -131,18 +135,29 @@ class DetectionTask(Task[DetectionSettings]):
             "giou": LossTerm((giou * weight[positive]).sum(), count, 2.0),
         }
 
-    def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Detections:
+    def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
+        """→ {"boxes_xyxy": (B, N, 4); "scores": (B, N), best first, 0 past the last; "class_ids": (B, N) int32}, N ≤ 100.
+
+        There is no threshold here: only better boxes suppress, so leaving out weak ones afterwards gives the same.
+        """
         scores, class_ids, boxes = candidates(raw)
-        scores, class_ids, boxes = scores[0], class_ids[0], boxes[0]
-        chosen = scores >= options.score_threshold
-        scores, class_ids, boxes = scores[chosen], class_ids[chosen], boxes[chosen]
-        kept = torchvision.ops.batched_nms(boxes, scores, class_ids, self.settings.nms_iou)[: options.max_detections]
-        limit = boxes.new_tensor([view.width, view.height, view.width, view.height])
+        scores = torch.where(not_suppressed(boxes, class_ids, self.settings.nms_iou), scores, 0.0)
+        scores, best = scores.topk(min(MAX_DETECTIONS, scores.shape[1]))
+        boxes = boxes.gather(1, best[..., None].expand(-1, -1, 4))
+        limit = boxes.new_tensor([view.width, view.height] * 2)
         # The two axes are rounded to whole pixels separately, so each has its own factor.
         factor = limit / boxes.new_tensor([view.content_width, view.content_height] * 2)
-        original = torch.minimum((boxes[kept] * factor).clamp(min=0), limit)
+        boxes = torch.minimum((boxes * factor).clamp(min=0), limit)
+        return {"boxes_xyxy": boxes, "scores": scores, "class_ids": class_ids.gather(1, best).int()}
+
+    def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Detections:
+        scores = decoded["scores"]
+        # Best first, so those above the threshold are the first ones; a score of 0 marks what was suppressed.
+        count = int(((scores >= options.score_threshold) & (scores > 0)).sum())
         return Detections(
-            boxes_xyxy=original.cpu().numpy(), scores=scores[kept].cpu().numpy(), class_ids=class_ids[kept].cpu().numpy()
+            boxes_xyxy=decoded["boxes_xyxy"][:count],
+            scores=scores[:count],
+            class_ids=decoded["class_ids"][:count].astype(np.int64),
         )
 
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
 from mtl_perception.scene import Lanes
-from mtl_perception.tasks._base import DecodeOptions, LossTerm, Task, TaskSettings
-from mtl_perception.tasks._dense import DenseClassifier, enlarge
+from mtl_perception.tasks._base import CollectOptions, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._dense import DenseClassifier, decision_size, enlarge, to_original
 
 
 class LanesSettings(TaskSettings):
@@ -69,8 +69,12 @@ class LanesTask(Task[LanesSettings]):
         places = torch.arange(len(self.settings.labels), device=bits.device, dtype=torch.uint8)
         return ((bits[:, None] >> places[:, None, None]) & 1).float()
 
-    def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Lanes:
-        probability = enlarge(raw["logits"].float().sigmoid(), view)[0]
-        places = 2 ** torch.arange(len(probability), device=probability.device)
-        bits = ((probability >= 0.5) * places[:, None, None]).sum(0)
-        return Lanes(bits=bits.to(torch.uint8).cpu().numpy())
+    def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
+        """→ {"bits": (B, height, width) uint8}."""
+        probability = enlarge(raw["logits"].float().sigmoid(), view, *decision_size(view))
+        places = 2 ** torch.arange(probability.shape[1], device=probability.device)
+        bits = ((probability >= 0.5) * places[:, None, None]).sum(1)
+        return {"bits": to_original(bits.to(torch.uint8), view)}
+
+    def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Lanes:
+        return Lanes(**decoded)

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
 from mtl_perception.scene import UNLABELLED, Segmentation
-from mtl_perception.tasks._base import DecodeOptions, LossTerm, Task, TaskSettings
-from mtl_perception.tasks._dense import DenseClassifier, enlarge
+from mtl_perception.tasks._base import CollectOptions, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._dense import DenseClassifier, decision_size, enlarge, to_original
 
 
 class SegmentationSettings(TaskSettings):
@@ -60,13 +60,16 @@ class SegmentationTask(Task[SegmentationSettings]):
         count = F.pad(weights, (0, UNLABELLED + 1 - len(weights)))[mask].sum()
         return {"cross_entropy": LossTerm(total, count)}
 
-    def decode(self, raw: dict[str, Tensor], view: View, options: DecodeOptions) -> Segmentation:
-        # Probabilities at the head's resolution, then enlarged: a softmax over full-size logits costs ten times more
-        # and moves borders by less than a pixel.
+    def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
+        """→ {"mask", "confidence": (B, height, width) uint8}.
+
+        Probabilities at the head's resolution, then enlarged: a softmax over full-size logits costs ten times more and
+        moves borders by less than a pixel.
+        """
         probabilities = raw["logits"].float().softmax(1)
-        enlarged = enlarge(probabilities, view)
-        confidence, mask = enlarged[0].max(0)
-        return Segmentation(
-            mask=mask.to(torch.uint8).cpu().numpy(),
-            confidence=(confidence * 255).round().to(torch.uint8).cpu().numpy(),
-        )
+        confidence, mask = enlarge(probabilities, view, *decision_size(view)).max(1)
+        confidence = (confidence * 255).round()
+        return {"mask": to_original(mask.to(torch.uint8), view), "confidence": to_original(confidence.to(torch.uint8), view)}
+
+    def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Segmentation:
+        return Segmentation(**decoded)

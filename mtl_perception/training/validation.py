@@ -17,7 +17,7 @@ from mtl_perception.data.folder import ImageFolder
 from mtl_perception.drawing import draw_overlay
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.inference.engine import Engine
-from mtl_perception.tasks import DecodeOptions
+from mtl_perception.tasks import CollectOptions
 from mtl_perception.training.config import ValidationSettings
 
 CHOSEN_BY = {"detection": "AP50", "segmentation": "mIoU", "depth": "delta1"}
@@ -84,7 +84,7 @@ class Validator:
         """
         copied = build_network(self._card)
         copied.load_state_dict(network.state_dict())
-        engine = Engine(copied, self._card, str(self._device))
+        engine = Engine.of(copied, self._card, str(self._device))
         images: list[np.ndarray] = []
         pictures: list[np.ndarray] = []
 
@@ -134,5 +134,5 @@ def _numbers(values: dict[str, Any]) -> dict[str, float]:
 
 def _without_weak_boxes(scene: Any) -> Any:
     found = scene.detections
-    kept = found.scores >= DecodeOptions().score_threshold
+    kept = found.scores >= CollectOptions().score_threshold
     return replace(scene, detections=replace(found, boxes_xyxy=found.boxes_xyxy[kept], scores=found.scores[kept], class_ids=found.class_ids[kept]))

@@ -8,6 +8,7 @@ import torch
 from mtl_perception.checkpoint import CheckpointError, save_checkpoint
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.inference import DeviceError, Engine
+from mtl_perception.inference.folding import fold_batch_norms
 from mtl_perception.scene import Scene
 from model import tiny_card, tiny_network
 
@@ -16,7 +17,7 @@ CAMERA = Intrinsics(640, 480, 500.0, 500.0, 319.5, 239.5)
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine(tiny_network(), tiny_card(), device="cpu")
+    return Engine.of(tiny_network(), tiny_card(), device="cpu")
 
 
 def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -79,7 +80,7 @@ def test_folding_batch_norms_changes_no_answer() -> None:
     image = picture(96, 128)
     with torch.no_grad():
         expected = network(torch.from_numpy(image).permute(2, 0, 1)[None])
-        folded = Engine(network, tiny_card(), device="cpu")._network
+        folded = fold_batch_norms(network)
         assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
         torch.testing.assert_close(folded(torch.from_numpy(image).permute(2, 0, 1)[None]), expected, rtol=1e-3, atol=1e-3)
 
@@ -101,13 +102,13 @@ def test_a_read_only_image_of_the_networks_own_size_is_taken_without_a_warning(e
 
 def test_bfloat16_agrees_with_float32_roughly() -> None:
     image = picture(96, 128)
-    exact = Engine(tiny_network(), tiny_card(), device="cpu", precision="float32")(image, CAMERA)
-    coarse = Engine(tiny_network(), tiny_card(), device="cpu", precision="bfloat16")(image, CAMERA)
+    exact = Engine.of(tiny_network(), tiny_card(), device="cpu", precision="float32")(image, CAMERA)
+    coarse = Engine.of(tiny_network(), tiny_card(), device="cpu", precision="bfloat16")(image, CAMERA)
     assert np.median(np.abs(coarse.depth.depth_m / exact.depth.depth_m - 1)) < 0.05
 
 
 def test_auto_says_what_it_settled_for() -> None:
-    engine = Engine(tiny_network(), tiny_card())
+    engine = Engine.of(tiny_network(), tiny_card())
     if torch.cuda.is_available():
         assert engine.device.startswith("cuda")
         assert engine.notes == []
@@ -134,7 +135,7 @@ def test_bad_names_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_closed_engine_refuses_to_run() -> None:
-    engine = Engine(tiny_network(), tiny_card(), device="cpu")
+    engine = Engine.of(tiny_network(), tiny_card(), device="cpu")
     engine.close()
     with pytest.raises(RuntimeError, match="closed"):
         engine(picture(96, 128))

@@ -18,7 +18,7 @@ from mtl_perception.evaluation.scenes import evaluate_engine
 from mtl_perception.geometry import Intrinsics, View
 from mtl_perception.inference.engine import Engine
 from mtl_perception.resources import find_model
-from mtl_perception.tasks import DecodeOptions, build_task
+from mtl_perception.tasks import CollectOptions, build_task
 from mtl_perception.training import TrainingConfig, train
 
 CLASSES, LANES = ["night", "two lanes", "curve"], ["drivable", "line"]
@@ -131,8 +131,9 @@ def test_lanes_decode_to_the_bits_they_were_trained_on() -> None:
     task = build_task("lanes", {"labels": ["drivable", "line", "kerb"]})
     logits = torch.full((1, 3, 8, 16), -9.0)
     logits[0, 0, 4:], logits[0, 2, 4:, 8:] = 9.0, 9.0
-    view = View(64, 32, 1.0, 64, 32, 64, 32, None)
-    bits = task.decode({"logits": logits}, view, DecodeOptions()).bits
+    view = View(64, 32, 1.0, 64, 32, 64, 32)
+    decoded = {name: tensor[0].numpy() for name, tensor in task.decode({"logits": logits}, view, torch.zeros(1)).items()}
+    bits = task.collect(decoded, CollectOptions()).bits
     assert bits.dtype == np.uint8 and bits.shape == (32, 64)
     assert (bits[:14] == 0).all() and (bits[18:, :30] == 1).all() and (bits[18:, 34:] == 5).all()
 
@@ -153,7 +154,7 @@ def test_a_checkpoint_of_three_tasks_still_loads_and_runs() -> None:
     network, card = load_checkpoint(find_model("lite"))
     assert list(card.tasks) == ["detection", "segmentation", "depth"]
     assert card.classification_labels == card.lanes_labels == []
-    scene = Engine(network, card, device="cpu")(np.zeros((96, 128, 3), np.uint8))
+    scene = Engine.of(network, card, device="cpu")(np.zeros((96, 128, 3), np.uint8))
     assert scene.classification is None and scene.lanes is None
     assert scene.depth.depth_m.shape == (96, 128)
 

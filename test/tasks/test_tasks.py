@@ -2,18 +2,20 @@
 """What every task promises: losses that ignore what is not labelled, and decoding that gives back the truth."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.sample import Sample
-from mtl_perception.geometry import Intrinsics, View
+from mtl_perception.geometry import View
 from mtl_perception.network import MultiTaskNetwork
-from mtl_perception.tasks import DecodeOptions, build_task
+from mtl_perception.tasks import CollectOptions, Task, build_task
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.losses import TaskLosses, present_tasks, task_losses
 from model import tiny_network
@@ -90,8 +92,14 @@ def test_losses_are_finite_where_there_is_nothing_to_learn_from(samples: list[Sa
     assert all(torch.isfinite(value) for value in found.terms.values())
 
 
-def identity_view(width: int, height: int, focal_px: float | None = 300.0) -> View:
-    return View(width, height, 1.0, width, height, width, height, focal_px)
+def identity_view(width: int, height: int) -> View:
+    return View(width, height, 1.0, width, height, width, height)
+
+
+def decoded_by(task: Task, raw: dict[str, Tensor], view: View, focal_px: float = 0.0, score_threshold: float = 0.3) -> Any:
+    """What the task says of the only image of a batch."""
+    answers = {name: tensor[0].numpy() for name, tensor in task.decode(raw, view, torch.tensor([focal_px])).items()}
+    return task.collect(answers, CollectOptions(score_threshold))
 
 
 def test_depth_decodes_to_the_metres_it_was_trained_on(samples: list[Sample]) -> None:
@@ -100,7 +108,7 @@ def test_depth_decodes_to_the_metres_it_was_trained_on(samples: list[Sample]) ->
     canonical = depth_m * 300.0 / 150.0
     place = (canonical.log() - np.log(0.1)) / (np.log(30.0) - np.log(0.1))
     raw = {"z": torch.logit(place), "log_scale": torch.zeros_like(place)}
-    decoded = task.decode(raw, identity_view(32, 24, 150.0), DecodeOptions())
+    decoded = decoded_by(task, raw, identity_view(32, 24), focal_px=150.0)
     np.testing.assert_allclose(decoded.depth_m, depth_m[0, 0].numpy(), rtol=1e-4)
 
 
@@ -118,8 +126,9 @@ def test_depths_uncertainty_is_the_standard_deviation_that_its_loss_teaches() ->
 
     best = min(np.linspace(-5, 0, 101), key=loss)
     raw = {"z": torch.logit(place), "log_scale": torch.full_like(place, best)}
-    decoded = task.decode(raw, identity_view(128, 96), DecodeOptions())
-    assert decoded.relative_std.shape == decoded.depth_m.shape
+    decoded = decoded_by(task, raw, identity_view(128, 96))
+    assert decoded.depth_m.shape == (96, 128)
+    assert decoded.relative_std.shape == (24, 32)
     np.testing.assert_allclose(decoded.relative_std, float(noise.std()), rtol=0.1)
 
 
@@ -140,7 +149,7 @@ def test_segmentation_decodes_to_the_winning_class() -> None:
     task = build_task("segmentation", {"labels": SEGMENTATION_LABELS})
     logits = torch.full((1, 4, 6, 8), -8.0)
     logits[:, 2, :, :4], logits[:, 1, :, 4:] = 8.0, 8.0
-    decoded = task.decode({"logits": logits}, identity_view(32, 24), DecodeOptions())
+    decoded = decoded_by(task, {"logits": logits}, identity_view(32, 24))
     assert (decoded.mask[:, :14] == 2).all()
     assert (decoded.mask[:, 18:] == 1).all()
     assert (decoded.confidence[:, :12] == 255).all()
@@ -154,24 +163,27 @@ def test_detection_decodes_to_the_box_and_suppresses_its_double() -> None:
     logits[0, 0, 1], logits[0, 1, 1], logits[0, 2, 0] = 3.0, 2.0, 1.0
     boxes = torch.tensor([[[10, 10, 50, 40], [11, 10, 50, 40], [10, 10, 50, 40], [0, 0, 9, 9]]]).float()
     # The image fills 64×48 of an input of 64×64 and is twice as large in the original.
-    view = View(128, 96, 0.5, 64, 48, 64, 64, None)
-    decoded = task.decode({"class_logits": logits, "boxes_xyxy": boxes}, view, DecodeOptions(score_threshold=0.3))
+    view = View(128, 96, 0.5, 64, 48, 64, 64)
+    raw = {"class_logits": logits, "boxes_xyxy": boxes}
+    decoded = decoded_by(task, raw, view)
     assert decoded.class_ids.tolist() == [1, 0]
     assert decoded.boxes_xyxy.tolist() == [[20, 20, 100, 80], [20, 20, 100, 80]]
-    few = task.decode({"class_logits": logits, "boxes_xyxy": boxes}, view, DecodeOptions(0.3, max_detections=1))
-    assert few.class_ids.tolist() == [1]
+    sure = decoded_by(task, raw, view, score_threshold=0.8)
+    assert sure.class_ids.tolist() == [1]
+    # With any threshold, what was suppressed stays so.
+    assert decoded_by(task, raw, view, score_threshold=0.0).class_ids.tolist()[:2] == [1, 0]
+    assert len(decoded_by(task, raw, view, score_threshold=0.0)) == 4
 
 
 def test_a_view_of_another_shape_is_padded_and_cut_back() -> None:
-    view = View.fit(1280, 720, 384, 288, 32, Intrinsics(1280, 720, 900, 900, 639.5, 359.5))
+    view = View.fit(1280, 720, 384, 288, 32)
     assert (view.content_width, view.content_height) == (384, 216)
     assert (view.input_width, view.input_height) == (384, 224)
-    assert view.focal_px == pytest.approx(270)
     task = build_task("segmentation", {"labels": SEGMENTATION_LABELS})
     logits = torch.zeros(1, 4, 56, 96)
     logits[:, 3, :54] = 9.0  # the content: 216 of 224 rows
     logits[:, 0, 54:] = 30.0  # the padding must not leak in
-    mask = task.decode({"logits": logits}, view, DecodeOptions()).mask
+    mask = decoded_by(task, {"logits": logits}, view).mask
     assert mask.shape == (720, 1280)
     assert (mask[:700] == 3).all()
 
