@@ -20,6 +20,8 @@ class Card:
     name: str = "free"
     detection_labels: list[str] = field(default_factory=lambda: LABELS[2:])
     segmentation_labels: list[str] = field(default_factory=lambda: list(LABELS))
+    classification_labels: tuple[str, ...] = ()
+    lanes_labels: tuple[str, ...] = ()
 
 
 class FreeEngine:

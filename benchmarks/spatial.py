@@ -10,18 +10,14 @@ processor's time, which other programs hardly change. The shares are medians ove
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
 from collections.abc import Callable
 
-import cv2
 import numpy as np
-import torch
+from beside_network import cpu_ms, open_engine, read_options
 
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.inference.engine import Engine
-from mtl_perception.resources import find_model
 from mtl_perception.scene import Detections, Scene
 from mtl_perception.spatial.boxes_3d import BoxEstimator
 from mtl_perception.spatial.points import POINT, PointFilter, PointProjector, on_grid
@@ -33,23 +29,15 @@ BARS = {"points": 0.10, "points, filtered": 0.10, "points, stride 2": 0.10, "3D 
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", default="lite")
-    parser.add_argument("--rounds", type=int, default=40)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    engine = Engine.load(find_model(options.model), "cpu")
-    image_rgb = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    options = read_options(__doc__, rounds=40)
+    engine, image_rgb = open_engine(options.model)
     scene = engine(image_rgb, CAMERA)
     work = jobs(engine, image_rgb, scene)
     work = {"network": lambda: engine(image_rgb, CAMERA), **work}
     times_ms: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(options.rounds + 3):
         for name, job in work.items():
-            started_s = time.process_time()
-            job()
-            times_ms[name].append(1e3 * (time.process_time() - started_s))
+            times_ms[name].append(cpu_ms(job))
     return report(options.model, {name: np.array(values[3:]) for name, values in times_ms.items()})
 
 

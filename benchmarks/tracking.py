@@ -9,16 +9,11 @@ and of fourteen, are seen in another order in each frame by a camera that turns.
 
 from __future__ import annotations
 
-import argparse
 import sys
-import time
 
-import cv2
 import numpy as np
-import torch
+from beside_network import cpu_ms, open_engine, read_options
 
-from mtl_perception.inference.engine import Engine
-from mtl_perception.resources import find_model
 from mtl_perception.scene import Boxes3D, Detections
 from mtl_perception.tracking import Tracker
 
@@ -26,20 +21,14 @@ THINGS, BAR = 100, 0.03
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", default="lite")
-    parser.add_argument("--rounds", type=int, default=30)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    cv2.setNumThreads(1)
-    engine = Engine.load(find_model(options.model), "cpu")
-    image_rgb = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    options = read_options(__doc__, rounds=30)
+    engine, image_rgb = open_engine(options.model)
     films = {classes: Film(classes) for classes in (14, 1)}
     network_ms, tracker_ms = [], {classes: [] for classes in films}
     for _ in range(options.rounds + 3):
-        network_ms.append(_cpu_ms(lambda: engine(image_rgb)))
+        network_ms.append(cpu_ms(lambda: engine(image_rgb)))
         for classes, film in films.items():
-            tracker_ms[classes].append(_cpu_ms(film.next_frame))
+            tracker_ms[classes].append(cpu_ms(film.next_frame))
     network = float(np.median(network_ms[3:]))
     print(f"{options.model}, 640x480, one thread: {network:.1f} ms of the processor")
     worst = 0.0
@@ -76,12 +65,6 @@ class Film:
         upright = np.tile((0.0, 0, 0, 1), (THINGS, 1))
         boxes_3d = Boxes3D(places, np.full((THINGS, 3), 0.2), upright, noise, np.ones(THINGS, bool))
         return detections, boxes_3d, pose
-
-
-def _cpu_ms(job) -> float:
-    started_s = time.process_time()
-    job()
-    return 1e3 * (time.process_time() - started_s)
 
 
 if __name__ == "__main__":

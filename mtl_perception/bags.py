@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from rosbags.highlevel import AnyReader
-from rosbags.interfaces import Qos
+from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
 from rosbags.typesys import Stores, get_typestore
 
 from mtl_perception.geometry import Intrinsics
@@ -296,3 +296,19 @@ def _offered_qos(connections: list) -> list[Qos]:
 def _listed(topics) -> str:
     names = [topic.name if isinstance(topic, Topic) else topic for topic in topics]
     return ", ".join(sorted(names)) or "no topic at all"
+
+
+def recorded_qos(*, latched: bool) -> Qos:
+    """What a bag says of a topic: reliable, and kept for late subscribers if ``latched``."""
+    forever = QosTime(9223372036, 854775807)
+    return Qos(
+        history=QosHistory.KEEP_LAST,
+        depth=1 if latched else 10,
+        reliability=QosReliability.RELIABLE,
+        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
+        deadline=forever,
+        lifespan=forever,
+        liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=forever,
+        avoid_ros_namespace_conventions=False,
+    )

@@ -11,16 +11,16 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
 
-@contextmanager
-def frame_progress(console: Console, what: str, total: int) -> Iterator[Callable[..., None]]:
-    """Show a bar of ``total`` frames; gives ``show(done, note)``."""
-    columns = (
+def columns() -> tuple[ProgressColumn, ...]:
+    """What is done, how much of it, a ``note`` (a field of the task), and for how long."""
+    return (
         TextColumn("[bold]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -28,6 +28,11 @@ def frame_progress(console: Console, what: str, total: int) -> Iterator[Callable
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bar:
+
+
+@contextmanager
+def frame_progress(console: Console, what: str, total: int) -> Iterator[Callable[..., None]]:
+    """Show a bar of ``total`` frames; gives ``show(done, note)``."""
+    with Progress(*columns(), console=console) as bar:
         task = bar.add_task(what, total=total, note="")
         yield lambda done, note="": bar.update(task, completed=done, note=note)

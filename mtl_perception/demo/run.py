@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -158,19 +158,33 @@ def run_demo(
     return result
 
 
+@dataclass(frozen=True)
+class _Drive:
+    """A bag's camera and truth, the network that looks at it, and how it is shown."""
+
+    bag: Bag
+    image: Topic
+    camera_info: Topic | None
+    engine: Engine
+    truth: BagTruth
+    look: Look
+
+    def frames(self) -> Iterator[BagFrame]:
+        """Those that hold an image."""
+        frames = self.bag.frames(self.image, self.camera_info)
+        return (frame for frame in frames if frame.image_rgb is not None)
+
+
 def assess(bag: Bag, engine: Engine, report: ReplayReport, out: Path, console: Console) -> DemoResult:
     """Scores, film and stills of a drive whose live replay is in ``out``/outputs."""
     image = bag.find_image()
-    camera_info = bag.find_camera_info(image)
     card = engine.card
     truth = BagTruth(bag, card.detection_labels, card.segmentation_labels)
     look = Look(card, *_depth_range(truth))
-    every_frame, stamps_ns = _score_and_film(
-        bag, image, camera_info, engine, truth, look, out / "film.webm", console
-    )
+    drive = _Drive(bag, image, bag.find_camera_info(image), engine, truth, look)
+    every_frame, stamps_ns = _score_and_film(drive, out / "film.webm", console)
     labelled = [stamp for stamp in stamps_ns if stamp in truth]
     chosen = _chosen(stamps_ns, labelled, every_frame)
-    stills = _stills(bag, image, camera_info, engine, truth, look, chosen, stamps_ns[0])
     return DemoResult(
         bag_name=bag.path.name,
         duration_s=(stamps_ns[-1] - stamps_ns[0]) * 1e-9,
@@ -180,43 +194,33 @@ def assess(bag: Bag, engine: Engine, report: ReplayReport, out: Path, console: C
         every_frame=every_frame,
         live=_score_recorded(out / "outputs", card, truth),
         look=look,
-        stills=stills,
+        stills=_stills(drive, chosen, stamps_ns[0]),
         left_out=sorted(truth.left_out),
     )
 
 
-def _score_and_film(
-    bag: Bag,
-    image: Topic,
-    camera_info: Topic | None,
-    engine: Engine,
-    truth: BagTruth,
-    look: Look,
-    path: Path,
-    console: Console,
-) -> tuple[Evaluation, list[int]]:
+def _score_and_film(drive: _Drive, path: Path, console: Console) -> tuple[Evaluation, list[int]]:
     """Scores over the labelled frames, the film of all frames, and the stamps of all frames."""
+    engine, image = drive.engine, drive.image
     evaluator = SceneEvaluator(engine.card)
     remark = f"{engine.card.name} on {engine.device}, every frame"
-    rate_hz = max(1.0, (image.count - 1) / bag.duration_s) if bag.duration_s else 10.0
+    rate_hz = max(1.0, (image.count - 1) / drive.bag.duration_s) if drive.bag.duration_s else 10.0
     film: Film | None = None
     stamps_ns: list[int] = []
     engine.score_threshold = WEAKEST_SCORE
     try:
         with frame_progress(console, "scores and film, every frame", image.count) as show:
-            for frame in bag.frames(image, camera_info):
-                if frame.image_rgb is None:
-                    continue
+            for frame in drive.frames():
                 stamps_ns.append(frame.stamp_ns)
                 scene = engine(frame.image_rgb, frame.intrinsics)
-                known = truth.at(frame.stamp_ns)
+                known = drive.truth.at(frame.stamp_ns)
                 if known is not None:
                     evaluator.update(scene, known)
                 shown = confident(scene)
                 caption = f"{(frame.stamp_ns - stamps_ns[0]) * 1e-9:.1f} s"
                 if shown.detections is not None:
                     caption += f"   {len(shown.detections)} objects"
-                picture = film_frame(look, frame.image_rgb, shown, caption, remark)
+                picture = film_frame(drive.look, frame.image_rgb, shown, caption, remark)
                 if film is None:
                     film = Film(path, picture.shape[1], picture.shape[0], rate_hz)
                 film.add(picture)
@@ -249,29 +253,20 @@ def _chosen(stamps_ns: list[int], labelled: list[int], evaluation: Evaluation) -
     return chosen
 
 
-def _stills(
-    bag: Bag,
-    image: Topic,
-    camera_info: Topic | None,
-    engine: Engine,
-    truth: BagTruth,
-    look: Look,
-    chosen: dict[str, int],
-    start_ns: int,
-) -> list[Still]:
+def _stills(drive: _Drive, chosen: dict[str, int], start_ns: int) -> list[Still]:
     frames: dict[int, tuple[BagFrame, Truth | None]] = {}
-    for frame in bag.frames(image, camera_info):
-        if frame.stamp_ns in chosen.values() and frame.image_rgb is not None:
-            frames[frame.stamp_ns] = frame, truth.at(frame.stamp_ns)
+    for frame in drive.frames():
+        if frame.stamp_ns in chosen.values():
+            frames[frame.stamp_ns] = frame, drive.truth.at(frame.stamp_ns)
     stills = []
     for caption, stamp in chosen.items():
         frame, known = frames[stamp]
-        scene = engine(frame.image_rgb, frame.intrinsics)
+        scene = drive.engine(frame.image_rgb, frame.intrinsics)
         scores: dict[str, float] = {}
         if known is not None:
-            evaluator = SceneEvaluator(look.card)
+            evaluator = SceneEvaluator(drive.look.card)
             scores = evaluator.update(scene, known).scores
-        panels = look.panels(frame.image_rgb, scene, known)
+        panels = drive.look.panels(frame.image_rgb, scene, known)
         stills.append(Still(caption, (stamp - start_ns) * 1e-9, panels, scores))
     return stills
 

@@ -89,13 +89,8 @@ class FolderSamples:
         own_labels = {*folder.detection_labels, *folder.segmentation_labels}
         self.left_out = own_labels - {*card.detection_labels, *card.segmentation_labels}
         self._folder = folder.with_labels(
-            card.segmentation_labels,
-            card.detection_labels,
-            getattr(card, "classification_labels", None),
-            getattr(card, "lanes_labels", None),
-        ).subset(
-            _spread(len(folder), limit)
-        )
+            card.segmentation_labels, card.detection_labels, card.classification_labels, card.lanes_labels
+        ).subset(_spread(len(folder), limit))
         self.names = [entry.file_name for entry in self._folder.entries]
         self.tasks = {task for entry in self._folder.entries for task in entry.tasks}
         self.problems: list[str] = []

@@ -53,9 +53,9 @@ class Outputs:
         self._estimate_boxes = BoxEstimator(things, stuff, parameters["detections_3d.flat_classes"])
         more: list[Writer] = []
         names = [("segmentation/label_info", dict(enumerate(card.segmentation_labels)))]
-        if classes := getattr(card, "classification_labels", []):
+        if classes := card.classification_labels:
             more.append(ClassificationWriter(publish(Classification, "classification"), classes))
-        if lanes := getattr(card, "lanes_labels", []):
+        if lanes := card.lanes_labels:
             more.append(LanesWriter(publish(Image, "lanes/mask")))
             names.append(("lanes/label_info", {1 << bit: label for bit, label in enumerate(lanes)}))
         self._overlay = OverlayWriter(publish(Image, "overlay"), card)

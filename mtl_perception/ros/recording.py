@@ -8,28 +8,18 @@ from collections import Counter
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
-from rosbags.interfaces import (
-    Connection,
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
+from rosbags.interfaces import Connection, Qos
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from mtl_perception.bags import BagError
+from mtl_perception.bags import BagError, recorded_qos
 
 LATCHED_TOPICS = ("label_info",)
 """Last elements of topics that a late subscriber must get too."""
 
 LEFT_OUT_TOPICS = ("points", "markers")
 """Last elements of the node's topics that a replay doesn't record: they follow from the others, and clouds are large."""
-
-_FOREVER = QosTime(9223372036, 854775807)
 
 
 class Recording:
@@ -95,15 +85,4 @@ class Recording:
 
 
 def _qos_of(topic: str) -> Qos:
-    latched = topic.rpartition("/")[2] in LATCHED_TOPICS
-    return Qos(
-        history=QosHistory.KEEP_LAST,
-        depth=1 if latched else 10,
-        reliability=QosReliability.RELIABLE,
-        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
-        deadline=_FOREVER,
-        lifespan=_FOREVER,
-        liveliness=QosLiveliness.AUTOMATIC,
-        liveliness_lease_duration=_FOREVER,
-        avoid_ros_namespace_conventions=False,
-    )
+    return recorded_qos(latched=topic.rpartition("/")[2] in LATCHED_TOPICS)

@@ -20,17 +20,11 @@ from typing import Any
 import cv2
 import mujoco
 import numpy as np
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress
 
 from mtl_perception.data.writer import LabelledImage, write_index, write_sample
 from mtl_perception.files import write_json
+from mtl_perception.progress import columns
 from mtl_perception.simulation.labels import DETECTION_LABELS, SEGMENTATION_LABELS
 from mtl_perception.simulation.optics import jpeg_quality, through_camera
 from mtl_perception.simulation.renderer import Renderer, check_renderer, open_renderer
@@ -90,20 +84,16 @@ def render_dataset(
     _claim(out, settings)
     entries = _finished(out, settings.rooms)
     missing = [index for index in range(settings.rooms) if index not in entries]
-    columns = (
-        TextColumn("rendering rooms"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}", style="dim"),
-        TimeElapsedColumn(), TimeRemainingColumn(),
-    )  # fmt: skip
     try:
-        with Progress(*columns, disable=not progress, speed_estimate_period=300) as bar:
-            task = bar.add_task("rooms", total=settings.rooms, completed=len(entries), rate="")
+        with Progress(*columns(), disable=not progress, speed_estimate_period=300) as bar:
+            task = bar.add_task("rendering rooms", total=settings.rooms, completed=len(entries), note="")
             stretch = max(1, workers) * rooms_per_process
             for start in range(0, len(missing), stretch):
                 for index, images in _render_rooms(out, settings, missing[start : start + stretch], workers):
                     entries[index] = images
                     bar.advance(task)
                     if speed := bar.tasks[task].speed:
-                        bar.update(task, rate=f"{settings.views * speed:.1f} images/s")
+                        bar.update(task, note=f"{settings.views * speed:.1f} images/s")
                     if len(entries) % _ROOMS_PER_INDEX == 0:
                         _write_index(out, settings, entries)
     except BaseException:

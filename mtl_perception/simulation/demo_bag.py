@@ -16,17 +16,10 @@ from typing import Any
 import cv2
 import numpy as np
 from rich.progress import track
-from rosbags.interfaces import (
-    Connection,
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
+from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
 
+from mtl_perception.bags import recorded_qos
 from mtl_perception.data.writer import Instance, to_millimetres
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.simulation.camera import Pose, intrinsics
@@ -112,7 +105,7 @@ class DriveRecorder:
         self._writer.open()
         self._connections: dict[str, Connection] = {
             topic: self._writer.add_connection(
-                topic, kind, typestore=self._store, offered_qos_profiles=[_qos(topic in _LATCHED)]
+                topic, kind, typestore=self._store, offered_qos_profiles=[recorded_qos(latched=topic in _LATCHED)]
             )
             for topic, kind in _TOPICS.items()
         }
@@ -288,18 +281,3 @@ def _encode(extension: str, image: np.ndarray, options: list[int]) -> np.ndarray
     if not ok:
         raise OSError(f"could not encode an image as {extension}")
     return data
-
-
-def _qos(latched: bool) -> Qos:
-    never = QosTime(sec=9223372036, nsec=854775807)
-    return Qos(
-        history=QosHistory.KEEP_LAST,
-        depth=1 if latched else 10,
-        reliability=QosReliability.RELIABLE,
-        durability=QosDurability.TRANSIENT_LOCAL if latched else QosDurability.VOLATILE,
-        deadline=never,
-        lifespan=never,
-        liveliness=QosLiveliness.AUTOMATIC,
-        liveliness_lease_duration=never,
-        avoid_ros_namespace_conventions=False,
-    )

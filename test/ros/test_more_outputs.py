@@ -40,17 +40,18 @@ def topics_of(**labels) -> tuple[Outputs, dict[str, Publisher]]:
 
     clock = SimpleNamespace(now=lambda: SimpleNamespace(to_msg=lambda: Header().stamp))
     node = SimpleNamespace(create_lifecycle_publisher=create, get_clock=lambda: clock)
-    card = SimpleNamespace(detection_labels=[], segmentation_labels=[], **labels)
+    kinds = ("detection", "segmentation", "classification", "lanes")
+    card = SimpleNamespace(**{f"{kind}_labels": labels.get(kind, []) for kind in kinds})
     return Outputs(node, DEFAULTS, card), publishers
 
 
 def test_a_model_without_these_tasks_has_no_such_topics() -> None:
-    _, publishers = topics_of(classification_labels=[], lanes_labels=[])
+    _, publishers = topics_of()
     assert not {"~/classification", "~/lanes/mask", "~/lanes/label_info"} & set(publishers)
 
 
 def test_classes_and_masks_are_published() -> None:
-    outputs, publishers = topics_of(classification_labels=["kitchen", "hall"], lanes_labels=["drivable", "line"])
+    outputs, publishers = topics_of(classification=["kitchen", "hall"], lanes=["drivable", "line"])
     assert set(outputs.wanted_tasks(("classification", "lanes", "depth"))) >= {"classification", "lanes"}
     scene = Scene(8, 6, classification=Classification(np.float32([0.25, 0.75])), lanes=Lanes(BITS))
     header = Header(frame_id="camera")
@@ -66,7 +67,7 @@ def test_classes_and_masks_are_published() -> None:
 
 
 def test_the_bits_have_names() -> None:
-    outputs, publishers = topics_of(lanes_labels=["drivable", "line", "kerb"])
+    outputs, publishers = topics_of(lanes=["drivable", "line", "kerb"])
     outputs.publish_labels()
     (info,) = publishers["~/lanes/label_info"].said
     assert {one.class_id: one.class_name for one in info.class_map} == {1: "drivable", 2: "line", 4: "kerb"}
