@@ -9,12 +9,10 @@ neither hears it nor is heard by it. The recording has the names without that na
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import signal
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -38,17 +36,12 @@ from tf2_msgs.msg import TFMessage
 
 from mtl_perception.bags import COMPRESSED_IMAGE, Bag, BagMessage, Topic
 from mtl_perception.msg import PerceptionStatus
+from mtl_perception.ros.node_process import NODE_COMMAND, TF, TF_STATIC, last_words, node_process, ros_arguments
 from mtl_perception.ros.recording import LATCHED_TOPICS, LEFT_OUT_TOPICS, Recording
 from mtl_perception.ros.report import FrameTiming, ReplayReport
 
-NODE_COMMAND = (sys.executable, "-m", "mtl_perception.ros.main")
-"""What starts the node; ROS arguments are appended."""
-
-TF, TF_STATIC = "/tf", "/tf_static"
-
 _START_LIMIT_S = 180.0
 _MATCH_LIMIT_S = 15.0
-_STOP_LIMIT_S = 10.0
 _CLOCK_PERIOD_S = 0.01
 _QUIET_LIMIT_S = 5.0
 
@@ -100,11 +93,11 @@ def replay_live(
         "output.depth": 10,
     }
     namespace = f"/replay_{os.getpid()}"
-    arguments = _ros_arguments(namespace, {**parameters, **fixed}, params_file)
+    arguments = ros_arguments(namespace, {**parameters, **fixed}, params_file)
     try:
         with (
             _terminable(),
-            _node_process([*node_command, *arguments], recording.path / "node.log") as process,
+            node_process([*node_command, *arguments], recording.path / "node.log") as process,
         ):
             on_progress = on_progress or (lambda report: None)
             player = _Player(namespace, image, recording, report, process, on_progress, bag.start_ns, rate)
@@ -137,6 +130,7 @@ class _Player:
         rate: float,
     ) -> None:
         self._namespace, self._image = namespace, image
+        self._log = recording.path / "node.log"
         self._recording, self._report, self._process, self._on_progress = (
             recording,
             report,
@@ -181,7 +175,7 @@ class _Player:
                 return
             time.sleep(0.05)
         raise ReplayError(
-            f"the node was not active after {_START_LIMIT_S:.0f} s; {_tail(self._recording.path)}"
+            f"the node was not active after {_START_LIMIT_S:.0f} s; {last_words(self._log)}"
         )
 
     def connect(self, has_camera_info: bool, overlay: bool) -> None:
@@ -241,7 +235,7 @@ class _Player:
             self._require_alive()
             if time.monotonic() - self._last_heard_s > patience_s:
                 self._report.warn(
-                    f"no result for the last image within {patience_s:.0f} s; {_tail(self._recording.path)}"
+                    f"no result for the last image within {patience_s:.0f} s; {last_words(self._log)}"
                 )
                 break
             self._executor.spin_once(timeout_sec=_CLOCK_PERIOD_S)
@@ -332,7 +326,7 @@ class _Player:
     def _require_alive(self) -> None:
         if self._process.poll() is not None:
             raise ReplayError(
-                f"the node ended with exit status {self._process.returncode}; {_tail(self._recording.path)}"
+                f"the node ended with exit status {self._process.returncode}; {last_words(self._log)}"
             )
 
     def _spin_for(self, duration_s: float) -> None:
@@ -345,37 +339,8 @@ class _Player:
         while not condition():
             self._require_alive()
             if time.monotonic() > until_s:
-                raise ReplayError(f"{problem} within {_MATCH_LIMIT_S:.0f} s; {_tail(self._recording.path)}")
+                raise ReplayError(f"{problem} within {_MATCH_LIMIT_S:.0f} s; {last_words(self._log)}")
             self._spin_for(every_s)
-
-
-def _ros_arguments(namespace: str, parameters: Mapping[str, Any], params_file: Path | None) -> list[str]:
-    arguments = ["--ros-args", "-r", f"__ns:={namespace}"]
-    for topic in ("/clock", TF, TF_STATIC):
-        arguments += ["-r", f"{topic}:={namespace}{topic}"]
-    if params_file is not None:
-        arguments += ["--params-file", str(params_file)]
-    for name, value in parameters.items():
-        # As JSON, which is YAML too: a model named 7 then stays a string.
-        arguments += ["-p", f"{name}:={json.dumps(value)}"]
-    return arguments
-
-
-@contextmanager
-def _node_process(command: list[str], log: Path) -> Iterator[subprocess.Popen]:
-    """The node, logging to ``log``; stopped at the end. Its own session keeps Ctrl-C away from it."""
-    with log.open("wb") as stream:
-        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, start_new_session=True)
-    try:
-        yield process
-    finally:
-        for end in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-            if process.poll() is None:
-                process.send_signal(end)
-                try:
-                    process.wait(_STOP_LIMIT_S)
-                except subprocess.TimeoutExpired:
-                    continue
 
 
 @contextmanager
@@ -399,10 +364,3 @@ def _stamp_ns(serialised: bytes) -> int:
 
 def _time(time_ns: int) -> Time:
     return Time(sec=time_ns // 1_000_000_000, nanosec=time_ns % 1_000_000_000)
-
-
-def _tail(folder: Path) -> str:
-    """The end of the node's log, for an error message."""
-    log = folder / "node.log"
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
-    return "its last words:\n  " + "\n  ".join(lines[-12:]) if lines else "it said nothing"

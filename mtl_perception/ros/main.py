@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import rclpy
+from rclpy.context import Context
 from rclpy.exceptions import ParameterException
 from rclpy.executors import Executor, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -46,7 +47,7 @@ def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -
 
 def _run(load_engine: LoadEngine, stop: _StopOnSignal) -> int:
     node = PerceptionNode(load_engine)
-    executor = _executor()
+    executor = choose_executor()
     executor.add_node(node)
     try:
         if node.parameters["autostart"] and not _autostart(node):
@@ -75,13 +76,13 @@ def _autostart(node: PerceptionNode) -> bool:
     return node.trigger_configure() == success and node.trigger_activate() == success
 
 
-def _executor() -> Executor:
+def choose_executor(context: Context | None = None) -> Executor:
     """The one that costs least. It wants ``spin_once`` with a finite timeout: its ``spin`` burns a core."""
     try:
         from rclpy.experimental import EventsExecutor
     except ImportError:
-        return SingleThreadedExecutor()
-    return EventsExecutor()
+        return SingleThreadedExecutor(context=context)
+    return EventsExecutor(context=context)
 
 
 class _StopOnSignal:
