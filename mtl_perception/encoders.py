@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torchvision
 from torch import Tensor, nn
+from torchvision.ops import Permute
 
 from mtl_perception.layers import Float32BackwardConv2d
 
@@ -40,13 +41,13 @@ class Encoder(nn.Module):
         return list(zip(LEVELS, self.stages, strict=True))
 
 
-def _mobilenet_v3_large() -> Encoder:
-    # The last 1×1 convolution to 960 channels serves classification only, so it is left off.
-    blocks = torchvision.models.mobilenet_v3_large(weights=None).features
+def _mobilenet_v3(name: str, ends: tuple[int, int, int, int], channels: tuple[int, int, int, int]) -> Encoder:
+    """``ends`` are the numbers of blocks up to each level; the last 1×1 convolution serves classification only, so it is left off."""
+    blocks = torchvision.models.get_model(name, weights=None).features
     for module in blocks.modules():
         if isinstance(module, nn.Conv2d) and module.groups > 1:
             module.__class__ = Float32BackwardConv2d
-    return Encoder([blocks[:4], blocks[4:7], blocks[7:13], blocks[13:16]], (24, 40, 112, 160))
+    return Encoder([blocks[start:end] for start, end in zip((0, *ends), ends)], channels)
 
 
 def _resnet(name: str, channels: tuple[int, int, int, int]) -> Encoder:
@@ -55,11 +56,24 @@ def _resnet(name: str, channels: tuple[int, int, int, int]) -> Encoder:
     return Encoder([stem, net.layer2, net.layer3, net.layer4], channels)
 
 
+def _swin_t() -> Encoder:
+    """Swin transformer (Liu et al., ICCV 2021). Its blocks work on (B, H, W, C); a neck begins with batch norm, which does
+    what a norm at each level's output would."""
+    blocks = torchvision.models.swin_t(weights=None).features
+    stages = [blocks[:2], *(nn.Sequential(Permute([0, 2, 3, 1]), *blocks[i : i + 2]) for i in (2, 4, 6))]
+    return Encoder([nn.Sequential(*stage, Permute([0, 3, 1, 2])) for stage in stages], (96, 192, 384, 768))
+
+
 ENCODERS: dict[str, Callable[[], Encoder]] = {
-    "mobilenet_v3_large": _mobilenet_v3_large,
+    "mobilenet_v3_small": lambda: _mobilenet_v3("mobilenet_v3_small", (2, 4, 9, 12), (16, 24, 48, 96)),
+    "mobilenet_v3_large": lambda: _mobilenet_v3("mobilenet_v3_large", (4, 7, 13, 16), (24, 40, 112, 160)),
     "resnet18": lambda: _resnet("resnet18", (64, 128, 256, 512)),
     "resnet50": lambda: _resnet("resnet50", (256, 512, 1024, 2048)),
+    "swin_t": _swin_t,
 }
+
+TRANSFORMERS = ("swin_t",)
+"""Encoders most of whose weights are in linear layers."""
 
 
 def build_encoder(name: str) -> Encoder:

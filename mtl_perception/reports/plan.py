@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +28,8 @@ class TransferConfig(BaseModel):
         test: data folder or bag that every network is scored on; no part of the training data.
         test_images: at most so many, spread over all.
         base: a training configuration, without what the plan sets for each run (name, output, seed, data_share, tasks).
-        setups: by name, the keys of ``base`` that a multi-task set-up replaces; an empty mapping is the base itself.
+        setups: by name, the keys of ``base``, and of its ``architecture``, that a multi-task set-up replaces; an empty mapping is the
+            base itself.
         shares: of the training data, for the data-efficiency curve; the tables show the largest.
         efficiency: set-ups that are trained on every share, as the single-task networks are; the first if None.
     """
@@ -100,7 +102,7 @@ def read_transfer_config(path: Path | str) -> TransferConfig:
 
 
 def plan(config: TransferConfig, seeds: int) -> list[PlannedRun]:
-    """Every run, one seed after the other: what is there after the first is already a whole table.
+    """Every run: the whole table one seed after the other, then what less data does.
 
     Raises:
         ConfigError: a set-up makes no valid training configuration; the text names it.
@@ -108,10 +110,9 @@ def plan(config: TransferConfig, seeds: int) -> list[PlannedRun]:
     largest = max(config.shares)
     curve = set(config.efficiency if config.efficiency is not None else list(config.setups)[:1])
     runs = []
-    for seed in range(seeds):
-        for share in sorted(config.shares, reverse=True):
-            for task in config.tasks:
-                runs.append(_run(config, f"single {task}", {"balancing": "fixed"}, [task], share, seed))
+    for shares in ([largest], sorted(set(config.shares) - {largest}, reverse=True)):
+        for seed, share in itertools.product(range(seeds), shares):
+            runs += [_run(config, f"single {task}", {"balancing": "fixed"}, [task], share, seed) for task in config.tasks]
             for name, changes in config.setups.items():
                 if share == largest or name in curve:
                     runs.append(_run(config, name, changes, config.tasks, share, seed))
@@ -123,6 +124,7 @@ def _run(config: TransferConfig, setup: str, changes: dict[str, Any], tasks: lis
     content = {
         **config.base,
         **changes,
+        "architecture": {**config.base.get("architecture", {}), **changes.get("architecture", {})},
         "name": setup,
         "output": config.output / "runs" / f"{_slug(setup)}-{share * 100:g}-{seed}.safetensors",
         "seed": seed,

@@ -20,6 +20,7 @@ from mtl_perception import __version__
 from mtl_perception.evaluation.results import EvaluationResult, SetResult
 from mtl_perception.files import write_atomically
 from mtl_perception.reports.plan import PlannedRun, TransferConfig
+from mtl_perception.training.state import with_defaults
 
 SET = "test"
 """What the scored data is called in results."""
@@ -70,8 +71,9 @@ def finished(runs: Sequence[PlannedRun]) -> dict[Path, RunResult]:
             result = RunResult.model_validate_json(run.result.read_text(encoding="utf-8"))
         except (ValidationError, UnicodeDecodeError) as error:
             raise TransferError(f"{run.result} can't be read ({error}); delete it, and the run is done again") from None
-        if result.training != _plain(run):
-            changed = sorted(k for k in _plain(run) if result.training.get(k) != _plain(run)[k])
+        before, now = with_defaults(result.training), _plain(run)
+        changed = sorted(key for key in now if before.get(key) != now[key])
+        if changed:
             raise TransferError(
                 f"{run.result} comes of another configuration ({', '.join(changed)} changed); choose another 'output', or delete "
                 "the file, and the run is done again"

@@ -84,7 +84,7 @@ def load_state(path: Path, config: TrainingConfig) -> dict[str, Any]:
         raise TrainingError(f"{path} can't be read ({error}); begin anew with --restart") from error
     if version != STATE_VERSION:
         raise TrainingError(f"{path} has version {version}, this mtl_perception reads {STATE_VERSION}; begin anew with --restart")
-    differing = list(_differences(_with_defaults(state["config"]), json.loads(config.model_dump_json())))
+    differing = list(_differences(with_defaults(state["config"]), json.loads(config.model_dump_json())))
     if differing:
         raise TrainingError(
             f"{path.parent} holds a run with another configuration ({'; '.join(differing)}); begin anew with --restart, "
@@ -93,7 +93,7 @@ def load_state(path: Path, config: TrainingConfig) -> dict[str, Any]:
     return state
 
 
-def _with_defaults(content: dict[str, Any]) -> dict[str, Any]:
+def with_defaults(content: dict[str, Any]) -> dict[str, Any]:
     """A configuration of an earlier version, with the keys that have come since."""
     try:
         return json.loads(TrainingConfig.model_validate(content).model_dump_json())
