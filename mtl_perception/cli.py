@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from mtl_perception.benchmark import commands as benchmarks
 from mtl_perception.command_line import (
     CameraInfo,
     Device,
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(consumers.app)
+app.add_typer(benchmarks.app)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

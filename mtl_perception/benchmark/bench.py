@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every section gets, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mtl_perception.benchmark.networks import EngineSpec, find_own_model, write_variant, write_with_input
+from mtl_perception.benchmark.settings import Settings, Size
+from mtl_perception.benchmark.result import Part
+from mtl_perception.benchmark.timing import OnStep
+
+
+class Unavailable(Exception):
+    """Something that a measurement needs is not installed or not there; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One part of a section.
+
+    Attributes:
+        steps: that ``run`` reports.
+        run: raises ``Unavailable`` where it can't.
+    """
+
+    name: str
+    steps: int
+    run: Callable[[OnStep], Part]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Settings, and a folder for the checkpoints of networks that are made for the benchmark."""
+
+    settings: Settings
+    folder: Path
+
+    def shipped(self, image: Size | None = None) -> EngineSpec:
+        """The model of the settings as it is."""
+        return self._spec(find_own_model(self.settings.model), image)
+
+    def resized(self, image: Size) -> EngineSpec:
+        """The model of the settings with an input as large as the camera's image."""
+        return self._spec(write_with_input(self.folder, self.settings.model, image), image)
+
+    def variant(self, name: str, *tasks: str) -> EngineSpec:
+        """An architecture with random weights, for these tasks or all, with an input as large as the camera's image."""
+        path = write_variant(self.folder, name, self.settings.size, tasks)
+        return self._spec(path, self.settings.size)
+
+    def _spec(self, path: Path, image: Size | None) -> EngineSpec:
+        chosen = self.settings
+        return EngineSpec(model=str(path), device=chosen.device, precision=chosen.precision, image=image or chosen.size)

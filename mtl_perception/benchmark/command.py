@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mtl-perception benchmark``: measure, then show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from mtl_perception.benchmark.machine import usable_cores
+from mtl_perception.benchmark.networks import find_own_model
+from mtl_perception.benchmark.page import write_page
+from mtl_perception.benchmark.result import Report
+from mtl_perception.benchmark.runner import run
+from mtl_perception.benchmark.settings import Settings, check_sections, parse_size
+from mtl_perception.inference.device import resolve_device, resolve_precision
+
+RESULT, PAGE = "benchmark.json", "benchmark.md"
+
+
+def make_settings(quick: bool, model: str, device: str, precision: str, size: str, threads: int | None) -> Settings:
+    """Settings from the command line.
+
+    Raises:
+        ValueError: one of them can't be used; nothing was measured yet.
+    """
+    resolve_precision(precision, resolve_device(device)[0])
+    find_own_model(model)
+    make = Settings.quick if quick else Settings
+    chosen = {"model": model, "device": device, "precision": precision, "size": parse_size(size)}
+    return make(**chosen, threads=threads or usable_cores())
+
+
+def benchmark(settings: Settings, only: list[str], out: Path, restart: bool, remark: str, console: Console) -> bool:
+    """Measure into ``out``/benchmark.json, and write benchmark.md and charts beside it; true if a part failed.
+
+    After Ctrl-C the parts that were done are there, and the page shows them.
+
+    Raises:
+        ValueError: a section is not known, or ``out`` holds another benchmark.
+        OSError: something can't be written.
+    """
+    sections = check_sections(only)
+    torch.set_num_threads(settings.threads)
+    cv2.setNumThreads(settings.threads)
+    path = out / RESULT
+    try:
+        report = run(path, settings, sections, restart, remark, console)
+    finally:
+        if path.is_file():
+            write_page(out / PAGE, [path], console)
+            console.print(f"{out / PAGE}, {path}", highlight=False)
+    console.print(ratio_table(report))
+    for what, reason in report.missing.items():
+        console.print(f"not measured: {what}: {reason}", highlight=False, markup=False)
+    return any(reason.startswith("failed") for reason in report.missing.values())
+
+
+def ratio_table(report: Report) -> Table:
+    """All ratios, for the terminal."""
+    table = Table(title="one thing in times of another", title_justify="left")
+    table.add_column("")
+    for head in ("median", "quartiles", "of least values"):
+        table.add_column(head, justify="right")
+    for parts in report.parts.values():
+        for part in parts.values():
+            for one in part.ratios:
+                table.add_row(one.name, f"{one.median:.2f}", f"{one.low:.2f} to {one.high:.2f}", f"{one.of_least:.2f}")
+    return table

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sub-commands of the benchmark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mtl_perception.command_line import Device, Model, Precision, errors_in_one_line
+
+app = typer.Typer()
+
+
+@app.command()
+def benchmark(
+    quick: Annotated[bool, typer.Option("--quick", help="About two minutes on two cores; rougher.")] = False,
+    model: Model = "lite",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    size: Annotated[str, typer.Option(help="Of the camera's images.")] = "640x480",
+    threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; one a core if not given.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="A section: stages, node, sharing, peers, backends, memory, cameras, resolution; once for each."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the result; a run that was cut off goes on.")] = Path("out/benchmark"),
+    restart: Annotated[bool, typer.Option("--restart", help="Measure again what is there.")] = False,
+    remark: Annotated[str, typer.Option(help="What a reader should know, such as what else ran meanwhile.")] = "",
+) -> None:
+    """Measure stages, memory and scaling, beside single-task networks, torchvision's and other backends."""
+    from rich.console import Console
+
+    with errors_in_one_line():
+        from mtl_perception.benchmark.command import benchmark as run_benchmark
+        from mtl_perception.benchmark.command import make_settings
+
+        settings = make_settings(quick, model, device, precision, size, threads)
+        failed = run_benchmark(settings, only or [], out, restart, remark, Console())
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def benchmark_page(
+    folder: Annotated[Path, typer.Argument(help="Folder of JSON files that benchmark wrote.")],
+    out: Annotated[Path, typer.Option(help="The Markdown page.")] = Path("benchmarks.md"),
+) -> None:
+    """Write a page with charts from the results of several machines."""
+    from rich.console import Console
+
+    with errors_in_one_line():
+        from mtl_perception.benchmark.page import write_docs_page
+
+        console = Console()
+        write_docs_page(folder, out, console)
+        console.print(str(out), highlight=False)

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results as a page of Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from mtl_perception.benchmark.result import Arm, Part, Ratio, Report, Timing
+from mtl_perception.benchmark.settings import SECTIONS
+from mtl_perception.benchmark.targets import TARGETS
+from mtl_perception.evaluation.markdown import table
+
+TITLES = {
+    "stages": "The engine, stage by stage",
+    "node": "The node, over DDS",
+    "sharing": "One network against three",
+    "peers": "Against what one would pick from torchvision",
+    "backends": "What runs the network",
+    "memory": "Peak memory",
+    "cameras": "Number of cameras",
+    "resolution": "Resolution",
+}
+EXPLANATIONS = {
+    "stages": "From a camera's image in memory to boxes, mask and depth in memory, of its size.",
+    "node": "The node runs in its own process; a camera and a reader of boxes, mask and depth in another. Whole is from the "
+    "camera's `publish()` to the arrival of the last of the three; the stages are as the node's `~/status` says them. "
+    "One at a time: the next frame is sent when the one before was answered. Camera: frames come at a fixed rate, and the node "
+    "drops those that it finds no time for.",
+    "sharing": "The single-task networks have the same encoder, neck and head as the multi-task one. Whole engine, preparation "
+    "and decoding included.",
+    "peers": "Every row is timed alone; the ratios are of sums, round by round.",
+    "backends": "The same network, the same answers; whole engine.",
+    "memory": "Largest resident memory of a fresh process, which loads the network and runs three frames; beside it what the "
+    "libraries take before there is a network. On a GPU: what PyTorch had allocated there.",
+    "cameras": "All cameras' images are handed to the engine at once.",
+    "resolution": "The model's own input: the image is shrunk to it, and the answers are enlarged again. Input as the image: the "
+    "network sees every pixel.",
+}
+CHARTS = {"stages": "stages", "node": "node", "peers": "peers", "backends": "backends", "cameras": "cameras", "resolution": "resolution"}
+"""Section → end of its chart's file name."""
+
+
+def chapter(name: str, report: Report, charts: Mapping[str, str]) -> Iterator[str]:
+    """Paragraphs about one machine; ``charts`` holds section → path of a chart."""
+    yield f"## {name}"
+    yield " ".join(_conditions(report))
+    yield f"```bash\n{report.command}\n```"
+    if rows := _target_rows(report):
+        yield "### Targets"
+        yield "Ratios of medians' kind: each round's own ratio, their median and quartiles; beside it the ratio of the least values, which other work on the machine disturbs least."
+        yield table(rows)
+    for section in SECTIONS:
+        if section in report.parts:
+            yield from _section(section, report.parts[section], charts.get(section))
+    if report.missing:
+        yield "### Not measured"
+        yield "\n".join(f"- {what}: {reason}" for what, reason in report.missing.items())
+
+
+def _conditions(report: Report) -> Iterator[str]:
+    machine, settings = report.machine, report.settings
+    sets = f" ({', '.join(machine.instructions)})" if machine.instructions else ""
+    gpu = f", {machine.gpu}" if machine.gpu else ""
+    yield f"{machine.processor}{sets}, {machine.cores} cores, {machine.memory_gib:g} GiB{gpu}; {machine.system}."
+    yield ", ".join(f"{library} {found}" for library, found in machine.versions.items()) + "."
+    yield (
+        f"{settings.threads} thread{'s' if settings.threads > 1 else ''} of the processor, images of {settings.size[0]}×{settings.size[1]}, "
+        f"version {report.package_version}, {report.date}."
+    )
+    loads = [share for parts in report.parts.values() for part in parts.values() for share in part.load]
+    if loads:
+        yield f"Processors with work on the machine, this benchmark included: {min(loads):.1f} to {max(loads):.1f}."
+    if report.remark:
+        yield report.remark
+
+
+def _target_rows(report: Report) -> list[list[str]]:
+    rows = [["", "target", "median", "quartiles", "of least values", ""]]
+    for key, target in TARGETS.items():
+        found = report.ratio(key)
+        limit = target.limit("cuda" if report.machine.gpu and report.settings.device != "cpu" else "cpu")
+        if found is not None and limit is not None:
+            verdict = "met" if found.median <= limit else "**short**"
+            rows.append([target.words, f"≤ {limit:.2f}", *_ratio_cells(found), verdict])
+    return rows if len(rows) > 1 else []
+
+
+def _section(section: str, parts: Mapping[str, Part], chart: str | None) -> Iterator[str]:
+    yield f"### {TITLES[section]}"
+    yield EXPLANATIONS[section]
+    if chart:
+        yield f"![{TITLES[section]}]({chart})"
+    for part in parts.values():
+        if len(parts) > 1:
+            yield f"#### {part.title}"
+        common, rows = arm_rows(part.arms)
+        if common:
+            yield f"{common}."
+        yield table(rows)
+        if stages := stage_rows(part.arms):
+            yield "Milliseconds of each stage, p50 / p90 / p99:"
+            yield table(stages)
+        if part.ratios:
+            yield table([["ratio", "median", "quartiles", "of least values"], *([one.name, *_ratio_cells(one)] for one in part.ratios)])
+        if part.notes:
+            yield "\n".join(f"- {note}" for note in part.notes)
+        if part.missing:
+            yield "Not measured: " + "; ".join(f"{name} ({reason})" for name, reason in part.missing.items()) + "."
+
+
+def arm_rows(arms: Mapping[str, Arm]) -> tuple[str, list[list[str]]]:
+    """What all arms have in common, in words; and a row for each with what differs and what was measured."""
+    keys = dict.fromkeys(key for arm in arms.values() for key in arm.facts)
+    values = {key: {arm.facts.get(key, "") for arm in arms.values()} for key in keys}
+    common = ", ".join(f"{key} {next(iter(found))}" for key, found in values.items() if len(found) == 1)
+    differing = [key for key, found in values.items() if len(found) > 1]
+    columns = [column for column in _COLUMNS if any(column.of(arm) is not None for arm in arms.values())]
+    rows = [["", *differing, *(column.head for column in columns)]]
+    for name, arm in arms.items():
+        cells = [_number(value, column.digits) for column in columns for value in [column.of(arm)]]
+        rows.append([name, *(arm.facts.get(key, "–") for key in differing), *cells])
+    return common, rows
+
+
+class _Column:
+    def __init__(self, head: str, of, digits: int = 1) -> None:
+        self.head, self.of, self.digits = head, of, digits
+
+
+def _total(name: str):
+    return lambda arm: arm.total and getattr(arm.total, name)
+
+
+_COLUMNS = (
+    _Column("p50 ms", _total("p50_ms")),
+    _Column("p90 ms", _total("p90_ms")),
+    _Column("p99 ms", _total("p99_ms")),
+    _Column("least ms", _total("least_ms")),
+    _Column("turns", _total("count"), 0),
+    _Column("processor ms", lambda arm: arm.processor_ms),
+    _Column("images/s", lambda arm: arm.images_per_s if arm.answered is None else None),
+    _Column("answered %", lambda arm: None if arm.answered is None else 100 * arm.answered, 0),
+    _Column("peak MiB", lambda arm: arm.peak_mib, 0),
+    _Column("libraries MiB", lambda arm: arm.before_mib, 0),
+)
+
+
+def stage_rows(arms: Mapping[str, Arm]) -> list[list[str]]:
+    """One row an arm, one column a stage; nothing if no arm has stages."""
+    stages = list(dict.fromkeys(stage for arm in arms.values() for stage in arm.stages))
+    rows = [[name, *(_stage_cell(arm.stages.get(stage)) for stage in stages)] for name, arm in arms.items() if arm.stages]
+    return [["", *stages], *rows] if rows else []
+
+
+def _stage_cell(timing: Timing | None) -> str:
+    return "–" if timing is None else " / ".join(_number(ms, 2 if ms < 10 else 1) for ms in (timing.p50_ms, timing.p90_ms, timing.p99_ms))
+
+
+def _ratio_cells(ratio: Ratio) -> Sequence[str]:
+    spread = f"{ratio.low:.2f} to {ratio.high:.2f}" if ratio.high > ratio.low else "–"
+    return f"{ratio.median:.2f}", spread, f"{ratio.of_least:.2f}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"

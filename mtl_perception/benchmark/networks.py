@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Our networks and engines, as the benchmark wants them. Nothing else here knows ``inference/``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from mtl_perception.benchmark.images import camera_images, camera_intrinsics
+from mtl_perception.benchmark.settings import Size
+from mtl_perception.checkpoint import ModelCard, build_network, load_checkpoint, read_card, save_checkpoint
+from mtl_perception.inference import Engine
+from mtl_perception.network import VARIANTS
+from mtl_perception.resources import find_model
+
+TASKS = ("detection", "segmentation", "depth")
+
+
+class EngineSpec(BaseModel):
+    """One engine: enough to start it here or in a process of its own.
+
+    Attributes:
+        image: size of the camera's images.
+        backend, compiled: as ``Engine.load``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    device: str = "auto"
+    precision: str = "auto"
+    image: Size
+    backend: str = "auto"
+    compiled: bool = False
+
+    def on(self, backend: str, precision: str = "auto", compiled: bool = False) -> EngineSpec:
+        """The same run by another backend."""
+        return self.model_copy(update={"backend": backend, "precision": precision, "compiled": compiled})
+
+
+class OurEngine:
+    """An engine with cameras before it.
+
+    Args:
+        cameras: images of one turn.
+        together: handed to the engine at once, which batches as many as are worth it; else one after the other.
+
+    Attributes:
+        facts, images: as ``Subject`` has them.
+    """
+
+    def __init__(self, spec: EngineSpec, cameras: int = 1, together: bool = True) -> None:
+        width, height = spec.image
+        self._engine = Engine.load(spec.model, spec.device, spec.precision, spec.backend, spec.compiled)
+        self._frames, self._intrinsics = camera_images(width, height), camera_intrinsics(width, height)
+        self._at_once = cameras if together else 1
+        self._turn, self.images = 0, cameras
+        self.facts = engine_facts(self._engine, spec, min(self._at_once, self._engine.batch_size))
+
+    def __call__(self) -> Mapping[str, float]:
+        """One turn: the next image of each camera. Gives the stages' seconds, of all images together."""
+        chosen = [self._frames[(self._turn + camera) % len(self._frames)] for camera in range(self.images)]
+        self._turn += 1
+        stage_s: dict[str, float] = {}
+        for first in range(0, len(chosen), self._at_once):
+            group = chosen[first : first + self._at_once]
+            scenes = self._engine.batch(group, [self._intrinsics] * len(group))
+            for scene in scenes[:: self._engine.batch_size]:  # those of one forward pass all say its times
+                for stage, duration_s in scene.stage_s.items():
+                    stage_s[stage] = stage_s.get(stage, 0.0) + duration_s
+        return stage_s
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+def engine_facts(engine: Engine, spec: EngineSpec, batch: int) -> dict[str, str]:
+    """Device, precision and the like of a loaded engine."""
+    card = engine.card
+    return {
+        "device": engine.device,
+        "precision": engine.precision,
+        "backend": engine.backend + (", compiled" if spec.compiled else ""),
+        "image": f"{spec.image[0]}×{spec.image[1]}",
+        "input": f"{card.input_width}×{card.input_height}",
+        "batch": str(batch),
+    }
+
+
+def find_own_model(name: str) -> Path:
+    """The checkpoint of a shipped model's name or a path.
+
+    Raises:
+        FileNotFoundError, CheckpointError: there is none, or it can't be used.
+    """
+    path = find_model(name)
+    read_card(path)
+    return path
+
+
+def label_count(model: str) -> int:
+    """Classes of the model's segmentation or, without one, of its detection."""
+    card = read_card(find_model(model))
+    return len(card.segmentation_labels or card.detection_labels)
+
+
+def write_variant(folder: Path, variant: str, size: Size, tasks: Sequence[str] = ()) -> Path:
+    """A checkpoint of an architecture for this input size, with the labels of the shipped model and random weights."""
+    card = _card(variant, size)
+    return _write(folder, variant, card, tasks or tuple(card.tasks))
+
+
+def write_with_input(folder: Path, model: str, size: Size) -> Path:
+    """The model with its own weights and another input size."""
+    network, card = load_checkpoint(find_model(model))
+    width, height = size
+    path = folder / f"{card.name}_{width}x{height}.safetensors"
+    if not path.exists():
+        save_checkpoint(path, network, card.model_copy(update={"input_width": width, "input_height": height}))
+    return path
+
+
+def _card(variant: str, size: Size) -> ModelCard:
+    labels = read_card(find_model("lite"))
+    tasks = {name: task for name, task in labels.tasks.items() if name in TASKS}
+    return ModelCard(name=variant, architecture=VARIANTS[variant], input_width=size[0], input_height=size[1], tasks=tasks)
+
+
+def _write(folder: Path, name: str, card: ModelCard, tasks: Sequence[str]) -> Path:
+    path = folder / f"{'-'.join([name, *(tasks if len(tasks) < len(card.tasks) else ())])}.safetensors"
+    if not path.exists():
+        torch.manual_seed(0)
+        chosen = card.model_copy(update={"name": path.stem, "tasks": {task: card.tasks[task] for task in tasks}})
+        network = build_network(chosen)
+        images = np.stack(camera_images(chosen.input_width, chosen.input_height)[:2])
+        settle_batch_norms(network, lambda: network(torch.from_numpy(images).permute(0, 3, 1, 2)))
+        save_checkpoint(path, network, chosen)
+    return path
+
+
+@torch.no_grad()
+def settle_batch_norms(network: nn.Module, run: Callable[[], object]) -> None:
+    """Give every batch norm the statistics of what ``run`` sends through ``network``, and leave it in evaluation mode.
+
+    Random weights without it let values grow or vanish from layer to layer, and numbers too small for the processor's fast
+    path would be timed instead of the network.
+    """
+    network.eval()
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.train()
+            layer.momentum = 1.0
+    run()
+    network.eval()
