@@ -22,3 +22,7 @@ class RunningAverage(AveragedModel):
         step = int(self.n_averaged)
         self.multi_avg_fn = get_ema_multi_avg_fn(min(self._decay, (1 + step) / (10 + step)))
         super().update_parameters(model)
+        # A number that is no measurement, such as a place in a transformer's table, must not be rounded down on the way.
+        for own, current in zip(self.module.buffers(), model.buffers(), strict=True):
+            if not own.is_floating_point():
+                own.copy_(current)

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mtl_perception.balancing import Balancing, Fixed
+from mtl_perception.encoders import TRANSFORMERS
 from mtl_perception.network import MAX_STRIDE, VARIANTS, Architecture
 from mtl_perception.tasks import TASKS
 from mtl_perception.training.task_schedule import AllTasks, TaskSchedule
@@ -51,6 +53,35 @@ class SmallHeadSettings(_Strict):
 
     channels: int = Field(8, gt=1)
     weight: float = Field(0.3, gt=0)
+
+
+class QuantizedFinetuning(_Strict):
+    """Fine-tuning of a transformer encoder whose weights stand still in few bits, through adapters of low rank; neck and
+    heads are trained whole (QLoRA, Dettmers et al., NeurIPS 2023). The checkpoint holds an ordinary network.
+
+    Attributes:
+        rank: of the adapters.
+        alpha: an adapter's answer is multiplied by alpha / rank.
+        weights: ``nf4`` holds those that stand still in four bits, ``float32`` as they are (LoRA).
+    """
+
+    rank: int = Field(8, gt=0)
+    alpha: float = Field(16.0, gt=0)
+    weights: Literal["nf4", "float32"] = "nf4"
+
+    def check(self, architecture: Architecture) -> None:
+        """Raises:
+        ValueError: the encoder has no linear layers to speak of, or torchao is not installed.
+        """
+        encoders = getattr(architecture.sharing, "encoders", None) or [architecture.encoder]
+        other = sorted(set(encoders) - set(TRANSFORMERS))
+        if other:
+            raise ValueError(
+                f"quantized_finetuning is for transformer encoders ({', '.join(TRANSFORMERS)}), got '{other[0]}'; "
+                "set architecture: {encoder: swin_t}, or leave the section out"
+            )
+        if self.weights == "nf4" and find_spec("torchao") is None:
+            raise ValueError("quantized_finetuning needs torchao for weights 'nf4': pip install 'mtl-perception[quantized]'")
 
 
 class ValidationSettings(_Strict):
@@ -96,6 +127,7 @@ class TrainingConfig(_Strict):
         balancing: how the tasks' losses become one gradient.
         task_schedule: which tasks are trained when.
         small_heads: train a second, small head for each task beside the real one; no checkpoint holds them.
+        quantized_finetuning: train the encoder through adapters beside frozen weights of four bits.
         balance_classes: weigh segmentation classes by the inverse root of their share of pixels.
         gradient_accumulation: parts in which a batch goes through the network, to need that much less memory. Batch
             norm sees one part at a time.
@@ -124,6 +156,7 @@ class TrainingConfig(_Strict):
     balancing: Balancing = Fixed()
     task_schedule: TaskSchedule = AllTasks()
     small_heads: SmallHeadSettings | None = None
+    quantized_finetuning: QuantizedFinetuning | None = None
     balance_classes: bool = True
     learning_rate: float = Field(1.5e-3, gt=0)
     weight_decay: float = Field(0.03, ge=0)
@@ -179,6 +212,13 @@ class TrainingConfig(_Strict):
             raise ValueError(f"output is {self.output}, expected a name that ends with .safetensors")
         if self.start_from is not None and self.encoder_weights != "none":
             raise ValueError("give one of 'start_from' and 'encoder_weights': both say what the encoder begins with")
+        if self.quantized_finetuning is not None:
+            self.quantized_finetuning.check(self.built_architecture)
+            if self.start_from is None and self.encoder_weights == "none":
+                raise ValueError(
+                    "quantized_finetuning keeps the encoder's weights as they begin; give trained ones with 'start_from' or "
+                    "'encoder_weights: imagenet'"
+                )
         for stage in self.stages:
             if stage.batch_size % self.gradient_accumulation or stage.batch_size < 2 * self.gradient_accumulation:
                 raise ValueError(

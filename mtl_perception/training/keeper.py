@@ -93,7 +93,7 @@ class Keeper:
         }
         if self.best is not None and path == self._config.output:
             training["validation"] = self.best
-        save_checkpoint(path, self._learner.average.module, card.model_copy(update={"training": training}))
+        save_checkpoint(path, self._learner.averaged_network(), card.model_copy(update={"training": training}))
 
 
 def _device_name(device: torch.device) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import nn
 from mtl_perception.balancing import Balancer, build_balancer
 from mtl_perception.checkpoint import CheckpointError, ModelCard, TaskCard, build_network, load_checkpoint
 from mtl_perception.network import MultiTaskNetwork
+from mtl_perception.quantization.finetuning import add_adapters, merged
 from mtl_perception.training.averaging import RunningAverage
 from mtl_perception.training.batch_norm import synchronize_batch_norms
 from mtl_perception.training.config import TrainingConfig
@@ -47,6 +49,9 @@ class Learner:
         else:
             self.card = card
             network = build_network(card)
+        self._adapters = config.quantized_finetuning
+        if self._adapters is not None:
+            add_adapters(network, self._adapters.rank, self._adapters.alpha, self._adapters.weights == "nf4")
         network = network.to(device, memory_format=torch.channels_last).train()
         self.average = RunningAverage(network, config.ema_decay)
         self.network = synchronize_batch_norms(network, device) if ranks.size > 1 else network
@@ -58,7 +63,7 @@ class Learner:
         self.balancer: Balancer = build_balancer(
             config.balancing,
             config.tasks,
-            self.network.shared_parameters(),
+            _trainable(self.network.shared_parameters()),
             {task: self._own_parameters(task) for task in config.tasks},
             config.seed,
             ranks.sum_ if ranks.size > 1 else None,
@@ -70,7 +75,12 @@ class Learner:
 
     def _own_parameters(self, task: str) -> list[nn.Parameter]:
         small = [] if self.small_heads is None else self.small_heads.heads[task].parameters()
-        return [*self.network.task_parameters(task), *small]
+        return _trainable([*self.network.task_parameters(task), *small])
+
+    def averaged_network(self) -> MultiTaskNetwork:
+        """The running average as the network that the card describes."""
+        network = self.average.module
+        return network if self._adapters is None else merged(network, self.card)
 
     def _begin_with(self, config: TrainingConfig, network: MultiTaskNetwork) -> None:
         if config.start_from is not None:
@@ -122,6 +132,7 @@ def _card(config: TrainingConfig, sources: Sources) -> ModelCard:
             "seed": config.seed,
             "balancing": config.balancing.method,
             "stages": [stage.model_dump() for stage in config.stages],
+            **({} if config.quantized_finetuning is None else {"quantized_finetuning": config.quantized_finetuning.model_dump()}),
         },
     )
 
@@ -147,9 +158,14 @@ def _take_over(path: Path, network: MultiTaskNetwork, card: ModelCard) -> list[s
     return sorted({name.split(".")[1] for name in own.keys() - fitting.keys()})
 
 
+def _trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+    return [p for p in parameters if p.requires_grad]
+
+
 def _optimizer(config: TrainingConfig, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:
     """AdamW; biases and the two parameters of batch norm are not decayed."""
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
+    parameters = _trainable(network.parameters())
+    decayed = [p for p in parameters if p.ndim > 1]
+    plain = [p for p in parameters if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=config.learning_rate, fused=device.type == "cuda")

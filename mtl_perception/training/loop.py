@@ -233,7 +233,7 @@ class Run:
         scores, is_done = dict.fromkeys(self._config.tasks, 0.0), False
         if self._validator is not None:
             try:
-                found = self._validator(self._learner.average.module, lambda: self._interruption.requested)
+                found = self._validator(self._learner.averaged_network(), lambda: self._interruption.requested)
             except Interrupted:
                 pass
             else:
