@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtl_perception.geometry import View
 from mtl_perception.network import MultiTaskNetwork
+
+ValueT = TypeVar("ValueT")
 
 RawTensors = dict[str, dict[str, Tensor]]
 """Task → what its head returned."""
@@ -65,11 +68,15 @@ class Graph(nn.Module):
 
     def decode(self, raw: RawTensors, focal_px: Tensor) -> dict[str, Tensor]:
         """What that means, in pixels of the images and metres."""
-        decoded = {name: self.network.tasks[name].decode(raw[name], self.view, focal_px) for name in self.task_names}
-        return {f"{task}.{name}": tensor for task, tensors in decoded.items() for name, tensor in tensors.items()}
+        return flat({name: self.network.tasks[name].decode(raw[name], self.view, focal_px) for name in self.task_names})
 
 
-def of_task(answers: Mapping[str, object], task: str) -> dict[str, object]:
-    """The part of a graph's answers that is ``task``'s, under the names that the task gave them."""
+def flat(by_task: Mapping[str, Mapping[str, ValueT]]) -> dict[str, ValueT]:
+    """{task: {name: value}} → {"task.name": value}."""
+    return {f"{task}.{name}": value for task, values in by_task.items() for name, value in values.items()}
+
+
+def of_task(answers: Mapping[str, ValueT], task: str) -> dict[str, ValueT]:
+    """The part of a flat dictionary that is ``task``'s, under the names that the task gave."""
     prefix = f"{task}."
     return {name.removeprefix(prefix): answer for name, answer in answers.items() if name.startswith(prefix)}

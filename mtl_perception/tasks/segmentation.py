@@ -16,7 +16,8 @@ from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
 from mtl_perception.scene import UNLABELLED, Segmentation
 from mtl_perception.tasks._base import CollectOptions, LossTerm, Task, TaskSettings
-from mtl_perception.tasks._dense import DenseClassifier, decision_size, enlarge, to_original
+from mtl_perception.tasks._dense import DenseClassifier, to_original
+from mtl_perception.tasks._winners import winners
 
 
 class SegmentationSettings(TaskSettings):
@@ -66,10 +67,8 @@ class SegmentationTask(Task[SegmentationSettings]):
         Probabilities at the head's resolution, then enlarged: a softmax over full-size logits costs ten times more and
         moves borders by less than a pixel.
         """
-        probabilities = raw["logits"].float().softmax(1)
-        confidence, mask = enlarge(probabilities, view, *decision_size(view)).max(1)
-        confidence = (confidence * 255).round()
-        return {"mask": to_original(mask.to(torch.uint8), view), "confidence": to_original(confidence.to(torch.uint8), view)}
+        mask, confidence = winners(raw["logits"].float().softmax(1), view)
+        return {"mask": to_original(mask, view), "confidence": to_original(confidence, view)}
 
     def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Segmentation:
         return Segmentation(**decoded)
