@@ -31,9 +31,8 @@ from free_engine import FreeEngine
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.serialization import deserialize_message, serialize_message
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
 WIDTH, HEIGHT, BOXES, RATE_HZ = 640, 480, 50, 30.0
@@ -226,12 +225,11 @@ def _output(topic: str) -> Image | PointCloud2 | Detection2DArray:
         one.header.frame_id, one.results[0].hypothesis.class_id = "camera_color_optical_frame", "bottle"
         return Detection2DArray(header=one.header, detections=[one] * BOXES)
     if topic == "points":
-        from mtl_perception.ros.cdr import pack_header
-        from mtl_perception.ros.points import write_points
-        from mtl_perception.spatial.points import POINT
+        from mtl_perception.ros.points import Cloud
 
-        header = pack_header(Header(frame_id="camera_color_optical_frame"))
-        return deserialize_message(write_points(header, np.zeros((HEIGHT, WIDTH), POINT)), PointCloud2)
+        cloud = Cloud(HEIGHT, WIDTH).message
+        cloud.header.frame_id = "camera_color_optical_frame"
+        return cloud
     bytes_per_pixel, encoding = (4, "32FC1") if topic.startswith("depth") else (1, "mono8")
     image = Image(height=HEIGHT, width=WIDTH, encoding=encoding, step=WIDTH * bytes_per_pixel)
     image.data.frombytes(bytes(HEIGHT * image.step))

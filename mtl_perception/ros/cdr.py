@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Messages as they travel: Common Data Representation, read and written in place.
 
-A subscription with ``raw=True`` hands over the serialised message, and ``publish`` takes one. Reading and writing
-the few fields around the pixels here saves copies of every image on either side, made with the interpreter lock
-held, and the building of fifty detection objects (measured by benchmarks/node_overhead.py).
+A subscription with ``raw=True`` hands over the serialised message, and ``publish`` takes one. Reading the few fields
+around the pixels here saves a copy of every image, made with the interpreter lock held, and writing detections here
+the building of fifty objects (measured by benchmarks/node_overhead.py). Images go out as messages, see ``images.py``.
 
 Every value is aligned to its own size, counted from behind the four bytes of encapsulation.
 """
@@ -18,7 +18,6 @@ import numpy as np
 from std_msgs.msg import Header
 
 from mtl_perception.ros.conversions import ConversionError
-from mtl_perception.scene import Detections
 
 
 @dataclass(frozen=True)
@@ -60,16 +59,9 @@ class CompressedImageView:
 def read_image(serialised: bytes) -> ImageView:
     """A serialised ``sensor_msgs/Image``. Raises ConversionError when it ends early or is not plain CDR."""
     read = _Reader(serialised)
-    return ImageView(
-        stamp=read.stamp(),
-        frame_id=read.string(),
-        height=read.uint32(),
-        width=read.uint32(),
-        encoding=read.string(),
-        is_bigendian=read.uint8(),
-        step=read.uint32(),
-        data=read.octets(),
-    )
+    stamp, frame_id = read.stamp(), read.string()
+    height, width = read.fields("II", 8)
+    return ImageView(stamp, frame_id, height, width, read.string(), read.uint8(), read.uint32(), read.octets())
 
 
 def read_compressed_image(serialised: bytes) -> CompressedImageView:
@@ -96,46 +88,35 @@ def pack_header(header: Header) -> bytes:
     return padded(struct.pack("<iI", header.stamp.sec, header.stamp.nanosec) + pack_string(header.frame_id), 4)
 
 
-def write_image(header: bytes, encoding: str, pixels: np.ndarray) -> bytes:
-    """A serialised ``sensor_msgs/Image`` without row padding, of (H, W) or (H, W, C) little-endian pixels.
-
-    ``header`` comes from ``pack_header``.
-    """
-    pixels = np.ascontiguousarray(pixels)
-    height, width = pixels.shape[:2]
-    is_bigendian = b"\0"
-    before = header + pack_uint32s(height, width) + pack_string(encoding) + is_bigendian
-    sizes = pack_uint32s(pixels.strides[0], pixels.nbytes)
-    return b"".join((LITTLE_ENDIAN, padded(before, 4), sizes, pixels.data.cast("B")))
-
-
-def write_detections(
-    header: bytes, detections: Detections, labels: Sequence[str], ids: Sequence[str] | None = None
+def write_detection_array(
+    header: bytes, names: Sequence[str], numbers: Sequence[bytes], ids: Sequence[str] | None = None
 ) -> bytes:
-    """A serialised ``vision_msgs/Detection2DArray``; a class's name is its ``class_id``.
+    """A serialised ``vision_msgs/Detection2DArray`` or ``Detection3DArray``; each detection has one result.
 
-    ``header`` comes from ``pack_header``; ``ids`` has one for each detection, and without it they are empty.
+    Args:
+        header: from ``pack_header``, of the array and of each detection.
+        names: the detections' class names, which are the ``class_id``.
+        numbers: what lies between class name and id of each, packed doubles: score, position, orientation and
+            covariance of the result, then the box.
+        ids: one for each detection, and without it they are empty.
     """
-    packed_ids = [_NO_ID] * len(detections) if ids is None else [padded(pack_string(id), 4) for id in ids]
-    names = [padded(pack_string(label), 4) for label in labels]
-    start_of_one = header + pack_uint32s(1)  # one result to follow
-    message = bytearray(LITTLE_ENDIAN + header + pack_uint32s(len(detections)))
-    rows = zip(detections.boxes_xyxy.tolist(), detections.scores.tolist(), detections.class_ids.tolist())
-    for ((x1, y1, x2, y2), score, class_id), packed_id in zip(rows, packed_ids):
-        message += start_of_one
-        message += names[class_id]
-        message += bytes(-(len(message) - len(LITTLE_ENDIAN)) % 8)
-        message += _DETECTION.pack(score, _NO_POSE, (x1 + x2) / 2, (y1 + y2) / 2, 0.0, x2 - x1, y2 - y1)
-        message += packed_id
-    return bytes(message)
+    start, starts = header + pack_uint32s(1), {}  # one result to follow
+    packed_ids = [_NO_ID] * len(names) if ids is None else [padded(pack_string(id), 4) for id in ids]
+    parts = [LITTLE_ENDIAN, header, pack_uint32s(len(names))]
+    at = len(header) + 4
+    for name, packed, packed_id in zip(names, numbers, packed_ids):
+        key = name, at % 8
+        if (before := starts.get(key)) is None:
+            before = starts[key] = padded(bytes(at % 8) + start + pack_string(name), 8)[at % 8 :]
+        parts += before, packed, packed_id
+        at += len(before) + len(packed) + len(packed_id)
+    return b"".join(parts)
 
 
 LITTLE_ENDIAN = b"\0\1\0\0"
 """The encapsulation that every serialised message starts with."""
 
-_NO_POSE = struct.pack("<7d", 0, 0, 0, 0, 0, 0, 1) + bytes(36 * 8)  # position, orientation, covariance
 _NO_ID = struct.pack("<I", 1) + bytes(4)  # the end of an empty string, and three bytes up to the next value
-_DETECTION = struct.Struct("<d344s5d")  # score, pose, centre x and y, theta, size x and y
 
 
 def pack_uint32s(*values: int) -> bytes:
@@ -166,36 +147,35 @@ class _Reader:
         self._order = "<" if serialised[1] else ">"
         self._at = 0
 
+    def fields(self, codes: str, size: int, alignment: int = 4) -> tuple:
+        """Values of one alignment, ``size`` bytes in all."""
+        start = self._at + -self._at % alignment
+        self._advance(start + size)
+        return struct.unpack_from(self._order + codes, self._body, start)
+
     def uint8(self) -> int:
-        return self._take("B", 1)
+        return self.fields("B", 1, 1)[0]
 
     def uint32(self) -> int:
-        return self._take("I", 4)
+        return self.fields("I", 4)[0]
 
     def stamp(self) -> Stamp:
-        return Stamp(self._take("i", 4), self._take("I", 4))
+        return Stamp(*self.fields("iI", 8))
+
+    def doubles(self, count: int) -> tuple[float, ...]:
+        return self.fields(f"{count}d", 8 * count, 8)
 
     def string(self) -> str:
         """Characters are not checked further: a name that nobody knows is the conversion's business."""
         return bytes(self.octets()).rstrip(b"\0").decode(errors="replace")
 
-    def doubles(self, count: int) -> tuple[float, ...]:
-        start = self._at + -self._at % 8
-        self._at = start + 8 * count
-        if self._at > len(self._body):
-            raise ConversionError(f"message ends after {len(self._body)} bytes, expected at least {self._at}")
-        return struct.unpack_from(f"{self._order}{count}d", self._body, start)
-
     def octets(self) -> memoryview:
         size = self.uint32()
-        start, self._at = self._at, self._at + size
-        if self._at > len(self._body):
-            raise ConversionError(f"message ends after {len(self._body)} bytes, expected at least {self._at}")
+        start = self._at
+        self._advance(start + size)
         return self._body[start : self._at]
 
-    def _take(self, code: str, size: int) -> int:
-        start = self._at + -self._at % size
-        self._at = start + size
-        if self._at > len(self._body):
-            raise ConversionError(f"message ends after {len(self._body)} bytes, expected at least {self._at}")
-        return struct.unpack_from(self._order + code, self._body, start)[0]
+    def _advance(self, end: int) -> None:
+        if end > len(self._body):
+            raise ConversionError(f"message ends after {len(self._body)} bytes, expected at least {end}")
+        self._at = end

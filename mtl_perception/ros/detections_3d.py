@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""3D boxes to messages, serialised like the 2D ones in ``cdr.py``."""
+"""3D boxes to messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from rclpy.lifecycle import LifecyclePublisher
 
-from mtl_perception.ros.cdr import LITTLE_ENDIAN, pack_header, pack_string, pack_uint32s, padded
+from mtl_perception.ros.cdr import pack_header, write_detection_array
 from mtl_perception.ros.writer import Result, Writer
 from mtl_perception.scene import Boxes3D, Detections
 from mtl_perception.spatial.boxes_3d import pose_covariances
@@ -48,16 +48,10 @@ def write_detections_3d(
     The pose of a detection's only result is that of its box, with the covariance. ``header`` comes from
     ``pack_header``; ``ids`` has one for each detection, and without it they are empty.
     """
-    names = [padded(pack_string(label), 4) for label in labels]
+    valid = np.flatnonzero(boxes.valid)
     poses = np.concatenate([boxes.centers_m, boxes.quaternions_xyzw], 1)
     covariances = pose_covariances(boxes).reshape(len(boxes), 36)
-    values = np.concatenate([detections.scores[:, None], poses, covariances, poses, boxes.sizes_m], 1).astype("<f8")
-    numbers = np.flatnonzero(boxes.valid).tolist()
-    message = bytearray(LITTLE_ENDIAN + header + pack_uint32s(len(numbers)))
-    for number in numbers:
-        message += header + pack_uint32s(1)  # one result to follow
-        message += names[detections.class_ids[number]]
-        message += bytes(-(len(message) - len(LITTLE_ENDIAN)) % 8)
-        message += values[number].tobytes()
-        message += padded(pack_string("" if ids is None else ids[number]), 4)
-    return bytes(message)
+    values = np.concatenate([detections.scores[:, None], poses, covariances, poses, boxes.sizes_m], 1)[valid]
+    names = [labels[number] for number in detections.class_ids[valid].tolist()]
+    ids = None if ids is None else [ids[number] for number in valid.tolist()]
+    return write_detection_array(header, names, [row.tobytes() for row in values.astype("<f8")], ids)

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-from mtl_perception.ros.cdr import write_image
-from mtl_perception.ros.writer import Result, Writer
+from sensor_msgs.msg import Image
+
+from mtl_perception.ros.images import ImageWriter
+from mtl_perception.ros.writer import Result
 
 
-class LanesWriter(Writer):
+class LanesWriter(ImageWriter):
     """mono8: bit k of a pixel is set where class k is; ``lanes/label_info`` names the values 1, 2, 4 and so on."""
 
     tasks = ("lanes",)
 
-    def fill(self, result: Result) -> bytes | None:
+    def fill(self, result: Result) -> Image | None:
         lanes = result.scene.lanes
-        return None if lanes is None else write_image(result.packed_header, "mono8", lanes.bits)
+        return None if lanes is None else self.image(result.header, "mono8", lanes.bits)

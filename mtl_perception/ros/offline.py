@@ -79,7 +79,7 @@ def replay_offline(
             header = _header(frame.message)
             transforms.advance(frame.time_ns)
             place = Place(header, {**parameters, "transform_timeout": 0.0}, transforms.buffer)
-            for publisher, message in outputs.fill(Result(header, image_rgb, intrinsics, scene, place)):
+            for publisher, message in outputs.fill(Result(header, image_rgb, intrinsics, scene, place), outputs.read()):
                 publisher.publish(message)
             for problem in (place.unpublished, place.unplaced):
                 if problem:

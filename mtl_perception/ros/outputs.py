@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -76,11 +76,9 @@ class Outputs:
         self._status = publish(PerceptionStatus, "status")
         self._label_infos = [(publish(LabelInfo, topic, latched), values) for topic, values in names]
 
-    def wanted_tasks(self, enabled: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of the enabled tasks whose topics somebody reads."""
-        read = [writer for writer in self._writers if writer.is_read]
-        wanted = {task for writer in read for task in (*writer.tasks, *writer.helpful_tasks)}
-        return tuple(task for task in enabled if task in wanted or EVERY_TASK in wanted)
+    def read(self) -> list[Writer]:
+        """Writers of the topics that somebody reads now."""
+        return [writer for writer in self._writers if writer.is_read]
 
     @property
     def least_score(self) -> float:
@@ -91,18 +89,20 @@ class Outputs:
         """Topics that somebody reads and that nothing is published on, because these tasks lack some that it needs."""
         missing = {
             writer.publisher.topic_name: [task for task in writer.tasks if task not in (*tasks, EVERY_TASK)]
-            for writer in self._writers
-            if writer.is_read
+            for writer in self.read()
         }
         return {topic: lacking for topic, lacking in missing.items() if lacking}
 
-    def fill(self, result: Result) -> Iterator[tuple[LifecyclePublisher, Any]]:
-        """(publisher, message) for every topic that is read and has something to say, one after the other."""
+    def fill(self, result: Result, writers: Iterable[Writer]) -> Iterator[tuple[LifecyclePublisher, Any]]:
+        """(publisher, message) for every one of ``writers`` that has something to say, one after the other.
+
+        A message is good until its writer is asked again.
+        """
         result = replace(result, estimate_boxes=self._estimate_boxes)
         if self._tracking is not None:
             result = self._tracking.apply(result)
-        for writer in self._writers:
-            if writer.is_read and (message := writer.fill(result)) is not None:
+        for writer in writers:
+            if (message := writer.fill(result)) is not None:
                 yield writer.publisher, message
 
     def warm_up(self) -> None:

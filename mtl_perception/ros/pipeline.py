@@ -21,7 +21,7 @@ from mtl_perception.ros.frames import Frame, Stopwatch
 from mtl_perception.ros.parameters import Parameters
 from mtl_perception.ros.stream import Stream
 from mtl_perception.ros.transforms import Place
-from mtl_perception.ros.writer import Result
+from mtl_perception.ros.writer import Result, Writer, wanted_tasks
 from mtl_perception.scene import Scene
 from mtl_perception.transforms import TransformBuffer
 
@@ -30,11 +30,12 @@ _LOG_EVERY_S = 5.0
 
 @dataclass(frozen=True)
 class _Job:
-    """A frame on its way: decoded if somebody reads what ``tasks`` give."""
+    """A frame on its way to ``writers``: decoded if somebody reads what ``tasks`` give."""
 
     stream: Stream
     watch: Stopwatch
     header: Header
+    writers: list[Writer]
     tasks: tuple[str, ...]
     image_rgb: np.ndarray | None = None
     intrinsics: Intrinsics | None = None
@@ -84,15 +85,16 @@ class Pipeline:
             return None
         stamp = Time(sec=message.stamp.sec, nanosec=message.stamp.nanosec)
         header = Header(stamp=stamp, frame_id=message.frame_id)
-        tasks = stream.outputs.wanted_tasks(self._parameters.tasks)
+        writers = stream.outputs.read()
+        tasks = wanted_tasks(writers, self._parameters.tasks)
         if not tasks:
-            return _Job(stream, watch, header, tasks)
+            return _Job(stream, watch, header, writers, tasks)
         image_rgb = stream.camera.decode(message)
         calibration = self._calibration(stream)
         if calibration is not None and calibration.rectify is not None:
             image_rgb = calibration.rectify(image_rgb)
         watch.lap("decode")
-        return _Job(stream, watch, header, tasks, image_rgb, calibration and calibration.intrinsics)
+        return _Job(stream, watch, header, writers, tasks, image_rgb, calibration and calibration.intrinsics)
 
     def _run(self, jobs: Sequence[_Job]) -> None:
         self._engine.score_threshold = min(job.stream.outputs.least_score for job in jobs)
@@ -117,7 +119,8 @@ class Pipeline:
         stream, watch = job.stream, job.watch
         watch.take_over(scene.stage_s)
         place = Place(job.header, self._parameters, self._transforms)
-        for publisher, output in stream.outputs.fill(Result(job.header, job.image_rgb, job.intrinsics, scene, place)):
+        result = Result(job.header, job.image_rgb, job.intrinsics, scene, place)
+        for publisher, output in stream.outputs.fill(result, job.writers):
             watch.lap("fill")
             publisher.publish(output)  # on its way while the next one is filled
             watch.lap("publish")

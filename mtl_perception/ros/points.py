@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from rclpy.lifecycle import LifecyclePublisher
-from sensor_msgs.msg import PointField
+from sensor_msgs.msg import PointCloud2, PointField
 
-from mtl_perception.ros.cdr import LITTLE_ENDIAN, pack_header, pack_string, pack_uint32s, padded
 from mtl_perception.ros.writer import Result, Writer
 from mtl_perception.spatial.points import POINT, PointFilter, PointProjector
 
@@ -32,19 +32,20 @@ class PointsWriter(Writer):
     def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str], parameters: Mapping[str, Any]) -> None:
         super().__init__(publisher)
         self._project = PointProjector(parameters["stride"], point_filter(labels, parameters))
-        self._points = np.empty((0, 0), POINT)
+        self._cloud: Cloud | None = None
 
-    def fill(self, result: Result) -> bytes | None:
+    def fill(self, result: Result) -> PointCloud2 | None:
         scene, place = result.scene, result.place
         if scene.depth is None or result.intrinsics is None or place.to_output is None:
             return None
         shape = self._project.shape(scene.depth)
-        if self._points.shape != shape:
-            self._points = np.empty(shape, POINT)
+        if self._cloud is None or self._cloud.points.shape != shape:
+            self._cloud = Cloud(*shape)
         self._project(
-            scene.depth, result.intrinsics, result.image_rgb, scene.segmentation, place.to_output, out=self._points
+            scene.depth, result.intrinsics, result.image_rgb, scene.segmentation, place.to_output, out=self._cloud.points
         )
-        return write_points(pack_header(place.output_header), self._points)
+        self._cloud.message.header = place.output_header
+        return self._cloud.message
 
 
 def point_filter(labels: Sequence[str], parameters: Mapping[str, Any]) -> PointFilter:
@@ -61,19 +62,26 @@ def point_filter(labels: Sequence[str], parameters: Mapping[str, Any]) -> PointF
     )
 
 
-def write_points(header: bytes, points: np.ndarray) -> bytes:
-    """A serialised ``sensor_msgs/PointCloud2`` of (H, W) ``POINT``; ``header`` comes from ``pack_header``.
+class Cloud:
+    """One ``sensor_msgs/PointCloud2`` of (H, W) ``POINT``, to be filled again for every frame.
 
-    It is said not to be dense: some points may be NaN.
+    Attributes:
+        points: (H, W) ``POINT``, the data of ``message`` in place.
+        message: said not to be dense, for some points may be NaN.
     """
-    height, width = points.shape
-    message = header + pack_uint32s(height, width, len(POINT.names))
-    for name in POINT.names:
-        dtype, offset = POINT.fields[name][:2]
-        message = padded(message, 4) + pack_string(name)
-        message = padded(message, 4) + pack_uint32s(offset) + bytes([_DATATYPES[dtype]])
-        message = padded(message, 4) + pack_uint32s(1)
-    is_bigendian = is_dense = b"\0"
-    message = padded(message + is_bigendian, 4)
-    message += pack_uint32s(POINT.itemsize, width * POINT.itemsize, points.nbytes)
-    return b"".join((LITTLE_ENDIAN, message, points.reshape(-1).view(np.uint8).data, is_dense))
+
+    def __init__(self, height: int, width: int) -> None:
+        fields = [
+            PointField(name=name, offset=offset, datatype=_DATATYPES[dtype], count=1)
+            for name, (dtype, offset) in ((name, POINT.fields[name][:2]) for name in POINT.names)
+        ]
+        self.message = PointCloud2(
+            height=height,
+            width=width,
+            fields=fields,
+            point_step=POINT.itemsize,
+            row_step=width * POINT.itemsize,
+            data=array("B", bytes(height * width * POINT.itemsize)),  # bytes would be taken one by one
+            is_dense=False,
+        )
+        self.points = np.frombuffer(self.message.data, POINT).reshape(height, width)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -90,3 +91,9 @@ class Writer:
     @property
     def is_read(self) -> bool:
         return self.publisher.get_subscription_count() > 0
+
+
+def wanted_tasks(writers: Iterable[Writer], enabled: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the enabled tasks that ``writers`` tell of."""
+    wanted = {task for writer in writers for task in (*writer.tasks, *writer.helpful_tasks)}
+    return tuple(task for task in enabled if task in wanted or EVERY_TASK in wanted)

@@ -17,10 +17,10 @@ from mtl_perception.ros.cdr import (
     read_compressed_image,
     read_image,
     read_transforms,
-    write_detections,
-    write_image,
 )
 from mtl_perception.ros.conversions import ConversionError
+from mtl_perception.ros.detections import write_detections
+from mtl_perception.ros.images import ImageWriter
 from mtl_perception.scene import Detections
 
 # Lengths of strings decide the alignment of everything behind them.
@@ -95,6 +95,11 @@ def test_foreign_encapsulation_is_named():
         read_image(bytes.fromhex("00070000") + bytes(100))
 
 
+def sent(message: Image) -> Image:
+    """As its reader gets it."""
+    return deserialize_message(serialize_message(message), Image)
+
+
 @pytest.mark.parametrize("frame_id", NAMES)
 @pytest.mark.parametrize(
     ("encoding", "dtype", "channels"),
@@ -102,7 +107,7 @@ def test_foreign_encapsulation_is_named():
 )
 def test_ros_reads_the_image_that_we_wrote(frame_id, encoding, dtype, channels):
     pixels = np.arange(5 * 7 * channels).reshape((5, 7, channels) if channels > 1 else (5, 7)).astype(dtype)
-    message = deserialize_message(write_image(pack_header(header(frame_id)), encoding, pixels), Image)
+    message = sent(ImageWriter(None).image(header(frame_id), encoding, pixels))
     assert message.header == header(frame_id)
     assert (message.height, message.width, message.encoding, message.is_bigendian) == (5, 7, encoding, 0)
     assert message.step == 7 * channels * pixels.itemsize
@@ -111,9 +116,18 @@ def test_ros_reads_the_image_that_we_wrote(frame_id, encoding, dtype, channels):
 
 def test_pixels_with_gaps_are_written_without():
     pixels = np.arange(48, dtype=np.uint8).reshape(6, 8)[::2, 1:6]
-    message = deserialize_message(write_image(pack_header(header("a")), "mono8", pixels), Image)
+    message = sent(ImageWriter(None).image(header("a"), "mono8", pixels))
     assert (message.height, message.width, message.step) == (3, 5, 5)
     assert message.data.tobytes() == pixels.tobytes()
+
+
+def test_a_message_is_filled_again_for_images_of_another_size():
+    writer = ImageWriter(None)
+    large, small = np.full((6, 8, 3), 7, np.uint8), np.full((2, 3), 1.5, np.float32)
+    assert sent(writer.image(header("a"), "rgb8", large)).data.tobytes() == large.tobytes()
+    message = sent(writer.image(header("b"), "32FC1", small))
+    assert (message.header.frame_id, message.encoding, message.step) == ("b", "32FC1", 12)
+    assert message.data.tobytes() == small.tobytes()
 
 
 @pytest.mark.parametrize("frame_id", NAMES)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
-from rclpy.serialization import deserialize_message
+from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
@@ -16,7 +16,7 @@ from mtl_perception.geometry import Intrinsics
 from mtl_perception.ros.cdr import pack_header
 from mtl_perception.ros.detections_3d import write_detections_3d
 from mtl_perception.ros.markers import MarkersWriter
-from mtl_perception.ros.points import point_filter, write_points
+from mtl_perception.ros.points import Cloud, point_filter
 from mtl_perception.ros.writer import Result
 from mtl_perception.scene import Boxes3D, Depth, Detections, Scene, Segmentation
 from mtl_perception.spatial.boxes_3d import BoxEstimator
@@ -43,10 +43,18 @@ def cloud() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return PointProjector()(Depth(depth_m), CAMERA, image_rgb, Segmentation(mask, mask)), image_rgb, mask
 
 
+def sent(points: np.ndarray, frame_id: str) -> PointCloud2:
+    """As its reader gets it."""
+    one = Cloud(*points.shape)
+    one.points[:] = points
+    one.message.header = header(frame_id)
+    return deserialize_message(serialize_message(one.message), PointCloud2)
+
+
 @pytest.mark.parametrize("frame_id", NAMES)
 def test_a_point_cloud_as_ros_reads_it(frame_id):
     points, image_rgb, mask = cloud()
-    message = deserialize_message(write_points(pack_header(header(frame_id)), points), PointCloud2)
+    message = sent(points, frame_id)
     assert message.header == header(frame_id)
     assert (message.height, message.width, message.point_step, message.row_step) == (HEIGHT, WIDTH, 20, 20 * WIDTH)
     assert (message.is_bigendian, message.is_dense) == (False, False)
@@ -72,7 +80,7 @@ def test_no_colour_and_no_label_is_taken_for_nan():
 def test_sensor_msgs_py_skips_exactly_the_points_without_depth():
     point_cloud2 = pytest.importorskip("sensor_msgs_py.point_cloud2", reason="comes with apt's ROS alone")
     points, _, mask = cloud()
-    message = deserialize_message(write_points(pack_header(header("camera")), points), PointCloud2)
+    message = sent(points, "camera")
     read = point_cloud2.read_points(message, skip_nans=True)
     known = np.isfinite(points["z"])
     assert 0 < len(read) < points.size
