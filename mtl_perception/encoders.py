@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torchvision
 from torch import Tensor, nn
+from torchvision.models import SwinTransformer
 from torchvision.ops import Permute
 
 from mtl_perception.layers import Float32BackwardConv2d
@@ -56,12 +57,15 @@ def _resnet(name: str, channels: tuple[int, int, int, int]) -> Encoder:
     return Encoder([stem, net.layer2, net.layer3, net.layer4], channels)
 
 
-def _swin_t() -> Encoder:
-    """Swin transformer (Liu et al., ICCV 2021). Its blocks work on (B, H, W, C); a neck begins with batch norm, which does
-    what a norm at each level's output would."""
-    blocks = torchvision.models.swin_t(weights=None).features
-    stages = [blocks[:2], *(nn.Sequential(Permute([0, 2, 3, 1]), *blocks[i : i + 2]) for i in (2, 4, 6))]
-    return Encoder([nn.Sequential(*stage, Permute([0, 3, 1, 2])) for stage in stages], (96, 192, 384, 768))
+def swin(network: SwinTransformer) -> Encoder:
+    """The encoder of a Swin transformer (Liu et al., ICCV 2021), whose blocks work on (B, H, W, C). A norm at each level's
+    output would be one too many: a neck begins with batch norm."""
+    blocks = network.features
+    channels = network.features[0][0].out_channels
+    stages = [[*blocks[:2]], *([Permute([0, 2, 3, 1]), *blocks[i : i + 2]] for i in (2, 4, 6))]
+    return Encoder(
+        [nn.Sequential(*stage, Permute([0, 3, 1, 2])) for stage in stages], (channels, 2 * channels, 4 * channels, 8 * channels)
+    )
 
 
 ENCODERS: dict[str, Callable[[], Encoder]] = {
@@ -69,7 +73,7 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "mobilenet_v3_large": lambda: _mobilenet_v3("mobilenet_v3_large", (4, 7, 13, 16), (24, 40, 112, 160)),
     "resnet18": lambda: _resnet("resnet18", (64, 128, 256, 512)),
     "resnet50": lambda: _resnet("resnet50", (256, 512, 1024, 2048)),
-    "swin_t": _swin_t,
+    "swin_t": lambda: swin(torchvision.models.swin_t(weights=None)),
 }
 
 TRANSFORMERS = ("swin_t",)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import torch
 from torch import nn
 
 from mtl_perception.checkpoint import ModelCard, build_network
@@ -31,7 +32,8 @@ def merged(network: MultiTaskNetwork, card: ModelCard) -> MultiTaskNetwork:
             for name in ("down", "up", "_extra_state"):
                 del state[f"{path}.{name}"]
             state[f"{path}.weight"] = layer.merged_weight()
-    plain = build_network(card)
+    with torch.random.fork_rng(devices=[]):  # its random weights are of no use, and training draws from there too
+        plain = build_network(card)
     plain.load_state_dict(state)
     return plain.train(network.training)
 

@@ -34,16 +34,16 @@ class _Frozen:
 
 
 class _FrozenLinear(torch.autograd.Function):
-    """x Wᵀ for a packed W, which is unpacked for each use and never kept for the backward pass."""
+    """x Wᵀ + b for a packed W, which is unpacked for each use and never kept for the backward pass."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, frozen: _Frozen) -> Tensor:
+    def forward(ctx: Any, x: Tensor, frozen: _Frozen, bias: Tensor | None) -> Tensor:
         ctx.frozen = frozen
-        return F.linear(x, frozen.unpacked().to(x.dtype))
+        return F.linear(x, frozen.unpacked().to(x.dtype), bias)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return gradient @ ctx.frozen.unpacked().to(gradient.dtype), None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return gradient @ ctx.frozen.unpacked().to(gradient.dtype), None, None
 
 
 class LowRankLinear(nn.Module):
@@ -71,8 +71,7 @@ class LowRankLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, in) → (…, out)."""
-        y = _FrozenLinear.apply(x, self._frozen) + F.linear(F.linear(x, self.down) * self.scale, self.up)
-        return y if self.bias is None else y + self.bias
+        return _FrozenLinear.apply(x, self._frozen, self.bias) + F.linear(F.linear(x, self.down) * self.scale, self.up)
 
     def merged_weight(self) -> Tensor:
         """(out, in): W + α/r · B A."""

@@ -39,6 +39,7 @@ class Learner:
     def __init__(
         self, config: TrainingConfig, sources: Sources, device: torch.device, ranks: Ranks, card: ModelCard | None = None
     ) -> None:
+        self._device = device
         self.precision = Precision(config.precision, device)
         self.notes: list[str] = []
         torch.manual_seed(config.seed)
@@ -100,6 +101,7 @@ class Learner:
             "scaler": None if self.precision.scaler is None else self.precision.scaler.state_dict(),
             "balancer": self.balancer.state_dict(),
             "random": torch.get_rng_state(),
+            "random_of_device": torch.cuda.get_rng_state(self._device) if self._device.type == "cuda" else None,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -113,6 +115,8 @@ class Learner:
             self.precision.scaler.load_state_dict(state["scaler"])
         self.balancer.load_state_dict(state["balancer"])
         torch.set_rng_state(state["random"])
+        if self._device.type == "cuda" and state.get("random_of_device") is not None:
+            torch.cuda.set_rng_state(state["random_of_device"], self._device)
 
 
 def _card(config: TrainingConfig, sources: Sources) -> ModelCard:

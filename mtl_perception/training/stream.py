@@ -118,6 +118,8 @@ class Stream:
             collate_fn=_as_it_is,
             worker_init_fn=_start_worker,
             pin_memory=pinned,
+            # Else a run that goes on draws once more from what networks with dropped paths draw from.
+            generator=torch.Generator(),
         )
 
     def __iter__(self) -> Iterator[tuple[list[Part], list[Batch]]]:

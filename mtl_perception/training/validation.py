@@ -82,9 +82,10 @@ class Validator:
             Interrupted: ``is_interrupted`` said so.
             DataError: an image can't be read.
         """
-        copied = build_network(self._card)
+        with torch.random.fork_rng(devices=[]):  # training goes on as if nobody had looked
+            copied = build_network(self._card)
         copied.load_state_dict(network.state_dict())
-        engine = Engine.of(copied, self._card, str(self._device))
+        engine = Engine.of(copied, self._card, str(self._device), "float32")
         images: list[np.ndarray] = []
         pictures: list[np.ndarray] = []
 

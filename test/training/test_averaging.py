@@ -34,3 +34,13 @@ def test_parameters_are_averaged_too() -> None:
         average.update_parameters(linear)
     # The first update copies; in the second the short memory of a young run gives 2/11 to the past.
     torch.testing.assert_close(average.module.weight, torch.tensor([[1 - 2 / 11]]))
+
+
+def test_whole_numbers_stay_as_they_are() -> None:
+    # A transformer's place in its table of biases, 4.9999 after averaging, was cut to 4: another network.
+    table = nn.Module()
+    table.register_buffer("places", torch.arange(2401))
+    average = RunningAverage(table, 0.998)
+    for _ in range(5):
+        average.update_parameters(table)
+    assert torch.equal(average.module.places, table.places)
