@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mtl_perception.benchmark.networks import EngineSpec, find_own_model, write_variant, write_with_input
-from mtl_perception.benchmark.settings import Settings, Size
+from mtl_perception.benchmark.networks import EngineSpec, write_network
 from mtl_perception.benchmark.result import Part
+from mtl_perception.benchmark.settings import Settings, Size
 from mtl_perception.benchmark.timing import OnStep
+from mtl_perception.resources import find_model
 
 
 class Unavailable(Exception):
@@ -38,19 +39,29 @@ class Bench:
     settings: Settings
     folder: Path
 
+    @property
+    def model_name(self) -> str:
+        """Of the settings' model, for tables."""
+        return Path(self.settings.model).stem
+
     def shipped(self, image: Size | None = None) -> EngineSpec:
         """The model of the settings as it is."""
-        return self._spec(find_own_model(self.settings.model), image)
+        return self._spec(find_model(self.settings.model), image)
 
     def resized(self, image: Size) -> EngineSpec:
         """The model of the settings with an input as large as the camera's image."""
-        return self._spec(write_with_input(self.folder, self.settings.model, image), image)
+        return self._spec(write_network(self.folder, self.settings.model, image), image)
 
     def variant(self, name: str, *tasks: str) -> EngineSpec:
-        """An architecture with random weights, for these tasks or all, with an input as large as the camera's image."""
-        path = write_variant(self.folder, name, self.settings.size, tasks)
-        return self._spec(path, self.settings.size)
+        """An architecture, for these tasks or all, with an input as large as the camera's image."""
+        return self._spec(write_network(self.folder, name, self.settings.size, tasks))
 
-    def _spec(self, path: Path, image: Size | None) -> EngineSpec:
+    def _spec(self, path: Path, image: Size | None = None) -> EngineSpec:
         chosen = self.settings
-        return EngineSpec(model=str(path), device=chosen.device, precision=chosen.precision, image=image or chosen.size)
+        return EngineSpec(
+            model=str(path),
+            device=chosen.device,
+            precision=chosen.precision,
+            backend=chosen.backend,
+            image=image or chosen.size,
+        )

@@ -27,6 +27,7 @@ _STAGE_COLOURS = {
     "transport": "#d9d9d9",
 }
 _OURS, _THEIRS, _DEPTH = "#4e79a7", ("#e15759", "#f28e2b"), "#76b7b2"
+_SEGMENTERS = ("lraspp", "deeplab")
 _STYLE = {
     "svg.hashsalt": "mtl_perception",  # the same results make the same file
     "svg.fonttype": "none",
@@ -103,7 +104,7 @@ def _peers(axes: Axes, parts: Mapping[str, Part]) -> None:
     (arms,) = (part.arms for part in parts.values())
     ours = [name for name in arms if ", " not in name and "backend" in arms[name].facts and not _is_peer(arms[name])]
     peers = [name for name in arms if _is_peer(arms[name])]
-    segmenters = [name for name in peers if name.startswith(("lraspp", "deeplab"))]
+    segmenters = [name for name in peers if name.startswith(_SEGMENTERS)]
     names = []
     for name in ours:
         axes.barh(len(names), arms[name].total.p50_ms, color=_OURS, label="ours: boxes, mask and depth", height=0.7)
@@ -119,6 +120,13 @@ def _peers(axes: Axes, parts: Mapping[str, Part]) -> None:
                     start += ms
             names.append(f"{_short(detector)} + {_short(segmenter)}")
     _finish_bars(axes, names, "ms, medians")
+
+
+def _peers_height(parts: Mapping[str, Part]) -> float:
+    (arms,) = (part.arms for part in parts.values())
+    peers = [name for name in arms if _is_peer(arms[name])]
+    segmenters = sum(name.startswith(_SEGMENTERS) for name in peers)
+    return 1.4 + 0.4 * ((len(peers) - segmenters) * segmenters + 2)
 
 
 def _is_peer(arm: Arm) -> bool:
@@ -179,7 +187,7 @@ def _megapixels(size: str) -> float:
 CHARTS: dict[str, tuple[Callable[[Axes, Mapping[str, Part]], None], Callable[[Mapping[str, Part]], float]]] = {
     "stages": (_stages, _rows_height),
     "node": (_node, lambda parts: 1.4 + 0.4 * len(parts)),
-    "peers": (_peers, lambda parts: 4.0),
+    "peers": (_peers, _peers_height),
     "backends": (_backends, _rows_height),
     "cameras": (_cameras, lambda parts: 4.5),
     "resolution": (_resolution, lambda parts: 4.5),

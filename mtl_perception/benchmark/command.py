@@ -11,26 +11,29 @@ from rich.console import Console
 from rich.table import Table
 
 from mtl_perception.benchmark.machine import usable_cores
-from mtl_perception.benchmark.networks import find_own_model
+from mtl_perception.benchmark.networks import check_backend
 from mtl_perception.benchmark.page import write_page
 from mtl_perception.benchmark.result import Report
 from mtl_perception.benchmark.runner import run
 from mtl_perception.benchmark.settings import Settings, check_sections, parse_size
+from mtl_perception.checkpoint import read_card
 from mtl_perception.inference.device import resolve_device, resolve_precision
+from mtl_perception.resources import find_model
 
 RESULT, PAGE = "benchmark.json", "benchmark.md"
 
 
-def make_settings(quick: bool, model: str, device: str, precision: str, size: str, threads: int | None) -> Settings:
+def make_settings(quick: bool, model: str, device: str, precision: str, backend: str, size: str, threads: int | None) -> Settings:
     """Settings from the command line.
 
     Raises:
         ValueError: one of them can't be used; nothing was measured yet.
     """
     resolve_precision(precision, resolve_device(device)[0])
-    find_own_model(model)
+    read_card(find_model(model))
+    check_backend(backend)
     make = Settings.quick if quick else Settings
-    chosen = {"model": model, "device": device, "precision": precision, "size": parse_size(size)}
+    chosen = {"model": model, "device": device, "precision": precision, "backend": backend, "size": parse_size(size)}
     return make(**chosen, threads=threads or usable_cores())
 
 

@@ -19,6 +19,7 @@ def benchmark(
     model: Model = "lite",
     device: Device = "auto",
     precision: Precision = "auto",
+    backend: Annotated[str, typer.Option(help="auto, or what runs our networks where backends are not compared.")] = "auto",
     size: Annotated[str, typer.Option(help="Of the camera's images.")] = "640x480",
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; one a core if not given.")] = None,
     only: Annotated[
@@ -36,7 +37,7 @@ def benchmark(
         from mtl_perception.benchmark.command import benchmark as run_benchmark
         from mtl_perception.benchmark.command import make_settings
 
-        settings = make_settings(quick, model, device, precision, size, threads)
+        settings = make_settings(quick, model, device, precision, backend, size, threads)
         failed = run_benchmark(settings, only or [], out, restart, remark, Console())
     if failed:
         raise typer.Exit(1)

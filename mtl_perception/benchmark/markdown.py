@@ -40,14 +40,17 @@ CHARTS = {"stages": "stages", "node": "node", "peers": "peers", "backends": "bac
 """Section → end of its chart's file name."""
 
 
-def chapter(name: str, report: Report, charts: Mapping[str, str]) -> Iterator[str]:
+def chapter(report: Report, charts: Mapping[str, str]) -> Iterator[str]:
     """Paragraphs about one machine; ``charts`` holds section → path of a chart."""
-    yield f"## {name}"
+    yield f"## {report.machine.gpu or report.machine.processor}, {report.settings.size[0]}×{report.settings.size[1]}"
     yield " ".join(_conditions(report))
     yield f"```bash\n{report.command}\n```"
     if rows := _target_rows(report):
         yield "### Targets"
-        yield "Ratios of medians' kind: each round's own ratio, their median and quartiles; beside it the ratio of the least values, which other work on the machine disturbs least."
+        yield (
+            "Everything in a ratio ran in turns in one process. A ratio is that of a round; shown are the median and the quartiles of "
+            "the rounds, and the ratio of the least values, which other work on the machine disturbs least."
+        )
         yield table(rows)
     for section in SECTIONS:
         if section in report.parts:

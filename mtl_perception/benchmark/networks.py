@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
-from torch import nn
+from torch import Tensor, nn
 
 from mtl_perception.benchmark.images import camera_images, camera_intrinsics
-from mtl_perception.benchmark.settings import Size
+from mtl_perception.benchmark.settings import BenchmarkError, Size
 from mtl_perception.checkpoint import ModelCard, build_network, load_checkpoint, read_card, save_checkpoint
 from mtl_perception.inference import Engine
+from mtl_perception.inference.backends.loading import BACKENDS
 from mtl_perception.network import VARIANTS
-from mtl_perception.resources import find_model
+from mtl_perception.resources import find_model, shipped_models
 
 TASKS = ("detection", "segmentation", "depth")
 
@@ -92,55 +93,47 @@ def engine_facts(engine: Engine, spec: EngineSpec, batch: int) -> dict[str, str]
     }
 
 
-def find_own_model(name: str) -> Path:
-    """The checkpoint of a shipped model's name or a path.
-
-    Raises:
-        FileNotFoundError, CheckpointError: there is none, or it can't be used.
-    """
-    path = find_model(name)
-    read_card(path)
-    return path
-
-
 def label_count(model: str) -> int:
     """Classes of the model's segmentation or, without one, of its detection."""
     card = read_card(find_model(model))
     return len(card.segmentation_labels or card.detection_labels)
 
 
-def write_variant(folder: Path, variant: str, size: Size, tasks: Sequence[str] = ()) -> Path:
-    """A checkpoint of an architecture for this input size, with the labels of the shipped model and random weights."""
-    card = _card(variant, size)
-    return _write(folder, variant, card, tasks or tuple(card.tasks))
+def write_network(folder: Path, name: str, size: Size, tasks: Sequence[str] = ()) -> Path:
+    """A checkpoint for this input size and these tasks, or all.
 
+    Args:
+        name: a shipped model's or a file, whose weights are taken; or an architecture's, which gets random weights and
+            the labels of the shipped model.
 
-def write_with_input(folder: Path, model: str, size: Size) -> Path:
-    """The model with its own weights and another input size."""
-    network, card = load_checkpoint(find_model(model))
-    width, height = size
-    path = folder / f"{card.name}_{width}x{height}.safetensors"
+    Raises:
+        FileNotFoundError, CheckpointError: there is no such model, or it can't be used.
+    """
+    tasks = tuple(tasks)
+    path = folder / f"{'-'.join((Path(name).stem, f'{size[0]}x{size[1]}', *tasks))}.safetensors"
     if not path.exists():
-        save_checkpoint(path, network, card.model_copy(update={"input_width": width, "input_height": height}))
-    return path
-
-
-def _card(variant: str, size: Size) -> ModelCard:
-    labels = read_card(find_model("lite"))
-    tasks = {name: task for name, task in labels.tasks.items() if name in TASKS}
-    return ModelCard(name=variant, architecture=VARIANTS[variant], input_width=size[0], input_height=size[1], tasks=tasks)
-
-
-def _write(folder: Path, name: str, card: ModelCard, tasks: Sequence[str]) -> Path:
-    path = folder / f"{'-'.join([name, *(tasks if len(tasks) < len(card.tasks) else ())])}.safetensors"
-    if not path.exists():
+        weights, card = _origin(name)
+        chosen = {task: card.tasks[task] for task in tasks} if tasks else card.tasks
+        changes = {"name": path.stem, "tasks": chosen, "input_width": size[0], "input_height": size[1]}
+        card = card.model_copy(update=changes)
         torch.manual_seed(0)
-        chosen = card.model_copy(update={"name": path.stem, "tasks": {task: card.tasks[task] for task in tasks}})
-        network = build_network(chosen)
-        images = np.stack(camera_images(chosen.input_width, chosen.input_height)[:2])
-        settle_batch_norms(network, lambda: network(torch.from_numpy(images).permute(0, 3, 1, 2)))
-        save_checkpoint(path, network, chosen)
+        network = build_network(card)
+        if weights is None:
+            images = np.stack(camera_images(*size)[:2])
+            settle_batch_norms(network, lambda: network(torch.from_numpy(images).permute(0, 3, 1, 2)))
+        else:
+            network.load_state_dict({key: weights[key] for key in network.state_dict()})
+        save_checkpoint(path, network, card)
     return path
+
+
+def _origin(name: str) -> tuple[dict[str, Tensor] | None, ModelCard]:
+    if name in VARIANTS and name not in shipped_models():
+        lite = read_card(find_model("lite"))
+        tasks = {task: content for task, content in lite.tasks.items() if task in TASKS}
+        return None, lite.model_copy(update={"architecture": VARIANTS[name], "tasks": tasks, "training": {}, "scores": {}, "limits": ""})
+    network, card = load_checkpoint(find_model(name))
+    return network.state_dict(), card
 
 
 @torch.no_grad()
@@ -157,3 +150,22 @@ def settle_batch_norms(network: nn.Module, run: Callable[[], object]) -> None:
             layer.momentum = 1.0
     run()
     network.eval()
+
+
+def check_backend(name: str) -> None:
+    """Refuse a backend that there is none of.
+
+    Raises:
+        BenchmarkError: naming those that there are.
+    """
+    if name not in ("auto", *BACKENDS):
+        raise BenchmarkError(f"backend '{name}' is not known; expected auto, {', '.join(BACKENDS)}")
+
+
+def run_once(spec: EngineSpec) -> None:
+    """Start an engine and answer one image."""
+    engine = OurEngine(spec)
+    try:
+        engine()
+    finally:
+        engine.close()

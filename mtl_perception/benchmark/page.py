@@ -48,7 +48,7 @@ def write_page(page: Path, paths: Sequence[Path], console: Console, introduction
         report = load_report(path)
         charts = _charts(path, report, console)
         links = {section: os.path.relpath(chart, page.parent) for section, chart in charts.items()}
-        parts += chapter(path.stem, report, links)
+        parts += chapter(report, links)
     write_atomically(page, ("\n\n".join(filter(None, [*parts, note])) + "\n").encode())
 
 

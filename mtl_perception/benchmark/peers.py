@@ -27,8 +27,9 @@ NOTES = (
     "The peers are torchvision's own networks in eager PyTorch with random weights (`weights=None, weights_backbone=None`), "
     "batch norms that have seen an image, channels last, and the postprocessing that comes with them; half precision by "
     "autocast.",
-    f"Boxes below {SCORE_THRESHOLD:g} are left out before non-maximum suppression, as in ours: with random weights and "
-    "torchvision's thresholds of 0.001 to 0.05 nearly every anchor would reach it. So the suppression costs them almost nothing.",
+    f"Their boxes below {SCORE_THRESHOLD:g} are left out before non-maximum suppression: with random weights and torchvision's "
+    "thresholds of 0.001 to 0.05 nearly every anchor would reach it. So suppression costs them almost nothing. Ours always "
+    "suppresses among a fixed number of candidates.",
     "The input is the camera's image at its own size for all: ssdlite's transform, which would shrink everything to 320×320, "
     "is replaced by one for this size (its anchors follow the size of the feature maps), and the shorter side of the other two "
     "is the image's.",

@@ -81,6 +81,7 @@ class Part(_Strict):
     Attributes:
         missing: what could not be measured, and why.
         load: of the machine, one-minute averages before and after, in processors that had work.
+        seconds: that measuring it took.
     """
 
     title: str
@@ -89,6 +90,7 @@ class Part(_Strict):
     missing: dict[str, str] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
     load: tuple[float, float] = (0.0, 0.0)
+    seconds: float = 0.0
 
 
 class Machine(_Strict):

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import sys
-import tempfile
+import os
+import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -42,28 +42,36 @@ def run(path: Path, settings: Settings, sections: tuple[str, ...], restart: bool
     """
     report = open_report(path, settings, restart)
     report.remark = remark or report.remark
-    with tempfile.TemporaryDirectory(prefix="mtl_perception_benchmark_") as folder:
-        bench = Bench(settings, Path(folder))
-        planned = [(section, one) for section in sections for one in PLANS[section](bench)]
-        left = [(section, one) for section, one in planned if not report.has(section, one.name)]
-        if len(left) < len(planned):
-            console.print(f"{len(planned) - len(left)} of {len(planned)} parts are in {path} already; --restart measures them again")
-        done = 0
-        with frame_progress(console, "benchmark", sum(one.steps for _, one in left)) as show:
-            for section, one in left:
-                before = done
+    bench = Bench(settings, work_folder(path))
+    planned = [(section, one) for section in sections for one in PLANS[section](bench)]
+    left = [(section, one) for section, one in planned if not report.has(section, one.name)]
+    if len(left) < len(planned):
+        console.print(f"{len(planned) - len(left)} of {len(planned)} parts are in {path} already; --restart measures them again")
+    done = 0
+    with frame_progress(console, "benchmark", sum(one.steps for _, one in left)) as show:
+        for section, one in left:
+            before = done
 
-                def on_step(label: str = f"{section}: {one.name}") -> None:
-                    nonlocal done
-                    done += 1
-                    show(done, label)
+            def on_step(label: str = f"{section}: {one.name}") -> None:
+                nonlocal done
+                done += 1
+                show(done, label)
 
-                show(done, f"{section}: {one.name}")
-                _measure(report, section, one, on_step)
-                save_report(path, report)
-                done = before + one.steps
-            show(done, "")
+            show(done, f"{section}: {one.name}")
+            _measure(report, section, one, on_step)
+            save_report(path, report)
+            done = before + one.steps
+        show(done, "")
     return report
+
+
+def work_folder(path: Path) -> Path:
+    """Where networks that are made for the benchmark are kept, and what backends convert them to, instead of in the
+    user's cache. It may be deleted at any time."""
+    folder = path.parent / "work"
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["XDG_CACHE_HOME"] = str(folder)  # for the processes that are started, too
+    return folder
 
 
 def open_report(path: Path, settings: Settings, restart: bool) -> Report:
@@ -74,7 +82,7 @@ def open_report(path: Path, settings: Settings, restart: bool) -> Report:
     """
     new = Report(
         package_version=version("mtl-perception"),
-        command=" ".join(["mtl-perception", *sys.argv[1:]]),
+        command=settings.command,
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
         machine=describe_machine(),
         settings=settings,
@@ -93,7 +101,7 @@ def open_report(path: Path, settings: Settings, restart: bool) -> Report:
 
 
 def _measure(report: Report, section: str, one: Measurement, on_step: Callable[[], None]) -> None:
-    before = load()
+    before, started_s = load(), time.monotonic()
     try:
         part = one.run(on_step)
     except Unavailable as error:
@@ -102,4 +110,5 @@ def _measure(report: Report, section: str, one: Measurement, on_step: Callable[[
         # The other parts are worth as much without this one.
         report.miss(section, one.name, f"failed: {first_line(error)}")
     else:
-        report.add(section, one.name, part.model_copy(update={"load": (before, load())}))
+        took = {"load": (before, load()), "seconds": round(time.monotonic() - started_s, 1)}
+        report.add(section, one.name, part.model_copy(update=took))

@@ -61,6 +61,7 @@ class Settings(BaseModel):
     Attributes:
         model: a shipped model's name or a checkpoint; what a user would run.
         size: of the camera's images, and of the networks' input where several are compared.
+        backend: of ours, where backends are not what is compared.
         threads: of the processor, for whatever runs there.
         rounds: how often each of several things has its turn.
         frames: that single things are timed on; a 99th percentile wants a hundred or more.
@@ -72,9 +73,11 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    is_quick: bool = False
     model: str = "lite"
     device: str = "auto"
     precision: str = "auto"
+    backend: str = "auto"
     size: Size = (640, 480)
     threads: int = Field(1, gt=0)
     rounds: int = Field(30, gt=0)
@@ -91,6 +94,7 @@ class Settings(BaseModel):
     def quick(cls, **changes: object) -> Settings:
         """About two minutes on two processor cores: fewer rounds, the small variant, the lightest peers."""
         less = {
+            "is_quick": True,
             "rounds": 5,
             "frames": 25,
             "variants": ("lite",),
@@ -101,3 +105,13 @@ class Settings(BaseModel):
             "compiled": False,
         }
         return cls(**{**less, **changes})
+
+    @property
+    def command(self) -> str:
+        """What measures the same again."""
+        words = ["mtl-perception benchmark", *(["--quick"] if self.is_quick else [])]
+        words += [f"--{name} {value}" for name in ("model", "device", "precision", "backend") if (value := getattr(self, name)) != _DEFAULTS[name]]
+        return " ".join([*words, f"--size {self.size[0]}x{self.size[1]} --threads {self.threads}"])
+
+
+_DEFAULTS = {name: field.default for name, field in Settings.model_fields.items()}

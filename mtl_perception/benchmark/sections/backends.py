@@ -54,7 +54,7 @@ def plan(bench: Bench) -> list[Measurement]:
 
 def _run(bench: Bench, variant: str, on_step: OnStep) -> Part:
     device, _ = resolve_device(bench.settings.device)
-    spec = bench.variant(variant)
+    spec = bench.variant(variant).on("auto", bench.settings.precision)
     ways = [way for way in WAYS[device.type] if bench.settings.compiled or not way.compiled]
     starters = {"the default": lambda: OurEngine(spec)} | {str(way): lambda w=way: OurEngine(spec.on(*w)) for way in ways}
     compared = Compared(starters, bench.settings.rounds, on_step)

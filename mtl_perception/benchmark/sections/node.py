@@ -19,7 +19,7 @@ BESIDE = ("preprocess", "postprocess", "fill")
 
 
 def plan(bench: Bench) -> list[Measurement]:
-    specs = {f"{bench.settings.model}, as shipped": lambda: bench.shipped()}
+    specs = {f"{bench.model_name}, as it is": lambda: bench.shipped()}
     specs |= {f"{variant}, input as the image": lambda v=variant: bench.variant(v) for variant in bench.settings.variants}
     steps = 2 * bench.settings.frames
     return [

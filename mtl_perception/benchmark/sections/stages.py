@@ -12,7 +12,7 @@ from mtl_perception.benchmark.timing import OnStep
 
 def plan(bench: Bench) -> list[Measurement]:
     def run(on_step: OnStep) -> Part:
-        starters = {f"{bench.settings.model}, as shipped": lambda: OurEngine(bench.shipped())}
+        starters = {f"{bench.model_name}, as it is": lambda: OurEngine(bench.shipped())}
         for variant in bench.settings.variants:
             starters[f"{variant}, input as the image"] = lambda v=variant: OurEngine(bench.variant(v))
         compared = Compared(starters, bench.settings.frames, on_step)
