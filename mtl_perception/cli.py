@@ -223,7 +223,8 @@ def evaluate(
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores here too.")] = None,
     device: Device = "auto",
-    precision: Precision = "auto",
+    precision: Precision = "float32",
+    backend: Annotated[str, typer.Option(help="torch or openvino; exported files choose for themselves.")] = "torch",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many images of each, spread over all.")] = None,
     image: Image = None,
     camera_info: CameraInfo = None,
@@ -234,7 +235,7 @@ def evaluate(
     with errors_in_one_line():
         from mtl_perception.evaluation.command import Options, evaluate_model
 
-        options = Options(report, json_file, device, precision, limit, image, camera_info)
+        options = Options(report, json_file, device, precision, backend, limit, image, camera_info)
         evaluate_model(model, data, options, Console())
 
 

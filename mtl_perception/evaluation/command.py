@@ -34,13 +34,15 @@ class Options:
         report: folder of index.html and scores.json; out/evaluate/NAME if None.
         json_file: a second place for the scores.
         limit: only so many images of each set, spread over all.
+        backend: what runs a checkpoint; exported files choose for themselves.
         image, camera_info: topics, for bags that have several.
     """
 
     report: Path | None = None
     json_file: Path | None = None
     device: str = "auto"
-    precision: str = "auto"
+    precision: str = "float32"
+    backend: str = "torch"
     limit: int | None = None
     image: str | None = None
     camera_info: str | None = None
@@ -61,7 +63,12 @@ def evaluate_model(model: str, data: Sequence[str], options: Options, console: C
     """
     sets = named_sets(data)
     checkpoint = find_model(model)
-    engine = Engine.load(checkpoint, options.device, options.precision)
+    is_exported = checkpoint.suffix.lower() == ".onnx"
+    engine = (
+        Engine.load(checkpoint, options.device)
+        if is_exported
+        else Engine.load(checkpoint, options.device, options.precision, options.backend)
+    )
     try:
         out = options.report or Path("out/evaluate") / engine.card.name
         places = [path for path in (out / "scores.json", options.json_file) if path is not None]
@@ -74,7 +81,7 @@ def evaluate_model(model: str, data: Sequence[str], options: Options, console: C
             mtl_perception=__version__,
             command=_command(model, data, options),
             model=describe_model(engine.card, checkpoint),
-            device=_device_name(engine.device),
+            device=_device_name(engine),
             precision=engine.precision,
         )
         report = Report(engine.card)
@@ -155,10 +162,11 @@ def describe_model(card: ModelCard, checkpoint: Path) -> ModelResult:
     )
 
 
-def _device_name(device: str) -> str:
+def _device_name(engine: Engine) -> str:
     import torch
 
-    return f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
+    model = f" ({torch.cuda.get_device_name(engine.device)})" if engine.device.startswith("cuda") else ""
+    return f"{engine.device}{model}" if engine.backend == "torch" else f"{engine.device}{model}, {engine.backend}"
 
 
 def _score(engine: Engine, samples: Samples, what: str, console: Console) -> Evaluation:

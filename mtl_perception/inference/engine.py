@@ -77,7 +77,12 @@ class Engine:
         return self._open_backend.batch_size
 
     def warm_up(self, height: int, width: int) -> None:
-        """Run twice on a black image, so that the first real frame doesn't pay for allocation and kernel choice."""
+        """Run twice on a black image, so that the first real frame doesn't pay for allocation and kernel choice.
+
+        Args:
+            height, width: of the images to expect; a graph that was exported for one size takes that.
+        """
+        width, height = self._open_backend.fixed_size or (width, height)
         for _ in range(2):
             self(np.zeros((height, width, 3), np.uint8))
 

@@ -37,13 +37,14 @@ def export_graph(graph: Graph, batch: int) -> onnx.ModelProto:
     return _export(_WithRaw(graph), example_inputs(graph, batch))
 
 
-def export_heads(graph: Graph) -> onnx.ModelProto:
-    """The graph up to the heads' tensors, for one image: what is worth handing to a faster runtime.
+def export_network(graph: Graph) -> onnx.ModelProto:
+    """From one image, (1, input_height, input_width, 3) uint8 as laid out for the network, to the heads' tensors.
 
     Raises:
         ExportError: what exports is not installed.
     """
-    return _export(_Heads(graph), example_inputs(graph, 1)[:1])
+    laid_out = torch.zeros((1, graph.view.input_height, graph.view.input_width, 3), dtype=torch.uint8)
+    return _export(_Heads(graph), (laid_out,))
 
 
 def finish(model: onnx.ModelProto, exported: ExportedGraph) -> None:
@@ -66,13 +67,17 @@ def example_inputs(graph: Graph, batch: int) -> tuple[Tensor, Tensor]:
 class _Heads(nn.Module):
     def __init__(self, graph: Graph) -> None:
         super().__init__()
+        self.answering = graph
+
+    def forward(self, laid_out_rgb: Tensor) -> dict[str, Tensor]:
+        return _of_images(self.answering.infer(laid_out_rgb.permute(0, 3, 1, 2)))
+
+
+class _WithRaw(nn.Module):
+    def __init__(self, graph: Graph) -> None:
+        super().__init__()
         self.answering = graph  # "graph" means something else in a traced module
 
-    def forward(self, images_rgb: Tensor) -> dict[str, Tensor]:
-        return _of_images(self.answering.infer(self.answering.lay_out(images_rgb)))
-
-
-class _WithRaw(_Heads):
     def forward(self, images_rgb: Tensor, focal_px: Tensor) -> dict[str, Tensor]:
         raw = self.answering.infer(self.answering.lay_out(images_rgb))
         heads = {f"{RAW}{name}": tensor.float() for name, tensor in _of_images(raw).items()}

@@ -159,7 +159,7 @@ def _score(config: TransferConfig, run: PlannedRun, checkpoint: Path, result: Ru
     from mtl_perception.evaluation.tables import plain
     from mtl_perception.inference.engine import Engine
 
-    engine = Engine.load(checkpoint, run.training.device)
+    engine = Engine.load(checkpoint, run.training.device, "float32", "torch")
     latencies_ms: list[float] = []
     try:
         with open_samples(config.test, engine.card, config.test_images) as samples, closing(prefetched(samples)) as frames:

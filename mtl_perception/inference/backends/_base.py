@@ -46,6 +46,7 @@ class Backend(ABC):
         device, precision: as resolved, such as "cuda:0" and "float16".
         notes: what had to be settled for, in sentences for diagnostics.
         batch_size: how many images are worth handing over at once.
+        fixed_size: width and height of the images it was made for; None if it takes any.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Backend(ABC):
     precision: str
     notes: list[str]
     batch_size: int = 1
+    fixed_size: tuple[int, int] | None = None
 
     def frame(self, width: int, height: int) -> tuple[int, int]:
         """The size, as width and height, at which a graph wants an image of ``width`` × ``height``.

@@ -38,7 +38,7 @@ class ExportedBackend(Backend):
         self.card = self._exported.card
         # What was exported with fewer heads has no others.
         self.card.tasks = {name: task for name, task in self.card.tasks.items() if name in self._exported.tasks}
-        self.batch_size = self._exported.batch
+        self.batch_size, self.fixed_size = self._exported.batch, (self._exported.width, self._exported.height)
         on_gpu = resolved.type == "cuda"
         if runtime == "openvino":
             if on_gpu:
@@ -56,13 +56,13 @@ class ExportedBackend(Backend):
             self._session = onnxruntime_session(path, resolved, provider)
 
     def frame(self, width: int, height: int) -> tuple[int, int]:
-        exported = self._exported
-        if abs(width / height / (exported.width / exported.height) - 1) > _LARGEST_STRETCH:
+        own_width, own_height = self.fixed_size
+        if abs(width / height / (own_width / own_height) - 1) > _LARGEST_STRETCH:
             raise BackendError(
-                f"{self._path} takes images of {exported.width}x{exported.height}; this one, of {width}x{height}, has another "
+                f"{self._path} takes images of {own_width}x{own_height}; this one, of {width}x{height}, has another "
                 f"shape: export with --width {width} --height {height}"
             )
-        return exported.width, exported.height
+        return self.fixed_size
 
     def batch(self, count: int) -> int:
         return self.batch_size

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+import pytest
+import torch
+import torch.nn.functional as F
+
+from mtl_perception.geometry import View
+from mtl_perception.tasks import _winners
+from mtl_perception.tasks._dense import enlarge
+
+
+def probabilities(coarseness: int, height: int, width: int, batch: int = 2) -> torch.Tensor:
+    """Of 7 classes: regions about ``coarseness`` cells wide."""
+    generator = torch.Generator().manual_seed(coarseness)
+    seeds = torch.randn(batch, 7, -(-height // coarseness), -(-width // coarseness), generator=generator) * 4
+    return F.interpolate(seeds, size=(height, width), mode="bilinear").softmax(1)
+
+
+@pytest.mark.parametrize("coarseness", [1, 3, 12])
+def test_the_quick_way_gives_what_interpolating_every_class_gives(coarseness: int) -> None:
+    view = View.fit(128, 96, 128, 96, 32)
+    given = probabilities(coarseness, 24, 32)
+    ids, values = _winners.winners(given, view)
+    assert ids.dtype == values.dtype == torch.uint8 and ids.shape == values.shape == (2, 96, 128)
+    best, expected = enlarge(given, view, 128, 96).max(1)
+    # Rounding may decide a pixel the other way where two classes are equal to the last digit.
+    assert (ids == expected).float().mean() > 0.9995
+    assert ((best * 255).round() - values).abs().max() <= 1
+
+
+def test_a_padded_input_is_cut_before_it_is_decided() -> None:
+    view = View.fit(128, 72, 128, 96, 32)
+    assert (view.content_height, view.input_height) == (72, 96)
+    given = probabilities(4, 24, 32)
+    ids, _ = _winners.winners(given, view)
+    same, _ = _winners.winners(torch.cat([given[:, :, :18], given[:, :, 18:].flip(1)], 2), view)
+    assert ids.shape == (2, 72, 128)
+    assert torch.equal(ids, same)
