@@ -124,7 +124,7 @@ def serve(delay_s: float) -> int:
     from mtl_perception.ros.main import main as run_node
 
     arguments = ["--ros-args", "-p", f"cameras:=[{', '.join(CAMERAS)}]", "--log-level", "fatal"]
-    return run_node(arguments, lambda model, device, precision: FreeEngine(delay_s=delay_s))
+    return run_node(arguments, lambda parameters: FreeEngine(delay_s=delay_s))
 
 
 if __name__ == "__main__":

@@ -187,7 +187,7 @@ def serve_node() -> int:
     from mtl_perception.ros.main import main as run_node
 
     arguments = ["--ros-args", "-p", "model:=free", "--log-level", "error"]
-    return run_node(arguments, lambda model, device, precision: FreeEngine(BOXES))
+    return run_node(arguments, lambda parameters: FreeEngine(BOXES))
 
 
 def serve_floor() -> int:

@@ -63,7 +63,8 @@ class RedEngine:
         )
 
 
-def load(model: str, device: str, precision: str) -> RedEngine:
+def load(parameters) -> RedEngine:
+    model = parameters["model"]
     if model == "broken":
         raise ValueError("the model is broken, expected a whole one")
     return RedEngine(float(model))

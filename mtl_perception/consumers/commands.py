@@ -22,11 +22,11 @@ def nav2(
 ) -> None:
     """Print a local costmap for Nav2 with the model's classes: mtl-perception nav2 lite > costmap.yaml"""
     with errors_in_one_line():
-        from mtl_perception.checkpoint import read_card
         from mtl_perception.consumers.nav2 import costmap_yaml
+        from mtl_perception.inference.export import card_of
         from mtl_perception.resources import find_model
 
-        card = read_card(find_model(model))
+        card = card_of(find_model(model))
         typer.echo(costmap_yaml(card.name, card.segmentation_labels, node, camera or ()), nl=False)
 
 

@@ -16,6 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from mtl_perception.resources import find_model
 from mtl_perception.ros.node import LoadEngine, PerceptionNode
+from mtl_perception.ros.parameters import Parameters
 
 _WAKE_EVERY_S = 0.2
 _SWITCH_INTERVAL_S = 5e-4
@@ -26,7 +27,7 @@ def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -
 
     Args:
         args: ROS arguments (``--ros-args -p model:=... --params-file ...``); None for those of the process.
-        load_engine: from the parameters (model, device, precision) to an engine; None for ``load_model``.
+        load_engine: from the parameters to an engine; None for ``load_model``.
 
     Returns:
         The process's exit status: 1 when a parameter is wrong or the node could not start itself.
@@ -63,12 +64,13 @@ def _run(load_engine: LoadEngine, stop: _StopOnSignal) -> int:
         executor.shutdown()
 
 
-def load_model(model: str, device: str, precision: str) -> Any:
-    """An ``Engine`` for the parameters' values. Raises ValueError or OSError with a full sentence."""
-    path = find_model(model)
+def load_model(parameters: Parameters) -> Any:
+    """An ``Engine`` as the parameters ask for it. Raises ValueError or OSError with a full sentence."""
+    path = find_model(parameters["model"])
     from mtl_perception.inference.engine import Engine  # torch takes seconds to import
 
-    return Engine.load(path, device, precision)
+    asked = (parameters[name] for name in ("device", "precision", "backend", "compile"))
+    return Engine.load(path, *asked)
 
 
 def _autostart(node: PerceptionNode) -> bool:

@@ -28,8 +28,8 @@ from mtl_perception.ros.pipeline import Pipeline
 from mtl_perception.ros.stream import Stream
 from mtl_perception.ros.transforms import TransformListener
 
-LoadEngine = Callable[[str, str, str], Any]
-"""(model, device, precision), as the parameters say them, to an engine."""
+LoadEngine = Callable[[Parameters], Any]
+"""The parameters ``model``, ``device``, ``precision``, ``backend`` and ``compile`` to an engine."""
 
 _WARM_UP_SIZE = (480, 640)
 """Height and width; the engine fits images of any size into its own."""
@@ -94,9 +94,7 @@ class PerceptionNode(LifecycleNode):
 
     def _configure(self) -> None:
         parameters, log = self.parameters, self.get_logger()
-        self._engine = engine = self._load_engine(
-            parameters["model"], parameters["device"], parameters["precision"]
-        )
+        self._engine = engine = self._load_engine(parameters)
         parameters.model_tasks = tuple(engine.tasks)
         reason = parameters.check_tasks(parameters["tasks"])
         if reason:

@@ -133,7 +133,8 @@ def _offline(
 ) -> ReplayReport:
     from mtl_perception.inference.engine import Engine
 
-    engine = Engine.load(parameters["model"], parameters["device"], parameters["precision"])
+    asked = (parameters["device"], parameters["precision"], settings["backend"], settings["compile"])
+    engine = Engine.load(parameters["model"], *asked)
     try:
         engine.score_threshold = settings["score_threshold"]
         return replay_offline(

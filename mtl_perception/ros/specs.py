@@ -35,7 +35,7 @@ class Spec:
 
 
 SPECS = (
-    Spec("model", "lite", "name of a shipped model, or path of a checkpoint (.safetensors)"),
+    Spec("model", "lite", "name of a shipped model, or path of a checkpoint (.safetensors) or of an exported one (.onnx)"),
     Spec("device", "auto", "where the network runs: auto, cpu, cuda, cuda:0, ..."),
     Spec(
         "precision",
@@ -43,6 +43,13 @@ SPECS = (
         "number format of the network",
         choices=("auto", "float32", "float16", "bfloat16"),
     ),
+    Spec(
+        "backend",
+        "auto",
+        "what runs the network: auto for the quickest that is installed",
+        choices=("auto", "torch", "openvino", "onnxruntime", "tensorrt"),
+    ),
+    Spec("compile", False, "let PyTorch compile the network: a slow start, then quicker frames"),
     Spec("cameras", [], "names of several cameras, each with topics under ~/<name>/; empty for one on ~/image"),
     Spec(
         "transport", "raw", "subscribe to ~/image (raw) or ~/image/compressed", choices=("raw", "compressed")

@@ -45,6 +45,8 @@ class NodeProcess:
             f"__node:={name}",
             "-p",
             f"model:={model}",
+            "-p",
+            "backend:=torch",  # others take a minute to convert a network that is new to them
             *arguments,
         ]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)

@@ -9,6 +9,7 @@ import time
 from free_engine import FreeEngine
 
 from mtl_perception.ros.main import main
+from mtl_perception.ros.parameters import Parameters
 
 
 class BrokenEngine(FreeEngine):
@@ -31,8 +32,9 @@ class BatchEngine(FreeEngine):
         return super().batch(images_rgb, intrinsics, tasks)
 
 
-def load_engine(model: str, device: str, precision: str) -> FreeEngine:
-    if device == "cuda":
+def load_engine(parameters: Parameters) -> FreeEngine:
+    model = parameters["model"]
+    if parameters["device"] == "cuda":
         raise ValueError("device is 'cuda', but this machine has no CUDA device; use device:=auto or cpu")
     engines = {
         "free": FreeEngine,

@@ -162,7 +162,7 @@ def test_each_camera_gets_what_the_engine_says_of_its_image(peer, start_node, tm
             peer.publish(f"{node.name}/{name}/image", image(pixels[name], "rgb8"))
 
     peer.until(lambda: all(len(arrived[name]) >= 3 for arrived in (depths, masks) for name in names), "outputs", show, 240)
-    engine = Engine.load(checkpoint, "cpu")
+    engine = Engine.load(checkpoint, "cpu", backend="torch")
     for name in names:
         width, height = SIZES[name]
         scene = engine(pixels[name], read_intrinsics(lenses[name], width, height, rectified=False))

@@ -47,7 +47,7 @@ def test_what_arrives_is_what_the_engine_says(peer, start_node, checkpoint):
         limit_s=60,
     )
 
-    engine = Engine.load(checkpoint, "cpu")
+    engine = Engine.load(checkpoint, "cpu", backend="torch")
     engine.score_threshold = 0.0
     scene = engine(pixels, read_intrinsics(info, 160, 120, rectified=False))
     np.testing.assert_array_equal(
