@@ -32,7 +32,7 @@ class Problem:
     reduce: Callable[[list[Tensor]], None] | None = None
 
 
-class Settings(BaseModel):
+class Settings(BaseModel, ABC):
     """The section ``balancing`` of a training configuration: the method's name and its settings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -53,9 +53,9 @@ class Settings(BaseModel):
                 f"({', '.join(tasks)}); choose 'fixed' or train more tasks"
             )
 
+    @abstractmethod
     def build(self, problem: Problem) -> Balancer:
         """The method at the start of a run."""
-        raise NotImplementedError
 
 
 class Balancer(ABC):

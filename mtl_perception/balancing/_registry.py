@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Union
+from typing import Annotated, Union
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from mtl_perception.balancing import torchjd_methods as torchjd
@@ -19,6 +19,7 @@ from mtl_perception.balancing.geometric import Geometric, Stch
 from mtl_perception.balancing.gradnorm import GradNorm
 from mtl_perception.balancing.rlw import Rlw
 from mtl_perception.balancing.uncertainty import ImtlL, Uncertainty
+from mtl_perception.settings_by_name import by_name
 
 _CLASSES: tuple[type[Settings], ...] = (
     *(Fixed, Uncertainty, ImtlL, Dwa, Rlw, Geometric, Stch, Famo, GradNorm, AutoLambda),
@@ -31,16 +32,7 @@ METHODS: dict[str, type[Settings]] = {settings.model_fields["method"].default: s
 """Settings of each method, by its name in a configuration."""
 
 
-def _from_name(value: Any) -> Any:
-    """``balancing: mgda`` is short for ``balancing: {method: mgda}``."""
-    content = {"method": value} if isinstance(value, str) else value
-    method = content.get("method") if isinstance(content, dict) else getattr(content, "method", None)
-    if method not in METHODS:
-        raise ValueError(f"balancing method {method!r} is not known; expected one of: {', '.join(METHODS)}")
-    return content
-
-
-Balancing = Annotated[Union[_CLASSES], Field(discriminator="method"), BeforeValidator(_from_name)]
+Balancing = Annotated[Union[_CLASSES], Field(discriminator="method"), by_name("balancing method", METHODS)]
 """Type of a configuration's section ``balancing``: a method's name, or a mapping with ``method`` and its settings."""
 
 

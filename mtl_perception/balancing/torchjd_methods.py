@@ -6,6 +6,7 @@ Those of torchjd that need two independent batches a step (MoDo, SDMGrad) are le
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Collection
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -45,9 +46,9 @@ class TorchjdSettings(GradientSettings):
         """``tasks`` in the order in which the method wants their gradients; empty if it can't do with these."""
         return list(tasks)
 
+    @abstractmethod
     def aggregator(self, count: int) -> Aggregator:
         """A new aggregator for ``count`` gradients."""
-        raise NotImplementedError
 
 
 class Mgda(TorchjdSettings):

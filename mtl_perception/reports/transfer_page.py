@@ -20,7 +20,7 @@ from mtl_perception.reports.transfer_table import Transfer
 _EXPLANATION = (
     "The first row is one network a task; its costs are those of all of them together. Δm is the mean over the tasks of how much "
     "better (+) or worse (−) the main measure is than the single-task network's: mAP, mIoU, RMSE. Values are mean ± standard "
-    "deviation over seeds. GMAC are 10⁹ multiply-adds at 640×480; latency is the median over the test images, one at a time, on "
+    "deviation over seeds. GMAC are 10⁹ multiply-adds at 640×480; latency is the median over the test images, one at a time, in float32 on "
     "the device of the training."
 )
 

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Literal, Union
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from mtl_perception.settings_by_name import by_name
 
 
 class _Sharing(BaseModel):
@@ -95,14 +97,5 @@ SHARINGS: dict[str, type[_Sharing]] = {
 }
 
 
-def _from_name(value: Any) -> Any:
-    """``sharing: soft`` is short for ``sharing: {method: soft}``."""
-    content = {"method": value} if isinstance(value, str) else value
-    method = content.get("method") if isinstance(content, dict) else getattr(content, "method", None)
-    if method not in SHARINGS:
-        raise ValueError(f"sharing {method!r} is not known; expected one of: {', '.join(SHARINGS)}")
-    return content
-
-
-Sharing = Annotated[Union[Hard, Soft, CrossStitch, Clustered], Field(discriminator="method"), BeforeValidator(_from_name)]
+Sharing = Annotated[Union[Hard, Soft, CrossStitch, Clustered], Field(discriminator="method"), by_name("sharing", SHARINGS)]
 """Type of an architecture's ``sharing``: a name, or a mapping with ``method`` and its settings."""

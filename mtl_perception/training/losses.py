@@ -60,7 +60,7 @@ def task_losses(
     for i, ((name, _), term) in enumerate(terms.items()):
         share = term.weight * term.total / divisors[i]
         losses[name] = losses[name] + share if name in losses else share
-        if getattr(term, "balanced", True):
+        if term.balanced:
             values[name] = values[name] + share if name in values else share
     return TaskLosses(losses, values, {f"{name}/{term}": means[i] for i, (name, term) in enumerate(terms)})
 

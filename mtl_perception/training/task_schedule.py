@@ -6,9 +6,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Literal, Union
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from mtl_perception.settings_by_name import by_name
 
 
 class _Schedule(BaseModel, ABC):
@@ -111,16 +113,7 @@ class PerformanceGap(_Schedule):
 _METHODS = {"all": AllTasks, "round_robin": RoundRobin, "easiest_first": EasiestFirst, "performance_gap": PerformanceGap}
 
 
-def _from_name(value: Any) -> Any:
-    """``task_schedule: round_robin`` is short for ``task_schedule: {method: round_robin}``."""
-    content = {"method": value} if isinstance(value, str) else value
-    method = content.get("method") if isinstance(content, dict) else getattr(content, "method", None)
-    if method not in _METHODS:
-        raise ValueError(f"task_schedule {method!r} is not known; expected one of: {', '.join(_METHODS)}")
-    return content
-
-
 TaskSchedule = Annotated[
-    Union[AllTasks, RoundRobin, EasiestFirst, PerformanceGap], Field(discriminator="method"), BeforeValidator(_from_name)
+    Union[AllTasks, RoundRobin, EasiestFirst, PerformanceGap], Field(discriminator="method"), by_name("task_schedule", _METHODS)
 ]
 """Type of a configuration's section ``task_schedule``: a method's name, or a mapping with ``method`` and its settings."""

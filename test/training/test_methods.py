@@ -1,111 +1,110 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every way to balance, share and connect trains a configuration end to end."""
+"""Every way to balance, share and connect trains on rendered rooms, from a configuration to what the engine says."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
 
-from mtl_perception.balancing import METHODS, build_balancer
-from mtl_perception.checkpoint import load_checkpoint
+from mtl_perception.balancing import METHODS
+from mtl_perception.checkpoint import build_network, load_checkpoint
 from mtl_perception.data.batch import Batch, collate
+from mtl_perception.data.folder import ImageFolder
+from mtl_perception.inference import Engine
 from mtl_perception.necks import NECKS
 from mtl_perception.sharing import SHARINGS
-from mtl_perception.training import train
+from mtl_perception.training import TrainingConfig, train
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.learner import Learner
 from mtl_perception.training.sources import open_sources
 from mtl_perception.training.step import Step
 from mtl_perception.training.watch import LossWatch
 from runs import small_config
-from shapes import write_shapes
 
 QUIET = Console(quiet=True)
-TINY = {"until": 1.0, "width": 32, "height": 32, "batch_size": 2}
-CLUSTERED = {"method": "clustered", "groups": [["detection"], ["segmentation", "depth"]]}
-# One set-up for each sharing and each neck, and a way to balance with each: those that behave differently in the loop.
-SETUPS = [
-    ("hard", "pan", "gradnorm"),
-    ("soft", "fpn", "uncertainty"),
-    ("cross_stitch", "bifpn", "mgda"),
-    (CLUSTERED, "unet", "famo"),
-    ("hard", "pan", "auto_lambda"),
-]
+ROOMS = Path(__file__).parents[1] / "rooms"
+"""Made by mtl-perception render --out test/rooms --rooms 4 --views 3 --width 160 --height 120 --seed 7"""
+TINY = {"until": 1.0, "width": 64, "height": 64, "batch_size": 2}
+GROUPS = [["detection"], ["segmentation", "depth"]]
+SHARING_SETTINGS = {**{name: name for name in SHARINGS}, "clustered": {"method": "clustered", "groups": GROUPS}}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("methods")
-    write_shapes(folder / "shapes", 4, width=64, height=48)
-    return folder
+def config(folder: Path, balancing: str = "fixed", sharing: object = "hard", neck: str = "pan", **changes: object) -> TrainingConfig:
+    architecture = {"encoder": "mobilenet_v3_small", "neck": neck, "neck_channels": 8, "sharing": sharing}
+    values = {"data": str(ROOMS), "steps": 2, "stages": [TINY], "warmup_steps": 0, "architecture": architecture, "balancing": balancing}
+    return small_config(folder, **{**values, **changes})
 
 
-def config(folder: Path, sharing: object, neck: str, balancing: str, **changes: object) -> object:
-    architecture = {"neck": neck, "neck_channels": 8, "sharing": sharing}
-    return small_config(folder, steps=2, stages=[TINY], architecture=architecture, balancing=balancing, **changes)
+def trains_and_answers(settings: TrainingConfig) -> None:
+    """Two steps move every part that trains; the checkpoint says what it is, and the engine answers from it."""
+    network, card = load_checkpoint(train(settings, QUIET))
+    assert card.architecture == settings.built_architecture
+    assert card.training["balancing"] == settings.balancing.method
+    torch.manual_seed(settings.seed)
+    before, after = build_network(card), dict(network.named_parameters())
+    moved = {part_of(name) for name, value in before.named_parameters() if not torch.equal(value, after[name])}
+    assert moved == {part_of(name) for name in after} >= {f"heads.{task}" for task in settings.tasks}
+
+    sample = ImageFolder(ROOMS)[0]
+    engine = Engine.of(network, card, "cpu", "float32")
+    engine.score_threshold = 0.0
+    scene = engine(sample.image, sample.intrinsics)
+    engine.close()
+    height, width = sample.image.shape[:2]
+    assert scene.segmentation.mask.shape == scene.depth.depth_m.shape == (height, width)
+    assert scene.segmentation.mask.max() < len(card.tasks["segmentation"].settings["labels"])
+    assert np.isfinite(scene.depth.depth_m).all()
+    assert np.ptp(scene.depth.depth_m) > 0
+    assert len(scene.detections) > 0
 
 
-def test_every_sharing_and_neck_is_among_them() -> None:
-    assert {s if isinstance(s, str) else s["method"] for s, _, _ in SETUPS} == set(SHARINGS)
-    assert {neck for _, neck, _ in SETUPS} == set(NECKS)
-
-
-@pytest.mark.parametrize(("sharing", "neck", "balancing"), SETUPS, ids=lambda v: v if isinstance(v, str) else v["method"])
-def test_a_set_up_trains_saves_and_loads(folder: Path, sharing: object, neck: str, balancing: str) -> None:
-    if METHODS[balancing].__module__.endswith("torchjd_methods"):
-        pytest.importorskip("torchjd")
-    # Auto-Lambda looks at held-out images.
-    validation = {"data": str(folder / "shapes"), "every_steps": 100, "images": 1} if balancing == "auto_lambda" else None
-    checkpoint = train(config(folder, sharing, neck, balancing, validation=validation), QUIET, restart=True)
-    network, card = load_checkpoint(checkpoint)
-    assert card.training["balancing"] == balancing
-    with torch.no_grad():
-        raw = network(torch.zeros(1, 3, 32, 32, dtype=torch.uint8))
-    assert all(torch.isfinite(value).all() for tensors in raw.values() for value in tensors.values())
-
-
-@pytest.fixture(scope="module")
-def learner(folder: Path) -> Learner:
-    settings = config(folder, "hard", "pan", "fixed")
-    return Learner(settings, open_sources(settings), torch.device("cpu"), Ranks())
-
-
-def batch_of(folder: Path, learner: Learner) -> Batch:
-    samples = open_sources(config(folder, "hard", "pan", "fixed")).samples
-    return collate([samples[i] for i in range(2)], learner.network.tasks)
+def part_of(parameter: str) -> str:
+    """``encoder``, ``neck``, ``heads.depth`` …"""
+    names = parameter.split(".")
+    return ".".join(names[: 2 if names[0] == "heads" else 1])
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")
-def test_every_method_moves_a_real_network_and_all_of_its_parts(folder: Path, learner: Learner, method: str) -> None:
+def test_every_balancing_method_trains_on_rooms_and_answers(tmp_path: Path, method: str) -> None:
     if METHODS[method].__module__.endswith("torchjd_methods"):
         pytest.importorskip("torchjd")
-    settings = config(folder, "hard", "pan", method, validation={"share": 0.5, "every_steps": 100})
-    network, tasks = learner.network, list(settings.tasks)
-    own = {task: network.task_parameters(task) for task in tasks}
-    learner.balancer = build_balancer(settings.balancing, settings.tasks, network.shared_parameters(), own, seed=1)
-    step, batch = Step(settings, learner, torch.device("cpu"), Ranks(), LossWatch(1)), batch_of(folder, learner)
-    if learner.balancer.wants_validation:
-        step.see_validation(batch, tasks)
-    before = {name: value.clone() for name, value in network.named_parameters()}
-    step(1, 1e-4, [batch], [tasks], dict.fromkeys(tasks, 1.0))
-    moved = {name for name, value in network.named_parameters() if not torch.equal(value, before[name])}
-    assert {name.split(".")[0] for name in moved} == {"encoder", "neck", "heads"}
-    assert {name.split(".")[1] for name in moved if name.startswith("heads")} == set(tasks)
-    assert set(step.weights) == set(tasks)
-    assert all(math.isfinite(weight) for weight in step.weights.values())
+    # Auto-Lambda looks at held-out images.
+    validation = {"share": 0.3, "every_steps": 100, "images": 1} if method == "auto_lambda" else None
+    trains_and_answers(config(tmp_path, method, validation=validation))
 
 
-def test_small_heads_train_the_shared_part_and_stay_out_of_the_checkpoint(folder: Path) -> None:
-    settings = config(folder, "hard", "pan", "fixed", small_heads={"channels": 4, "weight": 0.5})
+# Each with a way to balance that behaves differently in the loop.
+SHARED = {"soft": "uncertainty", "cross_stitch": "mgda", "clustered": "famo"}
+
+
+@pytest.mark.parametrize("sharing", [name for name in SHARINGS if name != "hard"])
+def test_every_sharing_trains_on_rooms_and_answers(tmp_path: Path, sharing: str) -> None:
+    if SHARED[sharing] == "mgda":
+        pytest.importorskip("torchjd")
+    trains_and_answers(config(tmp_path, SHARED[sharing], SHARING_SETTINGS[sharing]))
+
+
+@pytest.mark.parametrize("neck", [name for name in NECKS if name != "pan"])
+def test_every_neck_trains_on_rooms_and_answers(tmp_path: Path, neck: str) -> None:
+    trains_and_answers(config(tmp_path, neck=neck))
+
+
+def batch_of(learner: Learner, settings: TrainingConfig) -> Batch:
+    samples = open_sources(settings).samples
+    return collate([samples[i] for i in range(2)], learner.network.tasks)
+
+
+def test_small_heads_train_the_shared_part_and_stay_out_of_the_checkpoint(tmp_path: Path) -> None:
+    settings = config(tmp_path, small_heads={"channels": 4, "weight": 0.5})
     sources, ranks, device = open_sources(settings), Ranks(), torch.device("cpu")
     learner = Learner(settings, sources, device, ranks)
     step = Step(settings, learner, device, ranks, LossWatch(1))
-    batch = batch_of(folder, learner)
+    batch = batch_of(learner, settings)
     tasks = list(settings.tasks)
     found = step.losses(batch, tasks)
     # Their loss is added with its weight; what methods weigh tasks by is that of the real heads.
