@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mtl_perception.benchmark.result import Arm, Part, Report
+from mtl_perception.benchmark.sections.backends import DEFAULT
 from mtl_perception.benchmark.sections.node import ALONE
 from mtl_perception.benchmark.sections.scaling import AS_IMAGE, OWN
 from mtl_perception.files import write_atomically
@@ -102,8 +103,8 @@ def _node(axes: Axes, parts: Mapping[str, Part]) -> None:
 def _peers(axes: Axes, parts: Mapping[str, Part]) -> None:
     """Ours as one bar each; below, every detector with every segmenter and the depth network of our first variant."""
     (arms,) = (part.arms for part in parts.values())
-    ours = [name for name in arms if ", " not in name and "backend" in arms[name].facts and not _is_peer(arms[name])]
-    peers = [name for name in arms if _is_peer(arms[name])]
+    ours = [name for name in arms if ", " not in name and not _is_peer(arms[name])]
+    peers = [name for name in arms if _is_peer(arms[name]) and ", " not in name]
     segmenters = [name for name in peers if name.startswith(_SEGMENTERS)]
     names = []
     for name in ours:
@@ -124,7 +125,7 @@ def _peers(axes: Axes, parts: Mapping[str, Part]) -> None:
 
 def _peers_height(parts: Mapping[str, Part]) -> float:
     (arms,) = (part.arms for part in parts.values())
-    peers = [name for name in arms if _is_peer(arms[name])]
+    peers = [name for name in arms if _is_peer(arms[name]) and ", " not in name]
     segmenters = sum(name.startswith(_SEGMENTERS) for name in peers)
     return 1.4 + 0.4 * ((len(peers) - segmenters) * segmenters + 2)
 
@@ -141,7 +142,7 @@ def _backends(axes: Axes, parts: Mapping[str, Part]) -> None:
     names = []
     for variant, part in parts.items():
         for name, arm in part.arms.items():
-            axes.barh(len(names), arm.total.p50_ms, color="#59a14f" if name == "the default" else _OURS, height=0.7)
+            axes.barh(len(names), arm.total.p50_ms, color="#59a14f" if name == DEFAULT else _OURS, height=0.7)
             names.append(f"{variant}: {name}")
     _finish_bars(axes, names, "ms, medians, whole engine")
 

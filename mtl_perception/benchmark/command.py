@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
@@ -23,18 +24,19 @@ from mtl_perception.resources import find_model
 RESULT, PAGE = "benchmark.json", "benchmark.md"
 
 
-def make_settings(quick: bool, model: str, device: str, precision: str, backend: str, size: str, threads: int | None) -> Settings:
-    """Settings from the command line.
+def make_settings(quick: bool, size: str, **chosen: Any) -> Settings:
+    """Settings from the command line; what was not given there is None, and as always then.
 
     Raises:
         ValueError: one of them can't be used; nothing was measured yet.
     """
-    resolve_precision(precision, resolve_device(device)[0])
-    read_card(find_model(model))
-    check_backend(backend)
+    given = {name: value for name, value in chosen.items() if value is not None}
     make = Settings.quick if quick else Settings
-    chosen = {"model": model, "device": device, "precision": precision, "backend": backend, "size": parse_size(size)}
-    return make(**chosen, threads=threads or usable_cores())
+    settings = make(**{"threads": usable_cores(), "size": parse_size(size), **given})
+    resolve_precision(settings.precision, resolve_device(settings.device)[0])
+    read_card(find_model(settings.model))
+    check_backend(settings.backend)
+    return settings
 
 
 def benchmark(settings: Settings, only: list[str], out: Path, restart: bool, remark: str, console: Console) -> bool:

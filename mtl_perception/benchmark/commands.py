@@ -21,6 +21,8 @@ def benchmark(
     precision: Precision = "auto",
     backend: Annotated[str, typer.Option(help="auto, or what runs our networks where backends are not compared.")] = "auto",
     size: Annotated[str, typer.Option(help="Of the camera's images.")] = "640x480",
+    rounds: Annotated[int | None, typer.Option(min=1, help="Turns of each thing that is compared; 30 if not given.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Of stages and node; 200 if not given.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; one a core if not given.")] = None,
     only: Annotated[
         list[str] | None,
@@ -37,7 +39,9 @@ def benchmark(
         from mtl_perception.benchmark.command import benchmark as run_benchmark
         from mtl_perception.benchmark.command import make_settings
 
-        settings = make_settings(quick, model, device, precision, backend, size, threads)
+        settings = make_settings(
+            quick, size, model=model, device=device, precision=precision, backend=backend, threads=threads, rounds=rounds, frames=frames
+        )
         failed = run_benchmark(settings, only or [], out, restart, remark, Console())
     if failed:
         raise typer.Exit(1)

@@ -52,6 +52,10 @@ class Compared:
         if {*of, *to} <= set(self._samples):
             self._ratios.append(ratio(name, self._samples, of, to, target))
 
+    def leave_out(self, name: str, reason: str) -> None:
+        """Note that something has no turn."""
+        self._missing[name] = reason
+
     def part(self, title: str, notes: Iterable[str] = ()) -> Part:
         return Part(title=title, arms=self._arms, ratios=self._ratios, missing=self._missing, notes=list(notes))
 

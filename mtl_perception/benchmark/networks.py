@@ -16,8 +16,12 @@ from mtl_perception.benchmark.settings import BenchmarkError, Size
 from mtl_perception.checkpoint import ModelCard, build_network, load_checkpoint, read_card, save_checkpoint
 from mtl_perception.inference import Engine
 from mtl_perception.inference.backends.loading import BACKENDS
+from mtl_perception.inference.export import ExportSettings, export
 from mtl_perception.network import VARIANTS
 from mtl_perception.resources import find_model, shipped_models
+
+RUN_EXPORTS = ("onnxruntime", "tensorrt")
+"""Backends that run exported files only."""
 
 TASKS = ("detection", "segmentation", "depth")
 
@@ -57,7 +61,8 @@ class OurEngine:
 
     def __init__(self, spec: EngineSpec, cameras: int = 1, together: bool = True) -> None:
         width, height = spec.image
-        self._engine = Engine.load(spec.model, spec.device, spec.precision, spec.backend, spec.compiled)
+        model = _exported(spec) if spec.backend in RUN_EXPORTS else spec.model
+        self._engine = Engine.load(model, spec.device, spec.precision, spec.backend, spec.compiled)
         self._frames, self._intrinsics = camera_images(width, height), camera_intrinsics(width, height)
         self._at_once = cameras if together else 1
         self._turn, self.images = 0, cameras
@@ -91,6 +96,15 @@ def engine_facts(engine: Engine, spec: EngineSpec, batch: int) -> dict[str, str]
         "input": f"{card.input_width}×{card.input_height}",
         "batch": str(batch),
     }
+
+
+def _exported(spec: EngineSpec) -> Path:
+    """The network as an ONNX file for images of that size."""
+    model = Path(spec.model)
+    path = model.with_name(f"{model.stem}_{spec.precision}_{spec.image[0]}x{spec.image[1]}.onnx")
+    if not path.exists():
+        export(model, path, ExportSettings(precision=spec.precision, width=spec.image[0], height=spec.image[1]))
+    return path
 
 
 def label_count(model: str) -> int:

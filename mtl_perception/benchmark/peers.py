@@ -25,8 +25,8 @@ PROPOSALS = 300
 
 NOTES = (
     "The peers are torchvision's own networks in eager PyTorch with random weights (`weights=None, weights_backbone=None`), "
-    "batch norms that have seen an image, channels last, and the postprocessing that comes with them; half precision by "
-    "autocast.",
+    "batch norms that have seen images, channels last, and the postprocessing that comes with them; half precision by "
+    "autocast. On a CPU they run in float32, as they come; the two lightest also in bfloat16 where it has units for that.",
     f"Their boxes below {SCORE_THRESHOLD:g} are left out before non-maximum suppression: with random weights and torchvision's "
     "thresholds of 0.001 to 0.05 nearly every anchor would reach it. So suppression costs them almost nothing. Ours always "
     "suppresses among a fixed number of candidates.",

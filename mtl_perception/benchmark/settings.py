@@ -68,7 +68,7 @@ class Settings(BaseModel):
         variants: architectures that are compared with their single-task networks and with peers.
         cameras: numbers of cameras.
         sizes: resolutions of the camera.
-        compiled: whether backends that compile for minutes have their turn.
+        slow_starts: whether backends that compile or export for minutes have their turn.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -88,30 +88,32 @@ class Settings(BaseModel):
     cameras: tuple[int, ...] = (1, 2, 4, 8, 16)
     sizes: tuple[Size, ...] = ((320, 240), (640, 480), (960, 720), (1280, 720), (1920, 1080))
 
-    compiled: bool = True
+    slow_starts: bool = True
 
     @classmethod
     def quick(cls, **changes: object) -> Settings:
         """About two minutes on two processor cores: fewer rounds, the small variant, the lightest peers."""
-        less = {
-            "is_quick": True,
-            "rounds": 5,
-            "frames": 25,
-            "variants": ("lite",),
-            "detectors": DETECTORS[:1],
-            "segmenters": SEGMENTERS[:1],
-            "cameras": (1, 2, 4),
-            "sizes": ((320, 240), (640, 480)),
-            "compiled": False,
-        }
-        return cls(**{**less, **changes})
+        return cls(**{**_QUICK, **changes})
 
     @property
     def command(self) -> str:
         """What measures the same again."""
+        usual = _DEFAULTS | (_QUICK if self.is_quick else {})
         words = ["mtl-perception benchmark", *(["--quick"] if self.is_quick else [])]
         words += [f"--{name} {value}" for name in ("model", "device", "precision", "backend") if (value := getattr(self, name)) != _DEFAULTS[name]]
+        words += [f"--{name} {getattr(self, name)}" for name in ("rounds", "frames") if getattr(self, name) != usual[name]]
         return " ".join([*words, f"--size {self.size[0]}x{self.size[1]} --threads {self.threads}"])
 
 
 _DEFAULTS = {name: field.default for name, field in Settings.model_fields.items()}
+_QUICK = {
+    "is_quick": True,
+    "rounds": 5,
+    "frames": 25,
+    "variants": ("lite",),
+    "detectors": DETECTORS[:1],
+    "segmenters": SEGMENTERS[:1],
+    "cameras": (1, 2, 4),
+    "sizes": ((320, 240), (640, 480)),
+    "slow_starts": False,
+}

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mtl_perception.benchmark.bench import Bench, Measurement
 from mtl_perception.benchmark.compared import Compared
-from mtl_perception.benchmark.networks import OurEngine
+from mtl_perception.benchmark.networks import RUN_EXPORTS, OurEngine
 from mtl_perception.benchmark.result import Part
 from mtl_perception.benchmark.timing import OnStep
 from mtl_perception.inference.device import resolve_device
@@ -20,11 +20,15 @@ class Way(NamedTuple):
     precision: str
     compiled: bool = False
 
+    @property
+    def starts_slowly(self) -> bool:
+        return self.compiled or self.backend in RUN_EXPORTS
+
     def __str__(self) -> str:
         return f"{self.backend}{', compiled' if self.compiled else ''}, {self.precision}"
 
 
-DEFAULT = Way("auto", "auto")
+DEFAULT = "the default"
 EAGER = Way("torch", "float32")
 WAYS = {
     "cpu": (
@@ -54,11 +58,15 @@ def plan(bench: Bench) -> list[Measurement]:
 
 def _run(bench: Bench, variant: str, on_step: OnStep) -> Part:
     device, _ = resolve_device(bench.settings.device)
-    spec = bench.variant(variant).on("auto", bench.settings.precision)
-    ways = [way for way in WAYS[device.type] if bench.settings.compiled or not way.compiled]
-    starters = {"the default": lambda: OurEngine(spec)} | {str(way): lambda w=way: OurEngine(spec.on(*w)) for way in ways}
+    default = bench.variant(variant).on("auto", bench.settings.precision)
+    ways = WAYS[device.type]
+    chosen = [way for way in ways if bench.settings.slow_starts or not way.starts_slowly]
+    starters = {DEFAULT: lambda: OurEngine(default)} | {str(way): lambda w=way: OurEngine(default.on(*w)) for way in chosen}
     compared = Compared(starters, bench.settings.rounds, on_step)
-    for name in ("the default", *map(str, ways[1:])):
-        target = f"default_{variant}" if name == "the default" else None
-        compared.put(f"{variant}: {name} / {EAGER}", [name], [str(EAGER)], target)
+    compared.put(f"{variant}: {DEFAULT} / {EAGER}", [DEFAULT], [str(EAGER)], f"default_{variant}")
+    for way in chosen[1:]:
+        compared.put(f"{variant}: {way} / {EAGER}", [str(way)], [str(EAGER)])
+    for way in ways:
+        if way not in chosen:
+            compared.leave_out(str(way), "left out by --quick: its start takes long")
     return compared.part(f"{variant}: backends and precisions")

@@ -22,8 +22,7 @@ def plan(bench: Bench) -> list[Measurement]:
         Measurement(variant, len(TASKS) + 2, lambda on_step, v=variant: _sharing(bench, v, on_step))
         for variant in bench.settings.variants
     ]
-    peers = len(bench.settings.detectors) + len(bench.settings.segmenters)
-    return [*found, Measurement("torchvision", peers, lambda on_step: _peers(bench, on_step))]
+    return [*found, Measurement("torchvision", len(peer_specs(bench)), lambda on_step: _peers(bench, on_step))]
 
 
 def _sharing(bench: Bench, variant: str, on_step: OnStep) -> Part:

@@ -12,6 +12,7 @@ from mtl_perception.benchmark.networks import OurEngine, label_count
 from mtl_perception.benchmark.peers import NOTES, Peer, PeerSpec
 from mtl_perception.benchmark.result import Part
 from mtl_perception.benchmark.timing import OnStep
+from mtl_perception.inference.device import resolve_device, resolve_precision
 
 
 def plan(bench: Bench) -> list[Measurement]:
@@ -19,34 +20,52 @@ def plan(bench: Bench) -> list[Measurement]:
 
 
 def peer_specs(bench: Bench) -> dict[str, PeerSpec]:
-    """The networks that are compared with, by name."""
+    """The networks that are compared with, by name: on a CPU in single precision, as they come, unless the settings say
+    otherwise; those that most users would pick there also in bfloat16, where the CPU has units for it."""
     chosen = bench.settings
-    classes = label_count(chosen.model)
-    return {
-        name: PeerSpec(peer=name, classes=classes, device=chosen.device, precision=chosen.precision, image=chosen.size)
-        for name in (*chosen.detectors, *chosen.segmenters)
-    }
+    names = (*chosen.detectors, *chosen.segmenters)
+    device, _ = resolve_device(chosen.device)
+    own = resolve_precision(chosen.precision, device)[1]
+    first = "float32" if device.type == "cpu" and chosen.precision == "auto" else own
+
+    def spec(name: str, precision: str) -> PeerSpec:
+        return PeerSpec(peer=name, classes=label_count(chosen.model), device=chosen.device, precision=precision, image=chosen.size)
+
+    specs = {name: spec(name, first) for name in names}
+    if own != first:
+        specs |= {_in(name, own): spec(name, own) for name in (chosen.detectors[0], chosen.segmenters[0])}
+    return specs
 
 
 def _run(bench: Bench, on_step: OnStep) -> Part:
     chosen = bench.settings
     starters: dict[str, Callable[[], Subject]] = {}
     for variant in chosen.variants:
-        starters[variant] = lambda v=variant: OurEngine(bench.variant(v))
-        starters[_eager(variant)] = lambda v=variant: OurEngine(bench.variant(v).on("torch"))
-        starters[_depth(variant)] = lambda v=variant: OurEngine(bench.variant(v, "depth"))
-        starters[_eager(_depth(variant))] = lambda v=variant: OurEngine(bench.variant(v, "depth").on("torch"))
-    starters |= {name: lambda s=spec: Peer(s) for name, spec in peer_specs(bench).items()}
+        whole, depth = bench.variant(variant), bench.variant(variant, "depth")
+        starters[variant] = lambda s=whole: OurEngine(s)
+        starters[_depth(variant)] = lambda s=depth: OurEngine(s)
+        starters[_eager(variant)] = lambda s=whole: OurEngine(s.on("torch", "float32"))
+        starters[_eager(_depth(variant))] = lambda s=depth: OurEngine(s.on("torch", "float32"))
+    peers = peer_specs(bench)
+    starters |= {name: lambda s=spec: Peer(s) for name, spec in peers.items()}
     compared = Compared(starters, chosen.rounds, on_step)
-    for variant, detector, segmenter in product(chosen.variants, chosen.detectors, chosen.segmenters):
-        others = f"{detector} + {segmenter}"
-        is_lightest = detector.startswith("ssdlite") and segmenter.startswith("lraspp")
-        target = f"peers_{variant}" if is_lightest else None
-        compared.put(f"{variant} / ({others} + depth)", [variant], [detector, segmenter, _depth(variant)], target)
-        if is_lightest:
-            eager = [detector, segmenter, _eager(_depth(variant))]
-            compared.put(f"{variant}: the same with ours in eager PyTorch too", [_eager(variant)], eager)
+    for variant in chosen.variants:
+        for detector, segmenter in product(chosen.detectors, chosen.segmenters):
+            is_lightest = (detector, segmenter) == (chosen.detectors[0], chosen.segmenters[0])
+            target = f"peers_{variant}" if is_lightest else None
+            others = [detector, segmenter, _depth(variant)]
+            compared.put(f"{variant} / ({detector} + {segmenter} + depth)", [variant], others, target)
+            if is_lightest:
+                others[2] = _eager(_depth(variant))
+                compared.put(f"{variant}: the same, ours in eager PyTorch and float32 too", [_eager(variant)], others)
+                for precision in {spec.precision for spec in peers.values()} - {peers[detector].precision}:
+                    others = [_in(detector, precision), _in(segmenter, precision), _depth(variant)]
+                    compared.put(f"{variant}: the same, theirs in {precision}", [variant], others)
     return compared.part("Against a detector, a segmenter and a depth network", NOTES)
+
+
+def _in(name: str, precision: str) -> str:
+    return f"{name}, {precision}"
 
 
 def _depth(variant: str) -> str:
