@@ -59,3 +59,27 @@ def doctor(
         Console().print(findings_table(node, findings))
     if any(finding.is_breach for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def foxglove(
+    node: NodeName = "/perception",
+    camera: Annotated[str, typer.Option(help="A name out of the parameter cameras, if there are several.")] = "",
+    image: Annotated[str, typer.Option(help="The camera's topic; the one that the node reads if not given.")] = "",
+    host: Annotated[str, typer.Option(help="Address to listen on; 127.0.0.1 for this machine alone.")] = "0.0.0.0",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8765,
+    rate: Annotated[float, typer.Option(min=0.1, help="Messages a second of each topic, at most.")] = 10.0,
+    points: Annotated[int, typer.Option(min=1, help="Points of a cloud, at most.")] = 30_000,
+) -> None:
+    """Show a running node in Foxglove on any laptop in the network, without ROS there."""
+    with errors_in_one_line():
+        require_ros()
+        try:
+            from mtl_perception.ros.foxglove import Settings, serve
+        except ModuleNotFoundError as error:
+            raise ImportError(f"this needs {error.name}: pip install 'mtl-perception[foxglove]'") from None
+
+        def tell(address: str) -> None:
+            typer.echo(f"Foxglove, on a laptop: Open connection, {address} (layout: config/foxglove_layout.json). Ctrl-C ends it.")
+
+        serve(Settings(node, camera, image, host, port, rate, points), tell)

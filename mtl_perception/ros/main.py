@@ -36,7 +36,7 @@ def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # Own handlers: rclpy's end the context first, and then the node could no longer say goodbye to its peers.
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    stop = _StopOnSignal()
+    stop = StopOnSignal()
     try:
         return _run(load_engine or load_model, stop)
     except ParameterException as error:
@@ -46,7 +46,7 @@ def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -
         rclpy.try_shutdown()
 
 
-def _run(load_engine: LoadEngine, stop: _StopOnSignal) -> int:
+def _run(load_engine: LoadEngine, stop: StopOnSignal) -> int:
     node = PerceptionNode(load_engine)
     executor = choose_executor()
     executor.add_node(node)
@@ -87,7 +87,7 @@ def choose_executor(context: Context | None = None) -> Executor:
     return EventsExecutor(context=context)
 
 
-class _StopOnSignal:
+class StopOnSignal:
     """Remembers that somebody wants the process to end."""
 
     def __init__(self) -> None:

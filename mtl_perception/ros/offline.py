@@ -141,7 +141,7 @@ class _Publisher:
     def publish(self, message: Any) -> None:
         serialised = message if isinstance(message, bytes) else serialize_message(message)
         # rmw leaves the padding between fields as it was in memory: serialised once more, it is zero.
-        types = self._sink.recording.types(self._type)
+        types = self._sink.recording.types.of(self._type)
         plain = types.deserialize_cdr(serialised, self._type)
         self._sink.recording.write(
             self._topic, self._type, self._sink.time_ns, bytes(types.serialize_cdr(plain, self._type))

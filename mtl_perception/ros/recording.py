@@ -27,6 +27,7 @@ class Recording:
 
     Attributes:
         counts: messages written, by topic.
+        types: definitions of what is written.
 
     Raises:
         BagError: something exists at ``path`` already.
@@ -38,7 +39,7 @@ class Recording:
         self.path = path
         self.counts: Counter[str] = Counter()
         self._connections: dict[str, Connection] = {}
-        self._typestore = get_typestore(Stores.ROS2_JAZZY)
+        self.types = MessageTypes()
         self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
         # Masks shrink to a tenth; the chunks stay readable by ros2 bag and by Foxglove.
         self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
@@ -48,20 +49,10 @@ class Recording:
         """Add one serialised message, recorded at ``time_ns``."""
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
-                topic, msgtype, typestore=self.types(msgtype), offered_qos_profiles=[_qos_of(topic)]
+                topic, msgtype, typestore=self.types.of(msgtype), offered_qos_profiles=[_qos_of(topic)]
             )
         self._writer.write(self._connections[topic], time_ns, data)
         self.counts[topic] += 1
-
-    def types(self, msgtype: str) -> Typestore:
-        """A type store that knows ``msgtype``: ROS's own, and the installed packages that were asked for.
-
-        Raises:
-            BagError: the package of the type is not installed.
-        """
-        if msgtype not in self._typestore.fielddefs:
-            self._register_package(msgtype.split("/")[0])
-        return self._typestore
 
     def close(self) -> None:
         """Write what is pending, the index and metadata.yaml."""
@@ -70,6 +61,23 @@ class Recording:
         else:
             self._writer.abort()
             shutil.rmtree(self.path)
+
+
+class MessageTypes:
+    """Definitions of messages: ROS's own, and those of the installed packages that were asked for."""
+
+    def __init__(self) -> None:
+        self._typestore = get_typestore(Stores.ROS2_JAZZY)
+
+    def of(self, msgtype: str) -> Typestore:
+        """A type store that knows ``msgtype``.
+
+        Raises:
+            BagError: the package of the type is not installed.
+        """
+        if msgtype not in self._typestore.fielddefs:
+            self._register_package(msgtype.split("/")[0])
+        return self._typestore
 
     def _register_package(self, package: str) -> None:
         try:

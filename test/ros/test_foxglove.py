@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Foxglove server beside a running node, looked at over its WebSocket."""
+
+import re
+import signal
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from free_engine import FreeEngine
+from geometry_msgs.msg import TransformStamped
+from peer import LATCHED, camera_info, image, stamped
+from rclpy.serialization import deserialize_message
+from tf2_msgs.msg import TFMessage
+from viewer import Viewer
+
+from mtl_perception.drawing import class_color
+from mtl_perception.msg import PerceptionStatus
+
+COMMAND = [sys.executable, "-c", "from mtl_perception.cli import app; app()", "foxglove"]
+PIXELS = np.random.default_rng(2).integers(0, 256, (48, 64, 3), np.uint8)
+MOST_POINTS = 500
+
+
+class Server:
+    """``mtl-perception foxglove``, and the line that it says when it listens."""
+
+    def __init__(self, *arguments: str) -> None:
+        command = [*COMMAND, *arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.said = self.process.stdout.readline()
+
+    @property
+    def port(self) -> int:
+        return int(re.search(r"ws://[^:]+:(\d+)", self.said)[1])
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        self.said += self.process.communicate(timeout=60)[0]
+        return self.process.returncode
+
+
+@pytest.fixture(scope="module")
+def scene(peer, start_shared_node):
+    """A running node, a server of it, and the camera's next frame."""
+    node = start_shared_node()
+    server = Server("--node", node.name, "--port", "0", "--rate", "100", "--points", str(MOST_POINTS))
+
+    def show():
+        peer.publish(f"{node.name}/camera_info", camera_info(64, 48))
+        peer.publish(f"{node.name}/image", image(PIXELS, "rgb8"))
+
+    yield node.name, server.port, show
+    assert server.end() == 0, server.said
+    assert "Traceback" not in server.said
+
+
+def watch(peer, viewer, condition, what, show):
+    def both():
+        show()
+        viewer.look()
+
+    return peer.until(condition, what, every=both, limit_s=90)
+
+
+def test_every_topic_is_shown_as_its_schema_says(peer, scene):
+    name, port, show = scene
+    peer.publish("/tf_static", TFMessage(transforms=[stamped(TransformStamped(child_frame_id="camera"))]), LATCHED)
+    own = {
+        "image": "foxglove.CompressedImage",
+        "overlay": "foxglove.CompressedImage",
+        "segmentation/mask": "foxglove.CompressedImage",
+        "depth/image_rect": "foxglove.CompressedImage",
+        "depth/camera_info": "foxglove.CameraCalibration",
+        "detections": "foxglove.ImageAnnotations",
+        "points": "foxglove.PointCloud",
+        "markers": "foxglove.SceneUpdate",
+        "status": "mtl_perception/msg/PerceptionStatus",
+    }
+    topics = {f"{name}/{topic}": schema for topic, schema in own.items()} | {"/tf": "foxglove.FrameTransforms"}
+    with Viewer(port) as viewer:
+        viewer.subscribe(*topics)
+        assert {topic: viewer.channels[topic]["schemaName"] for topic in topics} == topics
+        watch(peer, viewer, lambda: all(viewer.seen[topic] for topic in topics), "a message of each", show)
+        seen = {topic.removeprefix(f"{name}/"): messages[-1] for topic, messages in viewer.seen.items()}
+
+    engine = FreeEngine()
+    expected = engine(PIXELS)
+    camera, mask, depth = (picture(seen[topic]) for topic in ("image", "segmentation/mask", "depth/image_rect"))
+    assert seen["image"].format == "jpeg" and camera.shape == mask.shape == depth.shape == PIXELS.shape
+    assert seen["image"].frame_id == seen["points"].frame_id == "camera_color_optical_frame"
+    colors = [class_color(label) for label in engine.card.segmentation_labels]
+    known = expected.segmentation.mask < len(colors)
+    np.testing.assert_array_equal(mask[known], np.array(colors)[expected.segmentation.mask[known]])
+
+    boxes, texts = seen["detections"].points, seen["detections"].texts
+    assert len(boxes) == len(texts) == len(expected.detections)
+    x1, y1, x2, y2 = expected.detections.boxes_xyxy[0]
+    np.testing.assert_allclose([(p.x, p.y) for p in boxes[0].points], [(x1, y1), (x2, y1), (x2, y2), (x1, y2)], rtol=1e-5)
+    assert texts[0].text.startswith(engine.card.detection_labels[expected.detections.class_ids[0]])
+    assert {pair.key for pair in boxes[0].metadata} == {"class", "score", "id"}
+
+    cloud = seen["points"]
+    layout = {field.name: field.offset for field in cloud.fields}
+    assert layout == {"x": 0, "y": 4, "z": 8, "blue": 12, "green": 13, "red": 14, "alpha": 15} and cloud.point_stride == 16
+    xyz = np.ndarray((len(cloud.data) // 16, 3), "<f4", cloud.data, strides=(16, 4))
+    assert 0 < len(xyz) <= MOST_POINTS and np.isfinite(xyz).all() and (xyz[:, 2] > 0).all()
+
+    entities = {entity.id: entity for entity in seen["markers"].entities}
+    assert len(seen["markers"].deletions) == 1 and "boxes/0" in entities and "labels/0" in entities
+    assert entities["boxes/0"].cubes[0].size.x > 0 and entities["labels/0"].texts[0].text
+    assert (seen["depth/camera_info"].width, list(seen["depth/camera_info"].K)[0]) == (64, 500.0)
+    assert [transform.child_frame_id for transform in seen["/tf"].transforms] == ["camera"]
+    assert deserialize_message(seen["status"], PerceptionStatus).model == "free"
+
+
+def picture(message) -> np.ndarray:
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def test_the_node_works_for_nobody_while_nobody_looks(peer, scene):
+    name, port, show = scene
+
+    def tasks() -> str:
+        status = peer.status(name, "model")
+        return dict((value.key, value.value) for value in status.values).get("tasks of the last frame", "") if status else ""
+
+    with Viewer(port) as viewer:
+        watch(peer, viewer, lambda: tasks().startswith("none"), "a node at rest", show)
+        viewer.subscribe(f"{name}/segmentation/mask")
+        watch(peer, viewer, lambda: tasks() == "segmentation", "a node that segments", show)
+        viewer.unsubscribe(f"{name}/segmentation/mask")
+        watch(peer, viewer, lambda: tasks().startswith("none"), "a node at rest again", show)
+
+
+def test_a_viewer_that_never_reads_holds_up_nobody(peer, scene):
+    name, port, _ = scene
+    noise = np.random.default_rng(3).integers(0, 256, (480, 640, 3), np.uint8)  # 0.3 MB as JPEG: no socket holds it all
+
+    def show():
+        peer.publish(f"{name}/image", image(noise, "rgb8"))
+
+    with Viewer(port) as asleep, Viewer(port) as awake:
+        asleep.subscribe(f"{name}/overlay", f"{name}/image")
+        awake.subscribe(f"{name}/overlay", f"{name}/status")
+        pictures, status = (awake.seen[f"{name}/{topic}"] for topic in ("overlay", "status"))
+        watch(peer, awake, lambda: len(pictures) > 40 and len(status) > 40, "forty frames", show)
+        assert sum(len(one.data) for one in pictures) > 8e6
+        first, last = (deserialize_message(status[place], PerceptionStatus) for place in (0, -1))
+        assert last.frames_processed > first.frames_processed
+
+
+def test_a_port_that_is_taken_is_named(scene):
+    _, port, _ = scene
+    server = Server("--port", str(port))
+    assert server.process.wait(60) == 1
+    said = server.said + server.process.stdout.read()
+    assert f"can't listen on 0.0.0.0:{port}" in said and "Choose another --port" in said and "Traceback" not in said
+
+
+def test_a_name_that_is_none_is_refused_and_sigterm_ends_well(peer):
+    wrong = Server("--node", "perception")
+    assert wrong.process.wait(60) == 1 and "expected its full name" in wrong.said
+    alone = Server("--port", "0", "--host", "127.0.0.1")
+    with Viewer(alone.port) as viewer:  # of a node that is not there
+        viewer.subscribe("/perception/image", "/perception/detections")
+        viewer.look(1.0)
+    assert alone.end(signal.SIGTERM) == 0 and "Traceback" not in alone.said
