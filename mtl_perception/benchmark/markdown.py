@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from mtl_perception.benchmark.result import Arm, Part, Ratio, Report, Timing
 from mtl_perception.benchmark.settings import SECTIONS
-from mtl_perception.benchmark.targets import TARGETS
+from mtl_perception.benchmark.targets import TARGETS, TIME_TARGETS
 from mtl_perception.evaluation.markdown import table
 
 TITLES = {
@@ -83,9 +83,23 @@ def _target_rows(report: Report) -> list[list[str]]:
         found = report.ratio(key)
         limit = target.limit("cuda" if report.machine.gpu and report.settings.device != "cpu" else "cpu")
         if found is not None and limit is not None:
-            verdict = "met" if found.median <= limit else "**short**"
-            rows.append([target.words, f"≤ {limit:.2f}", *_ratio_cells(found), verdict])
+            rows.append([target.words, f"≤ {limit:.2f}", *_ratio_cells(found), _verdict(found.median <= limit)])
+    for target in TIME_TARGETS:
+        timing = _timing(report, target.section, target.arm)
+        if timing is not None and target.gpu in (report.machine.gpu or "") and report.settings.size == (640, 480):
+            ms = getattr(timing, target.percentile)
+            rows.append([target.words, f"≤ {target.limit_ms:g} ms", f"{ms:.2f} ms", "–", "–", _verdict(ms <= target.limit_ms)])
     return rows if len(rows) > 1 else []
+
+
+def _verdict(is_met: bool) -> str:
+    return "met" if is_met else "**short**"
+
+
+def _timing(report: Report, section: str, arm: str) -> Timing | None:
+    """Of the first part of the section that has such an arm."""
+    parts = report.parts.get(section, {}).values()
+    return next((part.arms[arm].total for part in parts if arm in part.arms), None)
 
 
 def _section(section: str, parts: Mapping[str, Part], chart: str | None) -> Iterator[str]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -49,7 +50,9 @@ def measure_memory(specs: Sequence[EngineSpec | PeerSpec], threads: int) -> Peak
         threads=threads,
     )
     command = [sys.executable, "-m", "mtl_perception.benchmark.probe", request.model_dump_json()]
-    done = subprocess.run(command, capture_output=True, text=True)
+    # Settings that let malloc keep what was freed, as a node has them, would hide what is needed at one time.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         words = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}, as of a process that ran out of memory"]
         raise BenchmarkError(f"measuring memory failed: {words[0]}")

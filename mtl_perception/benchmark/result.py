@@ -134,6 +134,11 @@ class Report(_Strict):
         """Say why there is no such part."""
         self.missing[_key(section, name)] = reason
 
+    def drop(self, section: str) -> None:
+        """Forget a section."""
+        self.parts.pop(section, None)
+        self.missing = {key: reason for key, reason in self.missing.items() if key != section and not key.startswith(f"{section}: ")}
+
     def has(self, section: str, name: str) -> bool:
         """Whether the part was measured."""
         return name in self.parts.get(section, {})

@@ -41,6 +41,8 @@ def run(path: Path, settings: Settings, sections: tuple[str, ...], restart: bool
         OSError: it can't be written; it is then as it was.
     """
     report = open_report(path, settings, restart)
+    for section in sections if restart else ():
+        report.drop(section)
     report.remark = remark or report.remark
     bench = Bench(settings, work_folder(path))
     planned = [(section, one) for section in sections for one in PLANS[section](bench)]
@@ -77,6 +79,9 @@ def work_folder(path: Path) -> Path:
 def open_report(path: Path, settings: Settings, restart: bool) -> Report:
     """The report so far, if it is of the same settings and machine; a new one if there is none.
 
+    Args:
+        restart: begin anew where there is one of other settings or of another machine.
+
     Raises:
         BenchmarkError: there is one that can't be gone on with.
     """
@@ -87,12 +92,19 @@ def open_report(path: Path, settings: Settings, restart: bool) -> Report:
         machine=describe_machine(),
         settings=settings,
     )
-    if restart or not path.exists():
+    if not path.exists():
         return new
-    old = load_report(path)
+    try:
+        old = load_report(path)
+    except BenchmarkError:
+        if restart:
+            return new
+        raise
     for part in ("settings", "machine"):
         before, now = getattr(old, part).model_dump(), getattr(new, part).model_dump()
         changed = [f"{key} {before[key]} then, {now[key]} now" for key in now if before[key] != now[key]]
+        if changed and restart:
+            return new
         if changed:
             raise BenchmarkError(
                 f"{path} is a benchmark with other {part} ({'; '.join(changed)}); give another --out, or --restart to replace it"

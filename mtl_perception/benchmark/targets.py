@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the ratios should be."""
+"""What was aimed at."""
 
 from __future__ import annotations
 
@@ -28,3 +28,23 @@ TARGETS = {
     "beside_base": Target("base: preprocess + postprocess + fill / network", 0.25, 1.0),
 }
 """By ``Ratio.target``."""
+
+
+class TimeTarget(NamedTuple):
+    """The largest value of a percentile on one kind of GPU."""
+
+    gpu: str
+    words: str
+    section: str
+    arm: str
+    percentile: str
+    limit_ms: float
+
+
+TIME_TARGETS = (
+    TimeTarget("H100", "base, engine, p50", "stages", "base, input as the image", "p50_ms", 1.0),
+    TimeTarget("H100", "base, engine, p99", "stages", "base, input as the image", "p99_ms", 1.5),
+    TimeTarget("H100", "16 cameras at 30 Hz, engine, p99", "cameras", "16, as the node does it", "p99_ms", 20.0),
+    TimeTarget("H100", "node over DDS, p50", "node", "one at a time", "p50_ms", 5.0),
+)
+"""Absolute ones, for images of 640×480."""
