@@ -104,7 +104,7 @@ def export(checkpoint: Path, out: Path | None, settings: ExportSettings) -> Expo
         raise ExportError(f"task '{unknown[0]}' is not in {checkpoint}; it has: {', '.join(card.tasks)}")
     width, height = settings.width or card.input_width, settings.height or card.input_height
     view = View.fit(width, height, card.input_width, card.input_height, MAX_STRIDE)
-    graph = Graph(fold_batch_norms(network), view, settings.tasks or card.tasks).eval()
+    graph = Graph(fold_batch_norms(network).requires_grad_(False), view, settings.tasks or card.tasks).eval()
     exported = ExportedGraph(
         card=card, width=width, height=height, batch=settings.batch, tasks=list(graph.task_names), precision=settings.precision
     )
@@ -124,9 +124,9 @@ def _onnx(graph: Graph, exported: ExportedGraph, path: Path, settings: ExportSet
         graph.network.half()
     model = export_graph(graph, exported.batch)
     if exported.precision == "int8":
-        from mtl_perception.quantization import quantize
+        from mtl_perception.quantization.int8 import quantize
 
-        model = quantize(model, graph, exported, settings.calibration)
+        model = quantize(model, exported, settings.calibration)
     found = differences(model.SerializeToString(), example, expected, expected_raw)
     if exported.precision == "float32":
         worst = max((d for d in found if d.is_raw), key=lambda d: d.largest)
