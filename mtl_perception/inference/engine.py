@@ -10,10 +10,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from mtl_perception.checkpoint import ModelCard
 from mtl_perception.geometry import Intrinsics, View
-from mtl_perception.inference.backends import Backend, Runner, TorchBackend, load_backend
+from mtl_perception.inference.backends import Answers, Backend, Runner, TorchBackend, load_backend
 from mtl_perception.inference.graph import of_task
 from mtl_perception.network import MultiTaskNetwork
 from mtl_perception.scene import Scene
@@ -158,12 +159,13 @@ class Engine:
         started_s = time.perf_counter()
         focal_px = np.array([0 if camera is None else camera.fx * frame[0] / camera.width for camera in intrinsics], np.float32)
         images = _stack(images_rgb, frame)
-        runner, size = self._runner(frame, len(images_rgb), {name for names in wanted for name in names})
+        size = self._open_backend.batch(len(images))
         if size > len(images):
             # Repeated images are as good as any to fill a batch up with.
             images, focal_px = np.resize(images, (size, *images.shape[1:])), np.resize(focal_px, size)
+        heads = tuple(name for name in self.tasks if any(name in names for names in wanted))
         prepared_s = time.perf_counter()
-        answers = runner(images, focal_px)
+        answers = self._answer(frame, heads, images, focal_px)
         answered_s = time.perf_counter()
         scenes = []
         for index, (image, names) in enumerate(zip(images_rgb, wanted)):
@@ -183,16 +185,23 @@ class Engine:
         found = {task.scene_field: task.collect(of_task(answers, name), options) for name, task in chosen.items()}
         return Scene(width=frame[0], height=frame[1], **found)
 
-    def _runner(self, frame: tuple[int, int], count: int, tasks: Collection[str]) -> tuple[Runner, int]:
-        """A runner for these heads, and the size of its batches."""
-        view, size = self._open_backend.view(*frame), self._open_backend.batch(count)
-        key = view, size, tuple(name for name in self.tasks if name in tasks)
+    def _answer(self, frame: tuple[int, int], heads: tuple[str, ...], images: np.ndarray, focal_px: np.ndarray) -> Answers:
+        try:
+            return self._runner(frame, len(images), heads)(images, focal_px)
+        except torch.cuda.OutOfMemoryError:
+            # Another process may have taken what was free; what this one keeps for later can go back first.
+            self._runners.clear()
+            torch.cuda.empty_cache()
+            return self._runner(frame, len(images), heads)(images, focal_px)
+
+    def _runner(self, frame: tuple[int, int], size: int, heads: tuple[str, ...]) -> Runner:
+        key = self._open_backend.view(*frame), size, heads
         if key not in self._runners:
             while len(self._runners) >= _MOST_RUNNERS:
                 self._runners.popitem(last=False)
             self._runners[key] = self._open_backend.runner(*key)
         self._runners.move_to_end(key)
-        return self._runners[key], size
+        return self._runners[key]
 
 
 def _stack(images_rgb: list[np.ndarray], frame: tuple[int, int]) -> np.ndarray:

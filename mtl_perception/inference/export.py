@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 
 from mtl_perception.checkpoint import ModelCard, load_checkpoint
+from mtl_perception.data.folder import ImageFolder
 from mtl_perception.files import write_atomically
 from mtl_perception.geometry import View
 from mtl_perception.inference.exported import METADATA_KEY, ExportedGraph
@@ -115,6 +116,8 @@ def export(checkpoint: Path, out: Path | None, settings: ExportSettings) -> Expo
 
 
 def _onnx(graph: Graph, exported: ExportedGraph, path: Path, settings: ExportSettings) -> ExportReport:
+    # A wrong folder is told before the export has taken its time.
+    calibration = ImageFolder(settings.calibration) if settings.calibration is not None else None
     # What is compared with stays in float32; the graph itself is converted in place.
     example = example_inputs(graph, exported.batch)
     with torch.no_grad():
@@ -126,7 +129,7 @@ def _onnx(graph: Graph, exported: ExportedGraph, path: Path, settings: ExportSet
     if exported.precision == "int8":
         from mtl_perception.quantization.int8 import quantize
 
-        model = quantize(model, exported, settings.calibration)
+        model = quantize(model, exported, calibration)
     found = differences(model.SerializeToString(), example, expected, expected_raw)
     if exported.precision == "float32":
         worst = max((d for d in found if d.is_raw), key=lambda d: d.largest)

@@ -10,6 +10,7 @@ import torch
 
 from mtl_perception.geometry import Intrinsics, View
 from mtl_perception.inference import DeviceError, Engine
+from mtl_perception.inference.backends import Answers, Runner, TorchBackend
 from mtl_perception.inference.graph import Graph
 from mtl_perception.scene import Scene
 from model import tiny_card, tiny_network
@@ -101,3 +102,30 @@ def test_only_so_many_graphs_are_kept() -> None:
         engine(np.zeros((height, width, 3), np.uint8), tasks=["depth"])
     assert len(engine._runners) == 12
     assert engine(np.zeros((*sizes[0], 3), np.uint8), tasks=["depth"]).depth.depth_m.shape == sizes[0]
+
+
+class ShortOfMemory(TorchBackend):
+    """The first ``failures`` runs find no memory on the GPU, as a machine without one can't show otherwise."""
+
+    def __init__(self, failures: int) -> None:
+        super().__init__(tiny_network(), tiny_card(), "cpu", "float32")
+        self.failures = failures
+
+    def runner(self, view: View, batch: int, tasks: tuple[str, ...]) -> Runner:
+        run = super().runner(view, batch, tasks)
+
+        def short(images_rgb: np.ndarray, focal_px: np.ndarray) -> Answers:
+            self.failures -= 1
+            if self.failures >= 0:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+            return run(images_rgb, focal_px)
+
+        return short
+
+
+def test_without_memory_an_engine_frees_its_own_and_tries_once_more() -> None:
+    expected = Engine.of(tiny_network(), tiny_card(), "cpu", "float32")(picture(96, 128), CAMERA)
+    found = Engine(ShortOfMemory(1))(picture(96, 128), CAMERA)
+    np.testing.assert_array_equal(found.depth.depth_m, expected.depth.depth_m)
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        Engine(ShortOfMemory(2))(picture(96, 128), CAMERA)
