@@ -344,6 +344,8 @@ app.add_typer(report, name="report")
 def transfer(
     config: Annotated[Path, typer.Argument(help="A YAML file, such as config/transfer.yaml.")],
     seeds: Annotated[int, typer.Option(min=1, help="Networks of each kind, to see the spread.")] = 3,
+    docs: Annotated[Path | None, typer.Option(help="Also write Markdown with its charts beside it into this folder.")] = None,
+    training: Annotated[bool, typer.Option("--train/--no-train", help="Or report what is done, whatever is missing.")] = True,
 ) -> None:
     """Train single-task networks and multi-task set-ups and compare them; a run that was cut off goes on."""
     from rich.console import Console
@@ -351,7 +353,7 @@ def transfer(
     with errors_in_one_line():
         from mtl_perception.reports.transfer import report_transfer
 
-        report_transfer(config, seeds, Console())
+        report_transfer(config, seeds, Console(), docs, training)
 
 
 @report.command()
@@ -360,6 +362,7 @@ def affinity(
     out: Annotated[Path | None, typer.Option(help="Folder of the report; out/affinity/NAME if not given.")] = None,
     every: Annotated[int, typer.Option(min=1, help="Steps between two measurements.")] = 50,
     batches: Annotated[int, typer.Option(min=1, help="Batches that each measurement looks at.")] = 2,
+    docs: Annotated[Path | None, typer.Option(help="Also write Markdown with its charts beside it into this folder.")] = None,
 ) -> None:
     """Train a network and measure where its tasks' gradients agree or conflict; groups of tasks that help each other."""
     from rich.console import Console
@@ -367,7 +370,7 @@ def affinity(
     with errors_in_one_line():
         from mtl_perception.reports.affinity import report_affinity
 
-        report_affinity(config, out, every, batches, Console())
+        report_affinity(config, out, every, batches, Console(), docs)
 
 
 if __name__ == "__main__":

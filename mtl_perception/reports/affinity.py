@@ -21,6 +21,7 @@ from mtl_perception.files import write_atomically
 from mtl_perception.network import MultiTaskNetwork
 from mtl_perception.progress import frame_progress
 from mtl_perception.reports.channels import channel_importance, specific_channels
+from mtl_perception.reports.document import write_document
 from mtl_perception.reports.grouping import best_groups, propose_groups
 from mtl_perception.reports.interference import Interference, layer_names, measure
 from mtl_perception.training.config import ConfigError, TrainingConfig, read_config
@@ -66,11 +67,16 @@ class Affinity:
         }
 
 
-def report_affinity(path: Path, out: Path | None, every: int, batches: int, console: Console) -> Affinity:
+def report_affinity(
+    path: Path, out: Path | None, every: int, batches: int, console: Console, docs: Path | None = None
+) -> Affinity:
     """Train as ``path`` says, measuring on the way, and write index.html and affinity.json.
 
     The network itself is not kept: this is about the tasks. Ctrl-C ends training early, and the report tells what was
     measured until then.
+
+    Args:
+        docs: a folder for affinity.md with its charts beside it, as for the documents of a repository.
 
     Raises:
         ConfigError, DataError: the configuration or its data can't be used.
@@ -85,6 +91,8 @@ def report_affinity(path: Path, out: Path | None, every: int, batches: int, cons
     found = train_and_measure(config, every, batches, console)
     write_atomically(out / "affinity.json", (json.dumps(found.plain(), indent=2) + "\n").encode())
     write_atomically(out / "index.html", affinity_page.html(found).encode())
+    if docs is not None:
+        write_document(docs, "affinity", affinity_page.markdown(found, "affinity"), affinity_page.charts(found))
     console.print(affinity_page.in_words(found), highlight=False)
     console.print(out / "index.html", highlight=False)
     return found

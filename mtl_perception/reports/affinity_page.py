@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An affinity report as a page."""
+"""An affinity report as a page, and as Markdown with charts beside it."""
 
 from __future__ import annotations
 
@@ -10,57 +10,104 @@ from pathlib import Path
 from markupsafe import Markup
 
 from mtl_perception import __version__
+from mtl_perception.evaluation.markdown import table
 from mtl_perception.html.page import render_page
 from mtl_perception.html.svg import WIDTH, svg, text
 from mtl_perception.reports.affinity import Affinity
 from mtl_perception.reports.charts import heat_map, line_chart
+from mtl_perception.reports.document import picture
 from mtl_perception.reports.interference import STEP_SHARE
 
+_STEP_SHARE = f"{STEP_SHARE:.0%}".replace("%", " %")
 
-def html(found: Affinity) -> str:
-    """One page that needs nothing beside it."""
+def charts(found: Affinity) -> dict[str, str]:
+    """By name: "steps", "cosine", each pair of tasks ("TASK, TASK"), "conflict", "norms" and "channels"."""
     tasks, course = found.tasks, found.course
     pairs = list(course[0].cosine)
     layers = list(course[0].cosine[pairs[0]])
     late = course[1:] or course
     mean_cosine = [[_mean([one.cosine[pair][layer] for one in late]) for layer in layers] for pair in pairs]
-    per_layer = [
-        {
-            "name": pair,
-            "chart": Markup(
-                line_chart(
-                    f"cosine between the gradients of {pair}",
-                    {layer: [(one.step, one.cosine[pair][layer]) for one in course] for layer in layers},
-                    "step",
-                    0.0,
-                    "{:.0f}",
-                )
-            ),
-        }
-        for pair in pairs
-    ]
     conflict = {pair: [(one.step, 100 * one.conflict[pair]) for one in course] for pair in pairs}
     norms = {task: [(one.step, one.norms[task]) for one in course] for task in tasks}
     matrix = [[100 * found.affinity[i][j] for j in tasks] for i in tasks]
+    over_training = {
+        pair: line_chart(
+            f"cosine between the gradients of {pair}",
+            {layer: [(one.step, one.cosine[pair][layer]) for one in course] for layer in layers},
+            "step",
+            0.0,
+            "{:.0f}",
+        )
+        for pair in pairs
+    }
+    return {
+        "steps": heat_map("what a step for a task does for others", [f"step for {t}" for t in tasks], tasks, matrix, 3),
+        "cosine": heat_map("mean cosine of the gradients", pairs, layers, mean_cosine),
+        **over_training,
+        "conflict": line_chart("share of conflicting weight tensors", conflict, "step", 50.0, "{:.0f}"),
+        "norms": line_chart("length of each task's gradient", norms, "step", None, "{:.0f}"),
+        "channels": channel_chart(found.importance),
+    }
+
+
+def html(found: Affinity) -> str:
+    """One page that needs nothing beside it."""
+    drawn = {name: Markup(chart) for name, chart in charts(found).items()}
     content = {
         "name": found.name,
         "words": in_words(found),
-        "step_share": f"{STEP_SHARE:.0%}".replace("%", " %"),
-        "affinity": Markup(heat_map("what a step for a task does for others", [f"step for {t}" for t in tasks], tasks, matrix, 3)),
-        "cosine": Markup(heat_map("mean cosine of the gradients", pairs, layers, mean_cosine)),
-        "per_layer": per_layer,
-        "conflict": Markup(line_chart("share of conflicting weight tensors", conflict, "step", 50.0, "{:.0f}")),
-        "norms": Markup(line_chart("length of each task's gradient", norms, "step", None, "{:.0f}")),
-        "channels": Markup(channel_chart(found.importance)),
+        "step_share": _STEP_SHARE,
+        "affinity": drawn["steps"],
+        "cosine": drawn["cosine"],
+        "per_layer": [{"name": pair, "chart": drawn[pair]} for pair in found.course[0].cosine],
+        "conflict": drawn["conflict"],
+        "norms": drawn["norms"],
+        "channels": drawn["channels"],
         "channel_counts": {name: len(channels) for name, channels in found.channels.items()},
         "groups": [(n, _groups_in_words(groups), 100 * score) for n, (groups, score) in found.groups.items()],
         "setting": f"sharing: {{method: clustered, groups: [{', '.join(_listed(group) for group in found.proposed)}]}}",
         "several": len(found.proposed) > 1,
-        "measurements": len(course),
+        "measurements": len(found.course),
         "steps": found.steps,
         "version": __version__,
     }
     return render_page(Path(__file__).with_name("affinity.html.j2"), content)
+
+
+def markdown(found: Affinity, name: str) -> str:
+    """What the page says, with the pictures of the document ``name``."""
+    counts = ", ".join(f"{task} {len(channels)}" for task, channels in found.channels.items())
+    groups = [["groups", "the best so many", "help"]]
+    groups += [[str(n), _groups_in_words(one), f"{100 * score:.3f} %"] for n, (one, score) in found.groups.items()]
+    parts = [
+        "# How the tasks get on",
+        f"{len(found.course)} measurements over {found.steps} steps of training. Means leave out the first, which is of random weights.",
+        in_words(found),
+        "## What a step for one task does for the others",
+        f"Per cent by which the column's loss falls when the shared parameters take a step along the row's gradient, long enough to take "
+        f"{_STEP_SHARE} off the row's own loss to first order. Negative: it rises.",
+        picture(name, "steps", "What a step for one task does for the others"),
+        "The best division into so many groups, by how much on average a task is helped by the others of its group (0 alone):",
+        table(groups),
+        "## Where gradients agree",
+        "Mean cosine between two tasks' gradients by part of the network: 1 the same direction, 0 unrelated, negative conflicting.",
+        picture(name, "cosine", "Mean cosine by pair of tasks and part of the network"),
+    ]
+    for pair in found.course[0].cosine:
+        parts += [f"Over training, {pair}:", picture(name, pair, f"Cosine between {pair} over training")]
+    parts += [
+        "## How much conflicts",
+        "Per cent of the shared weight tensors in which two gradients point against each other. Chance is 50.",
+        picture(name, "conflict", "Share of conflicting weight tensors"),
+        "## How strongly each task pulls",
+        "Length of its gradient of the shared parameters, with the losses as they are.",
+        picture(name, "norms", "Length of each task's gradient"),
+        "## Which channels carry which task",
+        "How much a task's loss rises when a channel of the neck's output is set to its mean, relative to its most important channel. "
+        f"Channels: {counts}.",
+        picture(name, "channels", "Importance of each channel for each task"),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def in_words(found: Affinity) -> str:

@@ -11,17 +11,22 @@ from rich.console import Console
 
 from mtl_perception.evaluation.command import require_writable
 from mtl_perception.files import write_atomically
+from mtl_perception.reports.document import write_document
 from mtl_perception.reports.plan import plan, read_transfer_config
 from mtl_perception.reports.runs import TransferError, do, finished
 from mtl_perception.reports.transfer_table import Transfer, tabulate
 
 
-def report_transfer(path: Path, seeds: int, console: Console, apart: bool = True) -> Transfer:
+def report_transfer(
+    path: Path, seeds: int, console: Console, docs: Path | None = None, training: bool = True, apart: bool = True
+) -> Transfer:
     """Train and score what is missing, and write index.html, transfer.md and transfer.json after each run that adds to them.
 
     Args:
         path: a configuration such as config/transfer.yaml.
         seeds: of each network, from 0.
+        docs: a folder for transfer.md with its charts beside it, as for the documents of a repository.
+        training: False for a report of what is done, whatever is missing.
         apart: train each network in a process of its own.
 
     Raises:
@@ -32,11 +37,11 @@ def report_transfer(path: Path, seeds: int, console: Console, apart: bool = True
 
     config = read_transfer_config(path)
     runs = plan(config, seeds)
-    if not config.test.exists():
+    if training and not config.test.exists():
         raise TransferError(f"test: {config.test} does not exist; give a data folder or a bag that networks are scored on")
     require_writable(config.output)
     done = finished(runs)
-    missing = [run for run in runs if run.result not in done]
+    missing = [run for run in runs if training and run.result not in done]
     console.print(f"{len(runs)} networks to train, {len(done)} of them done: {config.output}", highlight=False)
     results = list(done.values())
     transfer = tabulate(config, results)
@@ -48,7 +53,9 @@ def report_transfer(path: Path, seeds: int, console: Console, apart: bool = True
         if transfer is not None:
             _write(transfer, config.output, transfer_page)
     if transfer is None:
-        raise TransferError("no multi-task network, or not every single-task network, could be trained; see the messages above")
+        raise TransferError("there is no multi-task network yet, or not every single-task network; see the messages above")
+    if docs is not None:
+        write_document(docs, "transfer", transfer_page.markdown(transfer, "transfer"), transfer_page.charts(transfer))
     console.print(config.output / "index.html", highlight=False)
     return transfer
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A transfer report as a page and as Markdown."""
+"""A transfer report as a page, and as Markdown with charts beside it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.tables import ARROWS
 from mtl_perception.html.page import render_page
 from mtl_perception.reports.charts import bar_chart, line_chart
+from mtl_perception.reports.document import picture
 from mtl_perception.reports.transfer_table import Transfer
 
 _EXPLANATION = (
@@ -25,19 +26,38 @@ _EXPLANATION = (
 )
 
 
-def markdown(transfer: Transfer) -> str:
-    """The tables, with what was compared above them."""
-    facts = ". ".join(f"{name.capitalize()}: {value}" for name, value in transfer.facts.items())
-    parts = ["# What sharing a network does to the tasks", f"{facts}."]
-    parts += [in_words(transfer), table(transfer.table()), _EXPLANATION]
-    parts += ["## Better or worse, by task", table(transfer.gain_table())]
+def charts(transfer: Transfer) -> dict[str, str]:
+    """By name: "gain", and a measure for each curve of what less data does."""
+    gains = {
+        row.column.name: (100 * row.column.delta_m.mean, None if row.column.delta_m.sd is None else 100 * row.column.delta_m.sd)
+        for row in transfer.rows[1:]
+        if row.column.delta_m is not None
+    }
+    drawn = {"gain": bar_chart("Δm of each set-up", gains)}
+    for task, lines in transfer.curves.items():
+        main = METRICS[task].main
+        level = lines["single-task"][-1][1] if "single-task" in lines else None
+        shown = {name: [(100 * x, y) for x, y in points] for name, points in lines.items()}
+        drawn[main] = line_chart(f"{main} by share of the training data", shown, "% of the training data", level)
+    return drawn
+
+
+def markdown(transfer: Transfer, name: str | None = None) -> str:
+    """The tables, with what was compared above them; with a ``name`` the pictures of that document too."""
+    facts = ". ".join(f"{key.capitalize()}: {value}" for key, value in transfer.facts.items())
+    parts = ["# What sharing a network does to the tasks", f"{facts}.", in_words(transfer)]
+    if name is not None:
+        parts.append(picture(name, "gain", "Δm of each set-up"))
+    parts += [table(transfer.table()), _EXPLANATION, "## Better or worse, by task", table(transfer.gain_table())]
     for task, lines in transfer.curves.items():
         shares = sorted({x for points in lines.values() for x, _ in points})
         metric = METRICS[task]
-        parts.append(f"## Less data: {metric.main} {ARROWS[metric.directions[metric.main]]}")
+        parts.append(f"## Less data: {_titled(task)}")
+        if name is not None:
+            parts.append(picture(name, metric.main, f"{metric.main} by share of the training data"))
         rows = [["", *(f"{share:.0%}".replace("%", " %") for share in shares)]]
-        for name, points in lines.items():
-            rows.append([name, *(f"{dict(points)[share]:.3f}" if share in dict(points) else "–" for share in shares)])
+        for line, points in lines.items():
+            rows.append([line, *(f"{dict(points)[share]:.3f}" if share in dict(points) else "–" for share in shares)])
         parts += [table(rows), *_reached_in_words(transfer, task)]
     parts += [f"Not trained: {sentence}." for sentence in transfer.failed]
     return "\n\n".join(parts) + "\n"
@@ -45,25 +65,17 @@ def markdown(transfer: Transfer) -> str:
 
 def html(transfer: Transfer) -> str:
     """One page that needs nothing beside it."""
-    gains = {
-        row.column.name: (100 * row.column.delta_m.mean, None if row.column.delta_m.sd is None else 100 * row.column.delta_m.sd)
-        for row in transfer.rows[1:]
-        if row.column.delta_m is not None
-    }
-    curves = []
-    for task, lines in transfer.curves.items():
-        metric = METRICS[task]
-        level = lines["single-task"][-1][1] if "single-task" in lines else None
-        shown = {name: [(100 * x, y) for x, y in points] for name, points in lines.items()}
-        chart = line_chart(f"{metric.main} by share of the training data", shown, "% of the training data", level)
-        arrow = ARROWS[metric.directions[metric.main]]
-        curves.append({"name": f"{metric.main} {arrow}", "chart": Markup(chart), "words": _reached_in_words(transfer, task)})
+    drawn = charts(transfer)
+    curves = [
+        {"name": _titled(task), "chart": Markup(drawn[METRICS[task].main]), "words": _reached_in_words(transfer, task)}
+        for task in transfer.curves
+    ]
     content = {
         "facts": transfer.facts,
         "words": in_words(transfer),
         "table": transfer.table(),
         "gains": transfer.gain_table(),
-        "chart": Markup(bar_chart("Δm of each set-up", gains)),
+        "chart": Markup(drawn["gain"]),
         "curves": curves,
         "failed": transfer.failed,
         "explanation": _EXPLANATION,
@@ -94,7 +106,14 @@ def in_words(transfer: Transfer) -> str:
     parts.append(f" It takes {share * 100:.0f} % of the multiply-adds and {size * 100:.0f} % of the parameters.")
     if best.column.delta_m.sd is not None and abs(best.column.delta_m.mean) < best.column.delta_m.sd:
         parts.append(" The difference is smaller than the spread over seeds.")
+    if best.column.delta_m.sd is None:
+        parts.append(" This is one seed: how much of it is chance is not known.")
     return "".join(parts)
+
+
+def _titled(task: str) -> str:
+    metric = METRICS[task]
+    return f"{metric.main} {ARROWS[metric.directions[metric.main]]}"
 
 
 def _reached_in_words(transfer: Transfer, task: str) -> list[str]:

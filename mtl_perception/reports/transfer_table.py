@@ -70,12 +70,13 @@ class Transfer:
         measures = [(task, measure) for task in tasks for measure in (METRICS[task].main, *_BESIDE.get(task, ()))]
         head = [f"{m} {ARROWS[METRICS[t].directions[m]]}" for t, m in measures]
         costs = ["parameters", "GMAC", "memory", "training", "latency"]
-        rows = [["", *head, "Δm ↑", *costs]]
+        rows = [["", "seeds", *head, "Δm ↑", *costs]]
         for row in self.rows:
             column = row.column
             cells = [_number(column.scores.get(task, {}).get(measure)) for task, measure in measures]
             gain = "–" if column.delta_m is None else per_cent(column.delta_m.mean) + _spread(column.delta_m, 100, 1)
-            rows.append([column.name, *cells, gain, f"{column.parameters / 1e6:.2f} M", f"{column.gmac:.2f}", *_costs(row)])
+            seeds = str(min(column.seeds.values()))
+            rows.append([column.name, seeds, *cells, gain, f"{column.parameters / 1e6:.2f} M", f"{column.gmac:.2f}", *_costs(row)])
         return rows
 
     def gain_table(self) -> list[list[str]]:

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import pytest
 import torch
@@ -106,7 +108,7 @@ def write(folder: Path, **changes: object) -> Path:
 
 def test_from_training_to_the_page(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 8)
-    found = report_affinity(write(tmp_path), tmp_path / "out", 2, 1, Console(quiet=True))
+    found = report_affinity(write(tmp_path), tmp_path / "out", 2, 1, Console(quiet=True), tmp_path / "docs")
     assert [one.step for one in found.course] == [0, 2, 3]
     assert list(found.course[0].cosine) == ["detection, segmentation", "detection, depth", "segmentation, depth"]
     assert list(found.course[0].cosine["segmentation, depth"]) == ["stage 1", "stage 2", "stage 3", "stage 4", "neck", "all"]
@@ -121,6 +123,11 @@ def test_from_training_to_the_page(tmp_path: Path) -> None:
     assert page.count("<svg") == 8
     assert "Proposed groups" in page
     assert json.loads((tmp_path / "out" / "affinity.json").read_text())["proposed"] == found.proposed
+    words = (tmp_path / "docs" / "affinity.md").read_text()
+    shown = re.findall(r"\]\((.*?)\)", words)
+    assert len(shown) == len(set(shown)) == page.count("<svg")
+    assert {ElementTree.parse(tmp_path / "docs" / name).getroot().tag for name in shown} == {"{http://www.w3.org/2000/svg}svg"}
+    assert f"Proposed groups: {' | '.join(' + '.join(group) for group in found.proposed)}." in words
     assert not (tmp_path / "x.safetensors").exists()
 
 

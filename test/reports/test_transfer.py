@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -13,7 +15,7 @@ from rich.console import Console
 
 from mtl_perception.reports.charts import bar_chart, heat_map, line_chart
 from mtl_perception.reports.plan import plan, read_transfer_config
-from mtl_perception.reports.runs import RunResult, TransferError
+from mtl_perception.reports.runs import RunResult, TransferError, finished
 from mtl_perception.reports.transfer import report_transfer
 from mtl_perception.reports.transfer_page import html, markdown
 from mtl_perception.reports.transfer_table import Transfer, crossing, tabulate
@@ -81,9 +83,15 @@ def test_from_training_to_the_page_and_what_is_done_is_not_done_again(folder: Pa
     assert transfer.rows[0].column.parameters == sum(results[f"single-{t}-100-0"].evaluation.model.parameters for t in alone)
     assert "too fast" in (out / "index.html").read_text()
 
-    # A second call trains nothing; a run whose result is gone is done again, here in a process of its own.
+    # A second call trains nothing; a run whose result is gone is done again, here in a process of its own. Asked not to
+    # train, it reports what is there.
     stamps = {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*.json")}
     report_transfer(config, 1, QUIET)
+    document = folder / "docs" / "transfer.md"
+    assert report_transfer(config, 3, QUIET, document.parent, training=False) == transfer
+    assert "This is one seed" in document.read_text()
+    shown = [document.parent / name for name in re.findall(r"\]\((.*?)\)", document.read_text())]
+    assert [ElementTree.parse(path).getroot().tag for path in shown] == ["{http://www.w3.org/2000/svg}svg"]
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
     (out / "runs" / "both-100-0.json").unlink()
     report_transfer(config, 1, QUIET)
@@ -134,14 +142,14 @@ def invented(folder: Path) -> Transfer:
 def test_tables_hold_means_spreads_gains_and_costs(tmp_path: Path) -> None:
     transfer = invented(tmp_path)
     head, alone, good, bad = transfer.table()
-    assert head[:5] == ["", "mIoU ↑", "RMSE ↓", "AbsRel ↓", "delta1 ↑"]
-    assert head[5:] == ["Δm ↑", "parameters", "GMAC", "memory", "training", "latency"]
-    assert alone[:3] == ["single-task", "0.500 ± 0.014", "0.800 ± 0.014"]
-    assert alone[6:] == ["6.00 M", "8.00", "901 MB", "21.0 min", "41.0 ms"]
-    assert good[:3] == ["good", "0.600 ± 0.014", "0.720 ± 0.014"]
-    assert good[5].startswith("+15.0 % ±")  # +20 % and +10 %
-    assert good[6:] == ["3.00 M", "4.00", "901 MB", "10.5 min", "20.5 ms"]
-    assert bad[5].startswith("−15.0 % ±")
+    assert head[:6] == ["", "seeds", "mIoU ↑", "RMSE ↓", "AbsRel ↓", "delta1 ↑"]
+    assert head[6:] == ["Δm ↑", "parameters", "GMAC", "memory", "training", "latency"]
+    assert alone[:4] == ["single-task", "2", "0.500 ± 0.014", "0.800 ± 0.014"]
+    assert alone[7:] == ["6.00 M", "8.00", "901 MB", "21.0 min", "41.0 ms"]
+    assert good[:4] == ["good", "2", "0.600 ± 0.014", "0.720 ± 0.014"]
+    assert good[6].startswith("+15.0 % ±")  # +20 % and +10 %
+    assert good[7:] == ["3.00 M", "4.00", "901 MB", "10.5 min", "20.5 ms"]
+    assert bad[6].startswith("−15.0 % ±")
     assert transfer.gain_table()[1][:3] == ["good", "+20.0 % ± 2.8", "+10.0 % ± 1.8"]
 
 
@@ -166,7 +174,7 @@ def test_page_and_markdown_say_it_in_words_too(tmp_path: Path) -> None:
         assert sentence in page
         assert sentence in words
     assert page.count("<svg") == 3
-    assert "| good | 0.600 ± 0.014 |" in words
+    assert "| good | 2 | 0.600 ± 0.014 |" in words
     assert json.loads(json.dumps(transfer.plain()))["delta_m"]["good"] == pytest.approx(0.15)
 
 
@@ -209,6 +217,24 @@ def test_the_shipped_configuration_holds_what_it_should() -> None:
     assert len(methods) >= 6
     assert {run.training.built_architecture.neck for run in runs} == {"pan", "fpn", "bifpn", "unet"}
     assert {run.training.built_architecture.sharing.method for run in runs} == {"hard", "soft", "cross_stitch", "clustered"}
+
+
+def test_a_whole_table_of_every_seed_comes_before_what_less_data_does(tmp_path: Path) -> None:
+    runs = plan(read_transfer_config(write(tmp_path, shares=[0.5, 1.0])), 2)
+    names = ["single segmentation", "single depth", "fixed", "a pyramid"]
+    whole = [(name, 1.0, seed) for seed in (0, 1) for name in names]
+    assert [(run.setup, run.share, run.seed) for run in runs] == whole + [(name, 0.5, seed) for seed in (0, 1) for name in names[:3]]
+
+
+def test_results_outlive_settings_that_come_later(folder: Path) -> None:
+    config = read_transfer_config(write(folder, output=str(folder / "earlier")))
+    run = plan(config, 1)[0]
+    earlier = json.loads(run.training.model_dump_json())
+    del earlier["prefetch"], earlier["small_heads"]
+    found = result(run.setup, 0, segmentation(0.5)).model_copy(update={"training": earlier})
+    run.result.parent.mkdir(parents=True)
+    run.result.write_text(found.model_dump_json())
+    assert list(finished([run])) == [run.result]
 
 
 def test_the_share_of_data_that_suffices_lies_on_the_line_between() -> None:
