@@ -18,6 +18,7 @@ from mtl_perception.benchmark.result import Report
 from mtl_perception.benchmark.runner import run
 from mtl_perception.benchmark.settings import Settings, check_sections, parse_size
 from mtl_perception.checkpoint import read_card
+from mtl_perception.command_line import terminable
 from mtl_perception.inference.device import resolve_device, resolve_precision
 from mtl_perception.resources import find_model
 
@@ -53,7 +54,8 @@ def benchmark(settings: Settings, only: list[str], out: Path, restart: bool, rem
     cv2.setNumThreads(settings.threads)
     path = out / RESULT
     try:
-        report = run(path, settings, sections, restart, remark, console)
+        with terminable():
+            report = run(path, settings, sections, restart, remark, console)
     finally:
         if path.is_file():
             write_page(out / PAGE, [path], console)

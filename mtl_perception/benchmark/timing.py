@@ -33,6 +33,10 @@ class Samples:
     processor_s: list[float] = field(default_factory=list)
     stage_s: dict[str, list[float]] = field(default_factory=dict)
 
+    def of(self, stage: str | None) -> list[float]:
+        """Seconds of a stage, or of the whole for None."""
+        return self.wall_s if stage is None else self.stage_s[stage]
+
 
 def interleave(jobs: Mapping[str, Job], rounds: int, on_step: OnStep, warm_up: int = 3) -> dict[str, Samples]:
     """Give each job its turn, ``rounds`` times, after ``warm_up`` turns that don't count.
@@ -79,11 +83,18 @@ def timing(seconds: Sequence[float]) -> Timing:
     )
 
 
-def ratio(name: str, samples: Mapping[str, Samples], of: Sequence[str], to: Sequence[str], target: str | None = None) -> Ratio:
-    """How long the jobs ``of`` take together, in times of the jobs ``to`` together."""
-    above, below = (np.sum([samples[job].wall_s for job in jobs], axis=0) for jobs in (of, to))
-    least = sum(min(samples[job].wall_s) for job in of) / sum(min(samples[job].wall_s) for job in to)
-    return proportion(name, above, below, target).model_copy(update={"of_least": float(least)})
+def ratio(
+    name: str,
+    samples: Mapping[str, Samples],
+    of: Sequence[str],
+    to: Sequence[str],
+    target: str | None = None,
+    stage: str | None = None,
+) -> Ratio:
+    """How long the jobs ``of`` take together, in times of the jobs ``to`` together: all of it, or one stage."""
+    above, below = ([samples[job].of(stage) for job in jobs] for jobs in (of, to))
+    found = proportion(name, np.sum(above, axis=0), np.sum(below, axis=0), target)
+    return found.model_copy(update={"of_least": sum(map(min, above)) / sum(map(min, below))})
 
 
 def proportion(name: str, above: Sequence[float], below: Sequence[float], target: str | None = None) -> Ratio:

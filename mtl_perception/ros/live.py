@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import importlib
 import os
-import signal
 import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +33,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
 
 from mtl_perception.bags import COMPRESSED_IMAGE, Bag, BagMessage, Topic
+from mtl_perception.command_line import terminable
 from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.node_process import NODE_COMMAND, TF, TF_STATIC, last_words, node_process, ros_arguments
 from mtl_perception.ros.recording import LATCHED_TOPICS, LEFT_OUT_TOPICS, Recording
@@ -96,7 +95,7 @@ def replay_live(
     arguments = ros_arguments(namespace, {**parameters, **fixed}, params_file)
     try:
         with (
-            _terminable(),
+            terminable(),
             node_process([*node_command, *arguments], recording.path / "node.log") as process,
         ):
             on_progress = on_progress or (lambda report: None)
@@ -341,19 +340,6 @@ class _Player:
             if time.monotonic() > until_s:
                 raise ReplayError(f"{problem} within {_MATCH_LIMIT_S:.0f} s; {last_words(self._log)}")
             self._spin_for(every_s)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM and SIGINT end the replay as Ctrl-C does, with a whole bag and no node left behind; also where the process
-    was started in the background of a script, which leaves it SIGINT ignored."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before):
-            signal.signal(number, handler)
 
 
 def _stamp_ns(serialised: bytes) -> int:

@@ -148,7 +148,10 @@ def test_ctrl_c_keeps_the_parts_that_were_done(tmp_path):
     command += ["--only=stages", "--only=resolution", "--only=node"]
     # Without ROS's path: the node's section is then missing, and says so.
     environment = {key: value for key, value in os.environ.items() if key != "AMENT_PREFIX_PATH"} | {"PYTHONPATH": str(ROOT)}
+    # As a script leaves what it starts in the background: with SIGINT ignored.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    signal.signal(signal.SIGINT, before)
     try:
         until_s = time.monotonic() + 300
         while not _done(tmp_path) and process.poll() is None and time.monotonic() < until_s:
