@@ -19,12 +19,13 @@ import time
 
 import numpy as np
 import rclpy
-from awake import processors_awake
 from free_engine import FreeEngine
 from rclpy.experimental import EventsExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
+
+from mtl_perception.benchmark.awake import processors_awake
 
 CAMERAS = ("front", "left", "right", "rear")
 WIDTH, HEIGHT, RATE_HZ = 320, 240, 30.0

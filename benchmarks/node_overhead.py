@@ -26,7 +26,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import rclpy
-from awake import processors_awake
 from free_engine import FreeEngine
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
@@ -34,6 +33,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
+
+from mtl_perception.benchmark.awake import processors_awake
 
 WIDTH, HEIGHT, BOXES, RATE_HZ = 640, 480, 50, 30.0
 OUTPUTS = {

@@ -118,7 +118,7 @@ class PointProjector:
         self._prepare(depth.depth_m.shape, intrinsics, pose)
         keep = self._is_kept(z_m, depth, segmentation)
         if not keep.all():
-            z_m = np.where(keep, z_m, np.float32(np.nan))
+            z_m = cv2.copyTo(z_m, keep.view(np.uint8), np.full_like(z_m, np.nan))
         coordinates = [cv2.multiply(z_m, ray) for ray in self._rays[:2]]
         coordinates.append(z_m if pose is None else cv2.multiply(z_m, self._rays[2]))
         if pose is not None:
@@ -163,8 +163,9 @@ class PointProjector:
         if image_rgb is None:
             return np.zeros((height, width), np.float32)
         packed = cv2.cvtColor(np.ascontiguousarray(on_grid(image_rgb, self._stride)), cv2.COLOR_RGB2BGRA)
-        packed[..., 3] = 0
-        return packed.view(np.float32)[..., 0]
+        packed = packed.view("<u4")[..., 0]
+        packed &= 0x00FFFFFF
+        return packed.view(np.float32)
 
     def _labels(self, height: int, width: int, segmentation: Segmentation | None) -> np.ndarray:
         """(H', W') float32 whose bits are the class ids."""
