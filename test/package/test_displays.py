@@ -35,4 +35,5 @@ def test_foxglove_layout_places_every_panel_once_and_names_our_topics():
     for name, panel in panels.items():
         if name.startswith("Image!"):
             shown |= {value for key, value in panel["imageMode"].items() if key.endswith("Topic")}
-    assert own(shown | {panels["RawMessages!status"]["topicPath"]}) == TOPICS
+            shown |= set(panel["imageMode"].get("annotations", {}))
+    assert own(shown | {panels["RawMessages!status"]["topicPath"]}) == TOPICS | {"image", "detections"}
