@@ -42,6 +42,8 @@ class Settings(BaseModel, ABC):
     """Fewer tasks than this leave nothing to balance."""
     needs_shared: ClassVar[bool] = False
     """Whether it works on the gradients of shared parameters."""
+    needs_validation: ClassVar[bool] = False
+    """Whether it learns from held-out images."""
 
     def check(self, tasks: Collection[str]) -> None:
         """Raises:
@@ -51,6 +53,16 @@ class Settings(BaseModel, ABC):
             raise ValueError(
                 f"balancing method '{self.method}' needs at least {self.needs_tasks} tasks, got {len(tasks)} "
                 f"({', '.join(tasks)}); choose 'fixed' or train more tasks"
+            )
+
+    def check_network(self, shares_weights: bool) -> None:
+        """Raises:
+        ValueError: this method works on shared parameters, and the network has none.
+        """
+        if self.needs_shared and not shares_weights:
+            raise ValueError(
+                f"balancing method '{self.method}' combines the gradients of shared parameters, and these tasks share none; "
+                "choose 'fixed' or another method that weighs losses, or another kind of sharing"
             )
 
     @abstractmethod

@@ -53,9 +53,5 @@ def build_balancer(
         if not factor > 0:
             raise ValueError(f"task '{task}' has weight {factor}, expected more than 0; leave the task out instead")
     settings.check(factors)
-    if settings.needs_shared and not any(p.requires_grad for p in shared):
-        raise ValueError(
-            f"balancing method '{settings.method}' combines the gradients of shared parameters, and these tasks share none; "
-            "choose 'fixed' or another method that weighs losses, or another kind of sharing"
-        )
+    settings.check_network(any(p.requires_grad for p in shared))
     return settings.build(Problem(dict(factors), list(shared), {task: list(own[task]) for task in factors}, seed, reduce))

@@ -27,6 +27,7 @@ class AutoLambda(GradientSettings):
         start: every weight at first.
     """
 
+    needs_validation: ClassVar[bool] = True
     method: Literal["auto_lambda"] = "auto_lambda"
     primary: list[str] | None = None
     start: float = Field(0.1, gt=0)

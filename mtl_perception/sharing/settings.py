@@ -21,6 +21,10 @@ class _Sharing(BaseModel):
         ValueError: these tasks can't be shared like this.
         """
 
+    def shares_weights(self) -> bool:
+        """Whether any weight is trained by more than one task."""
+        return True
+
 
 class Hard(_Sharing):
     """One encoder and one neck under every head: the cheapest to run."""
@@ -45,6 +49,9 @@ class Soft(_Apart):
 
     method: Literal["soft"] = "soft"
     strength: float = Field(0.01, ge=0)
+
+    def shares_weights(self) -> bool:
+        return False
 
 
 class CrossStitch(_Apart):
@@ -90,6 +97,9 @@ class Clustered(_Sharing):
             raise ValueError(f"groups name task '{unknown[0]}', which is not trained; expected exactly: {', '.join(tasks)}")
         if missing:
             raise ValueError(f"groups leave out task '{missing[0]}'; every task belongs to one group")
+
+    def shares_weights(self) -> bool:
+        return any(len(group) > 1 for group in self.groups)
 
 
 SHARINGS: dict[str, type[_Sharing]] = {

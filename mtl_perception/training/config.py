@@ -203,11 +203,15 @@ class TrainingConfig(_Strict):
             if weight <= 0:
                 raise ValueError(f"task '{task}' has weight {weight}, expected more than 0; leave the task out instead")
         self.balancing.check(self.tasks)
+        if self.balancing.needs_validation and self.validation is None:
+            raise ValueError(f"balancing method '{self.balancing.method}' looks at held-out images; give a section 'validation'")
         self.task_schedule.check(self.tasks, self.validation is not None)
         try:
-            self.built_architecture.sharing.check(list(self.tasks))
+            sharing = self.built_architecture.sharing
+            sharing.check(list(self.tasks))
         except ValidationError as error:
             raise ValueError(f"architecture: {problems(error)}") from None
+        self.balancing.check_network(sharing.shares_weights())
         if self.output.suffix != ".safetensors":
             raise ValueError(f"output is {self.output}, expected a name that ends with .safetensors")
         if self.start_from is not None and self.encoder_weights != "none":

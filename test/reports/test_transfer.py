@@ -195,6 +195,7 @@ def test_there_is_no_table_before_there_is_something_to_compare(tmp_path: Path) 
         ({"setups": {"x": {"balancing": "mgada"}}}, "setup 'x': .*'mgada' is not known; expected one of: fixed"),
         ({"setups": {"x": {"architecture": {"neck": "pen"}}}}, "setup 'x': .*pen"),
         ({"setups": {"x": {"architecture": {"sharing": CLUSTERED}}}}, "setup 'x': .*leave out task"),
+        ({"setups": {"x": {"architecture": {"sharing": "soft"}, "balancing": "gradnorm"}}}, "setup 'x': .*these tasks share none"),
         ({"setups": {"x": {}, "X ": {}}}, "must differ in their letters"),
         ({"shares": [0.5, 0.5]}, "shares are"),
         ({"efficiency": ["y"]}, "efficiency names 'y', expected some of: fixed, a pyramid"),

@@ -6,6 +6,8 @@ import pytest
 from mtl_perception.training import ConfigError, read_config
 from runs import SMALL, small_config, write_config
 
+APART = {"method": "clustered", "groups": [["detection"], ["segmentation"], ["depth"]]}
+
 
 @pytest.mark.parametrize(
     ("changes", "words"),
@@ -31,6 +33,9 @@ from runs import SMALL, small_config, write_config
         ({"architecture": {"necks": "pan"}}, "architecture: necks"),
         ({"balancing": {"method": "magic"}}, "'magic' is not known.*uncertainty"),
         ({"balancing": "uncertainty", "tasks": ["depth"]}, "'uncertainty' needs at least 2 tasks"),
+        ({"balancing": "auto_lambda"}, "'auto_lambda' looks at held-out images; give a section 'validation'"),
+        ({"balancing": "gradnorm", "architecture": {"sharing": "soft"}}, "'gradnorm' combines the gradients of shared parameters, .*share none"),
+        ({"balancing": "gradnorm", "architecture": {"sharing": APART}}, "'gradnorm' combines the gradients of shared parameters, .*share none"),
     ],
 )
 def test_a_wrong_configuration_names_key_and_value(tmp_path: Path, changes: dict, words: str) -> None:
@@ -60,7 +65,8 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
 
 
 def test_the_shipped_configurations_are_valid() -> None:
-    configs = sorted((Path(__file__).parents[2] / "config" / "train").glob("*.yaml"))
-    assert configs
+    folder = Path(__file__).parents[2] / "config"
+    configs = [folder / "affinity.yaml", *sorted((folder / "train").glob("*.yaml"))]
+    assert len(configs) > 1
     for path in configs:
         read_config(path)
