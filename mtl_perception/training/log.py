@@ -62,7 +62,7 @@ class TrainingLog:
         self._last = now
         schedule = self._schedule
         line = (
-            f"step {schedule.step}  {stage.width}x{stage.height}  {_short(losses)}  lr {schedule.learning_rate:.1e}  "
+            f"step {schedule.step}  {stage.width}x{stage.height}  {_short(losses)}{_weighed(weights)}  lr {schedule.learning_rate:.1e}  "
             f"{rate:.1f} images/s  left {self._left()}"
         )
         if self._progress is not None:
@@ -112,6 +112,13 @@ def _short(losses: Mapping[str, float]) -> str:
         task, _, term = name.partition("/")
         words.append(f"{task[:3]}/{term} {value:.3f}" if term else f"{name} {value:.2f}")
     return "  ".join(words)
+
+
+def _weighed(weights: Mapping[str, float]) -> str:
+    """Nothing where every task counts as it is."""
+    if all(abs(weight - 1) < 1e-6 for weight in weights.values()):
+        return ""
+    return "  weights " + " ".join(f"{task[:3]} {weight:.3g}" for task, weight in weights.items())
 
 
 def event_writer(wanted: bool | None, console: Console) -> Callable[..., Any] | None:

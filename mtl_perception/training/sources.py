@@ -40,6 +40,14 @@ class Sources:
         """How many different ones are trained on."""
         return sum(len(folder) for folder in self.samples.folders)
 
+    @property
+    def notes(self) -> list[str]:
+        """What a user should know of how they are mixed."""
+        if len(self.samples.folders) == 1:
+            return []
+        pairs = zip(self.samples.folders, self.samples.shares, strict=True)
+        return ["of the samples " + ", ".join(f"{100 * share:.1f} % come from {folder.root}" for folder, share in pairs)]
+
 
 def _opened(path: Path, config: TrainingConfig) -> ImageFolder:
     """The images of a folder that are labelled for any task of the run."""

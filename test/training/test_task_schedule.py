@@ -63,3 +63,4 @@ def test_the_log_shows_whose_turn_it_was(tmp_path: Path) -> None:
     first, second = [line for line in spoken(config).splitlines() if " step " in line]
     assert "seg/cross_entropy" in first and "dep/" not in first
     assert "dep/silog" in second and "seg/" not in second
+    assert "weights seg 1 dep 0 " in first and "weights seg 0 dep 1 " in second

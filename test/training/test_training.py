@@ -91,6 +91,7 @@ def test_tasks_may_come_from_different_folders(tmp_path: Path) -> None:
     config = small_config(tmp_path, data=folders, tasks={"depth": 2.0, "segmentation": 1.0}, steps=2, stages=[{**SMALL, "batch_size": 8}])
     said = spoken(config)
     assert "dep/silog" in said and "seg/cross_entropy" in said
+    assert f"of the samples 50.0 % come from {folders[0]}, 50.0 % come from {folders[1]}" in said
     assert read_card(config.output).training["images"] == 8
 
 
