@@ -101,7 +101,9 @@ def colorize_depth(depth_m: np.ndarray, near_m: float, far_m: float) -> np.ndarr
     return picture
 
 
-def draw_overlay(image_rgb: np.ndarray, scene: Scene, card: Card) -> np.ndarray:
+def draw_overlay(
+    image_rgb: np.ndarray, scene: Scene, card: Card, ids: Sequence[str] | None = None
+) -> np.ndarray:
     """The image with everything the network said of it.
 
     The mask tints the image and has its borders traced; each box carries its class, its score and, where
@@ -112,6 +114,7 @@ def draw_overlay(image_rgb: np.ndarray, scene: Scene, card: Card) -> np.ndarray:
         image_rgb: (H, W, 3) uint8, any strides; left as it is.
         scene: the result for this image.
         card: names the classes.
+        ids: what each detection is known by over time, such as the number of its track; empty for none.
 
     Returns:
         (H, W, 3) uint8 RGB, a new array.
@@ -123,7 +126,11 @@ def draw_overlay(image_rgb: np.ndarray, scene: Scene, card: Card) -> np.ndarray:
     else:
         canvas = np.array(image_rgb, order="C")
     if scene.detections is not None:
-        _draw_boxes(canvas, scene.detections, card.detection_labels, scene.depth)
+        names = [card.detection_labels[class_id] for class_id in scene.detections.class_ids]
+        if ids is not None:
+            names = [f"{name} #{id}" if id else name for name, id in zip(names, ids)]
+        colors = [class_color(card.detection_labels[class_id]) for class_id in scene.detections.class_ids]
+        _draw_boxes(canvas, scene.detections, names, colors, scene.depth)
     return canvas
 
 
@@ -149,16 +156,16 @@ def _tint_with_depth(image_rgb: np.ndarray, depth: Depth) -> np.ndarray:
 
 
 def _draw_boxes(
-    canvas: np.ndarray, detections: Detections, labels: Sequence[str], depth: Depth | None
+    canvas: np.ndarray, detections: Detections, names: Sequence[str], colors: Sequence[Color], depth: Depth | None
 ) -> None:
     height, width = canvas.shape[:2]
     scale = float(np.clip(min(height, width) / 480, 0.5, 3.0))
     line = max(1, round(2 * scale))
     edges = np.rint(np.clip(detections.boxes_xyxy, 0, [width, height, width, height])).astype(int)
     placed: list[_Chip] = []
-    for (x1, y1, x2, y2), score, class_id in zip(edges.tolist(), detections.scores, detections.class_ids):
-        name, box = labels[class_id], (x1, y1, x2, y2)
-        chip = _Chip(f"{name} {score:.2f}", box, class_color(name), scale)
+    for box, score, name, color in zip(edges.tolist(), detections.scores, names, colors):
+        x1, _, x2, _ = box
+        chip = _Chip(f"{name} {score:.2f}", tuple(box), color, scale)
         if depth is not None and (distance_m := _distance_m(depth, *box)) is not None:
             longer = _Chip(f"{chip.text}  {distance_m:.1f} m", box, chip.color, scale)
             if longer.width <= max(

@@ -98,6 +98,13 @@ def test_a_box_in_a_corner_has_its_whole_label_in_the_image():
     assert in_corner >= in_middle - 10 * 4  # the label may cover a part of the box
 
 
+def test_boxes_carry_the_ids_of_their_tracks():
+    image, scene = np.full((60, 90, 3), 100, np.uint8), scene_of(60, 90, [[10, 20, 80, 50], [5, 5, 70, 40]])
+    without = draw_overlay(image, scene, CARD)
+    assert (draw_overlay(image, scene, CARD, ["", ""]) == without).all()
+    assert (draw_overlay(image, scene, CARD, ["7", ""]) != without).any()
+
+
 def test_each_task_can_be_missing():
     image = np.full((60, 90, 3), 100, np.uint8)
     full = scene_of(60, 90, [[10, 10, 40, 40]])

@@ -7,7 +7,7 @@ The reason of each rule is its reader: Nav2's layers, MoveIt's octomap, depth_im
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from vision_msgs.msg import Detection2DArray, Detection3DArray, LabelInfo
 from visualization_msgs.msg import Marker, MarkerArray
 
+from mtl_perception.msg import TrackArray
 from mtl_perception.scene import UNLABELLED
 
 _DEPTH_BYTES = {"32FC1": 4, "16UC1": 2}
@@ -28,6 +29,29 @@ def broken_mask(message: Image, what: str = "mask") -> Iterator[str]:
         yield f"{what} has a step of {message.step} bytes at a width of {message.width}, expected no row padding"
     if len(message.data) != message.height * message.step:
         yield f"{what} holds {len(message.data)} bytes, expected {message.height} rows of {message.step}"
+
+
+def broken_confidence(message: Image, mask: Image | None) -> Iterator[str]:
+    """The semantic layer reads both by the same place."""
+    yield from broken_mask(message, "confidence")
+    if mask is not None and (message.width, message.height) != (mask.width, mask.height):
+        yield (
+            f"confidence is {message.width}x{message.height} and the mask {mask.width}x{mask.height}, expected one grid"
+        )
+
+
+def broken_overlay(message: Image, depth: Image | None) -> Iterator[str]:
+    """RViz's depth cloud takes its colours from here, by the same place."""
+    if message.encoding != "rgb8" or message.step != 3 * message.width or len(message.data) != message.height * message.step:
+        yield (
+            f"overlay is {message.encoding} with a step of {message.step} and {len(message.data)} bytes, "
+            f"expected rgb8 without row padding of {message.width}x{message.height} pixels"
+        )
+    if depth is not None and (message.width, message.height) != (depth.width, depth.height):
+        yield (
+            f"overlay has {message.width}x{message.height} pixels and depth {depth.width}x{depth.height}, "
+            "expected those of the camera's image in both"
+        )
 
 
 def broken_ids(mask: Image, labels: LabelInfo) -> Iterator[str]:
@@ -117,6 +141,7 @@ def broken_points(cloud: PointCloud2, mask: Image | None) -> Iterator[str]:
 
 def broken_detections(message: Detection2DArray, names: Collection[str]) -> Iterator[str]:
     """RViz reads results[0] unasked and colours by class_id."""
+    yield from _broken_track_ids([one.id for one in message.detections], "detections")
     for one in message.detections:
         yield from _broken_hypotheses(one, message, names)
         box = one.bbox
@@ -134,11 +159,21 @@ def broken_detections_3d(message: Detection3DArray, names: Collection[str]) -> I
         if not all(math.isfinite(value) and value >= 0 for value in (size.x, size.y, size.z)):
             yield f"a 3D detection has the size {(size.x, size.y, size.z)}, expected at least 0"
         for result in one.results:
-            covariance = np.asarray(result.pose.covariance).reshape(6, 6)
-            if not np.isfinite(covariance).all() or not np.allclose(covariance, covariance.T):
-                yield "a 3D detection has a covariance that is not finite and symmetric"
-            elif np.linalg.eigvalsh(covariance).min() < -1e-9:
-                yield "a 3D detection has a covariance with a negative eigenvalue"
+            yield from _broken_covariance(np.asarray(result.pose.covariance).reshape(6, 6), "a 3D detection")
+
+
+def broken_tracks(message: TrackArray, names: Collection[str]) -> Iterator[str]:
+    """Who follows things goes by their ids, and weighs places by their covariances."""
+    yield from _broken_track_ids([one.id for one in message.tracks], "tracks")
+    for one in message.tracks:
+        if one.id == 0 or not one.class_id or (names and one.class_id not in names):
+            yield f"a track has the id {one.id} and the class_id {one.class_id!r}, expected from 1 on, and a class's name"
+        if not one.has_position:
+            continue
+        if not all(map(math.isfinite, (getattr(of, axis) for of in (one.position, one.velocity) for axis in "xyz"))):
+            yield f"the track {one.id} has a place or a velocity that is not finite"
+        for values in (one.position_covariance, one.velocity_covariance):
+            yield from _broken_covariance(np.asarray(values).reshape(3, 3), f"the track {one.id}")
 
 
 def broken_markers(message: MarkerArray) -> Iterator[str]:
@@ -164,6 +199,19 @@ def _broken_hypotheses(one: Any, message: Any, names: Collection[str]) -> Iterat
         if not 0 <= hypothesis.score <= 1:
             yield f"a detection has a score of {hypothesis.score}, expected 0 to 1"
         yield from _broken_pose(result.pose.pose, "a detection's result")
+
+
+def _broken_track_ids(ids: Sequence[Any], what: str) -> Iterator[str]:
+    known = [one for one in ids if one]
+    if len(set(known)) != len(known):
+        yield f"{what} have an id twice, expected each of a frame once"
+
+
+def _broken_covariance(covariance: np.ndarray, what: str) -> Iterator[str]:
+    if not np.isfinite(covariance).all() or not np.allclose(covariance, covariance.T):
+        yield f"{what} has a covariance that is not finite and symmetric"
+    elif np.linalg.eigvalsh(covariance).min() < -1e-9:
+        yield f"{what} has a covariance with a negative eigenvalue"
 
 
 def _broken_pose(pose: Any, what: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rich.table import Table
 
-from mtl_perception.ros.verdicts import LATCHED, TOPICS, Finding, Heard, judge, type_name
+from mtl_perception.ros.verdicts import LATCHED, OPTIONAL, TOPICS, Finding, Heard, judge, type_name
 
 _ENOUGH = 5
 """Frames after which there is no need to listen longer."""
@@ -69,7 +69,7 @@ def _listen(listener: Node, topics: str, seconds: float) -> Heard:
         return {topic: listener.get_publishers_info_by_topic(f"{topics}/{topic}") for topic in TOPICS}
 
     listener.create_subscription(DiagnosticArray, "/diagnostics", heard.diagnostics.append, 10)
-    spin_until(lambda: all(publishers().values()), min(_GRAPH_S, seconds))
+    spin_until(lambda: all(of or topic in OPTIONAL for topic, of in publishers().items()), min(_GRAPH_S, seconds))
     heard.publishers = publishers()
     for topic, (message_type, _) in TOPICS.items():
         types = {info.topic_type for info in heard.publishers[topic]}
@@ -82,8 +82,10 @@ def _listen(listener: Node, topics: str, seconds: float) -> Heard:
 
 
 def _has_enough(heard: Heard) -> bool:
-    several = (len(messages) >= _ENOUGH for topic, messages in heard.messages.items() if topic != LATCHED)
-    return all(several) and bool(heard.messages[LATCHED]) and bool(heard.diagnostics)
+    """Of all that is published; what is not will not come by listening longer."""
+    published = [topic for topic in TOPICS if heard.publishers[topic]]
+    several = (len(heard.messages[topic]) >= (1 if topic == LATCHED else _ENOUGH) for topic in published)
+    return all(several) and bool(heard.diagnostics)
 
 
 def _qos(topic: str, publishers: list[Any]) -> QoSProfile:

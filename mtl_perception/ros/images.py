@@ -103,7 +103,8 @@ class OverlayWriter(ImageWriter):
         self._card = card
 
     def fill(self, result: Result) -> Image:
-        return self.image(result.header, "rgb8", draw_overlay(result.image_rgb, result.scene, self._card))
+        ids = None if result.tracks is None else result.tracks.detection_ids
+        return self.image(result.header, "rgb8", draw_overlay(result.image_rgb, result.scene, self._card, ids))
 
     def warm_up(self) -> None:
         """Draw once: OpenCV loads its font then, which would cost the first frame 0.15 s."""

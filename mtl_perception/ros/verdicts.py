@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from vision_msgs.msg import Detection2DArray, Detection3DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
-from mtl_perception.msg import PerceptionStatus
+from mtl_perception.msg import PerceptionStatus, TrackArray
 from mtl_perception.ros import contract
 
 TOPICS: dict[str, tuple[type, tuple[str, ...]]] = {
@@ -26,12 +26,16 @@ TOPICS: dict[str, tuple[type, tuple[str, ...]]] = {
     "detections": (Detection2DArray, ("detection",)),
     "detections_3d": (Detection3DArray, ("detection", "depth")),
     "markers": (MarkerArray, ("detection", "depth")),
+    "tracks": (TrackArray, ("detection",)),
+    "overlay": (Image, ()),
     "status": (PerceptionStatus, ()),
 }
 """Topic → its type, and the tasks without which it says nothing."""
 
 LATCHED = "segmentation/label_info"
-_IN_CAMERA_FRAME = ("depth/image_rect", "depth/camera_info", "segmentation/mask", "segmentation/confidence", "detections")
+OPTIONAL = {"tracks": "tracking.enabled is false"}
+"""Topics that a node need not have, and why not."""
+_IN_CAMERA_FRAME = ("overlay", "depth/image_rect", "depth/camera_info", "segmentation/mask", "segmentation/confidence", "detections")
 _IN_OUTPUT_FRAME = ("points", "detections_3d")
 Verdict = Literal["fine", "notice", "broken", "left out"]
 
@@ -83,6 +87,9 @@ def judge(heard: Heard, node: str) -> Iterator[Finding]:
         if missing:
             yield Finding(topic, "left out", f"the model has no {' and no '.join(missing)}")
             continue
+        if topic in OPTIONAL and not heard.publishers.get(topic):
+            yield Finding(topic, "left out", OPTIONAL[topic])
+            continue
         present.append(topic)
         yield from _judge_publishers(topic, message_type, heard.publishers.get(topic, []))
         if heard.publishers.get(topic) and not heard.messages[topic]:
@@ -124,7 +131,7 @@ def _judge_contents(heard: Heard) -> Iterator[Finding]:
             contract.broken_ids(message, labels) for message in said["segmentation/mask"] if labels is not None
         ],
         "segmentation/confidence": [
-            contract.broken_mask(message, "confidence") for message in said["segmentation/confidence"]
+            contract.broken_confidence(*pair) for pair in heard.pairs("segmentation/confidence", "segmentation/mask")
         ],
         "depth/image_rect": [contract.broken_depth(message) for message in said["depth/image_rect"]],
         "depth/camera_info": [
@@ -133,6 +140,8 @@ def _judge_contents(heard: Heard) -> Iterator[Finding]:
         "points": [contract.broken_points(*pair) for pair in heard.pairs("points", "segmentation/mask")],
         "detections": [contract.broken_detections(message, names) for message in said["detections"]],
         "detections_3d": [contract.broken_detections_3d(message, names) for message in said["detections_3d"]],
+        "tracks": [contract.broken_tracks(message, names) for message in said["tracks"]],
+        "overlay": [contract.broken_overlay(*pair) for pair in heard.pairs("overlay", "depth/image_rect")],
         "markers": [contract.broken_markers(message) for message in said["markers"]],
     }
     for rule, answers in checks.items():
@@ -152,8 +161,9 @@ def _judge_headers(heard: Heard, topics: list[str]) -> Iterator[Finding]:
         first, last = max(map(min, stamps.values())), min(map(max, stamps.values()))
         frames = {stamp for some in stamps.values() for stamp in some if first <= stamp <= last}
         common = frames.intersection(*stamps.values())
-        alien = [topic for topic in stamped if not stamps[topic] & frames] or ([] if common else stamped)
-        if alien:
+        largest = max(_sharing(stamps), key=len)
+        if len(largest) < len(stamped):
+            alien = [topic for topic in stamped if topic not in largest] if len(largest) > 1 else stamped
             text = f"{', '.join(alien)} share no stamp with the others"
             yield Finding("stamps", "broken", text, "copy the image's header to every output of its frame")
         elif common != frames:
@@ -172,6 +182,18 @@ def _judge_headers(heard: Heard, topics: list[str]) -> Iterator[Finding]:
             yield Finding(rule, "notice", shown, "REP 103: images belong to a frame named ..._optical_frame, z forward")
         else:
             yield Finding(rule, "fine", shown)
+
+
+def _sharing(stamps: dict[str, set[Any]]) -> list[set[str]]:
+    """Topics in groups: each shares a stamp with another of its group, and none with one of another group.
+
+    On a busy machine so much may get lost that no frame was heard on all topics; a group is then joined by several.
+    """
+    groups: list[set[str]] = []
+    for topic, own in stamps.items():
+        near = [group for group in groups if any(own & stamps[other] for other in group)]
+        groups = [group for group in groups if group not in near] + [{topic}.union(*near)]
+    return groups
 
 
 def _judge_empty_arrays(heard: Heard) -> Iterator[Finding]:

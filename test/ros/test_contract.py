@@ -19,6 +19,7 @@ from vision_msgs.msg import (
 )
 from visualization_msgs.msg import Marker, MarkerArray
 
+from mtl_perception.msg import Track, TrackArray
 from mtl_perception.ros import contract
 from mtl_perception.spatial.points import POINT
 
@@ -90,6 +91,27 @@ def markers(*, clear=True, **changed) -> MarkerArray:
     return MarkerArray(markers=[Marker(action=Marker.DELETEALL)] * clear + [cube])
 
 
+def overlay(**changed) -> Image:
+    return Image(**{"height": 2, "width": 2, "encoding": "rgb8", "step": 6, "data": [0] * 12} | changed)
+
+
+def track(**changed) -> Track:
+    unit = np.eye(3).ravel()
+    known = {"has_position": True, "position_covariance": unit, "velocity_covariance": unit}
+    return Track(**{"id": 1, "class_id": "box", **known} | changed)
+
+
+def tracks(*some: Track) -> TrackArray:
+    return TrackArray(tracks=list(some))
+
+
+def twice() -> Detection2DArray:
+    message = detections(hypothesis())
+    message.detections[0].id = "7"
+    message.detections *= 2
+    return message
+
+
 def set_point(axis, value):
     def change(values):
         values[axis][1, 1] = value
@@ -121,6 +143,10 @@ def everywhere(axis_values):
         contract.broken_detections_3d(detections_3d(uncertain()), NAMES),
         contract.broken_detections_3d(Detection3DArray(), NAMES),
         contract.broken_markers(markers()),
+        contract.broken_confidence(mask(), mask()),
+        contract.broken_overlay(overlay(), depth()),
+        contract.broken_tracks(tracks(track(), track(id=2, has_position=False)), NAMES),
+        contract.broken_tracks(TrackArray(), NAMES),
     ],
 )
 def test_what_is_right_breaks_nothing(answer):
@@ -172,6 +198,17 @@ def test_what_is_right_breaks_nothing(answer):
         (contract.broken_markers(markers(clear=False)), "DELETEALL"),
         (contract.broken_markers(MarkerArray()), "DELETEALL"),
         (contract.broken_markers(markers(scale=Vector3())), "no volume"),
+        (contract.broken_detections(twice(), NAMES), "an id twice"),
+        (contract.broken_confidence(mask(encoding="8UC1"), mask()), "confidence has the encoding '8UC1'"),
+        (contract.broken_confidence(mask(height=1, data=[0] * 3), mask()), "3x1 and the mask 3x2"),
+        (contract.broken_overlay(overlay(encoding="bgr8"), None), "overlay is bgr8"),
+        (contract.broken_overlay(overlay(step=8), None), "step of 8"),
+        (contract.broken_overlay(overlay(height=1, data=[0] * 6), depth()), "2x1 pixels and depth 2x2"),
+        (contract.broken_tracks(tracks(track(), track()), NAMES), "an id twice"),
+        (contract.broken_tracks(tracks(track(id=0)), NAMES), "id 0"),
+        (contract.broken_tracks(tracks(track(class_id="sofa")), NAMES), "'sofa'"),
+        (contract.broken_tracks(tracks(track(position=Point(x=np.nan))), NAMES), "not finite"),
+        (contract.broken_tracks(tracks(track(velocity_covariance=-np.eye(3).ravel())), NAMES), "negative eigenvalue"),
         (contract.broken_markers(markers(pose=Pose(orientation=Quaternion(w=0.0)))), "length 0"),
     ],
 )
