@@ -22,7 +22,7 @@ CALIBRATION_IMAGES = 64
 """Of a folder so many are looked at, spread over all: with more, the ranges of activations hardly change."""
 
 
-def quantize(model: onnx.ModelProto, exported: ExportedGraph, calibration: Path) -> onnx.ModelProto:
+def quantize(model: onnx.ModelProto, exported: ExportedGraph, calibration: ImageFolder) -> onnx.ModelProto:
     """Quantise what lies between a network's first convolution and the last ones of its heads.
 
     Weights are int8 with a scale for each output channel, activations uint8 with the range that they have on the
@@ -31,11 +31,11 @@ def quantize(model: onnx.ModelProto, exported: ExportedGraph, calibration: Path)
 
     Args:
         model: of a ``Graph``; names and outputs stay.
-        calibration: folder of images in our data format, like those that the network will see.
+        calibration: images like those that the network will see.
 
     Raises:
         BackendError: ONNX Runtime is not installed.
-        DataError: the folder can't be used.
+        DataError: an image can't be read.
     """
     import_onnxruntime()
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
@@ -63,9 +63,8 @@ def quantize(model: onnx.ModelProto, exported: ExportedGraph, calibration: Path)
         return onnx.load(path)
 
 
-def calibration_batches(root: Path, exported: ExportedGraph) -> Iterator[dict[str, np.ndarray]]:
-    """Inputs of the graph, made of images of a data folder."""
-    folder = ImageFolder(root)
+def calibration_batches(folder: ImageFolder, exported: ExportedGraph) -> Iterator[dict[str, np.ndarray]]:
+    """Inputs of the graph, made of images that are spread over the folder."""
     chosen = np.unique(np.linspace(0, len(folder) - 1, max(CALIBRATION_IMAGES, exported.batch)).round().astype(int))
     size = (exported.width, exported.height)
     for start in range(0, len(chosen), exported.batch):

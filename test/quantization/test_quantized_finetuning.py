@@ -32,12 +32,13 @@ def small_swin(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def config(folder: Path, **changes: object) -> TrainingConfig:
     if not (folder / "shapes").exists():
-        write_shapes(folder / "shapes", 8)
+        write_shapes(folder / "shapes", 6)
         card = tiny_card(architecture=Architecture.model_validate(ARCHITECTURE))
         save_checkpoint(folder / "start.safetensors", tiny_network(card), card, torch.float32)
     values = {
         "architecture": ARCHITECTURE,
         "start_from": str(folder / "start.safetensors"),
+        "steps": 3,
         "quantized_finetuning": {"rank": RANK},
         **changes,
     }
