@@ -31,7 +31,25 @@ def _run(bench: Bench, variant: str, on_step: OnStep) -> Part:
     eager = [_eager(name) for name in alone]
     compared.put(f"{what}, engine, {EAGER}", [_eager(ALL)], eager)
     compared.put(f"{what}, network only, {EAGER}", [_eager(ALL)], eager, stage="network")
-    return compared.part(f"{variant}: one network against three")
+    part = compared.part(f"{variant}: one network against three")
+    if not part.missing:
+        part.notes += [what_is_shared(part, suffix) for suffix in ("", f", {EAGER}")]
+    return part
+
+
+def what_is_shared(part: Part, suffix: str = "") -> str:
+    """Why the ratio is what it is: how the processor's time divides between what the tasks share and their own.
+
+    Three networks run the shared part three times and each task's own part once; so does the multi-task one, but for
+    the shared part, which it runs once. Hence the shared part takes half of the difference.
+    """
+    whole = part.arms[f"{ALL}{suffix}"].processor_ms
+    shared = (sum(part.arms[f"{task} alone{suffix}"].processor_ms for task in TASKS) - whole) / 2
+    name = suffix.removeprefix(", ") or "the default backend"
+    return (
+        f"Of the processor's time on {name}, what the tasks share (preparation, encoder, neck) takes {shared:.0f} ms a frame, "
+        f"their heads and decoding {whole - shared:.0f} ms: a share of {shared / whole:.0%}. Were all of it shared, the ratio would be 1/3."
+    )
 
 
 def _eager(name: str) -> str:
