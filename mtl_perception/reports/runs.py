@@ -20,6 +20,7 @@ from mtl_perception import __version__
 from mtl_perception.evaluation.results import EvaluationResult, SetResult
 from mtl_perception.files import write_atomically
 from mtl_perception.reports.plan import PlannedRun, TransferConfig
+from mtl_perception.training.interruption import interrupted_by_sigterm
 from mtl_perception.training.state import with_defaults
 
 SET = "test"
@@ -105,14 +106,15 @@ def do(config: TransferConfig, runs: Sequence[PlannedRun], console: Console, apa
 
 def _in_a_process(config: TransferConfig, run: PlannedRun) -> None:
     process = multiprocessing.get_context("spawn").Process(target=_alone, args=(config, run))
-    process.start()
-    try:
-        process.join()
-    except KeyboardInterrupt:
-        # Training saves its state when it is asked to end; the terminal may have asked only this process.
-        process.terminate()
-        process.join()
-        raise
+    with interrupted_by_sigterm():
+        process.start()
+        try:
+            process.join()
+        except KeyboardInterrupt:
+            # Training saves its state when it is asked to end; only this process may have been asked.
+            process.terminate()
+            process.join()
+            raise
     if process.exitcode == _INTERRUPTED:
         raise KeyboardInterrupt
     if process.exitcode or not run.result.exists():

@@ -38,6 +38,23 @@ def interruptible() -> Iterator[Interruption]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def interrupted_by_sigterm() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt as Ctrl-C does: for a process that has to end others before itself."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def ignore_interruption() -> None:
     """For helper processes: the terminal sends Ctrl-C to them too, and the one that started them ends them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

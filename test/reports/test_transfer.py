@@ -5,7 +5,13 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -23,6 +29,7 @@ from mtl_perception.training import ConfigError
 from shapes import write_shapes
 
 QUIET = Console(quiet=True)
+PATIENCE_S = 300
 CLUSTERED = {"method": "clustered", "groups": [["depth"]]}
 
 
@@ -104,6 +111,41 @@ def test_from_training_to_the_page_and_what_is_done_is_not_done_again(folder: Pa
     config.write_text(yaml.safe_dump(changed, sort_keys=False))
     with pytest.raises(TransferError, match="comes of another configuration .learning_rate changed.; choose another 'output'"):
         report_transfer(config, 1, QUIET)
+
+
+def test_who_ends_the_command_ends_the_network_in_training_too(folder: Path) -> None:
+    base = {**yaml.safe_load(write(folder).read_text())["base"], "steps": 100_000}
+    config = write(folder, output=str(folder / "ended"), base=base)
+    state = folder / "ended" / "runs" / "single-segmentation-100-0" / "state.pt"
+    command = [sys.executable, "-m", "mtl_perception.cli", "report", "transfer", str(config), "--seeds", "1"]
+    # A session of its own: what is left of it can be seen.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    try:
+        wait_until(state.exists)
+        process.terminate()  # this one alone, as systemd's main process or "kill PID" would be
+        said, _ = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 130, said
+        assert "the same command goes on from there" in said
+        wait_until(lambda: not alive(process.pid))
+    finally:
+        if alive(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def alive(group: int) -> bool:
+    """Whether any process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
 
 
 def result(setup: str, seed: int, scores: dict[str, dict[str, float]], share: float = 1.0) -> RunResult:
