@@ -17,6 +17,7 @@ from mtl_perception.files import write_atomically
 from mtl_perception.network import Architecture, MultiTaskNetwork
 from mtl_perception.sharing.networks import NETWORKS
 from mtl_perception.tasks import build_task
+from mtl_perception.validation_text import in_one_line
 
 FORMAT_VERSION = 1
 """Raised when an older reader would misunderstand a newer file."""
@@ -170,8 +171,7 @@ def _parse_card(path: Path, text: str) -> ModelCard:
     try:
         return ModelCard.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise CheckpointError(f"{path}: the card is not valid: {problems}") from error
+        raise CheckpointError(f"{path}: the card is not valid: {in_one_line(error, 'card')}") from error
 
 
 def load_checkpoint(path: Path | str) -> tuple[MultiTaskNetwork, ModelCard]:

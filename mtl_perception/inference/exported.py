@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mtl_perception.checkpoint import CheckpointError, ModelCard
+from mtl_perception.validation_text import in_one_line
 
 EXPORT_VERSION = 1
 """Raised when the names or meanings of inputs or outputs change."""
@@ -63,5 +64,4 @@ class ExportedGraph(BaseModel):
         try:
             return cls.model_validate(content)
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise CheckpointError(f"{path}: its card is not valid: {problems}") from error
+            raise CheckpointError(f"{path}: its card is not valid: {in_one_line(error, 'card')}") from error

@@ -13,6 +13,7 @@ from mtl_perception.tasks.depth import DepthTask
 from mtl_perception.tasks.detection import DetectionTask
 from mtl_perception.tasks.lanes import LanesTask
 from mtl_perception.tasks.segmentation import SegmentationTask
+from mtl_perception.validation_text import in_one_line
 
 TASKS: dict[str, type[Task]] = {
     task.kind: task for task in (DetectionTask, SegmentationTask, DepthTask, ClassificationTask, LanesTask)
@@ -30,5 +31,4 @@ def build_task(kind: str, settings: dict[str, Any]) -> Task:
     try:
         return TASKS[kind](TASKS[kind].Settings.model_validate(settings))
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or kind}: {e['msg']}" for e in error.errors())
-        raise ValueError(f"settings of task '{kind}' are not valid: {problems}") from error
+        raise ValueError(f"settings of task '{kind}' are not valid: {in_one_line(error, kind)}") from error
