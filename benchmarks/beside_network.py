@@ -16,19 +16,20 @@ from mtl_perception.resources import find_model
 
 
 def read_options(description: str, rounds: int) -> argparse.Namespace:
-    """``model`` and ``rounds`` from the command line."""
+    """``model``, ``backend`` and ``rounds`` from the command line."""
     parser = argparse.ArgumentParser(description=description.partition("\n")[0])
     parser.add_argument("--model", default="lite")
+    parser.add_argument("--backend", default="torch", help="what runs the network: torch, openvino ...")
     parser.add_argument("--rounds", type=int, default=rounds)
     return parser.parse_args()
 
 
-def open_engine(model: str) -> tuple[Engine, np.ndarray]:
+def open_engine(model: str, backend: str) -> tuple[Engine, np.ndarray]:
     """An engine on one thread and an image of 640x480 for it."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     image_rgb = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
-    return Engine.load(find_model(model), "cpu"), image_rgb
+    return Engine.load(find_model(model), "cpu", backend=backend), image_rgb
 
 
 def cpu_ms(job: Callable[[], object]) -> float:

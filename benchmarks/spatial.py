@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What points and 3D boxes cost, as shares of the time of the network.
 
-    scripts/run python benchmarks/spatial.py [--model lite] [--rounds 40]
+    scripts/run python benchmarks/spatial.py [--model lite] [--backend torch] [--rounds 40]
 
 Engine, points of 640×480 and boxes of 50 detections take turns in one process, on one thread; what counts is the
 processor's time, which other programs hardly change. The shares are medians over the rounds. The bars: points at most
@@ -30,7 +30,7 @@ BARS = {"points": 0.10, "points, filtered": 0.10, "points, stride 2": 0.10, "3D 
 
 def main() -> int:
     options = read_options(__doc__, rounds=40)
-    engine, image_rgb = open_engine(options.model)
+    engine, image_rgb = open_engine(options.model, options.backend)
     scene = engine(image_rgb, CAMERA)
     work = jobs(engine, image_rgb, scene)
     work = {"network": lambda: engine(image_rgb, CAMERA), **work}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tracking a hundred things costs, as a share of the time of the network.
 
-    python benchmarks/tracking.py [--model lite] [--rounds 30]
+    python benchmarks/tracking.py [--model lite] [--backend torch] [--rounds 30]
 
 Engine and tracker take turns in one process, on one thread; what counts is the processor's time. The things, of one class
 and of fourteen, are seen in another order in each frame by a camera that turns. The bar: at most 3 % of the engine's time.
@@ -22,7 +22,7 @@ THINGS, BAR = 100, 0.03
 
 def main() -> int:
     options = read_options(__doc__, rounds=30)
-    engine, image_rgb = open_engine(options.model)
+    engine, image_rgb = open_engine(options.model, options.backend)
     films = {classes: Film(classes) for classes in (14, 1)}
     network_ms, tracker_ms = [], {classes: [] for classes in films}
     for _ in range(options.rounds + 3):
