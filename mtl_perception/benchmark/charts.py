@@ -14,7 +14,6 @@ from matplotlib.figure import Figure
 from mtl_perception.benchmark.result import Arm, Part, Report
 from mtl_perception.benchmark.sections.backends import DEFAULT
 from mtl_perception.benchmark.sections.node import ALONE
-from mtl_perception.benchmark.sections.scaling import AS_IMAGE, OWN
 from mtl_perception.files import write_atomically
 
 _STAGE_COLOURS = {
@@ -89,7 +88,8 @@ def _finish_bars(axes: Axes, names: list[str], label: str) -> None:
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles))
     if len(unique) > 1:
-        axes.legend(unique.values(), unique, ncols=min(4, len(unique)), frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+        above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+        axes.legend(unique.values(), unique, ncols=min(4, len(unique)), frameon=False, **above)
 
 
 def _stages(axes: Axes, parts: Mapping[str, Part]) -> None:
@@ -114,7 +114,8 @@ def _peers(axes: Axes, parts: Mapping[str, Part]) -> None:
         for segmenter in segmenters:
             start = 0.0
             depth = f"{ours[0]}, depth alone" if ours else ""
-            for name, colour, label in ((detector, _THEIRS[0], "boxes"), (segmenter, _THEIRS[1], "mask"), (depth, _DEPTH, "depth")):
+            parts_of_it = ((detector, _THEIRS[0], "boxes"), (segmenter, _THEIRS[1], "mask"), (depth, _DEPTH, "depth"))
+            for name, colour, label in parts_of_it:
                 if name in arms:
                     ms = arms[name].total.p50_ms
                     axes.barh(len(names), ms, left=start, color=colour, label=label, height=0.7)
@@ -167,7 +168,7 @@ def _cameras(axes: Axes, parts: Mapping[str, Part]) -> None:
 def _resolution(axes: Axes, parts: Mapping[str, Part]) -> None:
     (arms,) = (part.arms for part in parts.values())
     ticks: dict[float, str] = {}
-    for way in (OWN, AS_IMAGE):
+    for way in dict.fromkeys(name.partition(", ")[2] for name in arms):
         found = [(name.partition(", ")[0], arm.total) for name, arm in arms.items() if name.endswith(way)]
         pixels = [_megapixels(size) for size, _ in found]
         ticks |= dict(zip(pixels, (size for size, _ in found)))

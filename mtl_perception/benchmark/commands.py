@@ -29,7 +29,9 @@ def benchmark(
         typer.Option(help="A section: stages, node, sharing, peers, backends, memory, cameras, resolution; once for each."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the result; a run that was cut off goes on.")] = Path("out/benchmark"),
-    restart: Annotated[bool, typer.Option("--restart", help="Measure again what is there, or begin anew with other settings.")] = False,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="Measure again what is there, or begin anew with other settings.")
+    ] = False,
     remark: Annotated[str, typer.Option(help="What a reader should know, such as what else ran meanwhile.")] = "",
 ) -> None:
     """Measure stages, memory and scaling, beside single-task networks, torchvision's and other backends."""
@@ -39,9 +41,8 @@ def benchmark(
         from mtl_perception.benchmark.command import benchmark as run_benchmark
         from mtl_perception.benchmark.command import make_settings
 
-        settings = make_settings(
-            quick, size, model=model, device=device, precision=precision, backend=backend, threads=threads, rounds=rounds, frames=frames
-        )
+        ours = {"model": model, "device": device, "precision": precision, "backend": backend}
+        settings = make_settings(quick, size, **ours, threads=threads, rounds=rounds, frames=frames)
         failed = run_benchmark(settings, only or [], out, restart, remark, Console())
     if failed:
         raise typer.Exit(1)

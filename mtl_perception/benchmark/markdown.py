@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from mtl_perception.benchmark.result import Arm, Part, Ratio, Report, Timing
 from mtl_perception.benchmark.settings import SECTIONS
@@ -36,8 +37,6 @@ EXPLANATIONS = {
     "resolution": "The model's own input: the image is shrunk to it, and the answers are enlarged again. Input as the image: the "
     "network sees every pixel.",
 }
-CHARTS = {"stages": "stages", "node": "node", "peers": "peers", "backends": "backends", "cameras": "cameras", "resolution": "resolution"}
-"""Section → end of its chart's file name."""
 
 
 def chapter(report: Report, charts: Mapping[str, str]) -> Iterator[str]:
@@ -48,8 +47,8 @@ def chapter(report: Report, charts: Mapping[str, str]) -> Iterator[str]:
     if rows := _target_rows(report):
         yield "### Targets"
         yield (
-            "Everything in a ratio ran in turns in one process. A ratio is that of a round; shown are the median and the quartiles of "
-            "the rounds, and the ratio of the least values, which other work on the machine disturbs least."
+            "What a ratio of times compares ran in turns in one process. Each round has its own; shown are the median and the "
+            "quartiles of the rounds, and the ratio of the least values, which other work on the machine disturbs least."
         )
         yield table(rows)
     for section in SECTIONS:
@@ -66,8 +65,9 @@ def _conditions(report: Report) -> Iterator[str]:
     gpu = f", {machine.gpu}" if machine.gpu else ""
     yield f"{machine.processor}{sets}, {machine.cores} cores, {machine.memory_gib:g} GiB{gpu}; {machine.system}."
     yield ", ".join(f"{library} {found}" for library, found in machine.versions.items()) + "."
+    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
     yield (
-        f"{settings.threads} thread{'s' if settings.threads > 1 else ''} of the processor, images of {settings.size[0]}×{settings.size[1]}, "
+        f"{threads} of the processor, images of {settings.size[0]}×{settings.size[1]}, "
         f"version {report.package_version}, {report.date}."
     )
     loads = [share for parts in report.parts.values() for part in parts.values() for share in part.load]
@@ -118,7 +118,8 @@ def _section(section: str, parts: Mapping[str, Part], chart: str | None) -> Iter
             yield "Milliseconds of each stage, p50 / p90 / p99:"
             yield table(stages)
         if part.ratios:
-            yield table([["ratio", "median", "quartiles", "of least values"], *([one.name, *_ratio_cells(one)] for one in part.ratios)])
+            head = ["ratio", "median", "quartiles", "of least values"]
+            yield table([head, *([one.name, *_ratio_cells(one)] for one in part.ratios)])
         if part.notes:
             yield "\n".join(f"- {note}" for note in part.notes)
         if part.missing:
@@ -139,12 +140,13 @@ def arm_rows(arms: Mapping[str, Arm]) -> tuple[str, list[list[str]]]:
     return common, rows
 
 
-class _Column:
-    def __init__(self, head: str, of, digits: int = 1) -> None:
-        self.head, self.of, self.digits = head, of, digits
+class _Column(NamedTuple):
+    head: str
+    of: Callable[[Arm], float | None]
+    digits: int = 1
 
 
-def _total(name: str):
+def _total(name: str) -> Callable[[Arm], float | None]:
     return lambda arm: arm.total and getattr(arm.total, name)
 
 
@@ -170,7 +172,9 @@ def stage_rows(arms: Mapping[str, Arm]) -> list[list[str]]:
 
 
 def _stage_cell(timing: Timing | None) -> str:
-    return "–" if timing is None else " / ".join(_number(ms, 2 if ms < 10 else 1) for ms in (timing.p50_ms, timing.p90_ms, timing.p99_ms))
+    if timing is None:
+        return "–"
+    return " / ".join(_number(ms, 2 if ms < 10 else 1) for ms in (timing.p50_ms, timing.p90_ms, timing.p99_ms))
 
 
 def _ratio_cells(ratio: Ratio) -> Sequence[str]:

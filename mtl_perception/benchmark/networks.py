@@ -16,7 +16,6 @@ from mtl_perception.benchmark.settings import BenchmarkError, Size
 from mtl_perception.checkpoint import ModelCard, build_network, load_checkpoint, read_card, save_checkpoint
 from mtl_perception.inference import Engine
 from mtl_perception.inference.backends.loading import BACKENDS
-from mtl_perception.inference.export import ExportSettings, export
 from mtl_perception.network import VARIANTS, MultiTaskNetwork
 from mtl_perception.resources import find_model, shipped_models
 
@@ -106,6 +105,8 @@ def _exported(spec: EngineSpec) -> Path:
     model = Path(spec.model)
     path = model.with_name(f"{model.stem}_{spec.precision}_{spec.image[0]}x{spec.image[1]}.onnx")
     if not path.exists():
+        from mtl_perception.inference.export import ExportSettings, export
+
         export(model, path, ExportSettings(precision=spec.precision, width=spec.image[0], height=spec.image[1]))
     return path
 
@@ -150,7 +151,8 @@ def _origin(name: str) -> tuple[dict[str, Tensor] | None, ModelCard]:
     if name in VARIANTS and name not in shipped_models():
         lite = read_card(find_model("lite"))
         tasks = {task: content for task, content in lite.tasks.items() if task in TASKS}
-        return None, lite.model_copy(update={"architecture": VARIANTS[name], "tasks": tasks, "training": {}, "scores": {}, "limits": ""})
+        told = {"training": {}, "scores": {}, "limits": ""}
+        return None, lite.model_copy(update={"architecture": VARIANTS[name], "tasks": tasks, **told})
     network, card = load_checkpoint(find_model(name))
     return network.state_dict(), card
 

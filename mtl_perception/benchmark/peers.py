@@ -77,7 +77,8 @@ class Peer:
             settle_batch_norms(network, lambda: network(pair if spec.peer in DETECTORS else torch.stack(pair)))
         self._network = network.eval().to(self._device, memory_format=torch.channels_last)
         size = f"{spec.image[0]}×{spec.image[1]}"
-        self.facts = {"device": str(self._device), "precision": precision, "image": size, "input": size, "backend": "torch, eager", "batch": "1"}
+        self.facts = {"device": str(self._device), "precision": precision, "backend": "torch, eager"}
+        self.facts |= {"image": size, "input": size, "batch": "1"}
 
     @torch.inference_mode()
     def __call__(self) -> Mapping[str, float]:

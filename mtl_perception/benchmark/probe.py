@@ -54,8 +54,8 @@ def measure_memory(specs: Sequence[EngineSpec | PeerSpec], threads: int) -> Peak
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
-        words = done.stderr.strip().splitlines()[-1:] or [f"exit status {done.returncode}, as of a process that ran out of memory"]
-        raise BenchmarkError(f"measuring memory failed: {words[0]}")
+        words = done.stderr.strip().splitlines() or [f"exit status {done.returncode}, as of a process that ran out of memory"]
+        raise BenchmarkError(f"measuring memory failed: {words[-1]}")
     return Peak.model_validate_json(done.stdout.splitlines()[-1])
 
 

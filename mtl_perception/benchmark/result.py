@@ -137,7 +137,7 @@ class Report(_Strict):
     def drop(self, section: str) -> None:
         """Forget a section."""
         self.parts.pop(section, None)
-        self.missing = {key: reason for key, reason in self.missing.items() if key != section and not key.startswith(f"{section}: ")}
+        self.missing = {key: reason for key, reason in self.missing.items() if key.partition(":")[0] != section}
 
     def has(self, section: str, name: str) -> bool:
         """Whether the part was measured."""
@@ -145,7 +145,8 @@ class Report(_Strict):
 
     def ratio(self, target: str) -> Ratio | None:
         """The ratio that a target is about, if it was measured."""
-        return next((r for parts in self.parts.values() for p in parts.values() for r in p.ratios if r.target == target), None)
+        parts = (part for section in self.parts.values() for part in section.values())
+        return next((one for part in parts for one in part.ratios if one.target == target), None)
 
 
 def _key(section: str, name: str) -> str:

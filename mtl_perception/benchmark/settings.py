@@ -68,7 +68,7 @@ class Settings(BaseModel):
         variants: architectures that are compared with their single-task networks and with peers.
         cameras: numbers of cameras.
         sizes: resolutions of the camera.
-        slow_starts: whether backends that compile or export for minutes have their turn.
+        slow_starts: whether what compiles, exports or converts for long before its first frame has its turn.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -87,7 +87,6 @@ class Settings(BaseModel):
     segmenters: tuple[str, ...] = SEGMENTERS
     cameras: tuple[int, ...] = (1, 2, 4, 8, 16)
     sizes: tuple[Size, ...] = ((320, 240), (640, 480), (960, 720), (1280, 720), (1920, 1080))
-
     slow_starts: bool = True
 
     @classmethod
@@ -100,8 +99,8 @@ class Settings(BaseModel):
         """What measures the same again."""
         usual = _DEFAULTS | (_QUICK if self.is_quick else {})
         words = ["mtl-perception benchmark", *(["--quick"] if self.is_quick else [])]
-        words += [f"--{name} {value}" for name in ("model", "device", "precision", "backend") if (value := getattr(self, name)) != _DEFAULTS[name]]
-        words += [f"--{name} {getattr(self, name)}" for name in ("rounds", "frames") if getattr(self, name) != usual[name]]
+        options = ("model", "device", "precision", "backend", "rounds", "frames")
+        words += [f"--{name} {value}" for name in options if (value := getattr(self, name)) != usual[name]]
         return " ".join([*words, f"--size {self.size[0]}x{self.size[1]} --threads {self.threads}"])
 
 
@@ -114,6 +113,6 @@ _QUICK = {
     "detectors": DETECTORS[:1],
     "segmenters": SEGMENTERS[:1],
     "cameras": (1, 2, 4),
-    "sizes": ((320, 240), (640, 480)),
+    "sizes": ((640, 480), (1280, 960)),
     "slow_starts": False,
 }

@@ -148,7 +148,8 @@ class LatencyRig:
                 return self._spin_until(time.perf_counter() + 0.5)
             if time.perf_counter() > until_s:
                 missing = sorted({*self._topics, _STATUS} - set(self._arrived.get(stamp_ns, ())))
-                raise LatencyError(f"the node did not answer on {', '.join(missing)} within {_START_LIMIT_S:.0f} s; {last_words(self._log)}")
+                silent = ", ".join(missing)
+                raise LatencyError(f"no answer on {silent} within {_START_LIMIT_S:.0f} s; {last_words(self._log)}")
 
     def _send(self) -> int:
         """Publish the next image and its camera_info; the stamp comes back."""

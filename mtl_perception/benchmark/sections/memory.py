@@ -29,14 +29,15 @@ def _sharing(bench: Bench, variant: str, on_step: OnStep) -> Part:
     alone = {f"{task} alone": [bench.variant(variant, task)] for task in TASKS}
     groups = {"multi-task": [bench.variant(variant)], **alone, TOGETHER: [spec for specs in alone.values() for spec in specs]}
     arms = _measure(bench, groups, on_step)
+    what = f"{variant}: multi-task"
     whole, single = arms["multi-task"], [arms[name] for name in alone]
     return Part(
         title=f"{variant}: one network against three",
         arms=arms,
         ratios=[
-            _ratio(f"{variant}: multi-task / sum of three single-task processes, peak", _peak(whole), sum(map(_peak, single)), f"memory_{variant}"),
-            _ratio(f"{variant}: the same without what the libraries take", _own(whole), sum(map(_own, single))),
-            _ratio(f"{variant}: multi-task / three single-task in one process, peak", _peak(whole), _peak(arms[TOGETHER])),
+            _ratio(f"{what} / sum of three single-task processes, peak", _peak(whole), sum(map(_peak, single)), f"memory_{variant}"),
+            _ratio(f"{what}: the same without what the libraries take", _own(whole), sum(map(_own, single))),
+            _ratio(f"{what} / three single-task in one process, peak", _peak(whole), _peak(arms[TOGETHER])),
         ],
     )
 

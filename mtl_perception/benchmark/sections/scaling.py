@@ -38,7 +38,8 @@ def plan_resolution(bench: Bench) -> list[Measurement]:
         starters = {}
         for size in bench.settings.sizes:
             starters[f"{size[0]}×{size[1]}, {OWN}"] = lambda s=size: OurEngine(bench.shipped(s))
-            starters[f"{size[0]}×{size[1]}, {AS_IMAGE}"] = lambda s=size: OurEngine(bench.resized(s))
+            if bench.settings.slow_starts or size == bench.settings.size:
+                starters[f"{size[0]}×{size[1]}, {AS_IMAGE}"] = lambda s=size: OurEngine(bench.resized(s))
         return Compared(starters, rounds, on_step).part("Resolution of the camera")
 
     return [Measurement("resolution", rounds, run)]

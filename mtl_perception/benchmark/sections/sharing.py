@@ -48,7 +48,8 @@ def what_is_shared(part: Part, suffix: str = "") -> str:
     name = suffix.removeprefix(", ") or "the default backend"
     return (
         f"Of the processor's time on {name}, what the tasks share (preparation, encoder, neck) takes {shared:.0f} ms a frame, "
-        f"their heads and decoding {whole - shared:.0f} ms: a share of {shared / whole:.0%}. Were all of it shared, the ratio would be 1/3."
+        f"their heads and decoding {whole - shared:.0f} ms: a share of {shared / whole:.0%}. Were all of it shared, the ratio "
+        "would be 1/3."
     )
 
 
