@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from free_engine import FreeEngine
 from geometry_msgs.msg import TransformStamped
-from peer import LATCHED, camera_info, image, stamped
+from peer import LATCHED, camera_info, compressed, image, stamped
 from rclpy.serialization import deserialize_message
 from tf2_msgs.msg import TFMessage
 from viewer import Viewer
@@ -150,6 +150,23 @@ def test_a_viewer_that_never_reads_holds_up_nobody(peer, scene):
         assert sum(len(one.data) for one in pictures) > 8e6
         first, last = (deserialize_message(status[place], PerceptionStatus) for place in (0, -1))
         assert last.frames_processed > first.frames_processed
+
+
+def test_one_of_several_cameras_whose_jpegs_go_through_as_they_are(peer, start_node):
+    node = start_node("-p", "cameras:=[front, rear]", "-p", "front.transport:=compressed", "-r", "~/front/image/compressed:=/eyes/front/jpeg")
+    server = Server("--node", node.name, "--camera", "front", "--port", "0")
+    sent = bytes(cv2.imencode(".jpg", PIXELS)[1])
+
+    def show():
+        peer.publish("/eyes/front/jpeg", compressed(sent))
+        peer.publish(f"{node.name}/rear/image", image(PIXELS, "rgb8"))
+
+    with Viewer(server.port) as viewer:
+        viewer.subscribe(f"{node.name}/front/image", f"{node.name}/front/detections")
+        watch(peer, viewer, lambda: len(viewer.seen) == 2, "picture and boxes", show)
+        assert viewer.seen[f"{node.name}/front/image"][-1].data == sent
+        assert viewer.seen[f"{node.name}/front/detections"][-1].points
+    assert server.end() == 0
 
 
 def test_a_port_that_is_taken_is_named(scene):
