@@ -40,7 +40,7 @@ ARGUMENTS = {  # name: (default, description)
     "use_sim_time": ("", "true: take the time from /clock; empty: true with a bag, else false"),
     "autostart": ("true", "configure and activate the node; false where a lifecycle manager does"),
     "rviz": ("false", "show the outputs, of the first camera, in RViz (package rviz2)"),
-    "foxglove": ("false", "serve the outputs, of the first camera, to Foxglove on port 8765 (pip install foxglove-sdk)"),
+    "foxglove": ("", "port, such as 8765, on which Foxglove can see the outputs of the first camera (pip install foxglove-sdk)"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
 }
 
@@ -119,13 +119,11 @@ def start(context: LaunchContext) -> list:
         + [(f"/perception/{topic}", f"{outputs}/{topic}") for topic in SHOWN_IN_RVIZ],
         condition=IfCondition(argument["rviz"]),
     )
-    served = ["--node", "/" + f"{namespace}/perception".lstrip("/"), "--camera", cameras[0]]
-    foxglove = ExecuteProcess(
-        cmd=[sys.executable, "-m", "mtl_perception.cli", "foxglove", *served],
-        output="screen",
-        condition=IfCondition(argument["foxglove"]),
-    )
-    actions = [node, transitions, rviz, foxglove]
+    actions = [node, transitions, rviz]
+    if argument["foxglove"]:
+        command = [sys.executable, "-m", "mtl_perception.cli", "foxglove", "--port", argument["foxglove"]]
+        shown = ["--node", "/" + f"{namespace}/perception".lstrip("/"), "--camera", cameras[0]]
+        actions.append(ExecuteProcess(cmd=command + shown, output="screen"))
     if argument["bag"]:
         command = ["ros2", "bag", "play", "--clock", "100", "--delay", "1", *shlex.split(argument["bag_options"]), argument["bag"]]
         play = ExecuteProcess(cmd=command, output="screen")

@@ -4,6 +4,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,6 +22,7 @@ from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
 from sensor_msgs.msg import Image
+from websockets.sync.client import connect
 
 from mtl_perception.checkpoint import ModelCard, TaskCard, build_network, save_checkpoint
 from mtl_perception.network import Architecture
@@ -111,6 +113,17 @@ def call(node: Node, service_type: type, name: str, request: object) -> object:
 def state(node: Node, name: str) -> int | None:
     response = call(node, GetState, f"{name}/get_state", GetState.Request())
     return response and response.current_state.id
+
+
+def test_foxglove_is_served_beside_the_node(launch: Callable, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launch(namespace="robot2", autostart="false", foxglove=port)
+    wait_until(lambda: f":{port} " in (tmp_path / "output.txt").read_text(), tmp_path / "output.txt")
+    with connect(f"ws://127.0.0.1:{port}", subprotocols=["foxglove.sdk.v1"], open_timeout=60) as viewer:
+        while "/robot2/perception/detections" not in str(viewer.recv(timeout=60)):  # else a TimeoutError
+            pass
 
 
 def test_the_node_starts_as_the_arguments_say(launch: Callable, observer: Node, model: Path, tmp_path: Path) -> None:
