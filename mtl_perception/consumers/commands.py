@@ -75,11 +75,13 @@ def foxglove(
     with errors_in_one_line():
         require_ros()
         try:
-            from mtl_perception.ros.foxglove import Settings, serve
+            from mtl_perception.ros.foxglove import serve
+            from mtl_perception.ros.foxglove_bridge import Settings
         except ModuleNotFoundError as error:
             raise ImportError(f"this needs {error.name}: pip install 'mtl-perception[foxglove]'") from None
 
         def tell(address: str) -> None:
-            typer.echo(f"Foxglove, on a laptop: Open connection, {address} (layout: config/foxglove_layout.json). Ctrl-C ends it.")
+            typer.echo(f"Foxglove server: {address} (Ctrl-C ends it)")
+            typer.echo("On a laptop: Open connection, this address; and import the layout config/foxglove_layout.json")
 
         serve(Settings(node, camera, image, host, port, rate, points), tell)

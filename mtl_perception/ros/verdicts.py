@@ -35,7 +35,9 @@ TOPICS: dict[str, tuple[type, tuple[str, ...]]] = {
 LATCHED = "segmentation/label_info"
 OPTIONAL = {"tracks": "tracking.enabled is false"}
 """Topics that a node need not have, and why not."""
-_IN_CAMERA_FRAME = ("overlay", "depth/image_rect", "depth/camera_info", "segmentation/mask", "segmentation/confidence", "detections")
+_IN_CAMERA_FRAME = (
+    "overlay", "depth/image_rect", "depth/camera_info", "segmentation/mask", "segmentation/confidence", "detections",
+)  # fmt: skip
 _IN_OUTPUT_FRAME = ("points", "detections_3d")
 Verdict = Literal["fine", "notice", "broken", "left out"]
 

@@ -153,7 +153,8 @@ def test_a_viewer_that_never_reads_holds_up_nobody(peer, scene):
 
 
 def test_one_of_several_cameras_whose_jpegs_go_through_as_they_are(peer, start_node):
-    node = start_node("-p", "cameras:=[front, rear]", "-p", "front.transport:=compressed", "-r", "~/front/image/compressed:=/eyes/front/jpeg")
+    remapped = "~/front/image/compressed:=/eyes/front/jpeg"
+    node = start_node("-p", "cameras:=[front, rear]", "-p", "front.transport:=compressed", "-r", remapped)
     server = Server("--node", node.name, "--camera", "front", "--port", "0")
     sent = bytes(cv2.imencode(".jpg", PIXELS)[1])
 
