@@ -48,6 +48,8 @@ def quantize(model: onnx.ModelProto, exported: ExportedGraph, calibration: Image
 
     import onnx
 
+    # Else it is advised to work out shapes and to fold constants first, which PyTorch's exporter has done.
+    model.metadata_props.add(key="onnx.quant.pre_process", value="onnxruntime.quant")
     with tempfile.TemporaryDirectory(prefix="mtl_perception_") as folder:
         path = Path(folder) / "int8.onnx"
         quantize_static(
