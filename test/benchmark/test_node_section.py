@@ -4,14 +4,14 @@
 import os
 
 import pytest
-from typer.testing import CliRunner
+from rich.console import Console
 
 rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("mtl_perception.msg")
 
+from mtl_perception.benchmark.command import benchmark, make_settings  # noqa: E402
 from mtl_perception.benchmark.images import camera_images, camera_intrinsics  # noqa: E402
 from mtl_perception.benchmark.result import load_report  # noqa: E402
-from mtl_perception.cli import app  # noqa: E402
 from mtl_perception.ros.latency import LatencyError, LatencyRig  # noqa: E402
 
 
@@ -22,9 +22,8 @@ def own_domain(monkeypatch):
 
 
 def test_stages_and_the_whole_way_over_dds(tmp_path):
-    arguments = ["benchmark", "--quick", "--size", "96x64", "--threads", "1", "--backend", "torch", "--device", "cpu"]
-    result = CliRunner().invoke(app, [*arguments, "--frames", "4", "--only", "node", "--out", str(tmp_path)])
-    assert result.exit_code == 0, result.output
+    settings = make_settings(True, "96x64", threads=1, backend="torch", device="cpu", frames=4)
+    assert not benchmark(settings, ["node"], tmp_path, False, "", Console())
     parts = load_report(tmp_path / "benchmark.json").parts["node"]
     assert list(parts) == ["lite, as it is", "lite, input as the image"]
     for part in parts.values():
