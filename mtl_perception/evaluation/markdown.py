@@ -14,7 +14,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of cells as a table, the first one its head; the first column is aligned left, the others right."""
     head, *body = rows
     rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *body))
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in (head, rule, *body))
 
 
 def sets_rows(sets: Mapping[str, SetResult]) -> list[list[str]]:

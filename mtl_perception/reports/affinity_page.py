@@ -16,6 +16,7 @@ from mtl_perception.html.svg import WIDTH, svg, text
 from mtl_perception.reports.affinity import Affinity
 from mtl_perception.reports.charts import heat_map, line_chart
 from mtl_perception.reports.document import picture
+from mtl_perception.reports.grouping import group_score
 from mtl_perception.reports.interference import STEP_SHARE
 
 _STEP_SHARE = f"{STEP_SHARE:.0%}".replace("%", " %")
@@ -94,7 +95,7 @@ def markdown(found: Affinity, name: str) -> str:
         picture(name, "cosine", "Mean cosine by pair of tasks and part of the network"),
     ]
     for pair in found.course[0].cosine:
-        parts += [f"Over training, {pair}:", picture(name, pair, f"Cosine between {pair} over training")]
+        parts += [f"Over training, {' and '.join(pair.split(', '))}:", picture(name, pair, f"Cosine between {pair} over training")]
     parts += [
         "## How much conflicts",
         "Per cent of the shared weight tensors in which two gradients point against each other. Chance is 50.",
@@ -120,7 +121,16 @@ def in_words(found: Affinity) -> str:
     share = _mean([one.conflict[pair] for one in (found.course[1:] or found.course) for pair in one.conflict])
     parts.append(f" In {share * 100:.0f} % of the shared weight tensors two gradients point against each other.")
     parts.append(f" Proposed groups: {_groups_in_words(found.proposed)}.")
+    if len(found.proposed) > 1 and not _is_clear(found):
+        parts.append(" Over the measurements that is no better than all in one group by more than chance: share everything, or measure longer.")
     return "".join(parts)
+
+
+def _is_clear(found: Affinity) -> bool:
+    """Whether the proposed groups beat a single one by more than twice the standard error over the measurements."""
+    late = found.course[1:] or found.course
+    gains = [group_score(found.proposed, one.affinity) - group_score([found.tasks], one.affinity) for one in late]
+    return len(gains) > 1 and statistics.fmean(gains) > 2 * statistics.stdev(gains) / math.sqrt(len(gains))
 
 
 def channel_chart(importance: dict[str, list[float]]) -> str:

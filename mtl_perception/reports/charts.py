@@ -49,7 +49,7 @@ def line_chart(
     width: float = WIDTH,
 ) -> str:
     """Lines over a common axis, named at the right; ``level`` is a dotted line across. NaN values are left out."""
-    left, right, top, height = 56, 150, 12, 220
+    left, right, top, height = 56, max(150, 36 + 8 * max(map(len, series), default=0)), 12, 220
     points = {name: [(x, y) for x, y in values if not math.isnan(y)] for name, values in series.items()}
     flat = [point for values in points.values() for point in values]
     if not flat:

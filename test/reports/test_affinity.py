@@ -15,10 +15,11 @@ import yaml
 from rich.console import Console
 from torch import nn
 
-from mtl_perception.reports.affinity import report_affinity
+from mtl_perception.reports.affinity import Affinity, report_affinity
+from mtl_perception.reports.affinity_page import in_words
 from mtl_perception.reports.channels import specific_channels
 from mtl_perception.reports.grouping import best_groups, group_score, partitions, propose_groups
-from mtl_perception.reports.interference import measure
+from mtl_perception.reports.interference import Interference, measure
 from mtl_perception.training import ConfigError
 from shapes import write_shapes
 
@@ -92,6 +93,20 @@ def test_channels_belong_to_the_task_that_suffers_without_them() -> None:
     importance = {"depth": [10.0, 0.1, 5.0, 0.0], "detection": [0.0, 0.02, 0.01, -0.1]}
     # Channel 1 is all that detection has; a depth of 0.1 is little beside depth's best.
     assert specific_channels(importance) == {"depth": [0], "detection": [1], "shared": [2], "unused": [3]}
+
+
+@pytest.mark.parametrize(("late", "is_clear"), [((0.20, 0.25, 0.22), True), ((0.20, -0.19, 0.01), False)])
+def test_groups_that_chance_may_have_made_are_called_so(late: tuple[float, ...], is_clear: bool) -> None:
+    """Tasks a and b help each other or, at other times, harm each other; c harms both always by a little."""
+
+    def at(step: int, help_: float) -> Interference:
+        affinity = {"a": {"a": 1, "b": help_, "c": 0}, "b": {"a": help_, "b": 1, "c": 0}, "c": {"a": -0.01, "b": -0.01, "c": 1}}
+        return Interference(step, {"a, b": {"all": 0.0}}, {"a, b": 0.5}, affinity, dict.fromkeys("abc", 1.0))
+
+    course = [at(0, 0.0), *(at(i + 1, help_) for i, help_ in enumerate(late))]
+    groups = [["a", "b"], ["c"]]
+    found = Affinity("x", ["a", "b", "c"], 9, course, course[1].affinity, {}, {}, {2: (groups, 0.1)}, groups)
+    assert in_words(found).endswith("share everything, or measure longer.") is not is_clear
 
 
 def write(folder: Path, **changes: object) -> Path:
