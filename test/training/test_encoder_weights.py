@@ -6,6 +6,7 @@ import torch
 import torchvision
 
 from mtl_perception.checkpoint import build_network
+from mtl_perception.network import Architecture
 from mtl_perception.training import TrainingError
 from mtl_perception.training.encoder_weights import load_imagenet_weights
 from model import tiny_card
@@ -23,10 +24,10 @@ def put_into_cache(cache: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> t
     return net
 
 
-@pytest.mark.parametrize(("variant", "name"), [("lite", "mobilenet_v3_large"), ("base", "resnet18")])
-def test_the_encoder_computes_what_torchvision_s_network_does(tmp_path: Path, variant: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "mobilenet_v3_large", "resnet18"])
+def test_the_encoder_computes_what_torchvision_s_network_does(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     net = put_into_cache(tmp_path, name, monkeypatch)
-    network = build_network(tiny_card(variant)).eval()
+    network = build_network(tiny_card(architecture=Architecture(encoder=name, neck_channels=8))).eval()
     assert "IMAGENET1K" in load_imagenet_weights(network)
     images = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
@@ -34,8 +35,11 @@ def test_the_encoder_computes_what_torchvision_s_network_does(tmp_path: Path, va
             x = net.maxpool(net.relu(net.bn1(net.conv1(images))))
             expected = net.layer4(net.layer3(net.layer2(net.layer1(x))))
         else:
-            expected = net.features[:16](images)
-        torch.testing.assert_close(network.encoder(images)["c5"], expected)
+            expected = net.features[:-1](images)  # the last convolution serves classification only
+        found = network.encoder(images)
+        torch.testing.assert_close(found["c5"], expected)
+    assert [value.shape[2] for value in found.values()] == [16, 8, 4, 2]
+    assert tuple(value.shape[1] for value in found.values()) == network.encoder.channels
 
 
 def test_weights_of_another_network_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
