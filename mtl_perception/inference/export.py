@@ -26,7 +26,7 @@ _SHORT = {"fp32": "float32", "fp16": "float16"}
 _SUFFIXES = {"onnx": ".onnx", "torch-export": ".pt2", "tensorrt": ".tensorrt.onnx"}
 
 RAW_TOLERANCE = 1e-4
-"""By which a head's tensor of a float32 export may differ from PyTorch's."""
+"""By which a head's tensor of a float32 export may differ from PyTorch's; see ``Difference.relative``."""
 
 
 class ExportSettings(NamedTuple):
@@ -132,10 +132,11 @@ def _onnx(graph: Graph, exported: ExportedGraph, path: Path, settings: ExportSet
         model = quantize(model, exported, calibration)
     found = differences(model.SerializeToString(), example, expected, expected_raw)
     if exported.precision == "float32":
-        worst = max((d for d in found if d.is_raw), key=lambda d: d.largest)
-        if worst.largest > RAW_TOLERANCE:
+        worst = max((difference for difference in found if difference.is_raw), key=lambda difference: difference.relative)
+        if worst.relative > RAW_TOLERANCE:
             raise ExportError(
-                f"the exported {worst.name} differs from PyTorch's by {worst.largest:.1e}, expected at most {RAW_TOLERANCE:.0e}; "
+                f"the exported {worst.name} differs from PyTorch's by {worst.largest:.1e}, expected at most "
+                f"{RAW_TOLERANCE * max(1.0, worst.magnitude):.0e}; "
                 "nothing was written. Another version of torch or onnxruntime may help; please report it"
             )
     finish(model, exported)

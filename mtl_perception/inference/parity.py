@@ -20,12 +20,20 @@ class Difference(NamedTuple):
     Attributes:
         name: "task.name"; with "raw." before it, a head's own tensor.
         largest: largest absolute difference.
+        magnitude: largest absolute value that PyTorch's has.
         equal: share of values that are the same to a thousandth, or exactly where they are whole numbers.
     """
 
     name: str
     largest: float
+    magnitude: float
     equal: float
+
+    @property
+    def relative(self) -> float:
+        """Largest difference in units, or as a share of the largest value where that is more than one: boxes are in pixels,
+        of which single precision distinguishes fewer digits."""
+        return self.largest / max(1.0, self.magnitude)
 
     @property
     def is_raw(self) -> bool:
@@ -58,4 +66,5 @@ def _difference(name: str, expected: np.ndarray, found: np.ndarray) -> Differenc
     apart = np.abs(expected.astype(np.float64) - found.astype(np.float64))
     whole = np.issubdtype(expected.dtype, np.integer)
     same = apart == 0 if whole else apart <= 1e-3 * np.maximum(np.abs(expected), 1e-3)
-    return Difference(name, float(apart.max(initial=0.0)), float(same.mean()))
+    magnitude = np.abs(expected.astype(np.float64)).max(initial=0.0)
+    return Difference(name, float(apart.max(initial=0.0)), float(magnitude), float(same.mean()))
