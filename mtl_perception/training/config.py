@@ -34,6 +34,8 @@ class Stage(_Strict):
         until: share of the whole schedule at which this stage ends.
         batch_size: images of one optimiser step, over all processes and accumulated parts together.
         max_zoom: how much narrower than the whole image a training window may be.
+        recolored: share of the images in which some classes get other colours; needs masks, and helps where all images
+            show the same few materials.
     """
 
     until: float = Field(gt=0, le=1)
@@ -41,6 +43,7 @@ class Stage(_Strict):
     height: int = Field(gt=0, multiple_of=MAX_STRIDE)
     batch_size: int = Field(gt=1)
     max_zoom: float = Field(2.0, ge=1)
+    recolored: float = Field(0.0, ge=0, le=1)
 
 
 class SmallHeadSettings(_Strict):

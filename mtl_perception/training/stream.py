@@ -22,6 +22,7 @@ from mtl_perception.data.augmentation import random_appearance, random_view
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import DataError
 from mtl_perception.data.mixed import MixedData
+from mtl_perception.data.recoloring import recolored
 from mtl_perception.data.sample import Sample
 from mtl_perception.tasks import Task
 from mtl_perception.training.config import ConfigError, Stage, TrainingConfig
@@ -86,7 +87,10 @@ class _Batches(Dataset):
 
     def _view(self, i: int, stage: Stage) -> Sample:
         rng = np.random.default_rng([self.seed, 1, i])
-        return random_appearance(random_view(self.samples[i], stage.width, stage.height, stage.max_zoom, rng), rng)
+        viewed = random_view(self.samples[i], stage.width, stage.height, stage.max_zoom, rng)
+        if stage.recolored and rng.uniform() < stage.recolored:
+            viewed = recolored(viewed, rng)
+        return random_appearance(viewed, rng)
 
 
 class Stream:

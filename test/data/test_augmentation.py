@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from mtl_perception.data.augmentation import _noisy, crop_and_resize, mirrored, random_appearance, random_view
+from mtl_perception.data.recoloring import recolored
 from mtl_perception.data.sample import BoxLabels, Sample
 from mtl_perception.geometry import Intrinsics
 
@@ -137,3 +138,22 @@ def test_appearance_changes_the_image_and_no_label() -> None:
     assert changed.labels is sample.labels
     again = random_appearance(sample, np.random.default_rng(1))
     np.testing.assert_array_equal(again.image, changed.image)
+
+
+def test_recolouring_keeps_shade_and_labels_and_what_has_none() -> None:
+    sample = slanted_wall()
+    shade = np.linspace(40, 200, 128).astype(np.uint8)
+    sample.image[:] = shade[None, :, None]
+    sample.labels["segmentation"][50:60] = 255
+    seen = [recolored(sample, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(one.labels is sample.labels for one in seen)
+    assert all((one.image[50:60] == sample.image[50:60]).all() for one in seen)
+    wall = [one for one in seen if (one.image[0] != sample.image[0]).any()]
+    assert 2 < len(wall) < 15
+    for one in wall:  # grey stays a multiple of itself in each channel: what was lit more still is
+        factors = one.image[0].astype(float) / shade[:, None]
+        assert (np.ptp(factors[one.image[0].max(1) < 255], axis=0) < 0.06).all()
+    table = [one for one in seen if (one.image[25, 40] != sample.image[25, 40]).any()]
+    assert [one for one in table if all(one is not other for other in wall)], "classes change by themselves"
+    del sample.labels["segmentation"]
+    assert recolored(sample, np.random.default_rng(0)) is sample
