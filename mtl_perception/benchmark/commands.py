@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command()
 def benchmark(
-    quick: Annotated[bool, typer.Option("--quick", help="About two minutes on two cores; rougher.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A few minutes on two cores; rougher.")] = False,
     model: Model = "lite",
     device: Device = "auto",
     precision: Precision = "auto",

@@ -91,7 +91,7 @@ class Settings(BaseModel):
 
     @classmethod
     def quick(cls, **changes: object) -> Settings:
-        """About two minutes on two processor cores: fewer rounds, the small variant, the lightest peers."""
+        """A few minutes on two processor cores: fewer rounds, the small variant, the lightest peers."""
         return cls(**{**_QUICK, **changes})
 
     @property

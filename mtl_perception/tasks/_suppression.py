@@ -6,6 +6,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mtl_perception.tasks._eager import is_eager_on_cpu
+
 _ROUNDS = 16
 """Each round settles one more link of "a suppresses b, which would have suppressed c, …"; real boxes need three or four."""
 
@@ -35,6 +37,9 @@ def not_suppressed(boxes_xyxy: Tensor, class_ids: Tensor, iou: float) -> Tensor:
     suppresses = (overlaps & (class_ids[:, :, None] == class_ids[:, None, :]) & better).float()
     kept = torch.ones_like(area)
     for _ in range(_ROUNDS):
+        before = kept
         # A maximum rather than a product of matrices, which some runtimes would compute in half precision.
         kept = 1 - (suppresses * kept[:, :, None]).amax(1)
+        if is_eager_on_cpu(kept) and torch.equal(kept, before):
+            break
     return kept > 0.5

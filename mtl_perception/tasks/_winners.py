@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mtl_perception.geometry import View
 from mtl_perception.tasks._dense import decision_size, enlarge
+from mtl_perception.tasks._eager import is_eager_on_cpu
 
 _FINER = 4
 """Pixels a cell, along each axis, that the quick way is made for: the stride of the dense heads."""
@@ -24,7 +25,7 @@ def winners(probabilities: Tensor, view: View) -> tuple[Tensor, Tensor]:
         Class ids and probabilities times 255, rounded; (B, h, w) uint8 each, at ``decision_size``.
     """
     width, height = decision_size(view)
-    if probabilities.device.type == "cpu" and not torch.compiler.is_compiling() and not torch.onnx.is_in_onnx_export():
+    if is_eager_on_cpu(probabilities):
         cells = probabilities[:, :, : height // _FINER, : width // _FINER]
         if (width, height) == (view.content_width, view.content_height) == tuple(_FINER * n for n in cells.shape[:1:-1]):
             decided = [_winners_by_quads(image) for image in cells]

@@ -163,8 +163,8 @@ class DetectionTask(Task[DetectionSettings]):
 
 def candidates(raw: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """The best (cell, class) pairs: scores (B, K), class ids (B, K), boxes (B, K, 4) in pixels of the input."""
-    scores = raw["class_logits"].float().sigmoid()
-    classes = scores.shape[-1]
-    best, index = scores.flatten(1).topk(min(MAX_CANDIDATES, scores[0].numel()))
+    logits = raw["class_logits"].float()
+    classes = logits.shape[-1]
+    best, index = logits.flatten(1).topk(min(MAX_CANDIDATES, logits[0].numel()))
     cell = (index // classes)[..., None].expand(-1, -1, 4)
-    return best, index % classes, raw["boxes_xyxy"].gather(1, cell)
+    return best.sigmoid(), index % classes, raw["boxes_xyxy"].gather(1, cell)
