@@ -2,6 +2,8 @@
 """A checkpoint says the same whatever runs it."""
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -129,3 +131,28 @@ def test_without_memory_an_engine_frees_its_own_and_tries_once_more() -> None:
     np.testing.assert_array_equal(found.depth.depth_m, expected.depth.depth_m)
     with pytest.raises(torch.cuda.OutOfMemoryError):
         Engine(ShortOfMemory(2))(picture(96, 128), CAMERA)
+
+
+def test_ctrl_c_is_noted_after_engines_have_come_and_gone(checkpoint: Path, cache: Path) -> None:
+    code = f"""
+import gc, signal
+import numpy as np
+from mtl_perception.inference import Engine
+image = np.zeros((96, 128, 3), np.uint8)
+first = Engine.load({str(checkpoint)!r}, "cpu", backend="openvino")
+first(image)
+second = Engine.load({str(checkpoint)!r}, "cpu", backend="openvino")
+second(image, None, ["depth"])
+first.close()
+del first
+gc.collect()
+second.close()
+del second
+gc.collect()
+signal.signal(signal.SIGINT, lambda number, frame: print("noted"))
+signal.raise_signal(signal.SIGINT)
+"""
+    # faulthandler would bring a stack of its own and hide that there is none.
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.strip().endswith("noted")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,7 @@ def openvino_session(path: Path, precision: str, tasks: Collection[str] | None =
         import openvino
     except ImportError as error:
         raise BackendError("the backend openvino is not installed: pip install 'mtl-perception[cpu]', or choose backend torch") from error
-    core = openvino.Core()
+    core = _openvino_core()
     try:
         model = core.read_model(path)
     except RuntimeError as error:
@@ -101,6 +102,16 @@ def openvino_session(path: Path, precision: str, tasks: Collection[str] | None =
         return {name: request.get_output_tensor(index).data.copy() for index, name in enumerate(names)}
 
     return run
+
+
+@functools.cache
+def _openvino_core() -> Any:
+    """The only one of the process. On a CPU with AMX a core lends the thread a larger stack for signal handlers and, when it
+    goes, puts back the one it found; of two cores, the one that goes last puts back a stack that is no more, and the next
+    Ctrl-C ends the process with a segmentation fault (seen with OpenVINO 2026.4)."""
+    import openvino
+
+    return openvino.Core()
 
 
 def import_onnxruntime() -> Any:
