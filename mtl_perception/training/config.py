@@ -34,8 +34,8 @@ class Stage(_Strict):
         until: share of the whole schedule at which this stage ends.
         batch_size: images of one optimiser step, over all processes and accumulated parts together.
         max_zoom: how much narrower than the whole image a training window may be.
-        recolored: share of the images in which some classes get other colours; needs masks, and helps where all images
-            show the same few materials.
+        recolored: share of the images in which some classes get other colours; needs masks. Meant for data whose images
+            share few materials.
     """
 
     until: float = Field(gt=0, le=1)
