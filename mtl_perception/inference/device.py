@@ -45,8 +45,8 @@ def resolve_device(name: str) -> tuple[torch.device, list[str]]:
 def resolve_precision(name: str, device: torch.device) -> tuple[torch.dtype, str]:
     """The dtype for ``auto`` or a name in ``PRECISIONS``, and its name.
 
-    ``auto`` is float16 on a GPU; on a CPU bfloat16 where it has units for it (AMX: two to four times faster than single
-    precision, and depth that differs by a third of a percent), else float32.
+    ``auto`` is float16 on a GPU; on a CPU bfloat16 where it has units for it (AMX: 1.5 to 3 times faster than single
+    precision, see docs/benchmarks.md; depth differed by a third of a percent), else float32.
 
     Raises:
         DeviceError: the name is not known, or the device has no such arithmetic.

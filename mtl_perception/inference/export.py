@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import torch
 
-from mtl_perception.checkpoint import ModelCard, load_checkpoint
+from mtl_perception.checkpoint import ModelCard, load_checkpoint, read_card
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.files import write_atomically
 from mtl_perception.geometry import View
+from mtl_perception.inference.backends.sessions import read_metadata
 from mtl_perception.inference.exported import METADATA_KEY, ExportedGraph
 from mtl_perception.inference.folding import fold_batch_norms
 from mtl_perception.inference.graph import Graph
@@ -169,9 +170,6 @@ def card_of(path: Path) -> ModelCard:
     Raises:
         CheckpointError: there is none.
     """
-    from mtl_perception.checkpoint import read_card
-    from mtl_perception.inference.backends.sessions import read_metadata
-
     if path.suffix.lower() != ".onnx":
         return read_card(path)
     return ExportedGraph.parse(path, read_metadata(path)).card

@@ -35,7 +35,8 @@ def winners(probabilities: Tensor, view: View) -> tuple[Tensor, Tensor]:
 
 
 def _winners_by_quads(probabilities: Tensor) -> tuple[Tensor, Tensor]:
-    """The same of one image, (C, h, w) → (4 h, 4 w) twice, five to ten times faster on a CPU.
+    """The same of one image, (C, h, w) → (4 h, 4 w) twice, about three times faster on a CPU (12 against 35 ms for 17 classes at
+    640×480).
 
     Between four cells that agree on a class, that class wins everywhere: each of the others is weaker at all four, so
     any weighted mean of it is weaker too. Only what lies between cells that disagree, mostly the outlines of things, is

@@ -113,7 +113,7 @@ def test_half_precision_is_smaller_and_about_the_same(checkpoint: Path, exported
     np.testing.assert_allclose(depth_m, reference(checkpoint)(picture(96, 128), CAMERA).depth.depth_m, rtol=0.05)
 
 
-def test_a_torch_export_runs_without_this_package_installed_engine(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_torch_export_is_a_program_of_its_own(checkpoint: Path, tmp_path: Path) -> None:
     report = export(checkpoint, tmp_path / "small.pt2", ExportSettings("torch-export"))
     extra = {METADATA_KEY: ""}
     program = torch.export.load(report.path, extra_files=extra).module()

@@ -46,7 +46,7 @@ class Conversions:
         path = _cache_folder() / f"{digest.hexdigest()[:32]}.onnx"
         if path.is_file():
             return path
-        _log.warning("converting the network for OpenVINO; this takes about 15 s and is done once for each size of input")
+        _log.warning("converting the network for OpenVINO; this takes about 10 s and is done once for each size of input")
         content = export_network(graph).SerializeToString()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -53,7 +53,7 @@ class ExportedBackend(Backend):
                     f"with --precision {precision}"
                 )
             provider = "tensorrt" if runtime == "tensorrt" else "cuda" if on_gpu else "cpu"
-            self._session = onnxruntime_session(path, resolved, provider)
+            self._session = onnxruntime_session(path, resolved, provider, self.precision == "float16")
 
     def frame(self, width: int, height: int) -> tuple[int, int]:
         own_width, own_height = self.fixed_size

@@ -29,7 +29,7 @@ def is_openvino_installed() -> bool:
 class OpenVinoBackend(Backend):
     """OpenVINO runs the network, PyTorch decodes: there OpenVINO gains nothing, and half precision would show.
 
-    The network is converted once for each size of its input, which takes 10 to 20 s, and kept by ``Conversions``.
+    The network is converted once for each size of its input, which takes about 10 s, and kept by ``Conversions``.
 
     Raises:
         CheckpointError: the file is no usable checkpoint.
@@ -57,6 +57,8 @@ class OpenVinoBackend(Backend):
 
 
 class _Runner:
+    """For one image: a CPU gains nothing from a batch, and ``batch_size`` says so."""
+
     def __init__(self, graph: Graph, session: Session) -> None:
         self._graph, self._session = graph, session
 
@@ -66,11 +68,10 @@ class _Runner:
         laid_out = self._graph.lay_out(torch.from_numpy(images_rgb)).permute(0, 2, 3, 1)
         images = laid_out.round().to(torch.uint8) if laid_out.is_floating_point() else laid_out
         prepared_s = time.perf_counter()
-        # One after another: a CPU gains nothing from a batch.
-        heads = [self._session({IMAGES: image[None].contiguous().numpy()}) for image in images]
+        heads = self._session({IMAGES: images.contiguous().numpy()})
         inferred_s = time.perf_counter()
-        together = {name: torch.from_numpy(np.concatenate([one[name] for one in heads])) for name in heads[0]}
-        raw = {task: of_task(together, task) for task in self._graph.task_names}
+        tensors = {name: torch.from_numpy(array) for name, array in heads.items()}
+        raw = {task: of_task(tensors, task) for task in self._graph.task_names}
         decoded = self._graph.decode(raw, torch.from_numpy(focal_px))
         arrays = {name: tensor.numpy() for name, tensor in decoded.items()}
         ended_s = time.perf_counter()

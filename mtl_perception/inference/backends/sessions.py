@@ -35,11 +35,12 @@ def read_metadata(path: Path) -> dict[str, str]:
     return dict(_open(ort, path, options, ["CPUExecutionProvider"]).get_modelmeta().custom_metadata_map)
 
 
-def onnxruntime_session(path: Path, device: torch.device, provider: str) -> Session:
+def onnxruntime_session(path: Path, device: torch.device, provider: str, half: bool) -> Session:
     """A session of ONNX Runtime on as many threads as PyTorch has.
 
     Args:
         provider: "cpu", "cuda" or "tensorrt".
+        half: whether TensorRT may compute in half precision; the others do as the file says.
 
     Raises:
         BackendError: ONNX Runtime or the provider is not installed.
@@ -57,7 +58,7 @@ def onnxruntime_session(path: Path, device: torch.device, provider: str) -> Sess
     settings: dict[str, Any] = {} if provider == "cpu" else {"device_id": device.index or 0}
     if provider == "tensorrt":
         # Building an engine takes minutes; it is kept beside the model for the next start.
-        settings |= {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(path.parent), "trt_fp16_enable": True}
+        settings |= {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(path.parent), "trt_fp16_enable": half}
     fallbacks = {"cpu": [], "cuda": ["cpu"], "tensorrt": ["cuda", "cpu"]}[provider]
     session = _open(ort, path, options, [(name, settings), *(_PROVIDERS[other] for other in fallbacks)])
     if session.get_providers()[0] != name:

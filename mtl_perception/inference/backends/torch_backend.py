@@ -61,7 +61,10 @@ class TorchBackend(Backend):
     def runner(self, view: View, batch: int, tasks: tuple[str, ...]) -> Runner:
         graph = Graph(self._network, view, tasks)
         if self._compiled:
-            graph.infer, graph.decode = (torch.compile(part, dynamic=False) for part in (graph.infer, graph.decode))
+            graph.infer = torch.compile(graph.infer, dynamic=False)
+        # On a CPU decoding is quicker as it is: there it looks at values, which a compiled graph can't.
+        if self._compiled and self._on_gpu:
+            graph.decode = torch.compile(graph.decode, dynamic=False)
         if not self._on_gpu:
             return _CpuRunner(graph)
         from mtl_perception.inference.backends.cuda_graph import CudaRunner
