@@ -31,45 +31,57 @@ def winners(probabilities: Tensor, view: View) -> tuple[Tensor, Tensor]:
             decided = [_winners_by_quads(image) for image in cells]
             return torch.stack([ids for ids, _ in decided]), torch.stack([values for _, values in decided])
     values, ids = enlarge(probabilities, view, width, height).max(1)
-    return ids.to(torch.uint8), (values * 255).round().to(torch.uint8)
+    return ids.to(torch.uint8), _as_bytes(values)
 
 
 def _winners_by_quads(probabilities: Tensor) -> tuple[Tensor, Tensor]:
-    """The same of one image, (C, h, w) → (4 h, 4 w) twice, about three times faster on a CPU (12 against 35 ms for 17 classes at
-    640×480).
+    """The same of one image, (C, h, w) → (4 h, 4 w) twice, about five times faster on a CPU (7 against 35 ms or more
+    for 17 classes at 640×480).
 
     Between four cells that agree on a class, that class wins everywhere: each of the others is weaker at all four, so
     any weighted mean of it is weaker too. Only what lies between cells that disagree, mostly the outlines of things, is
     interpolated for all classes.
     """
-    height, width = probabilities.shape[1:]
+    classes, height, width = probabilities.shape
     padded = F.pad(probabilities[None], (1, 1, 1, 1), mode="replicate")[0]
-    best, ids = padded.max(0)
-    ids = ids.to(torch.uint8)
+    best, ids = _largest(padded)
     first = ids[:-1, :-1]
     disagree = (first != ids[1:, :-1]) | (first != ids[:-1, 1:]) | (first != ids[1:, 1:])
     rows, columns = disagree.nonzero(as_tuple=True)
 
-    # Cell by cell, so that the probabilities of a corner lie side by side.
-    cells = padded.flatten(1).t().contiguous()
     place = rows * (width + 2) + columns
-    corners = cells[torch.stack([place, place + 1, place + width + 2, place + width + 3], 1)]
-    values, winner = torch.matmul(_quad_weights(probabilities), corners).max(-1)
+    places = torch.stack([place, place + 1, place + width + 2, place + width + 3], 1)
+    corners = padded.flatten(1).index_select(1, places.flatten()).view(classes, -1, 4)
+    values, winner = _largest(torch.matmul(corners, _quad_weights(probabilities)))
 
     # Quads lie between the centres of cells: half a cell further out than the image, which is cut off.
-    of_ids = first.repeat_interleave(_FINER, 0).repeat_interleave(_FINER, 1)
-    of_values = F.interpolate(best[None, None], scale_factor=_FINER, mode="bilinear", align_corners=False)[0, 0]
     half = _FINER // 2
-    of_values = of_values[half:-half, half:-half].contiguous()
-    for canvas, found in ((of_ids, winner.to(torch.uint8)), (of_values, values)):
-        quads = canvas.view(height + 1, _FINER, width + 1, _FINER).permute(0, 2, 1, 3)
-        quads[rows, columns] = found.view(-1, _FINER, _FINER)
+    of_ids = first[:, None, :, None].expand(-1, _FINER, -1, _FINER).reshape(_FINER * (height + 1), _FINER * (width + 1))
+    smooth = F.interpolate(best[None, None], scale_factor=_FINER, mode="bilinear", align_corners=False)[0, 0]
+    of_values = _as_bytes(smooth[half:-half, half:-half]).contiguous()
+    for canvas, found in ((of_ids, winner), (of_values, _as_bytes(values))):
+        # A quad's row is four bytes: moved as one number.
+        quads = canvas.view(torch.int32).view(height + 1, _FINER, width + 1)
+        quads[rows, :, columns] = found.view(torch.int32).view(-1, _FINER)
     inner = slice(half, -half), slice(half, -half)
-    return of_ids[inner].contiguous(), (of_values[inner] * 255).round().to(torch.uint8)
+    return of_ids[inner].contiguous(), of_values[inner].contiguous()
+
+
+def _largest(values: Tensor) -> tuple[Tensor, Tensor]:
+    """``values.max(0)`` with uint8 indices, by vector instructions, which ``max`` and comparisons to bool don't use."""
+    best = values.amax(0)
+    is_best = torch.ge(values, best, out=torch.empty_like(values))
+    # Of equals the first wins, so it gets the highest number.
+    falling = torch.arange(len(values), 0, -1, dtype=values.dtype).view(-1, *(1,) * best.ndim)
+    return best, (len(values) - is_best.mul_(falling).amax(0)).to(torch.uint8)
+
+
+def _as_bytes(probabilities: Tensor) -> Tensor:
+    return (probabilities * 255).round_().to(torch.uint8)
 
 
 def _quad_weights(like: Tensor) -> Tensor:
-    """(16, 4): how much each of a quad's corners counts at each of its 4 × 4 pixels, row by row."""
+    """(4, 16): how much each of a quad's corners counts at each of its 4 × 4 pixels, row by row."""
     share = (torch.arange(_FINER, dtype=like.dtype) + 0.5) / _FINER
-    along = torch.stack([1 - share, share], 1)
-    return torch.einsum("ya,xb->yxab", along, along).reshape(_FINER * _FINER, 4)
+    along = torch.stack([1 - share, share])
+    return torch.einsum("ay,bx->abyx", along, along).reshape(4, _FINER * _FINER)
