@@ -346,6 +346,7 @@ def transfer(
     seeds: Annotated[int, typer.Option(min=1, help="Networks of each kind, to see the spread.")] = 3,
     docs: Annotated[Path | None, typer.Option(help="Also write Markdown with its charts beside it into this folder.")] = None,
     training: Annotated[bool, typer.Option("--train/--no-train", help="Or report what is done, whatever is missing.")] = True,
+    jobs: Annotated[int, typer.Option(min=1, help="Networks to train at a time.")] = 1,
 ) -> None:
     """Train single-task networks and multi-task set-ups and compare them; a run that was cut off goes on."""
     from rich.console import Console
@@ -353,7 +354,7 @@ def transfer(
     with errors_in_one_line():
         from mtl_perception.reports.transfer import report_transfer
 
-        report_transfer(config, seeds, Console(), docs, training)
+        report_transfer(config, seeds, Console(), docs, training, jobs)
 
 
 @report.command()

@@ -1,13 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training and scoring the networks of a report, one after the other; what is done is not done again."""
+"""Training and scoring one network of a report; what is done is not done again."""
 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import statistics
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -20,13 +17,10 @@ from mtl_perception import __version__
 from mtl_perception.evaluation.results import EvaluationResult, SetResult
 from mtl_perception.files import write_atomically
 from mtl_perception.reports.plan import PlannedRun, TransferConfig
-from mtl_perception.training.interruption import interrupted_by_sigterm
 from mtl_perception.training.state import with_defaults
 
 SET = "test"
 """What the scored data is called in results."""
-
-_INTERRUPTED = 130
 
 
 class TransferError(RuntimeError):
@@ -83,65 +77,11 @@ def finished(runs: Sequence[PlannedRun]) -> dict[Path, RunResult]:
     return found
 
 
-def do(config: TransferConfig, runs: Sequence[PlannedRun], console: Console, apart: bool = True) -> Iterator[RunResult]:
-    """Train and score ``runs`` in turn; each result is written before it is given.
-
-    Args:
-        apart: each in a process of its own, so that one's memory is not counted as another's.
-
-    Raises:
-        TransferError: a run ended without a result.
-    """
-    started_s = time.monotonic()
-    for number, run in enumerate(runs):
-        spent_s = time.monotonic() - started_s
-        left = f", about {spent_s / number * (len(runs) - number) / 60:.0f} minutes left" if number else ""
-        console.rule(f"{number + 1} of {len(runs)}: {run.setup}, {run.share:.0%} of the data, seed {run.seed}{left}")
-        if apart:
-            _in_a_process(config, run)
-        else:
-            _do_one(config, run, console)
-        yield RunResult.model_validate_json(run.result.read_text(encoding="utf-8"))
-
-
-def _in_a_process(config: TransferConfig, run: PlannedRun) -> None:
-    process = multiprocessing.get_context("spawn").Process(target=_alone, args=(config, run))
-    with interrupted_by_sigterm():
-        process.start()
-        try:
-            process.join()
-        except KeyboardInterrupt:
-            # Training saves its state when it is asked to end; only this process may have been asked.
-            process.terminate()
-            process.join()
-            raise
-    if process.exitcode == _INTERRUPTED:
-        raise KeyboardInterrupt
-    if process.exitcode or not run.result.exists():
-        raise TransferError(
-            f"the run '{run.setup}' (seed {run.seed}) ended with status {process.exitcode}; what it said stands above. "
-            "The same command goes on from there"
-        )
-
-
-def _alone(config: TransferConfig, run: PlannedRun) -> None:
-    """What can be put right is said in a sentence; our bugs show their trace."""
-    try:
-        _do_one(config, run)
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
-    except Exception as error:
-        if not type(error).__module__.startswith("mtl_perception.") and not isinstance(error, (ValueError, OSError, ImportError)):
-            raise
-        Console(stderr=True).print(f"error: {error}", highlight=False)
-        sys.exit(1)
-
-
-def _do_one(config: TransferConfig, run: PlannedRun, console: Console | None = None) -> None:
+def do(config: TransferConfig, run: PlannedRun, console: Console) -> RunResult:
+    """Train and score one network; its result is written before it is given."""
     from mtl_perception.training import train
     from mtl_perception.training.errors import TrainingDiverged
 
-    console = console or Console()
     result = RunResult(setup=run.setup, share=run.share, seed=run.seed, training=_plain(run))
     try:
         checkpoint = train(run.training, console)
@@ -151,6 +91,7 @@ def _do_one(config: TransferConfig, run: PlannedRun, console: Console | None = N
     else:
         _score(config, run, checkpoint, result, console)
     write_atomically(run.result, (result.model_dump_json(indent=2) + "\n").encode())
+    return result
 
 
 def _score(config: TransferConfig, run: PlannedRun, checkpoint: Path, result: RunResult, console: Console) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,13 @@ from mtl_perception.evaluation.command import require_writable
 from mtl_perception.files import write_atomically
 from mtl_perception.reports.document import write_document
 from mtl_perception.reports.plan import plan, read_transfer_config
+from mtl_perception.reports.processes import in_processes
 from mtl_perception.reports.runs import TransferError, do, finished
 from mtl_perception.reports.transfer_table import Transfer, tabulate
 
 
 def report_transfer(
-    path: Path, seeds: int, console: Console, docs: Path | None = None, training: bool = True, apart: bool = True
+    path: Path, seeds: int, console: Console, docs: Path | None = None, training: bool = True, jobs: int = 1
 ) -> Transfer:
     """Train and score what is missing, and write index.html, transfer.md and transfer.json after each run that adds to them.
 
@@ -27,7 +29,7 @@ def report_transfer(
         seeds: of each network, from 0.
         docs: a folder for transfer.md with its charts beside it, as for the documents of a repository.
         training: False for a report of what is done, whatever is missing.
-        apart: train each network in a process of its own.
+        jobs: networks to train at a time, each in a process of its own; 0 for all in this one.
 
     Raises:
         ConfigError, TransferError: the configuration, or what earlier runs left, can't be used; the text says why.
@@ -47,11 +49,12 @@ def report_transfer(
     transfer = tabulate(config, results)
     if transfer is not None and not missing:
         _write(transfer, config.output, transfer_page)
-    for result in do(config, missing, console, apart):
-        results.append(result)
-        transfer = tabulate(config, results)
-        if transfer is not None:
-            _write(transfer, config.output, transfer_page)
+    with closing(in_processes(config, missing, console, jobs) if jobs else (do(config, run, console) for run in missing)) as coming:
+        for result in coming:
+            results.append(result)
+            transfer = tabulate(config, results)
+            if transfer is not None:
+                _write(transfer, config.output, transfer_page)
     if transfer is None:
         raise TransferError("there is no multi-task network yet, or not every single-task network; see the messages above")
     if docs is not None:

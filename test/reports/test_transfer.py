@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_from_training_to_the_page_and_what_is_done_is_not_done_again(folder: Path) -> None:
     config = write(folder, setups={"both": None, "too fast": {"learning_rate": 1e30, "steps": 6}})
-    transfer = report_transfer(config, 1, QUIET, apart=False)
+    transfer = report_transfer(config, 1, QUIET, jobs=0)
     out = folder / "out"
     assert [row.column.name for row in transfer.rows] == ["single-task", "both"]
     assert len(transfer.failed) == 1
@@ -90,7 +90,7 @@ def test_from_training_to_the_page_and_what_is_done_is_not_done_again(folder: Pa
     assert transfer.rows[0].column.parameters == sum(results[f"single-{t}-100-0"].evaluation.model.parameters for t in alone)
     assert "too fast" in (out / "index.html").read_text()
 
-    # A second call trains nothing; a run whose result is gone is done again, here in a process of its own. Asked not to
+    # A second call trains nothing; runs whose results are gone are done again, here in processes of their own. Asked not to
     # train, it reports what is there.
     stamps = {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*.json")}
     report_transfer(config, 1, QUIET)
@@ -100,11 +100,15 @@ def test_from_training_to_the_page_and_what_is_done_is_not_done_again(folder: Pa
     shown = [document.parent / name for name in re.findall(r"\]\((.*?)\)", document.read_text())]
     assert [ElementTree.parse(path).getroot().tag for path in shown] == ["{http://www.w3.org/2000/svg}svg"]
     assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
-    (out / "runs" / "both-100-0.json").unlink()
-    report_transfer(config, 1, QUIET)
+    gone = {out / "runs" / f"{name}-100-0.json" for name in ("both", "too-fast")}
+    for path in gone:
+        path.unlink()
+    report_transfer(config, 1, QUIET, jobs=2)
     again = RunResult.model_validate_json((out / "runs" / "both-100-0.json").read_text())
     assert again.evaluation.sets["test"].scores == scores
-    assert [path for path in stamps if path.stat().st_mtime_ns != stamps[path]] == [out / "runs" / "both-100-0.json"]
+    assert {path for path in stamps if path.stat().st_mtime_ns != stamps[path]} == gone
+    assert "mIoU" in (out / "runs" / "both-100-0.log").read_text()
+    assert "too fast" not in (out / "runs" / "both-100-0.log").read_text()
 
     changed = yaml.safe_load(config.read_text())
     changed["base"]["learning_rate"] = 0.01
@@ -113,19 +117,20 @@ def test_from_training_to_the_page_and_what_is_done_is_not_done_again(folder: Pa
         report_transfer(config, 1, QUIET)
 
 
-def test_who_ends_the_command_ends_the_network_in_training_too(folder: Path) -> None:
+def test_who_ends_the_command_ends_the_networks_in_training_too(folder: Path) -> None:
     base = {**yaml.safe_load(write(folder).read_text())["base"], "steps": 100_000}
     config = write(folder, output=str(folder / "ended"), base=base)
-    state = folder / "ended" / "runs" / "single-segmentation-100-0" / "state.pt"
-    command = [sys.executable, "-m", "mtl_perception.cli", "report", "transfer", str(config), "--seeds", "1"]
+    states = [folder / "ended" / "runs" / f"single-{task}-100-0" / "state.pt" for task in ("segmentation", "depth")]
+    command = [sys.executable, "-m", "mtl_perception.cli", "report", "transfer", str(config), "--seeds", "1", "--jobs", "2"]
     # A session of its own: what is left of it can be seen.
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
     try:
-        wait_until(state.exists)
+        wait_until(lambda: all(state.exists() for state in states))
         process.terminate()  # this one alone, as systemd's main process or "kill PID" would be
         said, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 130, said
-        assert "the same command goes on from there" in said
+        logs = [state.parent.with_suffix(".log").read_text() for state in states]
+        assert all("the same command goes on from there" in text for text in logs), logs
         wait_until(lambda: not alive(process.pid))
     finally:
         if alive(process.pid):
@@ -257,7 +262,8 @@ def test_the_shipped_configuration_holds_what_it_should() -> None:
     runs = plan(config, 3)
     assert len({run.result for run in runs}) == len(runs)
     methods = {run.training.balancing.method for run in runs}
-    assert len(methods) >= 6
+    gradient_methods = {"mgda", "pcgrad", "cagrad", "nash_mtl", "imtl_g", "aligned_mtl", "upgrad", "graddrop", "famo"}
+    assert methods == gradient_methods | {"fixed", "uncertainty", "dwa", "gradnorm", "rlw", "geometric", "auto_lambda"}
     assert {run.training.built_architecture.neck for run in runs} == {"pan", "fpn", "bifpn", "unet"}
     assert {run.training.built_architecture.sharing.method for run in runs} == {"hard", "soft", "cross_stitch", "clustered"}
 
