@@ -121,11 +121,11 @@ def test_single_task_networks_are_parts_of_the_multi_task_one(tmp_path):
 
 
 def test_random_weights_neither_vanish_nor_explode(tmp_path):
-    network, _ = load_checkpoint(write_network(tmp_path, "base", (96, 64)))
+    network, _ = load_checkpoint(write_network(tmp_path, "large", (96, 64)))
     with torch.inference_mode():
         features = network.encoder((torch.rand(1, 3, 64, 96) - 0.5) / 0.25)
         logits = network(_frame(96, 64), ["segmentation"])["segmentation"]["logits"]
-    assert all(0.05 < tensor.std() < 50 for tensor in features.values())
+    assert all(0.05 < tensor.std() < 200 for tensor in features.values())
     assert 0.02 < outline_share(logits.argmax(1)) < 0.3  # as in a trained mask: of random ones it is 0.6
 
 
