@@ -73,7 +73,8 @@ def _largest(values: Tensor) -> tuple[Tensor, Tensor]:
     is_best = torch.ge(values, best, out=torch.empty_like(values))
     # Of equals the first wins, so it gets the highest number.
     falling = torch.arange(len(values), 0, -1, dtype=values.dtype).view(-1, *(1,) * best.ndim)
-    return best, (len(values) - is_best.mul_(falling).amax(0)).to(torch.uint8)
+    # Where a network that has diverged says NaN there is no best; an id that exists is asked for all the same.
+    return best, (len(values) - is_best.mul_(falling).amax(0).clamp_(min=1)).to(torch.uint8)
 
 
 def _as_bytes(probabilities: Tensor) -> Tensor:

@@ -35,3 +35,12 @@ def test_a_padded_input_is_cut_before_it_is_decided() -> None:
     same, _ = _winners.winners(torch.cat([given[:, :, :18], given[:, :, 18:].flip(1)], 2), view)
     assert ids.shape == (2, 72, 128)
     assert torch.equal(ids, same)
+
+
+def test_a_network_that_has_diverged_still_names_classes_that_exist() -> None:
+    """Seen in a validation after weights had become NaN: the mask had one class more than the model."""
+    view = View.fit(128, 96, 128, 96, 32)
+    given = probabilities(4, 24, 32)
+    given[:, :, :8] = torch.nan
+    ids, _ = _winners.winners(given, view)
+    assert ids.max() < given.shape[1]
