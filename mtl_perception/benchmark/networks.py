@@ -3,27 +3,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict
-from torch import Tensor, nn
 
 from mtl_perception.benchmark.images import camera_images, camera_intrinsics
 from mtl_perception.benchmark.settings import BenchmarkError, Size
-from mtl_perception.checkpoint import ModelCard, build_network, load_checkpoint, read_card, save_checkpoint
+from mtl_perception.checkpoint import build_network, load_checkpoint, read_card, save_checkpoint
 from mtl_perception.inference import Engine
 from mtl_perception.inference.backends.loading import BACKENDS
-from mtl_perception.network import VARIANTS, MultiTaskNetwork
-from mtl_perception.resources import find_model, shipped_models
+from mtl_perception.resources import find_model
 
 RUN_EXPORTS = ("onnxruntime", "tensorrt")
 """Backends that run exported files only."""
-
-_OUTLINE_SHARE = 0.13
-"""That of the shipped model on the drive at 640×480."""
 
 TASKS = ("detection", "segmentation", "depth")
 
@@ -121,8 +114,7 @@ def write_network(folder: Path, name: str, size: Size, tasks: Sequence[str] = ()
     """A checkpoint for this input size and these tasks, or all.
 
     Args:
-        name: a shipped model's or a file, whose weights are taken; or an architecture's, which gets random weights and
-            the labels of the shipped model.
+        name: a shipped model's or a file, whose weights are taken.
 
     Raises:
         FileNotFoundError, CheckpointError: there is no such model, or it can't be used.
@@ -130,67 +122,14 @@ def write_network(folder: Path, name: str, size: Size, tasks: Sequence[str] = ()
     tasks = tuple(tasks)
     path = folder / f"{'-'.join((Path(name).stem, f'{size[0]}x{size[1]}', *tasks))}.safetensors"
     if not path.exists():
-        weights, card = _origin(name)
+        whole, card = load_checkpoint(find_model(name))
         chosen = {task: card.tasks[task] for task in tasks} if tasks else card.tasks
         changes = {"name": path.stem, "tasks": chosen, "input_width": size[0], "input_height": size[1]}
         card = card.model_copy(update=changes)
-        torch.manual_seed(0)
-        network = build_network(card)
-        if weights is None:
-            images = torch.from_numpy(np.stack(camera_images(*size)[:2])).permute(0, 3, 1, 2)
-            settle_batch_norms(network, lambda: network(images))
-            if "segmentation" in card.tasks:
-                _calm_mask(network, images)
-        else:
-            network.load_state_dict({key: weights[key] for key in network.state_dict()})
+        network, weights = build_network(card), whole.state_dict()
+        network.load_state_dict({key: weights[key] for key in network.state_dict()})
         save_checkpoint(path, network, card)
     return path
-
-
-def _origin(name: str) -> tuple[dict[str, Tensor] | None, ModelCard]:
-    if name in VARIANTS and name not in shipped_models():
-        lite = read_card(find_model("lite"))
-        tasks = {task: content for task, content in lite.tasks.items() if task in TASKS}
-        told = {"training": {}, "scores": {}, "limits": ""}
-        return None, lite.model_copy(update={"architecture": VARIANTS[name], "tasks": tasks, **told})
-    network, card = load_checkpoint(find_model(name))
-    return network.state_dict(), card
-
-
-@torch.no_grad()
-def settle_batch_norms(network: nn.Module, run: Callable[[], object]) -> None:
-    """Give every batch norm the statistics of what ``run`` sends through ``network``, and leave it in evaluation mode.
-
-    Random weights without it let values grow or vanish from layer to layer, and numbers too small for the processor's fast
-    path would be timed instead of the network.
-    """
-    network.eval()
-    for layer in network.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.train()
-            layer.momentum = 1.0
-    run()
-    network.eval()
-
-
-@torch.no_grad()
-def _calm_mask(network: MultiTaskNetwork, images: Tensor) -> None:
-    """Let one class of random weights win until as few cells differ from their neighbours as in trained masks: decoding
-    takes longer where there are outlines, and random weights draw them everywhere."""
-    logits = network(images, ["segmentation"])["segmentation"]["logits"]
-    low, high = 0.0, float(logits.max() - logits.min())
-    for _ in range(20):
-        shift = (low + high) / 2
-        raised = torch.cat([logits[:, :1] + shift, logits[:, 1:]], 1)
-        low, high = (shift, high) if outline_share(raised.argmax(1)) > _OUTLINE_SHARE else (low, shift)
-    network.heads["segmentation"].classify.bias[0] += high
-
-
-def outline_share(class_ids: Tensor) -> float:
-    """Share of the places between four cells of (B, h, w) at which not all have the same class."""
-    corner = class_ids[:, :-1, :-1]
-    others = class_ids[:, 1:, :-1], class_ids[:, :-1, 1:], class_ids[:, 1:, 1:]
-    return float(torch.stack([corner != other for other in others]).any(0).float().mean())
 
 
 def check_backend(name: str) -> None:

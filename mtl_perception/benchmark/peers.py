@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from mtl_perception.benchmark.images import camera_images
-from mtl_perception.benchmark.networks import settle_batch_norms
 from mtl_perception.benchmark.settings import DETECTORS, SEGMENTERS, BenchmarkError, Size
 from mtl_perception.inference.device import resolve_device, resolve_precision
 
@@ -90,6 +89,22 @@ class Peer:
 
     def close(self) -> None:
         del self._network
+
+
+@torch.no_grad()
+def settle_batch_norms(network: nn.Module, run: Callable[[], object]) -> None:
+    """Give every batch norm the statistics of what ``run`` sends through ``network``, and leave it in evaluation mode.
+
+    Random weights without it let values grow or vanish from layer to layer, and numbers too small for the processor's fast
+    path would be timed instead of the network.
+    """
+    network.eval()
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.train()
+            layer.momentum = 1.0
+    run()
+    network.eval()
 
 
 def build_peer(name: str, classes: int, size: Size) -> nn.Module:

@@ -65,7 +65,7 @@ class Settings(BaseModel):
         threads: of the processor, for whatever runs there.
         rounds: how often each of several things has its turn.
         frames: that single things are timed on; a 99th percentile wants a hundred or more.
-        variants: architectures that are compared with their single-task networks and with peers.
+        variants: shipped models that are compared with their single-task networks and with peers.
         cameras: numbers of cameras.
         sizes: resolutions of the camera.
         slow_starts: whether what compiles, exports or converts for long before its first frame has its turn.

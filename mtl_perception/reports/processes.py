@@ -36,13 +36,13 @@ def in_processes(config: TransferConfig, runs: Sequence[PlannedRun], console: Co
         TransferError: a run ended without a result.
         KeyboardInterrupt: one was asked to end.
     """
-    waiting, training, started_s = list(enumerate(runs, 1)), {}, time.monotonic()
-    done = 0
+    waiting, training, started_s = list(runs), {}, time.monotonic()
     with interrupted_by_sigterm():
         try:
             while waiting or training:
                 while waiting and len(training) < jobs:
-                    number, run = waiting.pop(0)
+                    run = waiting.pop(0)
+                    number = len(runs) - len(waiting)
                     console.rule(f"{number} of {len(runs)}: {run.setup}, {run.share:.0%} of the data, seed {run.seed}")
                     log = run.result.with_suffix(".log") if jobs > 1 else None
                     process = multiprocessing.get_context("spawn").Process(target=_alone, args=(config, run, log))
@@ -52,10 +52,14 @@ def in_processes(config: TransferConfig, runs: Sequence[PlannedRun], console: Co
                     process, run, log = training.pop(sentinel)
                     process.join()
                     _check(process, run, log)
-                    done += 1
-                    left_min = (time.monotonic() - started_s) / done * (len(runs) - done) / 60
+                    left = len(waiting) + len(training)
+                    left_min = (time.monotonic() - started_s) / (len(runs) - left) * left / 60
                     console.print(f"{run.setup}, seed {run.seed}: done; about {left_min:.0f} minutes left", highlight=False)
                     yield RunResult.model_validate_json(run.result.read_text(encoding="utf-8"))
+        except KeyboardInterrupt:
+            if jobs > 1:  # one alone has said so itself
+                console.print("stopped; the same command goes on from there", highlight=False)
+            raise
         finally:
             # Training saves its state when it is asked to end; perhaps only this process was.
             for process, _, _ in training.values():
@@ -70,7 +74,7 @@ def _check(process: Any, run: PlannedRun, log: Path | None) -> None:
     if process.exitcode or not run.result.exists():
         raise TransferError(
             f"the run '{run.setup}' (seed {run.seed}) ended with status {process.exitcode}; what it said stands "
-            f"{log or 'above'}. The same command goes on from there"
+            f"{'above' if log is None else f'in {log}'}. The same command goes on from there"
         )
 
 

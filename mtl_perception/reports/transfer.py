@@ -15,7 +15,7 @@ from mtl_perception.files import write_atomically
 from mtl_perception.reports.document import write_document
 from mtl_perception.reports.plan import plan, read_transfer_config
 from mtl_perception.reports.processes import in_processes
-from mtl_perception.reports.runs import TransferError, do, finished
+from mtl_perception.reports.runs import TransferError, finished
 from mtl_perception.reports.transfer_table import Transfer, tabulate
 
 
@@ -29,7 +29,7 @@ def report_transfer(
         seeds: of each network, from 0.
         docs: a folder for transfer.md with its charts beside it, as for the documents of a repository.
         training: False for a report of what is done, whatever is missing.
-        jobs: networks to train at a time, each in a process of its own; 0 for all in this one.
+        jobs: networks to train at a time, each in a process of its own.
 
     Raises:
         ConfigError, TransferError: the configuration, or what earlier runs left, can't be used; the text says why.
@@ -49,7 +49,7 @@ def report_transfer(
     transfer = tabulate(config, results)
     if transfer is not None and not missing:
         _write(transfer, config.output, transfer_page)
-    with closing(in_processes(config, missing, console, jobs) if jobs else (do(config, run, console) for run in missing)) as coming:
+    with closing(in_processes(config, missing, console, jobs)) as coming:
         for result in coming:
             results.append(result)
             transfer = tabulate(config, results)

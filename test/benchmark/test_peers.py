@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mtl_perception.benchmark.networks import settle_batch_norms
-from mtl_perception.benchmark.peers import build_peer, detections, mask_and_confidence
+from mtl_perception.benchmark.peers import build_peer, detections, mask_and_confidence, settle_batch_norms
 from mtl_perception.benchmark.settings import DETECTORS, SEGMENTERS, BenchmarkError
 
 SIZE = (160, 96)

@@ -68,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_from_training_to_the_page_and_what_is_done_is_not_done_again(folder: Path) -> None:
     config = write(folder, setups={"both": None, "too fast": {"learning_rate": 1e30, "steps": 6}})
-    transfer = report_transfer(config, 1, QUIET, jobs=0)
+    transfer = report_transfer(config, 1, QUIET, jobs=2)
     out = folder / "out"
     assert [row.column.name for row in transfer.rows] == ["single-task", "both"]
     assert len(transfer.failed) == 1
@@ -129,6 +129,7 @@ def test_who_ends_the_command_ends_the_networks_in_training_too(folder: Path) ->
         process.terminate()  # this one alone, as systemd's main process or "kill PID" would be
         said, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 130, said
+        assert "the same command goes on from there" in said
         logs = [state.parent.with_suffix(".log").read_text() for state in states]
         assert all("the same command goes on from there" in text for text in logs), logs
         wait_until(lambda: not alive(process.pid))

@@ -62,9 +62,9 @@ class TorchBackend(Backend):
         graph = Graph(self._network, view, tasks)
         if self._compiled:
             graph.infer = torch.compile(graph.infer, dynamic=False)
-        # On a CPU decoding is quicker as it is: there it looks at values, which a compiled graph can't.
-        if self._compiled and self._on_gpu:
-            graph.decode = torch.compile(graph.decode, dynamic=False)
+            # On a CPU decoding is quicker as it is: there it looks at values, which a compiled graph can't.
+            if self._on_gpu:
+                graph.decode = torch.compile(graph.decode, dynamic=False)
         if not self._on_gpu:
             return _CpuRunner(graph)
         from mtl_perception.inference.backends.cuda_graph import CudaRunner
