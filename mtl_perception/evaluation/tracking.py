@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from mtl_perception.evaluation.hota import Frame, hota
+from mtl_perception.evaluation.matching import box_iou
 from mtl_perception.evaluation.metric import Metric
 from mtl_perception.evaluation.truth import Truth
 from mtl_perception.scene import Scene
 from mtl_perception.spatial.boxes_3d import BoxEstimator
 from mtl_perception.tracking import Track, Tracker, TrackerSettings
-from mtl_perception.tracking.association import assign, box_iou
+from mtl_perception.tracking.association import assign
 
 MATCH_IOU = 0.5
 """Least overlap of a track's box with the true one for MOTA, IDF1 and what is counted."""

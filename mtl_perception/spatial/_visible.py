@@ -41,7 +41,8 @@ class VisibleThings:
     def __init__(self, scene: Scene, intrinsics: Intrinsics, mask_ids: np.ndarray) -> None:
         camera = intrinsics.scaled(scene.width, scene.height)
         limits = np.array([scene.width, scene.height], np.float64)
-        low, high = np.split(np.clip(scene.detections.boxes_xyxy, 0, [*limits, *limits]), 2, axis=1)
+        boxes = np.clip(scene.detections.boxes_xyxy, 0, [*limits, *limits])
+        low, high = boxes[:, :2], boxes[:, 2:]
         shares = (np.arange(_SIDE) + 0.5) / _SIDE
         pixels = low[:, :, None] + shares * (high - low)[:, :, None]
         columns, rows = np.moveaxis(np.minimum(pixels, limits[:, None] - 1).astype(np.int64), 1, 0)

@@ -100,7 +100,8 @@ def _fit(things: VisibleThings, axes: np.ndarray, is_level: bool, is_flat: np.nd
     yaw = np.zeros(len(view))
     if is_level:
         # What is no member takes the place of the mean, where it decides nothing.
-        footprint = [np.where(things.members, *pair) for pair in zip((right, forward), means)]
+        some = slice(None, None, _YAW_EVERY)
+        footprint = [np.where(things.members[:, some], values[:, some], mean) for values, mean in zip((right, forward), means)]
         yaw = np.arctan2(view[:, 1], view[:, 0]) + _turns(np.stack(footprint, 1), view)
     cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
 
@@ -170,7 +171,7 @@ def _turns(footprint: np.ndarray, view: np.ndarray) -> np.ndarray:
     own_x, own_y = cos * x - sin * y, sin * x + cos * y
     directions = np.stack([np.concatenate([own_x, -own_y], 1), np.concatenate([own_y, own_x], 1)], 2)
     # Along every direction, (N, 2·turns, points).
-    shown = directions.astype(np.float32) @ footprint[:, :, ::_YAW_EVERY].astype(np.float32)
+    shown = directions.astype(np.float32) @ footprint.astype(np.float32)
     low, high = shown.min(2, keepdims=True), shown.max(2, keepdims=True)
     to_side_m = np.minimum(shown - low, high - shown)
     to_side_m = np.minimum(to_side_m[:, :_TURNS], to_side_m[:, _TURNS:])

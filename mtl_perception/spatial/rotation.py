@@ -9,23 +9,21 @@ import numpy as np
 def quaternion_xyzw(rotation: np.ndarray) -> np.ndarray:
     """The unit quaternion with w ≥ 0 of each rotation matrix: (..., 3, 3) → (..., 4), x y z w.
 
-    The matrix K of Bar-Itzhack (2000, "New Method for Extracting the Quaternion from a Rotation Matrix") has it as the
-    eigenvector of its largest eigenvalue: right for every rotation, half turns too, without a choice of branches.
+    Four times the products q qᵀ are sums of the matrix's numbers (Shepperd 1978, "Quaternion from Rotation Matrix"). Any of
+    their columns is the quaternion but for its length; that of the largest square is the exact one, for half turns too.
     """
     r = np.asarray(rotation, np.float64)
-    k = np.empty((*r.shape[:-2], 4, 4))
-    k[..., 0, 0] = r[..., 0, 0] - r[..., 1, 1] - r[..., 2, 2]
-    k[..., 1, 1] = r[..., 1, 1] - r[..., 0, 0] - r[..., 2, 2]
-    k[..., 2, 2] = r[..., 2, 2] - r[..., 0, 0] - r[..., 1, 1]
-    k[..., 3, 3] = r[..., 0, 0] + r[..., 1, 1] + r[..., 2, 2]
-    k[..., 0, 1] = k[..., 1, 0] = r[..., 1, 0] + r[..., 0, 1]
-    k[..., 0, 2] = k[..., 2, 0] = r[..., 2, 0] + r[..., 0, 2]
-    k[..., 1, 2] = k[..., 2, 1] = r[..., 2, 1] + r[..., 1, 2]
-    k[..., 0, 3] = k[..., 3, 0] = r[..., 2, 1] - r[..., 1, 2]
-    k[..., 1, 3] = k[..., 3, 1] = r[..., 0, 2] - r[..., 2, 0]
-    k[..., 2, 3] = k[..., 3, 2] = r[..., 1, 0] - r[..., 0, 1]
-    largest = np.linalg.eigh(k)[1][..., :, -1]
-    return largest * np.where(largest[..., 3:] < 0, -1.0, 1.0)
+    (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = np.moveaxis(r, (-2, -1), (0, 1))
+    products = [
+        [1 + xx - yy - zz, xy + yx, xz + zx, zy - yz],
+        [xy + yx, 1 - xx + yy - zz, yz + zy, xz - zx],
+        [xz + zx, yz + zy, 1 - xx - yy + zz, yx - xy],
+        [zy - yz, xz - zx, yx - xy, 1 + xx + yy + zz],
+    ]
+    products = np.moveaxis(np.array(products), (0, 1), (-2, -1))
+    largest = np.diagonal(products, axis1=-2, axis2=-1).argmax(-1)[..., None, None]
+    found = np.take_along_axis(products, largest, -1)[..., 0]
+    return found * (np.where(found[..., 3:] < 0, -1.0, 1.0) / np.linalg.norm(found, axis=-1, keepdims=True))
 
 
 def rotation_matrix(quaternion_xyzw: np.ndarray) -> np.ndarray:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 
 
-def box_iou(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
-    """Intersection over union of every box (N, 4) with every other (M, 4): (N, M); 0 where a box has no area."""
-    left, top, right, bottom = first_xyxy.T[:, :, None]
-    left_2, top_2, right_2, bottom_2 = second_xyxy.T[:, None, :]
+def paired_iou(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
+    """(P,) intersection over union of each box (P, 4) with the other's box of the same row; 0 where a box has no area."""
+    left, top, right, bottom = first_xyxy.T
+    left_2, top_2, right_2, bottom_2 = second_xyxy.T
     width = np.minimum(right, right_2) - np.maximum(left, left_2)
     height = np.minimum(bottom, bottom_2) - np.maximum(top, top_2)
     shared = width.clip(min=0) * height.clip(min=0)
@@ -33,28 +33,34 @@ def mahalanobis_squared(difference: np.ndarray, covariance: np.ndarray) -> np.nd
 def assign(cost: np.ndarray, limit: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """The one-to-one assignment of rows to columns with the least sum of cost, where leaving a row out costs ``limit``.
 
-    Shortest augmenting paths (Jonker and Volgenant, Computing 38, 1987), O(N²·M) at worst. Written here because SciPy is
-    otherwise not needed at run time; greedy matching would do for things far apart, and swaps identities in crowds.
-
     Args:
         cost: (N, M); what is not below ``limit`` (infinity, NaN) is never chosen.
 
     Returns:
         (K,) rows in rising order and (K,) their columns.
     """
-    possible = cost < limit
-    rows, columns = possible.sum(1), possible.sum(0)
+    rows, columns = np.nonzero(cost < limit)
+    return assign_pairs(rows, columns, cost[rows, columns], limit)
+
+
+def assign_pairs(rows: np.ndarray, columns: np.ndarray, cost: np.ndarray, limit: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """``assign`` where (P,) pairs of rows and columns are all that is possible, each for its cost below ``limit``.
+
+    Shortest augmenting paths (Jonker and Volgenant, Computing 38, 1987), O(N²·M) at worst. Written here because SciPy is
+    otherwise not needed at run time; greedy matching would do for things far apart, and swaps identities in crowds.
+    """
     # Most things stand alone: one row and one column that know only each other are settled without a search.
-    alone = possible & (rows == 1)[:, None] & (columns == 1)[None]
-    found_rows, found_columns = np.nonzero(alone)
-    open_rows = np.flatnonzero((rows > 0) & ~alone.any(1))
-    open_columns = np.flatnonzero((columns > 0) & ~alone.any(0))
-    if len(open_rows):
-        part = np.where(possible, cost, np.inf)[np.ix_(open_rows, open_columns)]
+    alone = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)
+    found_rows, found_columns = rows[alone], columns[alone]
+    if not alone.all():
+        crowded = ~alone
+        open_rows, row_of = np.unique(rows[crowded], return_inverse=True)
+        open_columns, column_of = np.unique(columns[crowded], return_inverse=True)
         # Each row may also go to a column of its own that stands for "nothing".
-        nothing = np.full((len(open_rows), len(open_rows)), np.inf)
-        np.fill_diagonal(nothing, limit)
-        chosen = _shortest_paths(np.hstack([part, nothing]))
+        whole = np.full((len(open_rows), len(open_columns) + len(open_rows)), np.inf)
+        whole[row_of, column_of] = cost[crowded]
+        np.fill_diagonal(whole[:, len(open_columns) :], limit)
+        chosen = _shortest_paths(whole)
         real = chosen < len(open_columns)
         found_rows = np.concatenate([found_rows, open_rows[real]])
         found_columns = np.concatenate([found_columns, open_columns[chosen[real]]])

@@ -103,12 +103,12 @@ class ConstantVelocity:
             return
         dim = self.dim
         covariance = self.covariance[rows]
-        innovation = measured - self.position[rows]
+        innovation = (measured - self.position[rows])[:, :, None]
         inverse = np.linalg.inv(covariance[:, :dim, :dim] + noise)
-        distance = np.einsum("mi,mij,mj->m", innovation, inverse, innovation)
-        inverse = inverse / np.maximum(1.0, distance / gate)[:, None, None]
+        distance = (innovation * (inverse @ innovation)).sum((1, 2))
+        inverse /= np.maximum(1.0, distance / gate)[:, None, None]
         gain = covariance[:, :, :dim] @ inverse
-        step = (gain @ innovation[:, :, None])[:, :, 0]
+        step = (gain @ innovation)[:, :, 0]
         self.position[rows] += step[:, :dim]
         self.velocity[rows] += step[:, dim:]
         corrected = covariance - gain @ covariance[:, :dim, :]

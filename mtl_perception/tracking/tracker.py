@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtl_perception.scene import Detections
-from mtl_perception.tracking.association import assign, box_iou, mahalanobis_squared
+from mtl_perception.tracking.association import assign_pairs, mahalanobis_squared, paired_iou
 from mtl_perception.tracking.kalman import ConstantVelocity, IsotropicVelocity
 from mtl_perception.tracking.track import Track
 
@@ -188,7 +188,8 @@ class Tracker:
         rotation = pose[:3, :3]
         places[known] = centers[known] @ rotation.T + pose[:3, 3]
         least = self.settings.position_std_m**2 * np.eye(3)
-        noise[known] = rotation @ covariances[known] @ rotation.T + least
+        # R C Rᵀ of all at once: as the product of a matrix with the rows' nine numbers.
+        noise[known] = (covariances[known].reshape(-1, 9) @ np.kron(rotation, rotation).T).reshape(-1, 3, 3) + least
         return places, noise
 
     def _forget_places(self) -> None:
@@ -201,29 +202,33 @@ class Tracker:
         free[detection[detection >= 0]] = False
         rows, columns = np.flatnonzero(tracks & (detection < 0)), np.flatnonzero(free)
         if len(rows) and len(columns):
-            matched, partners = assign(self._cost(rows, columns, found))
+            matched, partners = assign_pairs(*self._possible(rows, columns, found))
             detection[rows[matched]] = columns[partners]
 
-    def _cost(self, rows: np.ndarray, columns: np.ndarray, found: _Found) -> np.ndarray:
-        """(N, M) from 0, the same place and box, to 1; infinite where a pair is not possible."""
-        apart = 1 - box_iou(_corners(self._boxes.position[rows]).astype(np.float32), found.boxes_xyxy[columns])
-        possible = apart <= 1 - self.settings.min_iou
-        same_class = self._class_ids[rows][:, None] == found.class_ids[columns]
-        possible &= same_class
+    def _possible(self, rows: np.ndarray, columns: np.ndarray, found: _Found) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The pairs of ``rows`` (N,) and ``columns`` (M,) that are possible: (P,) the place of each in both, and its cost
+        from 0, the same place and box, to below 1."""
+        boxes, seen_boxes = _corners(self._boxes.position[rows]).astype(np.float32), found.boxes_xyxy[columns]
         places, spread = self._places.position[rows], self._places.position_covariance[rows]
         seen, noise = found.places[columns], found.noise[columns]
+        # What most pairs fail at comes first, for all at once and in single precision.
+        (left, top, right, bottom), (left_2, top_2, right_2, bottom_2) = boxes.T[:, :, None], seen_boxes.T[:, None, :]
+        possible = (left < right_2) & (left_2 < right) & (top < bottom_2) & (top_2 < bottom)
         # No distance is within the gate that is beyond it for the largest spread, and a trace is no less than that. With
         # NaN, where a place is not known, comparisons are false: the boxes alone decide.
-        # Single precision is enough for that, and with a margin errs on the safe side.
         x, y, z = places.T.astype(np.float32)[:, :, None] - seen.T.astype(np.float32)[:, None, :]
-        far = x * x + y * y + z * z
         traces = [np.trace(one, axis1=1, axis2=2).astype(np.float32) for one in (spread, noise)]
-        reach = np.float32(1.001 * _GATE) * (traces[0][:, None] + traces[1])
-        i, j = np.nonzero(same_class & ((far <= reach) | (possible & (far >= 0))))
+        # With a margin for that precision.
+        possible |= x * x + y * y + z * z <= np.float32(1.001 * _GATE) * (traces[0][:, None] + traces[1])
+        possible &= self._class_ids[rows][:, None] == found.class_ids[columns]
+
+        i, j = np.nonzero(possible)
+        apart = 1 - paired_iou(boxes[i], seen_boxes[j])
         squared = mahalanobis_squared(seen[j] - places[i], spread[i] + noise[j])
-        possible[i, j] = (possible[i, j] | (squared <= _GATE)) & (squared <= _VETO)
-        apart[i, j] = (2 * apart[i, j] + np.minimum(squared / _GATE, 1.0)) / 3
-        return np.where(possible, apart, np.inf)
+        chosen = ((apart <= 1 - self.settings.min_iou) | (squared <= _GATE)) & ~(squared > _VETO)
+        cost = np.where(np.isnan(squared), apart, (2 * apart + np.minimum(squared / _GATE, 1.0)) / 3)
+        chosen &= cost < 1
+        return i[chosen], j[chosen], cost[chosen]
 
     def _correct(self, detection: np.ndarray, found: _Found) -> None:
         rows = np.flatnonzero(detection >= 0)

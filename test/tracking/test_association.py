@@ -5,7 +5,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torchvision.ops import box_iou as torchvision_box_iou
 
-from mtl_perception.tracking.association import assign, box_iou, mahalanobis_squared
+from mtl_perception.tracking.association import assign, mahalanobis_squared, paired_iou
 
 
 def random_costs(rng: np.random.Generator, most: int) -> np.ndarray:
@@ -47,13 +47,14 @@ def test_what_is_not_a_number_is_never_chosen() -> None:
     assert (rows.tolist(), columns.tolist()) == ([1], [1])
 
 
-def test_box_iou_equals_torchvision() -> None:
+def test_paired_iou_equals_torchvision() -> None:
     rng = np.random.default_rng(0)
     corner = rng.uniform(0, 50, (2, 12, 2))
     boxes = np.concatenate([corner, corner + rng.uniform(0, 40, (2, 12, 2))], -1)
-    expected = torchvision_box_iou(torch.from_numpy(boxes[0]), torch.from_numpy(boxes[1])).numpy()
-    np.testing.assert_allclose(box_iou(boxes[0], boxes[1]), expected, atol=1e-9)
-    assert box_iou(np.zeros((1, 4)), boxes[0]).max() == 0
+    expected = torchvision_box_iou(torch.from_numpy(boxes[0]), torch.from_numpy(boxes[1])).diagonal().numpy()
+    assert (expected > 0).sum() > 2
+    np.testing.assert_allclose(paired_iou(boxes[0], boxes[1]), expected, atol=1e-9)
+    assert paired_iou(np.zeros((12, 4)), boxes[0]).max() == 0
 
 
 def test_mahalanobis_equals_a_general_solver() -> None:
