@@ -28,8 +28,8 @@ class TransferConfig(BaseModel):
         test: data folder or bag that every network is scored on; no part of the training data.
         test_images: at most so many, spread over all.
         base: a training configuration, without what the plan sets for each run (name, output, seed, data_share, tasks).
-        setups: by name, the keys of ``base``, and of its ``architecture``, that a multi-task set-up replaces; an empty mapping is the
-            base itself.
+        setups: by name, the keys of ``base``, and of its ``architecture``, that a multi-task set-up replaces, or ``factors`` of its
+            own; an empty mapping is the base itself.
         shares: of the training data, for the data-efficiency curve; the tables show the largest.
         efficiency: set-ups that are trained on every share, as the single-task networks are; the first if None.
     """
@@ -64,9 +64,10 @@ class TransferConfig(BaseModel):
         unknown = sorted(set(self.efficiency or ()) - set(self.setups))
         if unknown:
             raise ValueError(f"efficiency names '{unknown[0]}', expected some of: {', '.join(self.setups)}")
-        strange = sorted(set(self.factors) - set(self.tasks))
-        if strange:
-            raise ValueError(f"factors name task '{strange[0]}', expected some of: {', '.join(self.tasks)}")
+        for where, factors in (("", self.factors), *((f"setups.{name}: ", changes.get("factors", {})) for name, changes in self.setups.items())):
+            strange = sorted(set(factors) - set(self.tasks)) if isinstance(factors, dict) else [factors]
+            if strange:
+                raise ValueError(f"{where}factors name task '{strange[0]}', expected some of: {', '.join(self.tasks)}")
         slugs = [_slug(name) for name in self.setups]
         if len(set(slugs)) < len(slugs) or "single" in [slug.split("-")[0] for slug in slugs]:
             raise ValueError("names of setups must differ in their letters and digits, and not begin with 'single'")
@@ -120,7 +121,8 @@ def plan(config: TransferConfig, seeds: int) -> list[PlannedRun]:
 
 
 def _run(config: TransferConfig, setup: str, changes: dict[str, Any], tasks: list[str], share: float, seed: int) -> PlannedRun:
-    several = len(tasks) > 1
+    changes = dict(changes)
+    factors = changes.pop("factors", config.factors) if len(tasks) > 1 else {}
     content = {
         **config.base,
         **changes,
@@ -129,7 +131,7 @@ def _run(config: TransferConfig, setup: str, changes: dict[str, Any], tasks: lis
         "output": config.output / "runs" / f"{_slug(setup)}-{share * 100:g}-{seed}.safetensors",
         "seed": seed,
         "data_share": share,
-        "tasks": {task: config.factors.get(task, 1.0) if several else 1.0 for task in tasks},
+        "tasks": {task: factors.get(task, 1.0) for task in tasks},
     }
     try:
         return PlannedRun(setup, share, seed, TrainingConfig.model_validate(content))

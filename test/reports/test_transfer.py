@@ -248,6 +248,8 @@ def test_there_is_no_table_before_there_is_something_to_compare(tmp_path: Path) 
         ({"shares": [0.5, 0.5]}, "shares are"),
         ({"efficiency": ["y"]}, "efficiency names 'y', expected some of: fixed, a pyramid"),
         ({"factors": {"pose": 2.0}}, "factors name task 'pose'"),
+        ({"setups": {"x": {"factors": {"pose": 2.0}}}}, "setups.x: factors name task 'pose'"),
+        ({"setups": {"x": {"factors": {"depth": -1.0}}}}, "setup 'x': .*task 'depth' has weight -1.0"),
         ({"test": "nowhere"}, "test: nowhere does not exist"),
     ],
 )
@@ -274,6 +276,15 @@ def test_a_whole_table_of_every_seed_comes_before_what_less_data_does(tmp_path: 
     names = ["single segmentation", "single depth", "fixed", "a pyramid"]
     whole = [(name, 1.0, seed) for seed in (0, 1) for name in names]
     assert [(run.setup, run.share, run.seed) for run in runs] == whole + [(name, 0.5, seed) for seed in (0, 1) for name in names[:3]]
+
+
+def test_factors_are_those_of_the_set_up_or_else_of_the_file(tmp_path: Path) -> None:
+    setups = {"fixed": None, "more depth": {"factors": {"depth": 3.0}}}
+    runs = plan(read_transfer_config(write(tmp_path, setups=setups, factors={"segmentation": 2.0})), 1)
+    weights = {run.setup: run.training.tasks for run in runs}
+    assert weights["single segmentation"] == {"segmentation": 1.0}
+    assert weights["fixed"] == {"segmentation": 2.0, "depth": 1.0}
+    assert weights["more depth"] == {"segmentation": 1.0, "depth": 3.0}
 
 
 def test_results_outlive_settings_that_come_later(folder: Path) -> None:
