@@ -189,10 +189,12 @@ class Engine:
         try:
             return self._runner(frame, len(images), heads)(images, focal_px)
         except torch.cuda.OutOfMemoryError:
-            # Another process may have taken what was free; what this one keeps for later can go back first.
-            self._runners.clear()
-            torch.cuda.empty_cache()
-            return self._runner(frame, len(images), heads)(images, focal_px)
+            # Gone on with below: here the error still holds on to what it failed with.
+            pass
+        # Another process may have taken what was free; what this one keeps for later can go back first.
+        self._runners.clear()
+        self._open_backend.free()
+        return self._runner(frame, len(images), heads)(images, focal_px)
 
     def _runner(self, frame: tuple[int, int], size: int, heads: tuple[str, ...]) -> Runner:
         key = self._open_backend.view(*frame), size, heads

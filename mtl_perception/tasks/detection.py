@@ -81,7 +81,7 @@ def _cell_centres(feature: Tensor, stride: int) -> Tensor:
     height, width = feature.shape[-2:]
     y = (torch.arange(height, device=feature.device) + 0.5) * stride
     x = (torch.arange(width, device=feature.device) + 0.5) * stride
-    return torch.stack([x.repeat(height), y.repeat_interleave(width)], -1)
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).flatten(0, 1)
 
 
 class DetectionTask(Task[DetectionSettings]):
@@ -144,9 +144,11 @@ class DetectionTask(Task[DetectionSettings]):
         scores = torch.where(not_suppressed(boxes, class_ids, self.settings.nms_iou), scores, 0.0)
         scores, best = scores.topk(min(MAX_DETECTIONS, scores.shape[1]))
         boxes = boxes.gather(1, best[..., None].expand(-1, -1, 4))
-        limit = boxes.new_tensor([view.width, view.height] * 2)
+        # Made where the boxes are: a list of numbers would be copied to a GPU, which a CUDA graph can't record.
+        is_x = torch.arange(4, device=boxes.device) % 2 == 0
+        limit = torch.where(is_x, float(view.width), float(view.height))
         # The two axes are rounded to whole pixels separately, so each has its own factor.
-        factor = limit / boxes.new_tensor([view.content_width, view.content_height] * 2)
+        factor = limit / torch.where(is_x, float(view.content_width), float(view.content_height))
         boxes = torch.minimum((boxes * factor).clamp(min=0), limit)
         return {"boxes_xyxy": boxes, "scores": scores, "class_ids": class_ids.gather(1, best).int()}
 

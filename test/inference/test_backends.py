@@ -4,6 +4,7 @@
 import logging
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -106,12 +107,19 @@ def test_only_so_many_graphs_are_kept() -> None:
     assert engine(np.zeros((*sizes[0], 3), np.uint8), tasks=["depth"]).depth.depth_m.shape == sizes[0]
 
 
+class Activations:
+    """What a run has filled the memory with when it fails."""
+
+
 class ShortOfMemory(TorchBackend):
     """The first ``failures`` runs find no memory on the GPU, as a machine without one can't show otherwise."""
 
     def __init__(self, failures: int) -> None:
         super().__init__(tiny_network(), tiny_card(), "cpu", "float32")
-        self.failures = failures
+        self.failures, self.held = failures, None
+
+    def free(self) -> None:
+        assert self.held is not None and self.held() is None, "what the failed run held is still there"
 
     def runner(self, view: View, batch: int, tasks: tuple[str, ...]) -> Runner:
         run = super().runner(view, batch, tasks)
@@ -119,6 +127,8 @@ class ShortOfMemory(TorchBackend):
         def short(images_rgb: np.ndarray, focal_px: np.ndarray) -> Answers:
             self.failures -= 1
             if self.failures >= 0:
+                activations = Activations()
+                self.held = weakref.ref(activations)
                 raise torch.cuda.OutOfMemoryError("CUDA out of memory")
             return run(images_rgb, focal_px)
 

@@ -82,5 +82,8 @@ class Backend(ABC):
             BackendError: it can't be had.
         """
 
+    def free(self) -> None:
+        """Give back the device's memory that is only kept for later; there are no runners any more."""
+
     def close(self) -> None:
         """Free the device's memory."""

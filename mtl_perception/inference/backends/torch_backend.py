@@ -71,10 +71,15 @@ class TorchBackend(Backend):
 
         return CudaRunner(graph, batch, self._device, self._pool)
 
-    def close(self) -> None:
-        self._network = None
+    def free(self) -> None:
         if self._on_gpu:
             torch.cuda.empty_cache()
+            # The next recordings begin another pool: PyTorch takes none up again that has lost all of its own.
+            self._pool = torch.cuda.graph_pool_handle()
+
+    def close(self) -> None:
+        self._network = None
+        self.free()
 
 
 class _CpuRunner:

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The graph holds nothing that a GPU's graph can't record, found without a GPU: PyTorch's fake tensors say of each operation
+where its result would lie, and refuse those whose shape depends on values."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from mtl_perception.checkpoint import ModelCard, TaskCard, build_network
+from mtl_perception.geometry import View
+from mtl_perception.inference.folding import fold_batch_norms
+from mtl_perception.inference.graph import Graph
+from mtl_perception.network import Architecture
+from model import tiny_card
+
+SMALL = {"encoder": "mobilenet_v3_small", "neck_channels": 16}
+BATCH = 2
+
+
+class CopiesFromHost(TorchDispatchMode):
+    """Collects the operations that take a tensor of the host and give one on the GPU: each waits for the GPU, and ends a
+    recording with an error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        before, after = ({t.device.type for t in tree_leaves(tree) if isinstance(t, Tensor)} for tree in ((args, kwargs), result))
+        if "cpu" in before and "cuda" in after:
+            self.found.append(str(func))
+        return result
+
+
+def pretend_on_gpu(network: nn.Module) -> None:
+    """Put a fake tensor on a GPU in the place of each of the network's own."""
+    for module in network.modules():
+        for name, parameter in module._parameters.items():
+            if parameter is not None:
+                module._parameters[name] = nn.Parameter(_fake(parameter), requires_grad=False)
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                module._buffers[name] = _fake(buffer)
+
+
+def _fake(tensor: Tensor) -> Tensor:
+    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cuda")
+
+
+def five_tasks(**architecture: object) -> ModelCard:
+    card = tiny_card(architecture=Architecture(**{**SMALL, **architecture}))
+    card.tasks["classification"] = TaskCard(kind="classification", settings={"labels": ["day", "night"]})
+    card.tasks["lanes"] = TaskCard(kind="lanes", settings={"labels": ["drivable", "line"]})
+    return card
+
+
+@torch.inference_mode()
+def copies_while_running(card: ModelCard, width: int, height: int) -> list[str]:
+    network = fold_batch_norms(build_network(card).eval()).half()
+    with FakeTensorMode():
+        pretend_on_gpu(network)
+        graph = Graph(network, View.fit(width, height, card.input_width, card.input_height, 32), tuple(card.tasks))
+        images = torch.empty((BATCH, height, width, 3), dtype=torch.uint8, device="cuda")
+        with CopiesFromHost() as copies:
+            answers = graph(images, torch.empty(BATCH, device="cuda"))
+        assert all(answer.device.type == "cuda" for answer in answers.values())
+    return copies.found
+
+
+@pytest.mark.parametrize(("width", "height"), [(128, 96), (100, 30), (320, 240), (64, 48)])
+def test_a_camera_of_any_size(width: int, height: int) -> None:
+    assert copies_while_running(five_tasks(), width, height) == []
+
+
+@pytest.mark.parametrize("neck", ["pan", "fpn", "bifpn", "unet"])
+def test_every_neck(neck: str) -> None:
+    assert copies_while_running(five_tasks(neck=neck), 128, 96) == []
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "mobilenet_v3_large"])
+def test_the_encoders_of_what_is_shipped(encoder: str) -> None:
+    assert copies_while_running(five_tasks(encoder=encoder), 128, 96) == []
+
+
+@pytest.mark.parametrize("sharing", ["soft", "cross_stitch", {"method": "clustered", "groups": [["detection"], ["segmentation", "depth"], ["classification", "lanes"]]}])
+def test_every_sharing(sharing: object) -> None:
+    assert copies_while_running(five_tasks(sharing=sharing), 128, 96) == []
+
+
+def test_what_is_looked_for_would_be_found() -> None:
+    with FakeTensorMode(), CopiesFromHost() as copies:
+        torch.empty(2, device="cuda") * torch.tensor([1.0, 2.0], device="cuda")
+    assert copies.found
