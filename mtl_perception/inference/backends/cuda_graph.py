@@ -34,18 +34,18 @@ class CudaRunner:
     come back in one copy.
 
     Args:
-        pool: memory that the recordings of several runners share. They never run at the same time, and the answers of
-            one are copied away before the next starts.
+        stream, pool: where the recordings of several runners run, and memory that they share. They never run at the same
+            time, and the answers of one are copied away before the next starts.
     """
 
     @torch.inference_mode()
-    def __init__(self, graph: Graph, batch: int, device: torch.device, pool: object) -> None:
-        view = graph.view
+    def __init__(self, graph: Graph, batch: int, stream: torch.cuda.Stream, pool: object) -> None:
+        view, device = graph.view, stream.device
         self._images_host = torch.zeros((batch, view.height, view.width, 3), dtype=torch.uint8, pin_memory=True)
         self._focal_host = torch.zeros(batch, pin_memory=True)
         self._images, self._focal = self._images_host.to(device), self._focal_host.to(device)
         self._events = [torch.cuda.Event(enable_timing=True) for _ in range(4)]
-        self._stream = torch.cuda.Stream(device)
+        self._stream = stream
 
         self._stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(self._stream):
@@ -54,10 +54,13 @@ class CudaRunner:
             self._parts = _layout(answers)
             self._stream.synchronize()
         self._network, self._decoding = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._network, pool=pool, stream=self._stream):
+        # Other threads go on meanwhile, such as the one that pins the batches of a training that is being validated:
+        # what they ask of the GPU is no part of this.
+        settings = {"pool": pool, "stream": self._stream, "capture_error_mode": "thread_local"}
+        with torch.cuda.graph(self._network, **settings):
             # Kept: the second recording reads where the first one wrote.
             self._raw = graph.infer(graph.lay_out(self._images))
-        with torch.cuda.graph(self._decoding, pool=pool, stream=self._stream):
+        with torch.cuda.graph(self._decoding, **settings):
             decoded = graph.decode(self._raw, self._focal)
             self._packed = torch.cat([_bytes(decoded[part.name]) for part in self._parts])
 

@@ -44,7 +44,8 @@ class TorchBackend(Backend):
         # images one by one, and the first of them would wait for the last.
         self.batch_size = _MOST_ON_GPU if self._on_gpu else 1
         self._network = fold_batch_norms(network.eval()).to(self._device, dtype, memory_format=torch.channels_last)
-        self._pool = torch.cuda.graph_pool_handle() if self._on_gpu else None
+        if self._on_gpu:
+            self._stream, self._pool = torch.cuda.Stream(self._device), torch.cuda.graph_pool_handle()
 
     @property
     def _on_gpu(self) -> bool:
@@ -69,7 +70,7 @@ class TorchBackend(Backend):
             return _CpuRunner(graph)
         from mtl_perception.inference.backends.cuda_graph import CudaRunner
 
-        return CudaRunner(graph, batch, self._device, self._pool)
+        return CudaRunner(graph, batch, self._stream, self._pool)
 
     def free(self) -> None:
         if self._on_gpu:
