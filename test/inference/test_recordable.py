@@ -1,15 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The graph holds nothing that a GPU's graph can't record, found without a GPU: PyTorch's fake tensors say of each operation
-where its result would lie, and refuse those whose shape depends on values."""
-
-from typing import Any
+"""The graph holds nothing that a GPU's graph can't record; seen without a GPU."""
 
 import pytest
 import torch
-from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from mtl_perception.checkpoint import ModelCard, TaskCard, build_network
 from mtl_perception.geometry import View
@@ -17,40 +11,10 @@ from mtl_perception.inference.folding import fold_batch_norms
 from mtl_perception.inference.graph import Graph
 from mtl_perception.network import Architecture
 from model import tiny_card
+from pretended_gpu import CopiesFromHost, pretend_on_gpu
 
 SMALL = {"encoder": "mobilenet_v3_small", "neck_channels": 16}
 BATCH = 2
-
-
-class CopiesFromHost(TorchDispatchMode):
-    """Collects the operations that take a tensor of the host and give one on the GPU: each waits for the GPU, and ends a
-    recording with an error."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        before, after = ({t.device.type for t in tree_leaves(tree) if isinstance(t, Tensor)} for tree in ((args, kwargs), result))
-        if "cpu" in before and "cuda" in after:
-            self.found.append(str(func))
-        return result
-
-
-def pretend_on_gpu(network: nn.Module) -> None:
-    """Put a fake tensor on a GPU in the place of each of the network's own."""
-    for module in network.modules():
-        for name, parameter in module._parameters.items():
-            if parameter is not None:
-                module._parameters[name] = nn.Parameter(_fake(parameter), requires_grad=False)
-        for name, buffer in module._buffers.items():
-            if buffer is not None:
-                module._buffers[name] = _fake(buffer)
-
-
-def _fake(tensor: Tensor) -> Tensor:
-    return torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="cuda")
 
 
 def five_tasks(**architecture: object) -> ModelCard:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.nn import functional as F
 
 from mtl_perception.data.batch import Batch, collate
@@ -19,6 +21,7 @@ from mtl_perception.tasks import CollectOptions, Task, build_task
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.losses import TaskLosses, present_tasks, task_losses
 from model import tiny_network
+from pretended_gpu import pretend_on_gpu, pretended
 from shapes import DETECTION_LABELS, SEGMENTATION_LABELS, write_shapes
 
 
@@ -90,6 +93,18 @@ def test_losses_are_finite_where_there_is_nothing_to_learn_from(samples: list[Sa
     # An image known to hold nothing still teaches the detector; the dense tasks have no pixel to learn from.
     assert set(found.losses) == {"detection"}
     assert all(torch.isfinite(value) for value in found.terms.values())
+
+
+def test_losses_lie_where_the_batch_does(samples: list[Sample]) -> None:
+    """On a GPU, a tensor made on the host by mistake would end the first step with an error."""
+    network = tiny_network().train()
+    batch = collate(samples, network.tasks)
+    present = present_tasks([batch], list(network.tasks), Ranks())[0]
+    with FakeTensorMode(shape_env=ShapeEnv()):
+        pretend_on_gpu(network)
+        on_gpu = batch._map(pretended)
+        found = task_losses(network(on_gpu.images), on_gpu, network.tasks, present)
+    assert {tensor.device.type for tensor in (*found.losses.values(), *found.values.values(), *found.terms.values())} == {"cuda"}
 
 
 def identity_view(width: int, height: int) -> View:
