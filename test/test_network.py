@@ -100,3 +100,16 @@ def test_fused_levels_are_a_weighted_mean() -> None:
         fusion.weights.copy_(torch.tensor([3.0, -1.0]))
     a, b = torch.randn(2, 1, 8, 4, 4).unbind()
     torch.testing.assert_close(fusion([a, b]), a * 3 / 3.0001)
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "mobilenet_v3_large", "resnet18"])
+def test_after_a_hundred_steps_evaluation_normalises_as_training_did(name: str) -> None:
+    torch.manual_seed(0)
+    encoder, images = build_encoder(name).train(), torch.randn(4, 3, 64, 96)
+    with torch.no_grad():
+        for _ in range(100):
+            trained = encoder(images)
+        evaluated = encoder.eval()(images)
+    for level in ("c2", "c3"):  # deeper ones hold too few pixels here for the two variances, by n and by n - 1, to be alike
+        features = trained[level]
+        assert (evaluated[level] - features).abs().mean() < 0.1 * features.abs().mean(), level
