@@ -172,4 +172,4 @@ def _optimizer(config: TrainingConfig, network: nn.Module, device: torch.device)
     decayed = [p for p in parameters if p.ndim > 1]
     plain = [p for p in parameters if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=device.type == "cuda")
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
