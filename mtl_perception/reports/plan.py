@@ -32,6 +32,7 @@ class TransferConfig(BaseModel):
             own; an empty mapping is the base itself.
         shares: of the training data, for the data-efficiency curve; the tables show the largest.
         efficiency: set-ups that are trained on every share, as the single-task networks are; the first if None.
+        once: set-ups that are trained with the first seed alone, however many the others have.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -45,6 +46,7 @@ class TransferConfig(BaseModel):
     setups: dict[str, dict[str, Any]] = Field(min_length=1)
     shares: list[float] = Field(default_factory=lambda: [1.0], min_length=1)
     efficiency: list[str] | None = None
+    once: list[str] = Field(default_factory=list)
 
     @field_validator("setups", mode="before")
     @classmethod
@@ -61,9 +63,10 @@ class TransferConfig(BaseModel):
                 raise ValueError(f"{where} has '{taken[0]}', which the report sets for each run; leave it out")
         if any(not 0 < share <= 1 for share in self.shares) or len(set(self.shares)) < len(self.shares):
             raise ValueError(f"shares are {self.shares}, expected different values in (0, 1]")
-        unknown = sorted(set(self.efficiency or ()) - set(self.setups))
-        if unknown:
-            raise ValueError(f"efficiency names '{unknown[0]}', expected some of: {', '.join(self.setups)}")
+        for key, named in (("efficiency", self.efficiency or ()), ("once", self.once)):
+            unknown = sorted(set(named) - set(self.setups))
+            if unknown:
+                raise ValueError(f"{key} names '{unknown[0]}', expected some of: {', '.join(self.setups)}")
         for where, factors in (("", self.factors), *((f"setups.{name}: ", changes.get("factors", {})) for name, changes in self.setups.items())):
             strange = sorted(set(factors) - set(self.tasks)) if isinstance(factors, dict) else [factors]
             if strange:
@@ -115,7 +118,7 @@ def plan(config: TransferConfig, seeds: int) -> list[PlannedRun]:
         for seed, share in itertools.product(range(seeds), shares):
             runs += [_run(config, f"single {task}", {"balancing": "fixed"}, [task], share, seed) for task in config.tasks]
             for name, changes in config.setups.items():
-                if share == largest or name in curve:
+                if (share == largest or name in curve) and (seed == 0 or name not in config.once):
                     runs.append(_run(config, name, changes, config.tasks, share, seed))
     return runs
 

@@ -247,6 +247,7 @@ def test_there_is_no_table_before_there_is_something_to_compare(tmp_path: Path) 
         ({"setups": {"x": {}, "X ": {}}}, "must differ in their letters"),
         ({"shares": [0.5, 0.5]}, "shares are"),
         ({"efficiency": ["y"]}, "efficiency names 'y', expected some of: fixed, a pyramid"),
+        ({"once": ["y"]}, "once names 'y', expected some of: fixed, a pyramid"),
         ({"factors": {"pose": 2.0}}, "factors name task 'pose'"),
         ({"setups": {"x": {"factors": {"pose": 2.0}}}}, "setups.x: factors name task 'pose'"),
         ({"setups": {"x": {"factors": {"depth": -1.0}}}}, "setup 'x': .*task 'depth' has weight -1.0"),
@@ -269,6 +270,12 @@ def test_the_shipped_configuration_holds_what_it_should() -> None:
     assert methods == gradient_methods | {"fixed", "uncertainty", "dwa", "gradnorm", "rlw", "geometric", "auto_lambda"}
     assert {run.training.built_architecture.neck for run in runs} == {"pan", "fpn", "bifpn", "unet"}
     assert {run.training.built_architecture.sharing.method for run in runs} == {"hard", "soft", "cross_stitch", "clustered"}
+
+
+def test_what_is_trained_once_is_trained_with_the_first_seed(tmp_path: Path) -> None:
+    runs = plan(read_transfer_config(write(tmp_path, once=["a pyramid"])), 3)
+    assert [run.seed for run in runs if run.setup == "a pyramid"] == [0]
+    assert [run.seed for run in runs if run.setup == "fixed"] == [0, 1, 2]
 
 
 def test_a_whole_table_of_every_seed_comes_before_what_less_data_does(tmp_path: Path) -> None:
