@@ -17,19 +17,6 @@ def paired_iou(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
     return shared / union.clip(min=np.finfo(union.dtype).tiny)
 
 
-def mahalanobis_squared(difference: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """dᵀ C⁻¹ d for (P, 3) differences and (P, 3, 3) symmetric covariances; NaN where either is.
-
-    Cofactors written out: far faster for hundreds of pairs than a general solver.
-    """
-    x, y, z = difference.T
-    (xx, xy, xz), (_, yy, yz), (_, _, zz) = covariance.transpose(1, 2, 0)
-    a, b, c = yy * zz - yz * yz, xz * yz - xy * zz, xy * yz - xz * yy
-    d, e, f = xx * zz - xz * xz, xy * xz - xx * yz, xx * yy - xy * xy
-    along = x * (a * x + 2 * (b * y + c * z)) + y * (d * y + 2 * e * z) + f * z * z
-    return along / (xx * a + xy * b + xz * c)
-
-
 def assign(cost: np.ndarray, limit: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """The one-to-one assignment of rows to columns with the least sum of cost, where leaving a row out costs ``limit``.
 
@@ -54,8 +41,8 @@ def assign_pairs(rows: np.ndarray, columns: np.ndarray, cost: np.ndarray, limit:
     found_rows, found_columns = rows[alone], columns[alone]
     if not alone.all():
         crowded = ~alone
-        open_rows, row_of = np.unique(rows[crowded], return_inverse=True)
-        open_columns, column_of = np.unique(columns[crowded], return_inverse=True)
+        open_rows, row_of = _numbered(rows[crowded])
+        open_columns, column_of = _numbered(columns[crowded])
         # Each row may also go to a column of its own that stands for "nothing".
         whole = np.full((len(open_rows), len(open_columns) + len(open_rows)), np.inf)
         whole[row_of, column_of] = cost[crowded]
@@ -66,6 +53,13 @@ def assign_pairs(rows: np.ndarray, columns: np.ndarray, cost: np.ndarray, limit:
         found_columns = np.concatenate([found_columns, open_columns[chosen[real]]])
     order = np.argsort(found_rows)
     return found_rows[order], found_columns[order]
+
+
+def _numbered(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different ``indices`` in rising order, and for each of them its place there: ``np.unique`` of small numbers,
+    without sorting."""
+    is_there = np.bincount(indices) > 0
+    return np.flatnonzero(is_there), (np.cumsum(is_there) - 1)[indices]
 
 
 def _shortest_paths(cost: np.ndarray) -> np.ndarray:

@@ -5,25 +5,26 @@ from __future__ import annotations
 
 import numpy as np
 
+from mtl_perception.tracking import symmetric
+
 
 class ConstantVelocity:
-    """N Kalman filters of ``dim`` coordinates each, moving at a constant velocity that white noise disturbs.
+    """N Kalman filters of places in space, moving at a constant velocity that white noise disturbs.
 
     The noise is that of acceleration, continuous in time (Bar-Shalom et al., Estimation with Applications to Tracking
     and Navigation, 2001, section 6.2.2), so that steps of any length give the same uncertainty as one long step. A row of
     NaN is a filter that has not been started; it stays NaN until ``start``.
 
     Attributes:
-        position: (N, dim).
-        velocity: (N, dim) per second.
-        covariance: (N, 2·dim, 2·dim) of position, then velocity.
+        position: (N, 3).
+        velocity: (N, 3) per second.
+        covariance: (N, 6, 6) of position, then velocity.
     """
 
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
-        self.position = np.empty((0, dim))
-        self.velocity = np.empty((0, dim))
-        self.covariance = np.empty((0, 2 * dim, 2 * dim))
+    def __init__(self) -> None:
+        self.position = np.empty((0, 3))
+        self.velocity = np.empty((0, 3))
+        self.covariance = np.empty((0, 6, 6))
 
     def __len__(self) -> int:
         return len(self.position)
@@ -35,15 +36,14 @@ class ConstantVelocity:
 
     @property
     def position_covariance(self) -> np.ndarray:
-        """(N, dim, dim), a view."""
-        return self.covariance[:, : self.dim, : self.dim]
+        """(N, 3, 3), a view."""
+        return self.covariance[:, :3, :3]
 
     def extend(self, count: int) -> None:
         """Add ``count`` filters that are not started."""
-        dim = self.dim
-        self.position = np.concatenate([self.position, np.full((count, dim), np.nan)])
-        self.velocity = np.concatenate([self.velocity, np.full((count, dim), np.nan)])
-        self.covariance = np.concatenate([self.covariance, np.full((count, 2 * dim, 2 * dim), np.nan)])
+        self.position = np.concatenate([self.position, np.full((count, 3), np.nan)])
+        self.velocity = np.concatenate([self.velocity, np.full((count, 3), np.nan)])
+        self.covariance = np.concatenate([self.covariance, np.full((count, 6, 6), np.nan)])
 
     def keep(self, chosen: np.ndarray) -> None:
         """Drop the filters that ``chosen``, (N,) bool, leaves out."""
@@ -57,18 +57,17 @@ class ConstantVelocity:
 
         Args:
             rows: (M,) indices.
-            position, noise: (M, dim) measurements and (M, dim, dim) their covariances.
-            velocity: (M, dim) or (dim,), the guess.
+            position, noise: (M, 3) measurements and (M, 3, 3) their covariances.
+            velocity: (M, 3) or (3,), the guess.
             velocity_std: (M,) or scalar, how far off the guess may be.
         """
         if not len(rows):
             return
-        dim = self.dim
         self.position[rows], self.velocity[rows] = position, velocity
         self.covariance[rows] = 0.0
-        self.covariance[rows, :dim, :dim] = noise
+        self.covariance[rows, :3, :3] = noise
         variance = np.broadcast_to(np.square(velocity_std), (len(rows),))
-        self.covariance[rows, dim:, dim:] = variance[:, None, None] * np.eye(dim)
+        self.covariance[rows, 3:, 3:] = variance[:, None, None] * np.eye(3)
 
     def predict(self, dt_s: float, acceleration: np.ndarray | float) -> None:
         """Move every filter on by ``dt_s`` seconds.
@@ -76,18 +75,17 @@ class ConstantVelocity:
         Args:
             acceleration: (N,) or scalar, strength of the disturbance: root of its power density, units/s²/√Hz.
         """
-        dim = self.dim
         self.position = self.position + dt_s * self.velocity
         place, mixed, rate = self._blocks()
         new_place = place + dt_s * (mixed + mixed.transpose(0, 2, 1)) + dt_s**2 * rate
         new_mixed = mixed + dt_s * rate
         density = np.broadcast_to(np.square(acceleration), (len(self),))[:, None, None]
-        unit = np.eye(dim)
-        self.covariance[:, :dim, :dim] = new_place + density * dt_s**3 / 3 * unit
+        unit = np.eye(3)
+        self.covariance[:, :3, :3] = new_place + density * dt_s**3 / 3 * unit
         new_mixed = new_mixed + density * dt_s**2 / 2 * unit
-        self.covariance[:, :dim, dim:] = new_mixed
-        self.covariance[:, dim:, :dim] = new_mixed.transpose(0, 2, 1)
-        self.covariance[:, dim:, dim:] = rate + density * dt_s * unit
+        self.covariance[:, :3, 3:] = new_mixed
+        self.covariance[:, 3:, :3] = new_mixed.transpose(0, 2, 1)
+        self.covariance[:, 3:, 3:] = rate + density * dt_s * unit
 
     def update(self, rows: np.ndarray, measured: np.ndarray, noise: np.ndarray, gate: float = np.inf) -> None:
         """Correct the filters ``rows`` by one measurement each.
@@ -97,27 +95,25 @@ class ConstantVelocity:
 
         Args:
             rows: (M,) indices of started filters, none twice.
-            measured, noise: (M, dim) and (M, dim, dim).
+            measured, noise: (M, 3) and (M, 3, 3).
         """
         if not len(rows):
             return
-        dim = self.dim
         covariance = self.covariance[rows]
         innovation = (measured - self.position[rows])[:, :, None]
-        inverse = np.linalg.inv(covariance[:, :dim, :dim] + noise)
+        inverse = symmetric.inverse(covariance[:, :3, :3] + noise)
         distance = (innovation * (inverse @ innovation)).sum((1, 2))
         inverse /= np.maximum(1.0, distance / gate)[:, None, None]
-        gain = covariance[:, :, :dim] @ inverse
+        gain = covariance[:, :, :3] @ inverse
         step = (gain @ innovation)[:, :, 0]
-        self.position[rows] += step[:, :dim]
-        self.velocity[rows] += step[:, dim:]
-        corrected = covariance - gain @ covariance[:, :dim, :]
+        self.position[rows] += step[:, :3]
+        self.velocity[rows] += step[:, 3:]
+        corrected = covariance - gain @ covariance[:, :3, :]
         self.covariance[rows] = (corrected + corrected.transpose(0, 2, 1)) / 2
 
     def _blocks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Covariances of position, of position with velocity, of velocity: (N, dim, dim) each."""
-        dim = self.dim
-        return self.covariance[:, :dim, :dim], self.covariance[:, :dim, dim:], self.covariance[:, dim:, dim:]
+        """Covariances of position, of position with velocity, of velocity: (N, 3, 3) each."""
+        return self.covariance[:, :3, :3], self.covariance[:, :3, 3:], self.covariance[:, 3:, 3:]
 
 
 class IsotropicVelocity:

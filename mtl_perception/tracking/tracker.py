@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtl_perception.scene import Detections
-from mtl_perception.tracking.association import assign_pairs, mahalanobis_squared, paired_iou
+from mtl_perception.tracking.association import assign_pairs, paired_iou
 from mtl_perception.tracking.kalman import ConstantVelocity, IsotropicVelocity
+from mtl_perception.tracking.symmetric import mahalanobis_squared
 from mtl_perception.tracking.track import Track
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Tracker:
     def reset(self) -> None:
         """Forget every track. Ids go on: one that was given once never comes to mean another thing."""
         self._boxes = IsotropicVelocity(4)  # centre x and y, width, height
-        self._places = ConstantVelocity(3)
+        self._places = ConstantVelocity()
         self._ids = np.zeros(0, np.int64)  # 0: tentative
         self._class_ids = np.zeros(0, np.int64)
         self._scores, self._first_s, self._seen_s = np.zeros((3, 0))
@@ -188,12 +189,13 @@ class Tracker:
         rotation = pose[:3, :3]
         places[known] = centers[known] @ rotation.T + pose[:3, 3]
         least = self.settings.position_std_m**2 * np.eye(3)
-        # R C Rᵀ of all at once: as the product of a matrix with the rows' nine numbers.
-        noise[known] = (covariances[known].reshape(-1, 9) @ np.kron(rotation, rotation).T).reshape(-1, 3, 3) + least
+        # R C Rᵀ of all at once: as the product of the rows' nine numbers with the transposed Kronecker product of R and R.
+        twice = (rotation.T[:, None, :, None] * rotation.T[None, :, None, :]).reshape(9, 9)
+        noise[known] = (covariances[known].reshape(-1, 9) @ twice).reshape(-1, 3, 3) + least
         return places, noise
 
     def _forget_places(self) -> None:
-        self._places = ConstantVelocity(3)
+        self._places = ConstantVelocity()
         self._places.extend(len(self._ids))
 
     def _match(self, detection: np.ndarray, tracks: np.ndarray, found: _Found, wanted: np.ndarray) -> None:
@@ -216,7 +218,7 @@ class Tracker:
         possible = (left < right_2) & (left_2 < right) & (top < bottom_2) & (top_2 < bottom)
         # No distance is within the gate that is beyond it for the largest spread, and a trace is no less than that. With
         # NaN, where a place is not known, comparisons are false: the boxes alone decide.
-        x, y, z = places.T.astype(np.float32)[:, :, None] - seen.T.astype(np.float32)[:, None, :]
+        x, y, z = places.T.astype(np.float32, "C")[:, :, None] - seen.T.astype(np.float32, "C")[:, None, :]
         traces = [np.trace(one, axis1=1, axis2=2).astype(np.float32) for one in (spread, noise)]
         # With a margin for that precision.
         possible |= x * x + y * y + z * z <= np.float32(1.001 * _GATE) * (traces[0][:, None] + traces[1])
@@ -283,23 +285,23 @@ class Tracker:
     def _tracks(self, detection: np.ndarray) -> list[Track]:
         confirmed = np.flatnonzero(self._ids > 0)
         rows = confirmed[np.argsort(self._ids[confirmed])]
-        columns = (
-            self._ids[rows].tolist(),
-            self._class_ids[rows].tolist(),
-            self._scores[rows].tolist(),
-            _corners(self._boxes.position[rows]).astype(np.float32),
-            self._places.position[rows],
-            self._places.velocity[rows],
-            self._places.covariance[rows],
-            (self._now_s - self._first_s[rows]).tolist(),
-            (self._now_s - self._seen_s[rows]).tolist(),
-            detection[rows].tolist(),
+        spatial = [list(values[rows]) for values in (self._places.position, self._places.velocity, self._places.covariance)]
+        for unplaced in np.flatnonzero(~self._places.is_started[rows]):
+            for values in spatial:
+                values[unplaced] = None
+        return list(
+            map(
+                Track,
+                self._ids[rows].tolist(),
+                self._class_ids[rows].tolist(),
+                self._scores[rows].tolist(),
+                _corners(self._boxes.position[rows]).astype(np.float32),
+                *spatial,
+                (self._now_s - self._first_s[rows]).tolist(),
+                (self._now_s - self._seen_s[rows]).tolist(),
+                detection[rows].tolist(),
+            )
         )
-        is_placed = self._places.is_started[rows].tolist()
-        return [
-            Track(*values) if placed else Track(*values[:4], None, None, None, *values[7:])
-            for placed, *values in zip(is_placed, *columns, strict=True)
-        ]
 
 
 class _Found:

@@ -5,7 +5,8 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torchvision.ops import box_iou as torchvision_box_iou
 
-from mtl_perception.tracking.association import assign, mahalanobis_squared, paired_iou
+from mtl_perception.tracking.association import assign, paired_iou
+from mtl_perception.tracking.symmetric import inverse, mahalanobis_squared
 
 
 def random_costs(rng: np.random.Generator, most: int) -> np.ndarray:

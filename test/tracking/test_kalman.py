@@ -6,7 +6,7 @@ from mtl_perception.tracking.kalman import ConstantVelocity, IsotropicVelocity
 
 
 def started(position: np.ndarray, noise: float, velocity_std: float = 1.0) -> ConstantVelocity:
-    filters = ConstantVelocity(3)
+    filters = ConstantVelocity()
     filters.extend(len(position))
     rows = np.arange(len(position))
     filters.start(rows, position, np.tile(noise**2 * np.eye(3), (len(position), 1, 1)), np.zeros(3), velocity_std)
@@ -48,7 +48,7 @@ def test_where_noise_is_alike_in_all_directions_three_numbers_say_the_same() -> 
     rng = np.random.default_rng(3)
     position, noise = rng.normal(size=(5, 3)), rng.uniform(0.1, 1.0, 5)
     velocity, velocity_std = rng.normal(size=3), rng.uniform(0.5, 2.0, 5)
-    full, few = ConstantVelocity(3), IsotropicVelocity(3)
+    full, few = ConstantVelocity(), IsotropicVelocity(3)
     full.extend(5)
     full.start(np.arange(5), position, noise[:, None, None] * np.eye(3), velocity, velocity_std)
     few.add(position, noise, velocity, velocity_std)
