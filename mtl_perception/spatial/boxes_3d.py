@@ -12,6 +12,7 @@ boxes are about as deep as wide, cupboards and shelves less. Things known to be 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -102,7 +103,7 @@ def _fit(things: VisibleThings, axes: np.ndarray, is_level: bool, is_flat: np.nd
         # What is no member takes the place of the mean, where it decides nothing.
         some = slice(None, None, _YAW_EVERY)
         footprint = [np.where(things.members[:, some], values[:, some], mean) for values, mean in zip((right, forward), means)]
-        yaw = np.arctan2(view[:, 1], view[:, 0]) + _turns(np.stack(footprint, 1), view)
+        yaw = np.arctan2(view[:, 1], view[:, 0]) + _turns(*footprint, view)
     cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
 
     c, s = cos.astype(np.float32), sin.astype(np.float32)
@@ -145,40 +146,49 @@ def _turned(quaternion: np.ndarray, yaw: np.ndarray) -> np.ndarray:
 
 def level_axes(up: np.ndarray | None) -> np.ndarray:
     """(3, 3), rows right, forward and up in the optical frame; without gravity those of the camera itself."""
-    up = np.array([0.0, -1.0, 0.0]) if up is None else np.asarray(up, np.float64)
-    length = np.linalg.norm(up)
-    if up.shape != (3,) or not 0 < length < np.inf:
+    # Three numbers: plain ones are ten times faster than arrays of three.
+    numbers = [0.0, -1.0, 0.0] if up is None else np.asarray(up, np.float64).ravel().tolist()
+    length = math.hypot(*numbers)
+    if len(numbers) != 3 or not 0 < length < math.inf:
         raise ValueError(f"up is {up}, expected a direction of three numbers that are not all zero")
-    up = up / length
+    x, y, z = (number / length for number in numbers)
     # Forward is where the camera looks; where it looks straight up or down, the image's upper edge is.
-    ahead = np.array([0.0, 0.0, 1.0]) if abs(up[2]) < 0.99 else np.array([0.0, -1.0, 0.0])
-    forward = ahead - (ahead @ up) * up
-    forward /= np.linalg.norm(forward)
-    right = forward[[1, 2, 0]] * up[[2, 0, 1]] - forward[[2, 0, 1]] * up[[1, 2, 0]]
-    return np.stack([right, forward, up])
+    ahead_y, ahead_z = (0.0, 1.0) if abs(z) < 0.99 else (-1.0, 0.0)
+    along = ahead_y * y + ahead_z * z
+    fx, fy, fz = -along * x, ahead_y - along * y, ahead_z - along * z
+    length = math.hypot(fx, fy, fz)
+    fx, fy, fz = fx / length, fy / length, fz / length
+    return np.array([[fy * z - fz * y, fz * x - fx * z, fx * y - fy * x], [fx, fy, fz], [x, y, z]])
 
 
-def _turns(footprint: np.ndarray, view: np.ndarray) -> np.ndarray:
+def _turns(right_m: np.ndarray, forward_m: np.ndarray, view: np.ndarray) -> np.ndarray:
     """(N,) radians in [0, π/2) from the ray to the thing: the turn whose rectangle has the points near its sides.
 
     The closeness criterion of Zhang et al. ("Efficient L-Shape Fitting for Vehicle Detection Using Laser Scanners",
     IV 2017). Of a corner with two sides in view the rectangle of least area is ambiguous: it may as well lie along the
     line between the two ends.
+
+    Args:
+        right_m, forward_m: (N, P) float32, the points seen from above.
+        view: (N, 2) direction of the ray to the thing.
     """
     turns = np.arange(_TURNS) * (np.pi / 2 / _TURNS)
-    cos, sin = np.cos(turns), np.sin(turns)
-    x, y = view[:, :1], view[:, 1:]
-    own_x, own_y = cos * x - sin * y, sin * x + cos * y
-    directions = np.stack([np.concatenate([own_x, -own_y], 1), np.concatenate([own_y, own_x], 1)], 2)
-    # Along every direction, (N, 2·turns, points).
-    shown = directions.astype(np.float32) @ footprint.astype(np.float32)
-    low, high = shown.min(2, keepdims=True), shown.max(2, keepdims=True)
-    to_side_m = np.minimum(shown - low, high - shown)
-    to_side_m = np.minimum(to_side_m[:, :_TURNS], to_side_m[:, _TURNS:])
-    reach_m = _REACH * np.maximum((high - low)[:, :1], (high - low)[:, _TURNS : _TURNS + 1])
-    closeness = (reach_m / np.maximum(to_side_m, reach_m)).sum(2)
-    best = closeness.argmax(1)
-    better = closeness[np.arange(len(view)), best] > (1 + _TURN_GAIN) * closeness[:, 0]
+    cos, sin = np.cos(turns)[:, None], np.sin(turns)[:, None]
+    x, y = view.T
+    own_x, own_y = (cos * x - sin * y).astype(np.float32), (sin * x + cos * y).astype(np.float32)
+    # Both axes of every turn, (P, 2, turns, N): points first, so that least and largest are found many at a time.
+    right_m, forward_m = right_m.T[:, None], forward_m.T[:, None]
+    shown = np.empty((len(right_m), 2, *own_x.shape), np.float32)
+    shown[:, 0] = own_x * right_m + own_y * forward_m
+    shown[:, 1] = own_x * forward_m - own_y * right_m
+    low, high = shown.min(0), shown.max(0)
+    shown -= (low + high) / 2
+    half = (high - low) / 2
+    to_side_m = (half - np.abs(shown, out=shown)).min(1)
+    reach_m = 2 * _REACH * half.max(0)
+    closeness = (reach_m / np.maximum(to_side_m, reach_m)).sum(0)
+    best = closeness.argmax(0)
+    better = closeness[best, np.arange(len(view))] > (1 + _TURN_GAIN) * closeness[0]
     return np.where(better, turns[best], 0.0)
 
 
@@ -189,9 +199,10 @@ def _extents(values_m: np.ndarray, members: np.ndarray, count: np.ndarray) -> tu
         values_m: (N, 3, P), members (N, P), count (N,) of the members.
     """
     ordered = np.sort(np.where(members[:, None], values_m, np.float32(np.inf)), axis=2)
-    last = np.maximum(count - 1, 0)
-    ends = [np.rint(share * last).astype(np.int64)[:, None, None] for share in (TRIMMED, 1 - TRIMMED)]
-    low, high = (np.take_along_axis(ordered, end, 2)[:, :, 0].astype(np.float64) for end in ends)
+    last, number = np.maximum(count - 1, 0), np.arange(len(count))
+    low, high = (
+        ordered[number, :, np.rint(share * last).astype(np.int64)].astype(np.float64) for share in (TRIMMED, 1 - TRIMMED)
+    )
     missing = (high - low) * (TRIMMED / (1 - 2 * TRIMMED))
     return low - missing, high + missing
 
