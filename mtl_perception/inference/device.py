@@ -45,14 +45,14 @@ def resolve_device(name: str) -> tuple[torch.device, list[str]]:
 def resolve_precision(name: str, device: torch.device) -> tuple[torch.dtype, str]:
     """The dtype for ``auto`` or a name in ``PRECISIONS``, and its name.
 
-    ``auto`` is float16 on a GPU; on a CPU bfloat16 where it has units for it (AMX: 1.5 to 3 times faster than single
-    precision, see docs/benchmarks.md; depth differed by a third of a percent), else float32.
+    ``auto`` is float16 on a GPU; on a CPU bfloat16 where it multiplies that itself (AMX: 1.5 to 3 times faster than single
+    precision, see docs/benchmarks.md; AVX512-BF16: 1.5 to 2 times; depth differed by a third of a percent), else float32.
 
     Raises:
         DeviceError: the name is not known, or the device has no such arithmetic.
     """
     if name == "auto":
-        name = "float16" if device.type == "cuda" else "bfloat16" if _multiplies_bfloat16() else "float32"
+        name = "float16" if device.type == "cuda" else "bfloat16" if multiplies_bfloat16() else "float32"
     if name not in PRECISIONS:
         raise DeviceError(f"precision '{name}' is not known; expected auto, {', '.join(PRECISIONS)}")
     if name == "float16" and device.type == "cpu":
@@ -60,9 +60,10 @@ def resolve_precision(name: str, device: torch.device) -> tuple[torch.dtype, str
     return PRECISIONS[name], name
 
 
-def _multiplies_bfloat16() -> bool:
-    """Whether the CPU has matrix units for bfloat16 (Intel AMX)."""
+def multiplies_bfloat16() -> bool:
+    """Whether the CPU has instructions for it: AMX on Intel, AVX512-BF16 on AMD from Zen 4 on too."""
     try:
-        return " amx_bf16" in Path("/proc/cpuinfo").read_text()
+        flags = Path("/proc/cpuinfo").read_text().split()
     except OSError:
         return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
-from mtl_perception.inference.device import PRECISIONS, DeviceError
+from mtl_perception.inference.device import PRECISIONS, DeviceError, multiplies_bfloat16
 
 
 class Precision:
@@ -42,6 +42,4 @@ class Precision:
 def _fastest(device: torch.device) -> str:
     if device.type == "cuda":
         return "bfloat16" if torch.cuda.get_device_capability(device) >= (8, 0) else "float16"
-    # Older versions of PyTorch can't be asked.
-    features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return "bfloat16" if features.get("amx_bf16") or features.get("avx512_bf16") else "float32"
+    return "bfloat16" if multiplies_bfloat16() else "float32"
