@@ -146,12 +146,11 @@ def _turned(quaternion: np.ndarray, yaw: np.ndarray) -> np.ndarray:
 
 def level_axes(up: np.ndarray | None) -> np.ndarray:
     """(3, 3), rows right, forward and up in the optical frame; without gravity those of the camera itself."""
-    # Three numbers: plain ones are ten times faster than arrays of three.
-    numbers = [0.0, -1.0, 0.0] if up is None else np.asarray(up, np.float64).ravel().tolist()
-    length = math.hypot(*numbers)
-    if len(numbers) != 3 or not 0 < length < math.inf:
+    direction = np.array([0.0, -1.0, 0.0]) if up is None else np.asarray(up, np.float64)
+    length = math.hypot(*direction.ravel())
+    if direction.shape != (3,) or not 0 < length < math.inf:
         raise ValueError(f"up is {up}, expected a direction of three numbers that are not all zero")
-    x, y, z = (number / length for number in numbers)
+    x, y, z = (direction / length).tolist()  # three numbers: plain ones are ten times faster than arrays of three
     # Forward is where the camera looks; where it looks straight up or down, the image's upper edge is.
     ahead_y, ahead_z = (0.0, 1.0) if abs(z) < 0.99 else (-1.0, 0.0)
     along = ahead_y * y + ahead_z * z

@@ -60,7 +60,7 @@ class Learner:
         if config.small_heads is not None:
             small = SmallHeads(network.tasks, self.card.architecture.neck_channels, config.small_heads.channels).to(device)
             self.small_heads = synchronize_batch_norms(small, device) if ranks.size > 1 else small
-        self.optimizer = _optimizer(config, self._trained, device)
+        self.optimizer = _optimizer(config, self._trained)
         self.balancer: Balancer = build_balancer(
             config.balancing,
             config.tasks,
@@ -166,7 +166,7 @@ def _trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
     return [p for p in parameters if p.requires_grad]
 
 
-def _optimizer(config: TrainingConfig, network: nn.Module, device: torch.device) -> torch.optim.Optimizer:
+def _optimizer(config: TrainingConfig, network: nn.Module) -> torch.optim.Optimizer:
     """AdamW; biases and the two parameters of batch norm are not decayed."""
     parameters = _trainable(network.parameters())
     decayed = [p for p in parameters if p.ndim > 1]

@@ -12,7 +12,9 @@ from mtl_perception.spatial.rotation import quaternion_xyzw, rotation_matrix
 def test_a_turn_about_an_axis(angle: float, axis: tuple[int, int, int]) -> None:
     unit = np.array(axis) / np.linalg.norm(axis)
     expected = np.array([*unit * np.sin(angle / 2), np.cos(angle / 2)])
-    turned = quaternion_xyzw(rotation_matrix(expected))
+    matrix = rotation_matrix(expected)
+    turned = quaternion_xyzw(matrix)
+    np.testing.assert_allclose(quaternion_xyzw(matrix[None]), turned[None], atol=1e-12)  # one alone goes another way
     assert abs(turned @ expected) == pytest.approx(1.0, abs=1e-12) and turned[3] >= 0
     np.testing.assert_allclose(rotation_matrix(turned) @ unit, unit, atol=1e-12)
 

@@ -6,7 +6,6 @@ from scipy.optimize import linear_sum_assignment
 from torchvision.ops import box_iou as torchvision_box_iou
 
 from mtl_perception.tracking.association import assign, paired_iou
-from mtl_perception.tracking.symmetric import inverse, mahalanobis_squared
 
 
 def random_costs(rng: np.random.Generator, most: int) -> np.ndarray:
@@ -56,15 +55,3 @@ def test_paired_iou_equals_torchvision() -> None:
     assert (expected > 0).sum() > 2
     np.testing.assert_allclose(paired_iou(boxes[0], boxes[1]), expected, atol=1e-9)
     assert paired_iou(np.zeros((12, 4)), boxes[0]).max() == 0
-
-
-def test_mahalanobis_equals_a_general_solver() -> None:
-    rng = np.random.default_rng(1)
-
-    root = rng.normal(size=(9, 3, 3))
-    difference, covariance = rng.normal(size=(9, 3)), root @ root.transpose(0, 2, 1) + 0.01 * np.eye(3)
-    difference[2], covariance[5] = np.nan, np.nan
-    found = mahalanobis_squared(difference, covariance)
-    assert np.isnan(found).nonzero()[0].tolist() == [2, 5]
-    for k in (0, 1, 3, 4, 6, 7, 8):
-        assert found[k] == pytest.approx(difference[k] @ np.linalg.solve(covariance[k], difference[k]))
