@@ -136,7 +136,7 @@ def render(
     width: Annotated[int, typer.Option(min=32)] = 384,
     height: Annotated[int, typer.Option(min=32)] = 288,
     renderer: Annotated[str, typer.Option(help="filament, or classic: OpenGL, for a second look.")] = "filament",
-    textures: Annotated[str, typer.Option(help="train, or unseen: those that are held out for tests.")] = "train",
+    textures: Annotated[str, typer.Option(help="train; varied: half of them under patterns of no material; or unseen: those that are held out for tests.")] = "train",
     workers: Annotated[int, typer.Option(min=1, help="Processes; one a core if not given.")] = os.cpu_count()
     or 1,
 ) -> None:

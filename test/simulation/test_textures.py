@@ -4,6 +4,7 @@ import pytest
 
 from mtl_perception.simulation import textures
 from mtl_perception.simulation.room import PLACES, furnished_room
+from mtl_perception.simulation.textures import _patterns
 
 SURFACES = {
     "plain": ((0.6, 0.5, 0.4),), "plaster": ((0.6, 0.5, 0.4),), "wood": (), "planks": (), "tiles": (0.3,),
@@ -41,6 +42,26 @@ def test_rooms_draw_from_one_set(built, place):
     assert len(unseen) > 6
 
 
+@pytest.mark.parametrize("name", ["plain", "planks", "printed_label", "peel"])
+def test_half_of_the_varied_textures_lie_under_a_pattern(name):
+    arguments = (SURFACES | PRINTS)[name]
+
+    def drawn(kind: str, seed: int) -> textures.Texture:
+        return getattr(textures, name)(textures.generator(seed, kind), *arguments)
+
+    changed = [not np.array_equal(drawn("varied", seed).rgb, drawn("train", seed).rgb) for seed in range(200)]
+    assert 75 < sum(changed) < 125  # binomial: 100 ± 3.5 deviations
+    first, again = drawn("varied", 5), drawn("varied", 5)
+    assert np.array_equal(first.rgb, again.rgb)
+    assert (first.family, first.size_m) == (name, again.size_m)
+
+
+def test_varied_rooms_draw_from_the_families_of_training():
+    families = furnished_room((21, 0), "varied", "living room").world.texture_families
+    assert len(families) > 6
+    assert families <= {*SURFACES, *PRINTS}
+
+
 @pytest.mark.parametrize("name", SURFACES)
 def test_surfaces_repeat_without_a_seam(name):
     """No step at the border that is larger than the largest one inside."""
@@ -50,6 +71,18 @@ def test_surfaces_repeat_without_a_seam(name):
             steps = np.abs(np.diff(rgb, axis=axis)).mean(axis=(1 - axis, 2))
             first, last = np.take(rgb, 0, axis), np.take(rgb, -1, axis)
             assert np.abs(first - last).mean() <= 1.5 * steps.max() + 4, (kind, axis)
+
+
+@pytest.mark.parametrize("kind", _patterns.KINDS)
+def test_patterns_repeat_without_a_seam_too(kind):
+    for seed in range(20):
+        field = kind(np.random.default_rng(seed), 256)
+        assert field.shape == (256, 256)
+        assert np.abs(field).max() <= 1.01
+        for axis in (0, 1):
+            steps = np.abs(np.diff(field, axis=axis)).mean(axis=1 - axis)
+            seam = np.abs(np.take(field, 0, axis) - np.take(field, -1, axis)).mean()
+            assert seam <= 1.5 * steps.max() + 0.02, (seed, axis)
 
 
 def test_noise_repeats_without_a_seam():

@@ -2,7 +2,8 @@
 """Procedural textures, sized in metres. Every family takes a random generator and returns a :class:`Texture`.
 
 For each family there is another one that training never draws: a generator of the kind :class:`UnseenTextures` gets
-that one instead. Rooms made with it tell how much a network relies on the patterns it was trained with.
+that one instead. Rooms made with it tell how much a network relies on the patterns it was trained with. One of the
+kind :class:`VariedTextures` puts a pattern of no family over some of them, so that there is less to rely on.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Concatenate, ParamSpec
 import numpy as np
 
 from mtl_perception.simulation.textures import (
+    _patterns,
     _prints,
     _surfaces,
     _unseen_prints,
@@ -42,7 +44,12 @@ class UnseenTextures(np.random.Generator):
     """A random generator whose textures are those that were held out from training."""
 
 
-TEXTURE_SETS = {"train": np.random.Generator, "unseen": UnseenTextures}
+class VariedTextures(np.random.Generator):
+    """A random generator whose textures lie under a random pattern in VARIED of all draws."""
+
+
+VARIED = 0.5
+TEXTURE_SETS = {"train": np.random.Generator, "varied": VariedTextures, "unseen": UnseenTextures}
 
 
 def generator(seed: int | Sequence[int], textures: str = "train") -> np.random.Generator:
@@ -57,6 +64,8 @@ def _family(module: object, held_out_module: object, name: str) -> Family[P]:
     def draw(rng: np.random.Generator, *args: P.args, **kwargs: P.kwargs) -> Texture:
         unseen = isinstance(rng, UnseenTextures)
         texture = (held_out if unseen else make)(rng, *args, **kwargs)
+        if isinstance(rng, VariedTextures) and rng.uniform() < VARIED:
+            texture = _patterns.overlaid(rng, texture)
         return replace(texture, family=f"unseen {name}" if unseen else name)
 
     return draw
@@ -86,7 +95,7 @@ picture = _family(_prints, _unseen_prints, "picture")
 
 __all__ = [
     "ACCENT_COLORS", "TEXTURE_SETS", "WALL_COLORS", "WOOD_COLORS", "Color", "Texture", "UnseenTextures",
-    "book_cover", "bottle_skin", "bricks", "cardboard", "carpet", "color", "concrete", "corrugated", "fabric",
+    "VariedTextures", "book_cover", "bottle_skin", "bricks", "cardboard", "carpet", "color", "concrete", "corrugated", "fabric",
     "generator", "jitter", "metal", "noise", "one_of", "outdoors", "peel", "pick", "picture", "plain", "planks",
     "plaster", "printed_label", "printed_page", "stone", "tiles", "vivid", "wallpaper", "wood",
 ]  # fmt: skip
