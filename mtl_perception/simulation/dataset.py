@@ -58,7 +58,7 @@ class DatasetSettings:
                 raise ValueError(f"rendered data set: {name} is {getattr(self, name)}, expected at least 1")
         if self.textures not in TEXTURE_SETS:
             raise ValueError(
-                f"rendered data set: textures is '{self.textures}', expected {' or '.join(TEXTURE_SETS)}"
+                f"rendered data set: textures is '{self.textures}', expected one of: {', '.join(TEXTURE_SETS)}"
             )
         if self.seed < 0:
             raise ValueError(f"rendered data set: seed is {self.seed}, expected 0 or more")

@@ -109,7 +109,7 @@ def test_other_settings_are_refused(folder):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"views": 0}, "views is 0"), ({"textures": "odd"}, "'odd', expected train or unseen")],
+    [({"views": 0}, "views is 0"), ({"textures": "odd"}, "'odd', expected one of: train, varied, unseen")],
 )
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):
