@@ -51,7 +51,8 @@ def test_half_of_the_varied_textures_lie_under_a_pattern(name):
 
     changed = [not np.array_equal(drawn("varied", seed).rgb, drawn("train", seed).rgb) for seed in range(200)]
     assert 75 < sum(changed) < 125  # binomial: 100 ± 3.5 deviations
-    first, again = drawn("varied", 5), drawn("varied", 5)
+    seed = changed.index(True)
+    first, again = drawn("varied", seed), drawn("varied", seed)
     assert np.array_equal(first.rgb, again.rgb)
     assert (first.family, first.size_m) == (name, again.size_m)
 

@@ -18,8 +18,8 @@ Rng = np.random.Generator
 
 
 def overlaid(rng: Rng, texture: Texture) -> Texture:
-    """``texture`` under a pattern: lighter and darker, or in parts of another colour; at another scale at times."""
-    pixels = int(np.clip(len(texture.rgb), 128, 256))
+    """``texture`` under a pattern: lighter and darker, or in parts of another colour; at another scale."""
+    pixels = 128 if len(texture.rgb) <= 128 else 256
     rgb = cv2.resize(texture.rgb, (pixels, pixels), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     if rng.uniform() < 0.4:  # the pattern takes the place of the family's, of which the colour stays
         rgb[:] = rgb.mean((0, 1))
@@ -35,7 +35,7 @@ def overlaid(rng: Rng, texture: Texture) -> Texture:
 
 
 def _waves(rng: Rng, pixels: int) -> np.ndarray:
-    """Stripes in any direction, straight or bent, soft or sharp, narrow or wide: (pixels, pixels), -1 to 1."""
+    """Stripes at any slant but level, straight or bent, soft or sharp, narrow or wide: (pixels, pixels), -1 to 1."""
     y, x = np.mgrid[0:pixels, 0:pixels].astype(np.float32) / pixels
     across, up = (int(v) for v in rng.integers(-9, 10, 2))
     phase = 2 * np.pi * ((across or 1) * x + up * y) + rng.uniform(0, 2.5) * noise(rng, pixels, 1.8, coarsest=2)
