@@ -28,7 +28,8 @@ ParamsFile = Annotated[Path | None, typer.Option(help="ROS parameter file; confi
 def errors_in_one_line() -> Iterator[None]:
     """What a user can put right ends with a sentence and exit status 1; our bugs show their trace."""
     try:
-        yield
+        with interruptions():
+            yield
     except Exception as error:
         ours = type(error).__module__.startswith("mtl_perception.")
         if not ours and not isinstance(error, (ValueError, OSError, ImportError)):
@@ -38,6 +39,24 @@ def errors_in_one_line() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         raise typer.Exit(130) from None
+
+
+@contextmanager
+def interruptions() -> Iterator[None]:
+    """An error that Ctrl-C led to leaves as KeyboardInterrupt.
+
+    A pybind11 module (rclpy's, OpenVINO's) that is interrupted while it is loaded makes it an ImportError "initialization
+    failed", and who expects a package to be missing would go on without it.
+    """
+    try:
+        yield
+    except Exception as error:
+        before: BaseException | None = error
+        while before is not None and not isinstance(before, KeyboardInterrupt):
+            before = before.__cause__ or before.__context__
+        if before is not None:
+            raise KeyboardInterrupt from error
+        raise
 
 
 @contextmanager
@@ -55,9 +74,10 @@ def terminable() -> Iterator[None]:
 
 def require_ros() -> None:
     try:
-        import mtl_perception.ros.node  # noqa: F401
+        with interruptions():
+            import mtl_perception.ros.node  # noqa: F401
 
-        import mtl_perception.msg  # noqa: F401
+            import mtl_perception.msg  # noqa: F401
     except ImportError as error:
         raise ImportError(
             f"this command needs ROS 2 and this package's messages ({error}); "

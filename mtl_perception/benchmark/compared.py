@@ -11,6 +11,7 @@ import numpy as np
 
 from mtl_perception.benchmark.result import Arm, Part, Ratio
 from mtl_perception.benchmark.timing import OnStep, Samples, interleave, ratio, timing
+from mtl_perception.command_line import interruptions
 
 
 class Subject(Protocol):
@@ -39,7 +40,8 @@ class Compared:
             subjects: dict[str, Subject] = {}
             for name, start in starters.items():
                 try:
-                    subjects[name] = start()
+                    with interruptions():
+                        subjects[name] = start()
                 except (ValueError, OSError, ImportError, RuntimeError) as error:
                     self._missing[name] = first_line(error)
                     continue

@@ -18,6 +18,7 @@ from mtl_perception.benchmark.machine import describe_machine, load
 from mtl_perception.benchmark.result import Report, load_report, save_report
 from mtl_perception.benchmark.sections import backends, memory, node, peers, scaling, sharing, stages
 from mtl_perception.benchmark.settings import BenchmarkError, Settings
+from mtl_perception.command_line import interruptions
 from mtl_perception.progress import frame_progress
 
 PLANS: dict[str, Callable[[Bench], list[Measurement]]] = {
@@ -115,7 +116,8 @@ def open_report(path: Path, settings: Settings, restart: bool) -> Report:
 def _measure(report: Report, section: str, one: Measurement, on_step: Callable[[], None]) -> None:
     before, started_s = load(), time.monotonic()
     try:
-        part = one.run(on_step)
+        with interruptions():
+            part = one.run(on_step)
     except Unavailable as error:
         report.miss(section, one.name, first_line(error))
     except (ValueError, OSError, ImportError, RuntimeError) as error:
