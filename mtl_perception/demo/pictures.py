@@ -11,7 +11,7 @@ import numpy as np
 
 from mtl_perception.drawing import colorize_depth, colorize_mask, draw_overlay
 from mtl_perception.evaluation import Truth
-from mtl_perception.scene import Detections, Scene
+from mtl_perception.scene import AGNOSTIC_NMS_IOU, Scene
 
 SHOWN_SCORE = 0.3
 """Boxes below this score are not drawn, as the node leaves them out."""
@@ -57,14 +57,12 @@ class Look:
 
 
 def confident(scene: Scene) -> Scene:
-    """The scene without its weak boxes."""
+    """The scene with the boxes that the node publishes: no weak ones, no second names of one thing."""
     found = scene.detections
     if found is None:
         return scene
-    kept = found.scores >= SHOWN_SCORE
-    return replace(
-        scene, detections=Detections(found.boxes_xyxy[kept], found.scores[kept], found.class_ids[kept])
-    )
+    strong = found.first(int((found.scores >= SHOWN_SCORE).sum()))
+    return replace(scene, detections=strong.distinct(AGNOSTIC_NMS_IOU))
 
 
 def contact_sheet(rows: list[tuple[str, dict[str, np.ndarray]]], tile_width: int = 320) -> np.ndarray:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from mtl_perception.evaluation.hota import Frame, hota
 from mtl_perception.evaluation.matching import box_iou
 from mtl_perception.evaluation.metric import Metric
 from mtl_perception.evaluation.truth import Truth
-from mtl_perception.scene import Scene
+from mtl_perception.scene import AGNOSTIC_NMS_IOU, Scene
 from mtl_perception.spatial.boxes_3d import BoxEstimator
 from mtl_perception.tracking import Track, Tracker, TrackerSettings
 from mtl_perception.tracking.association import assign
@@ -80,6 +81,8 @@ class TrackingMetric(Metric):
         return (scene, truth) if is_known and scene.detections is not None else None
 
     def update(self, scene: Scene, truth: Truth) -> dict[str, float]:
+        # As the node does before it tracks.
+        scene = replace(scene, detections=scene.detections.distinct(AGNOSTIC_NMS_IOU))
         boxes_3d = None
         if scene.depth is not None and truth.intrinsics is not None:
             up = None if truth.camera_pose is None else truth.camera_pose[2, :3]

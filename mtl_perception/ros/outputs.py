@@ -98,7 +98,10 @@ class Outputs:
 
         A message is good until its writer is asked again.
         """
-        result = replace(result, estimate_boxes=self._estimate_boxes)
+        scene = result.scene
+        if scene.detections is not None:
+            scene = replace(scene, detections=scene.detections.distinct(self._parameters["agnostic_nms_iou"]))
+        result = replace(result, scene=scene, estimate_boxes=self._estimate_boxes)
         if self._tracking is not None:
             result = self._tracking.apply(result)
         for writer in writers:

@@ -8,6 +8,8 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
+from mtl_perception.scene import AGNOSTIC_NMS_IOU
+
 ALL_TASKS = "all"
 
 
@@ -108,6 +110,14 @@ SPECS = (
         "score_threshold",
         0.3,
         "detections below this score are left out",
+        low=0.0,
+        high=1.0,
+        at_run_time=True,
+    ),
+    Spec(
+        "agnostic_nms_iou",
+        AGNOSTIC_NMS_IOU,
+        "of two boxes that overlap more the weaker is left out, whatever their classes; 1 for never",
         low=0.0,
         high=1.0,
         at_run_time=True,

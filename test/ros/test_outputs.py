@@ -238,6 +238,10 @@ def test_parameters_take_effect_while_the_node_runs(peer, start_node):
     peer.until(lambda: len(found[-1].detections) == 9, "fewer detections", every=lambda: show(peer, node))
     assert all(one.results[0].hypothesis.score > 0.9 for one in found[-1].detections)
 
+    # Each box overlaps the next, of another class, by 0.62, and the one after by 0.39.
+    assert change("agnostic_nms_iou", type=ParameterType.PARAMETER_DOUBLE, double_value=0.6).successful
+    peer.until(lambda: len(found[-1].detections) == 5, "one box in two", every=lambda: show(peer, node))
+
     assert change(
         "tasks", type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=["detection"]
     ).successful

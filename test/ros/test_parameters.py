@@ -17,7 +17,7 @@ from mtl_perception.ros.specs import SPECS
 from mtl_perception.ros.replay import _flat
 
 ROBOT_YAML = Path(__file__).parents[2] / "config" / "robot.yaml"
-AT_RUN_TIME = {"tasks", "score_threshold", "max_frame_age", "tracking.low_score"}
+AT_RUN_TIME = {"tasks", "score_threshold", "agnostic_nms_iou", "max_frame_age", "tracking.low_score"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -87,6 +87,7 @@ def test_descriptors_say_meaning_and_range(node, spec):
         ("score_threshold", 1.5, "score_threshold"),
         ("score_threshold", float("nan"), "score_threshold"),
         ("score_threshold", "high", "expected 'Type.DOUBLE' got 'Type.STRING'"),
+        ("agnostic_nms_iou", 1.5, "agnostic_nms_iou"),
         ("max_frame_age", -1.0, "max_frame_age"),
         (
             "tasks",
