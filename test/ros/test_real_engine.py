@@ -29,7 +29,7 @@ def checkpoint(tmp_path_factory):
 
 
 def test_what_arrives_is_what_the_engine_says(peer, start_node, checkpoint):
-    node = start_node("-p", "device:=cpu", "-p", "score_threshold:=0.0", model=str(checkpoint), program=REAL)
+    node = start_node("-p", "device:=cpu", "-p", "score_threshold:=0.0", "-p", "agnostic_nms_iou:=1.0", model=str(checkpoint), program=REAL)
     pixels = np.random.default_rng(3).integers(0, 256, (120, 160, 3), np.uint8)
     info = camera_info(160, 120, fx=140.0)
     masks = peer.subscribe(f"{node.name}/segmentation/mask", Image)
