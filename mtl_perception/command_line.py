@@ -74,10 +74,9 @@ def terminable() -> Iterator[None]:
 
 def require_ros() -> None:
     try:
-        with interruptions():
-            import mtl_perception.ros.node  # noqa: F401
+        import mtl_perception.ros.node  # noqa: F401
 
-            import mtl_perception.msg  # noqa: F401
+        import mtl_perception.msg  # noqa: F401
     except ImportError as error:
         raise ImportError(
             f"this command needs ROS 2 and this package's messages ({error}); "

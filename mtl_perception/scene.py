@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
+from mtl_perception.boxes import box_iou
+
 UNLABELLED = 255
 """Segmentation id of a pixel that belongs to no class."""
 
@@ -38,19 +40,13 @@ class Detections:
         """The ``count`` best."""
         return Detections(self.boxes_xyxy[:count], self.scores[:count], self.class_ids[:count])
 
-    def distinct(self, iou: float) -> Detections:
+    def distinct(self, iou: float = AGNOSTIC_NMS_IOU) -> Detections:
         """Without second names of one thing: class-agnostic greedy suppression.
 
         A network scores each class by itself, so a can is often a cup too, with nearly the same box. A box goes where a
         better one that stays overlaps it by more than ``iou``, whatever their classes; 1 leaves all of them.
         """
-        # Columns, so that each pair of sides is one subtraction of vectors.
-        left, top, right, bottom = self.boxes_xyxy.T.astype(np.float64)
-        width = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
-        height = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
-        shared = width.clip(min=0) * height.clip(min=0)
-        area = (right - left) * (bottom - top)
-        overlaps = np.triu(shared > iou * (area[:, None] + area - shared), 1)
+        overlaps = np.triu(box_iou(self.boxes_xyxy, self.boxes_xyxy) > iou, 1)
         if not overlaps.any():
             return self
         kept = np.ones(len(self), bool)

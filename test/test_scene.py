@@ -5,7 +5,7 @@ import numpy as np
 import torch
 import torchvision
 
-from mtl_perception.scene import AGNOSTIC_NMS_IOU, Detections
+from mtl_perception.scene import Detections
 
 THING = [10.0, 10.0, 50.0, 90.0]
 
@@ -20,7 +20,7 @@ def test_the_best_name_of_a_thing_stays():
     nearly = [10.0, 11.0, 51.0, 90.0]
     beside = [55.0, 10.0, 95.0, 90.0]
     within = [15.0, 60.0, 45.0, 90.0]
-    kept = found(THING, nearly, beside, within).distinct(AGNOSTIC_NMS_IOU)
+    kept = found(THING, nearly, beside, within).distinct()
     assert kept.class_ids.tolist() == [0, 2, 3] and kept.boxes_xyxy.tolist() == [THING, beside, within]
     np.testing.assert_array_equal(kept.scores, np.float32([0.9, 0.5, 0.3]))
 

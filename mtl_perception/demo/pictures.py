@@ -11,7 +11,7 @@ import numpy as np
 
 from mtl_perception.drawing import colorize_depth, colorize_mask, draw_overlay
 from mtl_perception.evaluation import Truth
-from mtl_perception.scene import AGNOSTIC_NMS_IOU, Scene
+from mtl_perception.scene import Scene
 
 SHOWN_SCORE = 0.3
 """Boxes below this score are not drawn, as the node leaves them out."""
@@ -62,7 +62,7 @@ def confident(scene: Scene) -> Scene:
     if found is None:
         return scene
     strong = found.first(int((found.scores >= SHOWN_SCORE).sum()))
-    return replace(scene, detections=strong.distinct(AGNOSTIC_NMS_IOU))
+    return replace(scene, detections=strong.distinct())
 
 
 def contact_sheet(rows: list[tuple[str, dict[str, np.ndarray]]], tile_width: int = 320) -> np.ndarray:

@@ -293,7 +293,7 @@ def _score_table(result: DemoResult) -> Table:
         table.add_section()
     table.caption = (
         "Every labelled frame: offline, boxes down to a score of .01. "
-        "Live: what the node published, with its threshold."
+        "Live: what the node published, from its threshold on and under one name a thing."
     )
     return table
 

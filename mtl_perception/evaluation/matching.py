@@ -5,17 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-
-def box_iou(boxes_xyxy: np.ndarray, others_xyxy: np.ndarray) -> np.ndarray:
-    """(N, M) intersection over union of every box with every other one; 0 where both are empty."""
-    low = np.maximum(boxes_xyxy[:, None, :2], others_xyxy[None, :, :2])
-    high = np.minimum(boxes_xyxy[:, None, 2:], others_xyxy[None, :, 2:])
-    overlap = np.prod(np.clip(high - low, 0, None), axis=2)
-    areas, other_areas = (
-        np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1) for boxes in (boxes_xyxy, others_xyxy)
-    )
-    union = areas[:, None] + other_areas[None] - overlap
-    return np.divide(overlap, union, out=np.zeros_like(overlap), where=union > 0)
+from mtl_perception.boxes import box_iou
 
 
 def match_boxes(

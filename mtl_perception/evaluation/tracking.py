@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from mtl_perception.boxes import box_iou
 from mtl_perception.evaluation.hota import Frame, hota
-from mtl_perception.evaluation.matching import box_iou
 from mtl_perception.evaluation.metric import Metric
 from mtl_perception.evaluation.truth import Truth
-from mtl_perception.scene import AGNOSTIC_NMS_IOU, Scene
+from mtl_perception.scene import Scene
 from mtl_perception.spatial.boxes_3d import BoxEstimator
 from mtl_perception.tracking import Track, Tracker, TrackerSettings
 from mtl_perception.tracking.association import assign
@@ -82,7 +82,7 @@ class TrackingMetric(Metric):
 
     def update(self, scene: Scene, truth: Truth) -> dict[str, float]:
         # As the node does before it tracks.
-        scene = replace(scene, detections=scene.detections.distinct(AGNOSTIC_NMS_IOU))
+        scene = replace(scene, detections=scene.detections.distinct())
         boxes_3d = None
         if scene.depth is not None and truth.intrinsics is not None:
             up = None if truth.camera_pose is None else truth.camera_pose[2, :3]

@@ -16,7 +16,7 @@ import numpy as np
 
 from mtl_perception.drawing import class_color
 from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import AGNOSTIC_NMS_IOU, Boxes3D
+from mtl_perception.scene import Boxes3D
 from mtl_perception.spatial.frames import BOX_EDGES, box_corners, places_above
 
 _NOTHING = (26, 27, 32)
@@ -115,7 +115,7 @@ def main() -> None:
             if frame.stamp_ns - first_ns >= options.at * 1e9:
                 break
     scene = engine(frame.image_rgb, frame.intrinsics)
-    scene = replace(scene, detections=scene.detections.distinct(AGNOSTIC_NMS_IOU))
+    scene = replace(scene, detections=scene.detections.distinct())
     card, tilt = engine.card, np.radians(CAMERA_TILT_DEG)
     up = np.array([0.0, -np.cos(tilt), -np.sin(tilt)])
     estimate = BoxEstimator(card.detection_labels, card.segmentation_labels, ("door", "window"))

@@ -129,15 +129,17 @@ def test_places_and_velocities_are_compared_in_the_fixed_frame() -> None:
 
 
 def test_the_network_is_followed_with_its_own_depth() -> None:
-    """A cup of which detection and depth know slides to the right; the metric tracks it as the node would."""
-    metric = TrackingMetric.for_model(SimpleNamespace(detection_labels=["cup"], segmentation_labels=["wall"]))
+    """A cup of which detection and depth know slides to the right, and is taken for a can too; the metric tracks it as the
+    node would, which is under one name."""
+    metric = TrackingMetric.for_model(SimpleNamespace(detection_labels=["cup", "can"], segmentation_labels=["wall"]))
     camera = Intrinsics(320, 240, 300, 300, 159.5, 119.5)
     for k in range(8):
         x = 100 + 6 * k
         box = np.array([[x, 100, x + 40, 150]], np.float32)
         depth_m = np.full((240, 320), 5.0, np.float32)
         depth_m[100:150, x : x + 40] = 2.0
-        scene = Scene(320, 240, Detections(box, np.array([0.9], np.float32), np.zeros(1, int)), depth=Depth(depth_m))
+        twice = Detections(np.concatenate([box, box + 1]), np.array([0.9, 0.6], np.float32), np.arange(2))
+        scene = Scene(320, 240, twice, depth=Depth(depth_m))
         truth = Truth(
             box, np.zeros(1, int), track_ids=np.array([3]), stamp_s=k / 10, camera_pose=np.eye(4), intrinsics=camera
         )
