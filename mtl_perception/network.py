@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,9 @@ from mtl_perception.tasks import Task
 
 Features = dict[str, Tensor]
 """A pyramid: {"p2" … "p5"}, each (B, channels, H/stride, W/stride)."""
+
+AxisNames = Sequence[Sequence[str]]
+"""Of the first axes of a tensor, for each the names of what its entries stand for."""
 
 MAX_STRIDE = 32
 """Height and width of an input must be multiples of this."""
@@ -121,6 +124,14 @@ class MultiTaskNetwork(nn.Module):
     def task_parameters(self, task: str) -> list[nn.Parameter]:
         """Parameters that ``task`` alone trains: its head."""
         return list(self.heads[task].parameters())
+
+    def named_axes(self) -> dict[str, AxisNames]:
+        """Of those tensors of ``state_dict`` whose first axes stand for classes or tasks, the names along these axes."""
+        names: dict[str, AxisNames] = {}
+        for name, task in self.tasks.items():
+            layers = tuple(f"{layer}." for layer in task.class_layers)
+            names |= {f"heads.{name}.{key}": (task.labels,) for key in self.heads[name].state_dict() if key.startswith(layers)}
+        return names
 
     def regulariser(self) -> Tensor | None:
         """What this kind of sharing adds to the loss in training."""

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from mtl_perception.encoders import build_encoder
 from mtl_perception.necks import build_neck
-from mtl_perception.network import Features, MultiTaskNetwork
+from mtl_perception.network import AxisNames, Features, MultiTaskNetwork
 
 
 class GroupedNetwork(MultiTaskNetwork):
@@ -114,6 +114,11 @@ class CrossStitchNetwork(GroupedNetwork):
     def task_parameters(self, task: str) -> list[nn.Parameter]:
         """Neck and head."""
         return [*self.necks[task].parameters(), *self.heads[task].parameters()]
+
+    def named_axes(self) -> dict[str, AxisNames]:
+        """The mixtures too: to which task's stream, from which."""
+        tasks = list(self.groups)
+        return super().named_axes() | {f"stitches.{i}": (tasks, tasks) for i in range(len(self.stitches))}
 
 
 def _mix(weights: Tensor, streams: list[Tensor]) -> Tensor:

@@ -57,9 +57,20 @@ class Task(ABC, Generic[SettingsT]):
     kind: ClassVar[str]
     scene_field: ClassVar[str]
     Settings: ClassVar[type[TaskSettings]]
+    class_layers: ClassVar[tuple[str, ...]] = ()
+    """Layers of the head whose parameters have a row for each of ``labels``, in their order."""
 
     def __init__(self, settings: SettingsT) -> None:
         self.settings = settings
+
+    @property
+    def labels(self) -> list[str]:
+        """Class names in the order of their ids; empty for a task without classes."""
+        return list(getattr(self.settings, "labels", []))
+
+    def agrees_with(self, other: Task) -> bool:
+        """Whether what a head learned for ``other`` means the same here, each class by its name."""
+        return self.kind == other.kind
 
     @abstractmethod
     def build_head(self, channels: int) -> nn.Module:

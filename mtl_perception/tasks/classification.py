@@ -41,6 +41,7 @@ class ClassificationTask(Task[ClassificationSettings]):
     kind: ClassVar[str] = "classification"
     scene_field: ClassVar[str] = "classification"
     Settings: ClassVar[type[TaskSettings]] = ClassificationSettings
+    class_layers: ClassVar[tuple[str, ...]] = ("layers.2",)
 
     def build_head(self, channels: int) -> nn.Module:
         return ClassificationHead(channels, len(self.settings.labels))

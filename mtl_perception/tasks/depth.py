@@ -63,6 +63,10 @@ class DepthTask(Task[DepthSettings]):
     scene_field: ClassVar[str] = "depth"
     Settings: ClassVar[type[TaskSettings]] = DepthSettings
 
+    def agrees_with(self, other: Task) -> bool:
+        """The head answers with a place between the two ends of the range, at the canonical focal length."""
+        return super().agrees_with(other) and self.settings == other.settings
+
     def build_head(self, channels: int) -> nn.Module:
         return DepthHead(channels)
 

@@ -88,6 +88,7 @@ class DetectionTask(Task[DetectionSettings]):
     kind: ClassVar[str] = "detection"
     scene_field: ClassVar[str] = "detections"
     Settings: ClassVar[type[TaskSettings]] = DetectionSettings
+    class_layers: ClassVar[tuple[str, ...]] = ("classify",)
 
     def build_head(self, channels: int) -> nn.Module:
         return DetectionHead(channels, len(self.settings.labels))

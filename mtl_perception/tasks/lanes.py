@@ -29,6 +29,7 @@ class LanesTask(Task[LanesSettings]):
     kind: ClassVar[str] = "lanes"
     scene_field: ClassVar[str] = "lanes"
     Settings: ClassVar[type[TaskSettings]] = LanesSettings
+    class_layers: ClassVar[tuple[str, ...]] = ("classify",)
 
     def build_head(self, channels: int) -> nn.Module:
         return DenseClassifier(channels, len(self.settings.labels))

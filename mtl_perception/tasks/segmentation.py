@@ -37,6 +37,7 @@ class SegmentationTask(Task[SegmentationSettings]):
     kind: ClassVar[str] = "segmentation"
     scene_field: ClassVar[str] = "segmentation"
     Settings: ClassVar[type[TaskSettings]] = SegmentationSettings
+    class_layers: ClassVar[tuple[str, ...]] = ("classify",)
 
     def build_head(self, channels: int) -> nn.Module:
         return DenseClassifier(channels, len(self.settings.labels))

@@ -124,7 +124,8 @@ class TrainingConfig(_Strict):
         minutes: length of the schedule in time spent training; on a machine that others use too, the learning rate
             then still reaches its end. Exactly one of ``minutes`` and ``steps`` is given.
         tasks: the tasks to train, with their weight in the sum of losses; a list gives each the weight 1.
-        start_from: a checkpoint whose weights the run begins with; heads for other labels begin anew.
+        start_from: a checkpoint, or a shipped model's name, whose weights the run begins with. Classes go by their names;
+            what it does not have begins anew, and the log names it.
         encoder_weights: ``imagenet`` begins with torchvision's weights, which are downloaded.
         precision: of the forward pass. ``auto`` takes bfloat16 where the device is fast at it, float16 on older GPUs.
         balancing: how the tasks' losses become one gradient.

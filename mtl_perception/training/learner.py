@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from mtl_perception.balancing import Balancer, build_balancer
-from mtl_perception.checkpoint import CheckpointError, ModelCard, TaskCard, build_network, load_checkpoint
+from mtl_perception.checkpoint import ModelCard, TaskCard, build_network
 from mtl_perception.network import MultiTaskNetwork
 from mtl_perception.quantization.finetuning import add_adapters, merged
 from mtl_perception.training.averaging import RunningAverage
@@ -22,6 +21,7 @@ from mtl_perception.training.encoder_weights import load_imagenet_weights
 from mtl_perception.training.precision import Precision
 from mtl_perception.training.small_heads import SmallHeads
 from mtl_perception.training.sources import Sources, class_weights
+from mtl_perception.training.start import take_over
 
 
 class Learner:
@@ -85,8 +85,7 @@ class Learner:
 
     def _begin_with(self, config: TrainingConfig, network: MultiTaskNetwork) -> None:
         if config.start_from is not None:
-            anew = _take_over(config.start_from, network, self.card)
-            self.notes.append(f"starting from {config.start_from}" + (f"; new: {', '.join(anew)}" if anew else ""))
+            self.notes += take_over(config.start_from, network, self.card)
         if config.encoder_weights == "imagenet":
             self.card.training["encoder_weights"] = load_imagenet_weights(network)
             self.notes.append(f"the encoder begins with {self.card.training['encoder_weights']}")
@@ -139,27 +138,6 @@ def _card(config: TrainingConfig, sources: Sources) -> ModelCard:
             **({} if config.quantized_finetuning is None else {"quantized_finetuning": config.quantized_finetuning.model_dump()}),
         },
     )
-
-
-def _take_over(path: Path, network: MultiTaskNetwork, card: ModelCard) -> list[str]:
-    """Copy every weight of the checkpoint ``path`` that has a counterpart in ``network``; its card remembers the origin.
-
-    Returns:
-        The parts of the network that begin anew.
-
-    Raises:
-        CheckpointError: the checkpoint can't be used, or is of another architecture.
-    """
-    loaded, earlier = load_checkpoint(path)
-    if earlier.architecture != card.architecture:
-        raise CheckpointError(
-            f"start_from: {path} is made of {earlier.architecture}, this run trains {card.architecture}; choose the same variant"
-        )
-    own = network.state_dict()
-    fitting = {name: value for name, value in loaded.state_dict().items() if name in own and own[name].shape == value.shape}
-    network.load_state_dict(fitting, strict=False)
-    card.training["start_from"] = {"name": earlier.name, **earlier.training}
-    return sorted({name.split(".")[1] for name in own.keys() - fitting.keys()})
 
 
 def _trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Beginning with the weights of an earlier checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from mtl_perception.checkpoint import CheckpointError, ModelCard, load_checkpoint
+from mtl_perception.network import AxisNames, MultiTaskNetwork
+from mtl_perception.resources import find_model
+
+
+def take_over(start: Path, network: MultiTaskNetwork, card: ModelCard) -> list[str]:
+    """Copy into ``network`` every weight of a checkpoint that means the same there; ``card`` remembers the origin.
+
+    What stands for a class or a task goes by its name, wherever that is in either order. What the checkpoint has no
+    counterpart for stays as it is: new.
+
+    Args:
+        start: a checkpoint, or the name of a shipped model.
+
+    Returns:
+        What a user should know of it: what begins anew, and which classes are left behind.
+
+    Raises:
+        CheckpointError: the checkpoint can't be used, or is of another architecture.
+    """
+    try:
+        loaded, earlier = load_checkpoint(find_model(start))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"start_from: {error}") from error
+    if earlier.architecture != card.architecture:
+        raise CheckpointError(
+            f"start_from: {start} is made of {earlier.architecture}, this run trains {card.architecture}; choose the same variant"
+        )
+    heads = [name for name, task in network.tasks.items() if name in loaded.tasks and task.agrees_with(loaded.tasks[name])]
+    own, stored = network.state_dict(), loaded.state_dict()
+    own_names, stored_names = network.named_axes(), loaded.named_axes()
+    new: list[str] = []
+    for name, value in own.items():
+        part, of = name.split(".")[:2]
+        usable = name in stored and (part != "heads" or of in heads)
+        if not usable or not _copy(stored[name], value, stored_names.get(name, ()), own_names.get(name, ())):
+            new.append(f"{part}.{of}")
+    card.training["start_from"] = {"name": earlier.name, **earlier.training}
+    whole = f"starting from {start}" + (f"; new: {', '.join(dict.fromkeys(new))}" if new else "")
+    return [whole, *(line for name in heads for line in _changed_classes(name, loaded, network))]
+
+
+def _copy(source: Tensor, target: Tensor, source_names: AxisNames, target_names: AxisNames) -> bool:
+    """Copy all of ``source``, or along the first axes, where they are named, what both have a name for.
+
+    Returns:
+        Whether the shapes of the rest allow it.
+    """
+    named = len(target_names)
+    if len(source_names) != named or source.shape[named:] != target.shape[named:]:
+        return False
+    if not named:
+        target.copy_(source)
+        return True
+    common = [[name for name in own if name in other] for own, other in zip(target_names, source_names, strict=True)]
+    target[_places(target_names, common)] = source[_places(source_names, common)]
+    return True
+
+
+def _places(names: AxisNames, wanted: AxisNames) -> tuple[Tensor, ...]:
+    """Indices of every combination of the ``wanted`` names, one of each axis."""
+    along = [torch.tensor([axis.index(name) for name in chosen], dtype=torch.long) for axis, chosen in zip(names, wanted, strict=True)]
+    return torch.meshgrid(*along, indexing="ij")
+
+
+def _changed_classes(name: str, loaded: MultiTaskNetwork, network: MultiTaskNetwork) -> Iterator[str]:
+    before, now = loaded.tasks[name].labels, network.tasks[name].labels
+    if new := _without(now, before):
+        yield f"classes of {name} that begin anew ({len(new)} of {len(now)}): {', '.join(new)}"
+    if left := _without(before, now):
+        yield f"classes of {name} that are left behind ({len(left)} of {len(before)}): {', '.join(left)}"
+
+
+def _without(names: Sequence[str], others: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in others]
