@@ -15,6 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from vision_msgs.msg import Detection2DArray, Detection3DArray, LabelInfo
 from visualization_msgs.msg import Marker, MarkerArray
 
+from mtl_perception.foreign_text import cut
 from mtl_perception.msg import TrackArray
 from mtl_perception.scene import UNLABELLED
 
@@ -24,7 +25,7 @@ _DEPTH_BYTES = {"32FC1": 4, "16UC1": 2}
 def broken_mask(message: Image, what: str = "mask") -> Iterator[str]:
     """The semantic layer reads byte number row × width + column, whatever ``step`` says."""
     if message.encoding != "mono8":
-        yield f"{what} has the encoding {message.encoding!r}, expected mono8"
+        yield f"{what} has the encoding {cut(message.encoding)!r}, expected mono8"
     if message.step != message.width:
         yield f"{what} has a step of {message.step} bytes at a width of {message.width}, expected no row padding"
     if len(message.data) != message.height * message.step:
@@ -44,7 +45,7 @@ def broken_overlay(message: Image, depth: Image | None) -> Iterator[str]:
     """RViz's depth cloud takes its colours from here, by the same place."""
     if message.encoding != "rgb8" or message.step != 3 * message.width or len(message.data) != message.height * message.step:
         yield (
-            f"overlay is {message.encoding} with a step of {message.step} and {len(message.data)} bytes, "
+            f"overlay is {cut(message.encoding)} with a step of {message.step} and {len(message.data)} bytes, "
             f"expected rgb8 without row padding of {message.width}x{message.height} pixels"
         )
     if depth is not None and (message.width, message.height) != (depth.width, depth.height):
@@ -77,7 +78,7 @@ def broken_labels(message: LabelInfo) -> Iterator[str]:
 def broken_depth(message: Image) -> Iterator[str]:
     """REP 118. Readers take 0 m for a point at the camera, and infinity for a far one."""
     if message.encoding not in _DEPTH_BYTES:
-        yield f"depth has the encoding {message.encoding!r}, expected 32FC1 (metres) or 16UC1 (millimetres)"
+        yield f"depth has the encoding {cut(message.encoding)!r}, expected 32FC1 (metres) or 16UC1 (millimetres)"
         return
     row_bytes = message.width * _DEPTH_BYTES[message.encoding]
     if message.step != row_bytes or len(message.data) != message.height * row_bytes:
@@ -167,7 +168,7 @@ def broken_tracks(message: TrackArray, names: Collection[str]) -> Iterator[str]:
     yield from _broken_track_ids([one.id for one in message.tracks], "tracks")
     for one in message.tracks:
         if one.id == 0 or not one.class_id or (names and one.class_id not in names):
-            yield f"a track has the id {one.id} and the class_id {one.class_id!r}, expected from 1 on, and a class's name"
+            yield f"a track has the id {one.id} and the class_id {cut(one.class_id)!r}, expected from 1 on, and a class's name"
         if not one.has_position:
             continue
         if not all(map(math.isfinite, (getattr(of, axis) for of in (one.position, one.velocity) for axis in "xyz"))):
@@ -182,9 +183,9 @@ def broken_markers(message: MarkerArray) -> Iterator[str]:
         yield "markers do not begin with DELETEALL, expected that what is gone is deleted"
     for marker in message.markers:
         if marker.action == Marker.ADD:
-            yield from _broken_pose(marker.pose, f"the marker {marker.ns}/{marker.id}")
+            yield from _broken_pose(marker.pose, f"the marker {cut(marker.ns)}/{marker.id}")
             if marker.type == Marker.CUBE and min(marker.scale.x, marker.scale.y, marker.scale.z) <= 0:
-                yield f"the marker {marker.ns}/{marker.id} has no volume"
+                yield f"the marker {cut(marker.ns)}/{marker.id} has no volume"
 
 
 def _broken_hypotheses(one: Any, message: Any, names: Collection[str]) -> Iterator[str]:
@@ -195,7 +196,7 @@ def _broken_hypotheses(one: Any, message: Any, names: Collection[str]) -> Iterat
     for result in one.results:
         hypothesis = result.hypothesis
         if not hypothesis.class_id or (names and hypothesis.class_id not in names):
-            yield f"a detection has the class_id {hypothesis.class_id!r}, expected a class's name as in label_info"
+            yield f"a detection has the class_id {cut(hypothesis.class_id)!r}, expected a class's name as in label_info"
         if not 0 <= hypothesis.score <= 1:
             yield f"a detection has a score of {hypothesis.score}, expected 0 to 1"
         yield from _broken_pose(result.pose.pose, "a detection's result")

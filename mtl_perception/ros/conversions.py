@@ -12,6 +12,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mtl_perception.foreign_text import cut
+
 
 class ConversionError(ValueError):
     """A message that does not hold the image it says; the text names the value and what was expected."""
@@ -104,14 +106,14 @@ def compressed_image_to_rgb(image: Any) -> np.ndarray:
             raise ConversionError(f"PNG of {len(data)} bytes is truncated: its IEND chunk is missing")
     else:
         raise ConversionError(
-            f"compressed image with format {image.format!r} starts with the bytes {data[:4].hex(' ') or '(none)'}, "
+            f"compressed image with format {cut(image.format)!r} starts with the bytes {data[:4].hex(' ') or '(none)'}, "
             "expected a JPEG or PNG"
         )
     # The camera's frame belongs to the pixels as stored: an EXIF rotation would turn the image out of it.
     decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if decoded is None:
         raise ConversionError(
-            f"compressed image of {len(data)} bytes with format {image.format!r} is damaged, it cannot be decoded"
+            f"compressed image of {len(data)} bytes with format {cut(image.format)!r} is damaged, it cannot be decoded"
         )
     return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
 
@@ -162,7 +164,7 @@ def _require_even(image: Any, side: str) -> None:
 
 
 def _cv_bridge_to_rgb(image: Any) -> np.ndarray:
-    unknown = f"unknown encoding {image.encoding!r}, expected one of {', '.join(ENCODINGS)}"
+    unknown = f"unknown encoding {cut(image.encoding)!r}, expected one of {', '.join(ENCODINGS)}"
     try:
         from cv_bridge import CvBridge, CvBridgeError
     except ImportError:
@@ -170,4 +172,4 @@ def _cv_bridge_to_rgb(image: Any) -> np.ndarray:
     try:
         return CvBridge().imgmsg_to_cv2(image, "rgb8")
     except CvBridgeError as error:
-        raise ConversionError(f"{unknown} (cv_bridge: {error})") from None
+        raise ConversionError(f"{unknown} (cv_bridge: {cut(error)})") from None

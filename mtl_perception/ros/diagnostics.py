@@ -12,6 +12,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
+from mtl_perception.foreign_text import cut
 from mtl_perception.ros.camera import Camera
 from mtl_perception.ros.frames import Change
 from mtl_perception.ros.stream import Stream, Trace
@@ -221,7 +222,7 @@ def _nobody_publishes(camera: Camera) -> str:
 
 def _other_camera(frame_id: str, camera: Camera) -> str:
     return (
-        f"camera_info on {camera.info_topic} has the frame_id {camera.info_frame_id!r} and the images {frame_id!r}, "
+        f"camera_info on {camera.info_topic} has the frame_id {cut(camera.info_frame_id)!r} and the images {cut(frame_id)!r}, "
         "expected one: is it of another camera? Remap it, or set both in the driver"
     )
 
