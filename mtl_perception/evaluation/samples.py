@@ -86,8 +86,10 @@ class FolderSamples:
         from mtl_perception.data.format import parse_description
 
         folder = ImageFolder(root)
-        own_labels = {*folder.detection_labels, *folder.segmentation_labels}
-        self.left_out = own_labels - {*card.detection_labels, *card.segmentation_labels}
+        lists = ("detection_labels", "segmentation_labels", "classification_labels", "lanes_labels")
+        # By kind: a class may be boxed and not segmented. Of what the model does not do, ``tasks`` says enough.
+        asked = [(getattr(folder, kind), getattr(card, kind)) for kind in lists if getattr(card, kind)]
+        self.left_out = {name for own, known in asked for name in own if name not in known}
         self._folder = folder.with_labels(
             card.segmentation_labels, card.detection_labels, card.classification_labels, card.lanes_labels
         ).subset(_spread(len(folder), limit))

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,10 +24,12 @@ class Sources:
     Attributes:
         samples: the endless stream of training samples.
         held_out: folders to validate on, in the same labels; empty without validation.
+        notes: what a user should know of how they are mixed, and of what validation can't say.
     """
 
     samples: MixedData
     held_out: list[ImageFolder]
+    notes: list[str] = field(default_factory=list)
 
     @property
     def labels(self) -> dict[str, list[str]]:
@@ -39,14 +41,6 @@ class Sources:
     def images(self) -> int:
         """How many different ones are trained on."""
         return sum(len(folder) for folder in self.samples.folders)
-
-    @property
-    def notes(self) -> list[str]:
-        """What a user should know of how they are mixed."""
-        if len(self.samples.folders) == 1:
-            return []
-        pairs = zip(self.samples.folders, self.samples.shares, strict=True)
-        return ["of the samples " + ", ".join(f"{100 * share:.1f} % come from {folder.root}" for folder, share in pairs)]
 
 
 def _opened(path: Path, config: TrainingConfig) -> ImageFolder:
@@ -61,7 +55,7 @@ def open_sources(config: TrainingConfig) -> Sources:
 
     Raises:
         DataError: a folder can't be used.
-        ConfigError: nothing in them is labelled for a task.
+        ConfigError: nothing in them is labelled for a task, or nothing that is held out for any.
     """
     folders = [_opened(path, config) for path in config.data]
     _check_labels(config, folders)
@@ -75,8 +69,44 @@ def open_sources(config: TrainingConfig) -> Sources:
         # Another seed than that of the validation, whose groups are already gone from here.
         folders = [folder.split(config.data_share, config.seed + 1)[1] for folder in folders]
     samples = MixedData(folders, config.data_alpha, config.seed)
-    labels = samples.segmentation_labels, samples.detection_labels
-    return Sources(samples, [folder.with_labels(*labels) for folder in held_out])
+    notes = _mixture(samples)
+    if held_out:
+        notes += _unseen(config, samples, held_out)
+    return Sources(samples, [samples.renamed(folder) for folder in held_out], notes)
+
+
+def _mixture(samples: MixedData) -> list[str]:
+    if len(samples.folders) == 1:
+        return []
+    pairs = zip(samples.folders, samples.shares, strict=True)
+    return ["of the samples " + ", ".join(f"{100 * share:.1f} % come from {folder.root}" for folder, share in pairs)]
+
+
+def _unseen(config: TrainingConfig, samples: MixedData, held_out: Sequence[ImageFolder]) -> list[str]:
+    """What images to validate on say nothing of, in sentences; they may have label lists of their own.
+
+    Raises:
+        ConfigError: they say nothing at all.
+    """
+    where = ", ".join(str(folder.root) for folder in held_out)
+    labelled = {task for folder in held_out for entry in folder.entries for task in entry.tasks}
+    notes, scored = [], []
+    for task in config.tasks:
+        trained = getattr(samples, f"{task}_labels", [])
+        known = {name for folder in held_out for name in getattr(folder, f"{task}_labels", [])}
+        missing = [name for name in trained if name not in known]
+        if task not in labelled or (trained and len(missing) == len(trained)):
+            notes.append(f"validation does not score {task}: no image of {where} is labelled for it with a class that is trained")
+            continue
+        scored.append(task)
+        if missing:
+            notes.append(f"validation does not score the {task} labels {', '.join(missing)}: {where} does not have them")
+    if not scored:
+        raise ConfigError(
+            f"validation: no image of {where} is labelled for {', '.join(config.tasks)} with a class that is trained, so nothing can be "
+            "scored; give a folder that is labelled with the names of the training data, or 'share' instead of 'data'"
+        )
+    return notes
 
 
 def _check_labels(config: TrainingConfig, folders: Sequence[ImageFolder]) -> None:
