@@ -7,6 +7,12 @@ import math
 from dataclasses import dataclass
 
 
+_FIELD_OF_VIEW_DEG = 5.0, 175.0
+_FX_TO_FY = 0.5, 2.0
+_CENTRE_OUTSIDE = 0.5
+"""How far beyond the image's edge the principal point may lie, as a share of the longer side: regions of a sensor have it there."""
+
+
 @dataclass(frozen=True)
 class Intrinsics:
     """Pinhole intrinsics in pixels of an image of ``width`` × ``height``.
@@ -32,6 +38,35 @@ class Intrinsics:
         for name in ("cx", "cy"):
             if not math.isfinite(getattr(self, name)):
                 raise ValueError(f"camera intrinsics: {name} is {getattr(self, name)}, expected a finite number; calibrate the camera")
+
+    def require_lens(self) -> Intrinsics:
+        """This camera, of a whole sensor, if a lens can have made its image.
+
+        Raises:
+            ValueError: a field of view (of the wider side) outside of 5° to 175°, fx / fy outside of 0.5 to 2, or a principal
+                point more than half of the longer side beyond the image. Depth would be off by as much.
+        """
+        least, most = _FIELD_OF_VIEW_DEG
+        field_of_view_deg = math.degrees(2 * math.atan(max(self.width / self.fx, self.height / self.fy) / 2))
+        if not least <= field_of_view_deg <= most:
+            raise ValueError(
+                f"camera intrinsics: fx = {self.fx:g} and fy = {self.fy:g} at {self.width}x{self.height} pixels are a field of view of "
+                f"{field_of_view_deg:.1f}°, expected {least:g}° to {most:g}°; are they in pixels? Calibrate the camera"
+            )
+        least, most = _FX_TO_FY
+        if not least <= self.fx / self.fy <= most:
+            raise ValueError(
+                f"camera intrinsics: fx = {self.fx:g} is {self.fx / self.fy:.3g} times fy = {self.fy:g}, expected {least:g} to {most:g} times; "
+                "calibrate the camera"
+            )
+        margin = _CENTRE_OUTSIDE * max(self.width, self.height)
+        for name, value, size in (("cx", self.cx, self.width), ("cy", self.cy, self.height)):
+            if not -margin <= value <= size + margin:
+                raise ValueError(
+                    f"camera intrinsics: {name} = {value:g} lies outside of an image of {self.width}x{self.height} pixels, "
+                    f"expected {-margin:g} to {size + margin:g}; calibrate the camera"
+                )
+        return self
 
     def scaled(self, width: int, height: int) -> Intrinsics:
         """The same camera after its image was resized to ``width`` × ``height``."""

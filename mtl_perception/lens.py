@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mtl_perception.foreign_text import cut
 from mtl_perception.geometry import Intrinsics
 
 COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (8, 12, 14), "equidistant": (4,)}
 """Distortion models of sensor_msgs, and how many coefficients each may have."""
+_ROTATION_TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Lens:
         rotation: row-major 3×3, from the camera to the rectified camera (R).
 
     Raises:
-        ValueError: an unknown model, a wrong number of coefficients, or one that is not finite.
+        ValueError: an unknown model, a wrong number of coefficients, one that is not finite, or a rotation that is none.
     """
 
     raw: Intrinsics
@@ -38,13 +40,18 @@ class Lens:
 
     def __post_init__(self) -> None:
         if self.model not in COEFFICIENTS:
-            raise ValueError(f"distortion_model is {self.model!r}, expected one of {', '.join(COEFFICIENTS)}")
+            raise ValueError(f"distortion_model is {cut(self.model)!r}, expected one of {', '.join(COEFFICIENTS)}")
         counts = COEFFICIENTS[self.model]
         if len(self.coefficients) not in counts:
             expected = " or ".join(map(str, counts))
             raise ValueError(f"{self.model} has {len(self.coefficients)} distortion coefficients, expected {expected}")
         if not np.isfinite((*self.coefficients, *self.rotation)).all():
             raise ValueError(f"distortion {list(self.coefficients)} or rotation is not finite; calibrate the camera")
+        rotation = np.reshape(self.rotation, (3, 3))
+        with np.errstate(over="ignore", invalid="ignore"):  # of absurd numbers
+            is_rotation = np.abs(rotation @ rotation.T - np.eye(3)).max() < _ROTATION_TOLERANCE and np.linalg.det(rotation) > 0
+        if not is_rotation:
+            raise ValueError(f"R is {[float(f'{value:.3g}') for value in self.rotation]}, expected a rotation; calibrate the camera")
 
     def rectifier(self) -> Callable[[np.ndarray], np.ndarray]:
         """From an image of the raw camera's size to the image of the ideal camera. What the lens did not see is black."""

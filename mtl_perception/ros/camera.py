@@ -14,7 +14,7 @@ from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from mtl_perception.ros.calibration import Calibration, calibrate
+from mtl_perception.camera_info import Calibration, calibrate
 from mtl_perception.ros.cdr import CompressedImageView, ImageView, read_compressed_image, read_image
 from mtl_perception.ros.conversions import compressed_image_to_rgb, image_to_rgb
 from mtl_perception.ros.frames import Frame, FrameCounts

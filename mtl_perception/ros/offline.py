@@ -19,9 +19,9 @@ from std_msgs.msg import Header
 
 from mtl_perception.bag_transforms import BagTransforms
 from mtl_perception.bags import Bag, BagFrame, Topic
+from mtl_perception.camera_info import calibrate
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus
-from mtl_perception.ros.calibration import calibrate
 from mtl_perception.ros.outputs import Outputs
 from mtl_perception.ros.recording import LEFT_OUT_TOPICS, Recording
 from mtl_perception.ros.report import FrameTiming, ReplayReport

@@ -13,9 +13,9 @@ from builtin_interfaces.msg import Time
 from rclpy.node import Node
 from std_msgs.msg import Header
 
+from mtl_perception.camera_info import Calibration
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus, StageTime
-from mtl_perception.ros.calibration import Calibration
 from mtl_perception.ros.conversions import ConversionError
 from mtl_perception.ros.frames import Frame, Stopwatch
 from mtl_perception.ros.parameters import Parameters

@@ -12,10 +12,10 @@ from model import tiny_card, tiny_network
 from peer import camera_info, compressed, image
 from sensor_msgs.msg import CameraInfo, Image
 
+from mtl_perception.camera_info import read_intrinsics
 from mtl_perception.checkpoint import save_checkpoint
 from mtl_perception.inference.engine import Engine
 from mtl_perception.msg import PerceptionStatus
-from mtl_perception.ros.calibration import read_intrinsics
 
 FOUR = "cameras:=[front, left, right, rear]"
 SIZES = {"front": (64, 48), "left": (80, 60), "right": (48, 64), "rear": (96, 54)}

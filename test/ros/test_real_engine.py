@@ -13,9 +13,9 @@ from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
+from mtl_perception.camera_info import read_intrinsics
 from mtl_perception.checkpoint import save_checkpoint
 from mtl_perception.inference.engine import Engine
-from mtl_perception.ros.calibration import read_intrinsics
 from mtl_perception.ros.main import load_model
 from mtl_perception.ros.node import PerceptionNode
 
