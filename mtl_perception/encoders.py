@@ -1,19 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Encoders: torchvision classification networks cut into a pyramid of four feature maps."""
+"""Encoders: classification networks cut into a pyramid of four feature maps."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torchvision
 from torch import Tensor, nn
 from torchvision.models import SwinTransformer
 from torchvision.ops import Permute
 
+from mtl_perception.efficientnet_lite import efficientnet_lite
 from mtl_perception.layers import Float32BackwardConv2d
 
 LEVELS = ("c2", "c3", "c4", "c5")
 """Names of the feature maps, at strides 4, 8, 16 and 32."""
+
+
+class Normalization(NamedTuple):
+    """What is taken off RGB values of 0 to 255, and what they are then divided by."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+IMAGENET = Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+SYMMETRIC = Normalization((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
+"""Google's for EfficientNet-Lite."""
 
 
 class Encoder(nn.Module):
@@ -21,12 +35,16 @@ class Encoder(nn.Module):
 
     Attributes:
         channels: channels of c2, c3, c4 and c5.
+        normalization: of the images, as the published weights of this encoder expect it.
     """
 
-    def __init__(self, stages: list[nn.Module], channels: tuple[int, int, int, int]) -> None:
+    def __init__(
+        self, stages: list[nn.Module], channels: tuple[int, int, int, int], normalization: Normalization = IMAGENET
+    ) -> None:
         super().__init__()
         self.stages = nn.ModuleList(stages)
         self.channels = channels
+        self.normalization = normalization
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """(B, 3, H, W) normalised images → {"c2": (B, C2, H/4, W/4), …, "c5": (B, C5, H/32, W/32)}."""
@@ -77,7 +95,50 @@ def swin(network: SwinTransformer) -> Encoder:
     )
 
 
+class TimmEncoder(Encoder):
+    """Any network of timm that gives feature maps at strides 4, 8, 16 and 32, with timm's normalisation for it."""
+
+    def __init__(self, name: str) -> None:
+        try:
+            import timm
+        except ImportError:
+            raise ValueError(f"encoder '{TIMM}{name}' needs timm: pip install 'mtl-perception[timm]'") from None
+        try:
+            network = timm.create_model(name, pretrained=False, features_only=True)
+        except (RuntimeError, AttributeError, TypeError) as error:
+            raise ValueError(f"timm has no features of '{name}' ({error}); timm.list_models() has the names") from None
+        strides = network.feature_info.reduction()
+        missing = [stride for stride in (4, 8, 16, 32) if stride not in strides]
+        if missing:
+            raise ValueError(f"timm's '{name}' has features at strides {strides}, expected 4, 8, 16 and 32 among them")
+        rows = [len(strides) - 1 - strides[::-1].index(stride) for stride in (4, 8, 16, 32)]
+        c2, c3, c4, c5 = (network.feature_info.channels()[row] for row in rows)
+        config: dict[str, Any] = network.pretrained_cfg if hasattr(network, "pretrained_cfg") else network.default_cfg
+        mean, std = (tuple(255.0 * value for value in config[key]) for key in ("mean", "std"))
+        super().__init__([], (c2, c3, c4, c5), Normalization(mean, std))
+        self.network = network
+        self._rows = rows
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        found = self.network(images)
+        return {level: found[row] for level, row in zip(LEVELS, self._rows, strict=True)}
+
+    def staged(self) -> list[tuple[str, nn.Module]]:
+        raise ValueError("an encoder of timm can't be mixed stage by stage; choose another kind of sharing or another encoder")
+
+
+def _efficientnet_lite(width: float, depth: float) -> Encoder:
+    stages, channels = efficientnet_lite(width, depth)
+    return Encoder(stages, channels, SYMMETRIC)
+
+
+TIMM = "timm/"
+"""Names that begin so are timm's, such as timm/convnext_tiny."""
+
 ENCODERS: dict[str, Callable[[], Encoder]] = {
+    "efficientnet_lite0": lambda: _efficientnet_lite(1.0, 1.0),
+    "efficientnet_lite1": lambda: _efficientnet_lite(1.0, 1.1),
+    "efficientnet_lite2": lambda: _efficientnet_lite(1.1, 1.2),
     "mobilenet_v3_small": lambda: _mobilenet_v3("mobilenet_v3_small", (2, 4, 9, 12), (16, 24, 48, 96)),
     "mobilenet_v3_large": lambda: _mobilenet_v3("mobilenet_v3_large", (4, 7, 13, 16), (24, 40, 112, 160)),
     "resnet18": lambda: _resnet("resnet18", (64, 128, 256, 512)),
@@ -89,12 +150,19 @@ TRANSFORMERS = ("swin_t",)
 """Encoders most of whose weights are in linear layers."""
 
 
+def is_known_encoder(name: str) -> bool:
+    """Whether ``name`` is one of ``ENCODERS`` or asks for one of timm's."""
+    return name in ENCODERS or (name.startswith(TIMM) and len(name) > len(TIMM))
+
+
 def build_encoder(name: str) -> Encoder:
     """A new encoder with random weights.
 
     Raises:
-        ValueError: the name is not in ``ENCODERS``.
+        ValueError: the name is neither in ``ENCODERS`` nor ``timm/`` and a network of timm with the four strides.
     """
-    if name not in ENCODERS:
-        raise ValueError(f"encoder '{name}' is not known; expected one of: {', '.join(ENCODERS)}")
-    return ENCODERS[name]()
+    if name in ENCODERS:
+        return ENCODERS[name]()
+    if is_known_encoder(name):
+        return TimmEncoder(name.removeprefix(TIMM))
+    raise ValueError(f"encoder '{name}' is not known; expected {TIMM}NAME or one of: {', '.join(ENCODERS)}")

@@ -23,6 +23,7 @@ class Neck(nn.Module):
 
     def __init__(self, in_channels: tuple[int, ...], channels: int) -> None:
         super().__init__()
+        self.stem: nn.Module = nn.Identity()
         self.lateral = nn.ModuleDict({level: ConvNormAct(c, channels, 1) for level, c in zip(LEVELS, in_channels, strict=True)})
         self.context = nn.Linear(in_channels[-1], channels)
 
@@ -31,7 +32,12 @@ class Neck(nn.Module):
         lateral = {level: block(features[level]) for level, block in self.lateral.items()}
         context = self.context(features["c5"].mean((2, 3)))
         p5 = lateral["c5"] + context[:, :, None, None]
-        return self.mix(lateral["c2"], lateral["c3"], lateral["c4"], p5)
+        pyramid = self.mix(lateral["c2"], lateral["c3"], lateral["c4"], p5)
+        return pyramid | {"p2": self.stem(pyramid["p2"])}
+
+    def add_stem(self, channels: int) -> None:
+        """Smooth P2 once, for all dense heads together: what each of them did for itself costs most of a wide head."""
+        self.stem = nn.Sequential(SeparableConv(channels), SeparableConv(channels))
 
     @abstractmethod
     def mix(self, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> dict[str, Tensor]:
@@ -142,12 +148,18 @@ def _upsample(x: Tensor, like: Tensor) -> Tensor:
 NECKS: dict[str, Callable[[tuple[int, ...], int], Neck]] = {"pan": PAN, "fpn": FPN, "bifpn": BiFPN, "unet": UNet}
 
 
-def build_neck(name: str, in_channels: tuple[int, ...], channels: int) -> Neck:
+def build_neck(name: str, in_channels: tuple[int, ...], channels: int, stem: bool = False) -> Neck:
     """A new neck over an encoder's ``in_channels``.
+
+    Args:
+        stem: whether P2 passes a stem that the dense heads share.
 
     Raises:
         ValueError: the name is not in ``NECKS``.
     """
     if name not in NECKS:
         raise ValueError(f"neck '{name}' is not known; expected one of: {', '.join(NECKS)}")
-    return NECKS[name](in_channels, channels)
+    neck = NECKS[name](in_channels, channels)
+    if stem:
+        neck.add_stem(channels)
+    return neck

@@ -10,10 +10,10 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 from torch import Tensor, nn
 
-from mtl_perception.encoders import ENCODERS, build_encoder
-from mtl_perception.necks import NECKS, build_neck
+from mtl_perception.encoders import ENCODERS, TIMM, Encoder, build_encoder, is_known_encoder
+from mtl_perception.necks import NECKS, Neck, build_neck
 from mtl_perception.sharing import Hard, Sharing
-from mtl_perception.tasks import Task
+from mtl_perception.tasks import HeadStyle, Task
 
 Features = dict[str, Tensor]
 """A pyramid: {"p2" … "p5"}, each (B, channels, H/stride, W/stride)."""
@@ -26,24 +26,34 @@ MAX_STRIDE = 32
 
 
 class Architecture(BaseModel):
-    """Which encoder and neck a network is made of, and how much of them the tasks share."""
+    """Which encoder and neck a network is made of, and how much of them the tasks share.
+
+    Attributes:
+        heads: ``slim`` ones cost less than a third of what is under them: the dense tasks share a stem at stride 4, the two
+            towers of detection one convolution, and the rest is separable. ``wide`` ones are of full convolutions.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     encoder: str
     neck: str = "pan"
     neck_channels: int = Field(gt=0)
+    heads: HeadStyle = "wide"
     sharing: Sharing = Hard()
 
     @field_validator("encoder")
     @classmethod
     def _known_encoder(cls, name: str) -> str:
-        return _known("encoder", name, ENCODERS)
+        if not is_known_encoder(name):
+            raise ValueError(f"encoder '{name}' is not known; expected {TIMM}NAME or one of: {', '.join(ENCODERS)}")
+        return name
 
     @field_validator("neck")
     @classmethod
     def _known_neck(cls, name: str) -> str:
-        return _known("neck", name, NECKS)
+        if name not in NECKS:
+            raise ValueError(f"neck '{name}' is not known; expected one of: {', '.join(NECKS)}")
+        return name
 
     @model_serializer(mode="wrap")
     def _without_what_goes_without_saying(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -51,13 +61,9 @@ class Architecture(BaseModel):
         content = handler(self)
         if self.sharing == Hard():
             del content["sharing"]
+        if self.heads == "wide":
+            del content["heads"]
         return content
-
-
-def _known(part: str, name: str, known: Collection[str]) -> str:
-    if name not in known:
-        raise ValueError(f"{part} '{name}' is not known; expected one of: {', '.join(known)}")
-    return name
 
 
 VARIANTS: dict[str, Architecture] = {
@@ -81,15 +87,23 @@ class MultiTaskNetwork(nn.Module):
         self.architecture = architecture
         self.tasks = dict(tasks)
         self.build_trunk()
-        self.heads = nn.ModuleDict({name: task.build_head(architecture.neck_channels) for name, task in tasks.items()})
-        # ImageNet's statistics, so that torchvision's encoder weights can be used where they can be had.
-        self.register_buffer("mean", torch.tensor([123.675, 116.28, 103.53]).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor([58.395, 57.12, 57.375]).view(1, 3, 1, 1), persistent=False)
+        self.heads = nn.ModuleDict({name: task.build_head(architecture.neck_channels, architecture.heads) for name, task in tasks.items()})
+        normalizations = {module.normalization for module in self.modules() if isinstance(module, Encoder)}
+        if len(normalizations) > 1:
+            raise ValueError("encoders that expect differently normalised images can't share one input; choose others")
+        (normalization,) = normalizations
+        self.register_buffer("mean", torch.tensor(normalization.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(normalization.std).view(1, 3, 1, 1), persistent=False)
 
     def build_trunk(self) -> None:
         """Make what is under the heads."""
         self.encoder = build_encoder(self.architecture.encoder)
-        self.neck = build_neck(self.architecture.neck, self.encoder.channels, self.architecture.neck_channels)
+        self.neck = self.build_neck(self.encoder)
+
+    def build_neck(self, encoder: Encoder) -> Neck:
+        """A neck over ``encoder``, as the architecture says."""
+        architecture = self.architecture
+        return build_neck(architecture.neck, encoder.channels, architecture.neck_channels, stem=architecture.heads == "slim")
 
     def forward(self, images: Tensor, tasks: Collection[str] | None = None) -> dict[str, dict[str, Tensor]]:
         """Run the shared part once and the heads of ``tasks``.

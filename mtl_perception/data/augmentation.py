@@ -99,24 +99,31 @@ def mirrored(sample: Sample) -> Sample:
     return replace(sample, image=cv2.flip(sample.image, 1), intrinsics=camera, labels=labels)
 
 
-def random_appearance(sample: Sample, rng: np.random.Generator) -> Sample:
+def random_appearance(sample: Sample, rng: np.random.Generator, strength: float = 1.0) -> Sample:
     """``sample`` as another camera in another light might have seen it: exposure, white balance, contrast, saturation,
-    defocus, sensor noise, JPEG artefacts."""
+    defocus, sensor noise, JPEG artefacts.
+
+    Args:
+        strength: 0 leaves the image nearly as it is, 2 covers cheap cameras in bad light.
+    """
     # Colours first, all in one matrix, then one curve for the three channels: half the time of a curve for each.
-    balance = np.diag(rng.normal(1, 0.06, 3))
-    keep = rng.uniform(0.0, 1.4) if rng.uniform() < 0.3 else 1.0
+    balance = np.diag(rng.normal(1, 0.06 * strength, 3))
+    keep = rng.uniform(0.0, 1.4) if rng.uniform() < 0.3 * strength else 1.0
     image = cv2.transform(
         sample.image, balance @ (keep * np.eye(3) + (1 - keep) * np.array([_LUMINANCE] * 3))
     )
-    exposure, gamma, contrast = rng.uniform(0.65, 1.4), rng.uniform(0.75, 1.35), rng.uniform(0.8, 1.2)
+    exposure, gamma, contrast = (
+        rng.uniform(low**strength, high**strength) for low, high in ((0.65, 1.4), (0.75, 1.35), (0.8, 1.2))
+    )
     curve = ((np.arange(256) / 255) ** gamma * exposure - 0.5) * contrast + 0.5
     image = cv2.LUT(image, np.clip(curve * 255, 0, 255).astype(np.uint8))
-    if rng.uniform() < 0.2:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2))
-    if rng.uniform() < 0.4:
-        image = _noisy(image, rng.uniform(2, 9), rng)
-    if rng.uniform() < 0.3:
-        _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 90))])
+    if rng.uniform() < 0.2 * strength:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, max(0.5, 1.2 * strength)))
+    if rng.uniform() < 0.4 * strength:
+        image = _noisy(image, rng.uniform(2, max(3, 9 * strength)), rng)
+    if rng.uniform() < 0.3 * strength:
+        lowest = int(35 / max(1.0, strength))
+        _, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(lowest, 90))])
         image = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     return replace(sample, image=image)
 

@@ -19,8 +19,8 @@ _BLOCK = 1024
 class MixedData:
     """Draws from several folders, whatever tasks and classes each of them is labelled for.
 
-    A folder with n images gets a share ∝ n^``alpha`` of the samples: 1 treats all images alike, 0 all folders alike,
-    0.5 lies between. Within a folder no image comes again before every other one came.
+    A folder with n images gets a share ∝ w·n^``alpha`` of the samples, w being its weight: with weights of 1, ``alpha`` 1 treats all
+    images alike, 0 all folders alike, 0.5 lies between. Within a folder no image comes again before every other one came.
 
     Label lists are united by name. A class that a folder's list lacks is *unlabelled* there, not absent: a detector
     learns nothing of that class from its images. In segmentation the pixels of such a class carry no label (255) and
@@ -37,13 +37,23 @@ class MixedData:
     Args:
         folders: at least one; the order matters for what is drawn.
         alpha: exponent of the share, 0 to 1.
+        weights: one for each folder; None: all 1.
+        segmentation_labels, detection_labels: names to keep, in this order; None: all that the folders have.
         seed: other seeds draw in another order.
 
     Raises:
         ValueError: there is no folder, one is empty, or ``alpha`` is out of range.
     """
 
-    def __init__(self, folders: Sequence[ImageFolder], alpha: float = 1.0, seed: int = 0) -> None:
+    def __init__(
+        self,
+        folders: Sequence[ImageFolder],
+        alpha: float = 1.0,
+        seed: int = 0,
+        weights: Sequence[float] | None = None,
+        segmentation_labels: Sequence[str] | None = None,
+        detection_labels: Sequence[str] | None = None,
+    ) -> None:
         if not folders:
             raise ValueError("no data folder is given, expected at least one")
         if not 0 <= alpha <= 1:
@@ -53,13 +63,15 @@ class MixedData:
         for folder in folders:
             if not len(folder):
                 raise ValueError(f"no image of {folder.root} is left to draw from; split off less of it")
-        self.segmentation_labels = united(folder.segmentation_labels for folder in folders)
-        self.detection_labels = united(folder.detection_labels for folder in folders)
+        self.segmentation_labels = list(segmentation_labels or united(folder.segmentation_labels for folder in folders))
+        self.detection_labels = list(detection_labels or united(folder.detection_labels for folder in folders))
         self.classification_labels = united(folder.classification_labels for folder in folders)
         self.lanes_labels = united(folder.lanes_labels for folder in folders)
         self.folders = [self.renamed(folder) for folder in folders]
         self._seed = seed
-        self._counts = _apportion([len(folder) ** alpha for folder in folders], max(_BLOCK, len(folders)))
+        factors = weights or [1.0] * len(folders)
+        shares = [factor * len(folder) ** alpha for factor, folder in zip(factors, folders, strict=True)]
+        self._counts = _apportion(shares, max(_BLOCK, len(folders)))
         self.shares = [count / sum(self._counts) for count in self._counts]
 
     def renamed(self, folder: ImageFolder) -> ImageFolder:

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from mtl_perception.encoders import build_encoder
-from mtl_perception.necks import build_neck
 from mtl_perception.network import AxisNames, Features, MultiTaskNetwork
 
 
@@ -23,12 +22,7 @@ class GroupedNetwork(MultiTaskNetwork):
         self.groups = {"_".join(group): tuple(group) for group in self.grouping()}
         names = getattr(architecture.sharing, "encoders", None) or [architecture.encoder] * len(self.groups)
         self.encoders = nn.ModuleDict({group: build_encoder(name) for group, name in zip(self.groups, names, strict=True)})
-        self.necks = nn.ModuleDict(
-            {
-                group: build_neck(architecture.neck, encoder.channels, architecture.neck_channels)
-                for group, encoder in self.encoders.items()
-            }
-        )
+        self.necks = nn.ModuleDict({group: self.build_neck(encoder) for group, encoder in self.encoders.items()})
 
     def grouping(self) -> list[list[str]]:
         """The tasks of each group, as the settings name them."""

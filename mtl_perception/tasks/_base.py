@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -13,6 +13,10 @@ from torch import Tensor, nn
 
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
+
+
+HeadStyle = Literal["wide", "slim"]
+"""``wide`` heads are of full convolutions; ``slim`` ones of separable ones, over a P2 that a stem has smoothed."""
 
 
 class TaskSettings(BaseModel):
@@ -73,7 +77,7 @@ class Task(ABC, Generic[SettingsT]):
         return self.kind == other.kind
 
     @abstractmethod
-    def build_head(self, channels: int) -> nn.Module:
+    def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         """A head whose forward takes {"p2" … "p5"} of ``channels`` each and returns named raw tensors."""
 
     def is_labelled(self, sample: Sample) -> bool:

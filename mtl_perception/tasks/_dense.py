@@ -7,16 +7,33 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtl_perception.geometry import View
-from mtl_perception.layers import ConvNormAct
+from mtl_perception.layers import ConvNormAct, SeparableConv
+from mtl_perception.tasks._base import HeadStyle
+
+
+class DenseTower(nn.Sequential):
+    """Two 3×3 convolutions at stride 4, the second to half the channels; slim: one separable convolution.
+
+    Attributes:
+        out_channels: of what comes out.
+    """
+
+    def __init__(self, channels: int, style: HeadStyle) -> None:
+        if style == "slim":
+            super().__init__(SeparableConv(channels))
+            self.out_channels = channels
+        else:
+            super().__init__(ConvNormAct(channels, channels), ConvNormAct(channels, channels // 2))
+            self.out_channels = channels // 2
 
 
 class DenseClassifier(nn.Module):
-    """Two 3×3 convolutions at stride 4, the second to half the channels, and a logit for each class."""
+    """A tower at stride 4, and a logit for each class."""
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, style: HeadStyle = "wide") -> None:
         super().__init__()
-        self.tower = nn.Sequential(ConvNormAct(channels, channels), ConvNormAct(channels, channels // 2))
-        self.classify = nn.Conv2d(channels // 2, classes, 1)
+        self.tower = DenseTower(channels, style)
+        self.classify = nn.Conv2d(self.tower.out_channels, classes, 1)
 
     def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """→ {"logits": (B, classes, H/4, W/4)}."""

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
 from mtl_perception.scene import Classification
-from mtl_perception.tasks._base import CollectOptions, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task, TaskSettings
 
 
 class ClassificationSettings(TaskSettings):
@@ -43,7 +43,7 @@ class ClassificationTask(Task[ClassificationSettings]):
     Settings: ClassVar[type[TaskSettings]] = ClassificationSettings
     class_layers: ClassVar[tuple[str, ...]] = ("layers.2",)
 
-    def build_head(self, channels: int) -> nn.Module:
+    def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         return ClassificationHead(channels, len(self.settings.labels))
 
     def is_labelled(self, sample: Sample) -> bool:

@@ -15,10 +15,9 @@ from torch import Tensor, nn
 
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
-from mtl_perception.layers import ConvNormAct
 from mtl_perception.scene import Depth
-from mtl_perception.tasks._base import CollectOptions, LossTerm, Task, TaskSettings
-from mtl_perception.tasks._dense import enlarge
+from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._dense import DenseTower, enlarge
 
 _LOG_SCALES = -6.0, 3.0
 """Range of the learned log uncertainty; outside, its exponential is of no use."""
@@ -44,12 +43,12 @@ class DepthSettings(TaskSettings):
 
 
 class DepthHead(nn.Module):
-    """Two 3×3 convolutions at stride 4, the second to half the channels."""
+    """A tower at stride 4, and two numbers for each cell."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, style: HeadStyle = "wide") -> None:
         super().__init__()
-        self.tower = nn.Sequential(ConvNormAct(channels, channels), ConvNormAct(channels, channels // 2))
-        self.regress = nn.Conv2d(channels // 2, 2, 1)
+        self.tower = DenseTower(channels, style)
+        self.regress = nn.Conv2d(self.tower.out_channels, 2, 1)
 
     def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """→ {"z": (B, 1, H/4, W/4), place between the smallest and the largest log depth, before the sigmoid;
@@ -67,8 +66,8 @@ class DepthTask(Task[DepthSettings]):
         """The head answers with a place between the two ends of the range, at the canonical focal length."""
         return super().agrees_with(other) and self.settings == other.settings
 
-    def build_head(self, channels: int) -> nn.Module:
-        return DepthHead(channels)
+    def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
+        return DepthHead(channels, style)
 
     def is_labelled(self, sample: Sample) -> bool:
         return self.kind in sample.labels and bool((sample.labels[self.kind] > 0).any())

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
-from mtl_perception.layers import ConvNormAct
+from mtl_perception.layers import ConvNormAct, SeparableConv
 from mtl_perception.scene import Detections
 from mtl_perception.tasks._assignment import assign
-from mtl_perception.tasks._base import CollectOptions, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._suppression import not_suppressed
 
 LEVEL_STRIDES = {"p3": 8, "p4": 16, "p5": 32}
@@ -37,14 +37,18 @@ class DetectionSettings(TaskSettings):
 
 
 class DetectionHead(nn.Module):
-    """Decoupled towers per level: one for the class, one for the distances to the box's four sides."""
+    """Decoupled towers per level: one for the class, one for the distances to the box's four sides. Slim: both begin with one
+    convolution that they share, and are separable."""
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, classes: int, style: HeadStyle = "wide") -> None:
         super().__init__()
 
         def tower() -> nn.Module:
+            if style == "slim":
+                return SeparableConv(channels)
             return nn.Sequential(ConvNormAct(channels, channels), ConvNormAct(channels, channels))
 
+        self.shared = nn.ModuleDict({level: ConvNormAct(channels, channels) if style == "slim" else nn.Identity() for level in LEVEL_STRIDES})
         self.class_towers = nn.ModuleDict({level: tower() for level in LEVEL_STRIDES})
         self.box_towers = nn.ModuleDict({level: tower() for level in LEVEL_STRIDES})
         self.classify = nn.ModuleDict({level: nn.Conv2d(channels, classes, 1) for level in LEVEL_STRIDES})
@@ -62,6 +66,7 @@ class DetectionHead(nn.Module):
         for level, stride in LEVEL_STRIDES.items():
             feature = features[level]
             centres = _cell_centres(feature, stride)
+            feature = self.shared[level](feature)
             raw = self.regress[level](self.box_towers[level](feature)).float()
             distances = F.softplus(raw.flatten(2).transpose(1, 2)) * stride
             boxes.append(torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], -1))
@@ -90,8 +95,8 @@ class DetectionTask(Task[DetectionSettings]):
     Settings: ClassVar[type[TaskSettings]] = DetectionSettings
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
 
-    def build_head(self, channels: int) -> nn.Module:
-        return DetectionHead(channels, len(self.settings.labels))
+    def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
+        return DetectionHead(channels, len(self.settings.labels), style)
 
     def is_labelled(self, sample: Sample) -> bool:
         boxes = sample.labels.get(self.kind)

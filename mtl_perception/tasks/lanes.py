@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
 from mtl_perception.scene import Lanes
-from mtl_perception.tasks._base import CollectOptions, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import DenseClassifier, decision_size, enlarge, to_original
 
 
@@ -31,8 +31,8 @@ class LanesTask(Task[LanesSettings]):
     Settings: ClassVar[type[TaskSettings]] = LanesSettings
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
 
-    def build_head(self, channels: int) -> nn.Module:
-        return DenseClassifier(channels, len(self.settings.labels))
+    def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
+        return DenseClassifier(channels, len(self.settings.labels), style)
 
     def is_labelled(self, sample: Sample) -> bool:
         labels = sample.labels.get(self.kind)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
 from mtl_perception.scene import UNLABELLED, Segmentation
-from mtl_perception.tasks._base import CollectOptions, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import DenseClassifier, to_original
 from mtl_perception.tasks._winners import winners
 
@@ -39,8 +39,8 @@ class SegmentationTask(Task[SegmentationSettings]):
     Settings: ClassVar[type[TaskSettings]] = SegmentationSettings
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
 
-    def build_head(self, channels: int) -> nn.Module:
-        return DenseClassifier(channels, len(self.settings.labels))
+    def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
+        return DenseClassifier(channels, len(self.settings.labels), style)
 
     def is_labelled(self, sample: Sample) -> bool:
         return self.kind in sample.labels and bool((sample.labels[self.kind] != UNLABELLED).any())

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -36,6 +36,8 @@ class Stage(_Strict):
         max_zoom: how much narrower than the whole image a training window may be.
         recolored: share of the images in which some classes get other colours; needs masks. Meant for data whose images
             share few materials.
+        appearance: how strongly exposure, white balance, blur, noise and JPEG artefacts vary; 1 is right for one kind of camera,
+            2 for photographs of many.
     """
 
     until: float = Field(gt=0, le=1)
@@ -44,6 +46,7 @@ class Stage(_Strict):
     batch_size: int = Field(gt=1)
     max_zoom: float = Field(2.0, ge=1)
     recolored: float = Field(0.0, ge=0, le=1)
+    appearance: float = Field(1.0, ge=0, le=3)
 
 
 class SmallHeadSettings(_Strict):
@@ -92,24 +95,36 @@ class ValidationSettings(_Strict):
 
     Attributes:
         share: of the groups (rooms, drives) of ``data`` that are held out. Exactly one of ``share`` and ``data`` is given.
-        data: a folder of its own.
+        data: folders of their own, one or a list.
         every_minutes: of training time. Exactly one of this and ``every_steps`` is given. The end is always scored.
         images: at most so many, spread over all.
         pictures: of them so many are drawn for TensorBoard.
     """
 
     share: float | None = Field(None, gt=0, lt=1)
-    data: Path | None = None
+    data: list[Path] | None = Field(None, min_length=1)
     every_minutes: float | None = Field(None, gt=0)
     every_steps: int | None = Field(None, gt=0)
     images: int = Field(200, gt=0)
     pictures: int = Field(4, ge=0)
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _several(cls, data: Any) -> Any:
+        return data if isinstance(data, list) or data is None else [data]
 
     @model_validator(mode="after")
     def _consistent(self) -> ValidationSettings:
         _exactly_one(self, "share", "data")
         _exactly_one(self, "every_minutes", "every_steps")
         return self
+
+
+class Labels(_Strict):
+    """Class names to train, by task; None: all that the data have."""
+
+    detection: list[str] | None = Field(None, min_length=1)
+    segmentation: list[str] | None = Field(None, min_length=2)
 
 
 class TrainingConfig(_Strict):
@@ -119,6 +134,8 @@ class TrainingConfig(_Strict):
         architecture: parts of the variant that are replaced, such as ``neck``.
         data: a folder, or a list of folders that are mixed; each may be labelled for other tasks.
         data_alpha: a folder with n images gives a share ∝ n^alpha of the samples.
+        data_weights: factors of these shares, one for each folder of ``data``.
+        labels: by task, the class names to train, in this order; a task that is not named trains all that the data have.
         data_share: train on this share of the groups only, to see what less data would do.
         output: the checkpoint. Beside it, in a folder of its name without the suffix, lies what a run needs to go on.
         minutes: length of the schedule in time spent training; on a machine that others use too, the learning rate
@@ -126,7 +143,9 @@ class TrainingConfig(_Strict):
         tasks: the tasks to train, with their weight in the sum of losses; a list gives each the weight 1.
         start_from: a checkpoint, or a shipped model's name, whose weights the run begins with. Classes go by their names;
             what it does not have begins anew, and the log names it.
-        encoder_weights: ``imagenet`` begins with torchvision's weights, which are downloaded.
+        encoder_weights: what the encoder begins with: ``imagenet`` takes the weights from an installed package, timm or torchvision,
+            whichever has them, and says which; else the path of a file. ``none`` begins with random ones.
+        encoder_rate: factor of the learning rate for the encoder; below 1 keeps what a pretrained one knows.
         precision: of the forward pass. ``auto`` takes bfloat16 where the device is fast at it, float16 on older GPUs.
         balancing: how the tasks' losses become one gradient.
         task_schedule: which tasks are trained when.
@@ -149,10 +168,13 @@ class TrainingConfig(_Strict):
     architecture: dict[str, Any] = Field(default_factory=dict)
     data: list[Path] = Field(min_length=1)
     data_alpha: float = Field(1.0, ge=0, le=1)
+    data_weights: list[Annotated[float, Field(gt=0)]] | None = None
+    labels: Labels = Labels()
     data_share: float = Field(1.0, gt=0, le=1)
     output: Path
     start_from: Path | None = None
-    encoder_weights: Literal["none", "imagenet"] = "none"
+    encoder_weights: str = "none"
+    encoder_rate: float = Field(1.0, gt=0, le=10)
     minutes: float | None = Field(None, gt=0)
     steps: int | None = Field(None, gt=0)
     stages: list[Stage] = Field(min_length=1)
@@ -198,6 +220,8 @@ class TrainingConfig(_Strict):
     @model_validator(mode="after")
     def _consistent(self) -> TrainingConfig:
         _exactly_one(self, "minutes", "steps")
+        if self.data_weights is not None and len(self.data_weights) != len(self.data):
+            raise ValueError(f"data_weights has {len(self.data_weights)} values for {len(self.data)} folders of 'data'")
         ends = [stage.until for stage in self.stages]
         if ends != sorted(set(ends)) or ends[-1] != 1.0:
             raise ValueError(f"stages end at {ends}; expected rising values of 'until', the last one 1.0")

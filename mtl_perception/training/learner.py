@@ -11,13 +11,14 @@ from torch import nn
 
 from mtl_perception.balancing import Balancer, build_balancer
 from mtl_perception.checkpoint import ModelCard, TaskCard, build_network
+from mtl_perception.encoders import Encoder
 from mtl_perception.network import MultiTaskNetwork
 from mtl_perception.quantization.finetuning import add_adapters, merged
 from mtl_perception.training.averaging import RunningAverage
 from mtl_perception.training.batch_norm import synchronize_batch_norms
 from mtl_perception.training.config import TrainingConfig
 from mtl_perception.training.distributed import Ranks
-from mtl_perception.training.encoder_weights import load_imagenet_weights
+from mtl_perception.training.encoder_weights import load_encoder_weights
 from mtl_perception.training.precision import Precision
 from mtl_perception.training.small_heads import SmallHeads
 from mtl_perception.training.sources import Sources, class_weights
@@ -86,8 +87,8 @@ class Learner:
     def _begin_with(self, config: TrainingConfig, network: MultiTaskNetwork) -> None:
         if config.start_from is not None:
             self.notes += take_over(config.start_from, network, self.card)
-        if config.encoder_weights == "imagenet":
-            self.card.training["encoder_weights"] = load_imagenet_weights(network)
+        if config.encoder_weights != "none":
+            self.card.training["encoder_weights"] = load_encoder_weights(network, config.encoder_weights)
             self.notes.append(f"the encoder begins with {self.card.training['encoder_weights']}")
 
     def state_dict(self) -> dict[str, Any]:
@@ -145,9 +146,12 @@ def _trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
 
 
 def _optimizer(config: TrainingConfig, network: nn.Module) -> torch.optim.Optimizer:
-    """AdamW; biases and the two parameters of batch norm are not decayed."""
-    parameters = _trainable(network.parameters())
-    decayed = [p for p in parameters if p.ndim > 1]
-    plain = [p for p in parameters if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+    """AdamW; biases and the two parameters of batch norm are not decayed. ``rate`` of a group is a factor of the learning rate."""
+    encoders = {p for module in network.modules() if isinstance(module, Encoder) for p in module.parameters()}
+    groups = []
+    for is_encoder, rate in ((False, 1.0), (True, config.encoder_rate)):
+        parameters = [p for p in _trainable(network.parameters()) if (p in encoders) == is_encoder]
+        decayed, plain = ([p for p in parameters if (p.ndim > 1) == wide] for wide in (True, False))
+        groups.append({"params": decayed, "weight_decay": config.weight_decay, "rate": rate})
+        groups.append({"params": plain, "weight_decay": 0.0, "rate": rate})
+    return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate, fused=True)

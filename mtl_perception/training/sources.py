@@ -62,13 +62,16 @@ def open_sources(config: TrainingConfig) -> Sources:
     held_out: list[ImageFolder] = []
     validation = config.validation
     if validation is not None and validation.data is not None:
-        held_out = [_opened(validation.data, config)]
+        held_out = [_opened(path, config) for path in validation.data]
     elif validation is not None and validation.share is not None:
         folders, held_out = (list(side) for side in zip(*(folder.split(validation.share, config.seed) for folder in folders), strict=True))
     if config.data_share < 1:
         # Another seed than that of the validation, whose groups are already gone from here.
         folders = [folder.split(config.data_share, config.seed + 1)[1] for folder in folders]
-    samples = MixedData(folders, config.data_alpha, config.seed)
+    labels = config.labels
+    samples = MixedData(
+        folders, config.data_alpha, config.seed, config.data_weights, segmentation_labels=labels.segmentation, detection_labels=labels.detection
+    )
     notes = _mixture(samples)
     if held_out:
         notes += _unseen(config, samples, held_out)

@@ -53,7 +53,7 @@ class Step:
         wanted = [[task for task in tasks if factors[task] > 0] for tasks in present]
         parts = {task: sum(task in tasks for tasks in wanted) for task in self._tasks}
         for group in self._optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["rate"]
         self._optimizer.zero_grad(set_to_none=True)
         self.weights = dict.fromkeys(self._tasks, 0.0)
         terms: dict[str, Tensor] = {}

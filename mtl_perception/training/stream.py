@@ -90,7 +90,7 @@ class _Batches(Dataset):
         viewed = random_view(self.samples[i], stage.width, stage.height, stage.max_zoom, rng)
         if stage.recolored and rng.uniform() < stage.recolored:
             viewed = recolored(viewed, rng)
-        return random_appearance(viewed, rng)
+        return random_appearance(viewed, rng, stage.appearance)
 
 
 class Stream:

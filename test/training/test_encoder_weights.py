@@ -8,7 +8,7 @@ import torchvision
 from mtl_perception.checkpoint import build_network
 from mtl_perception.network import Architecture
 from mtl_perception.training import TrainingError
-from mtl_perception.training.encoder_weights import load_imagenet_weights
+from mtl_perception.training.encoder_weights import load_encoder_weights
 from model import tiny_card
 
 
@@ -28,7 +28,7 @@ def put_into_cache(cache: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> t
 def test_the_encoder_computes_what_torchvision_s_network_does(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     net = put_into_cache(tmp_path, name, monkeypatch)
     network = build_network(tiny_card(architecture=Architecture(encoder=name, neck_channels=8))).eval()
-    assert "IMAGENET1K" in load_imagenet_weights(network)
+    assert "IMAGENET1K" in load_encoder_weights(network, "imagenet")
     images = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         if name == "resnet18":
@@ -48,7 +48,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, monkeypatch: pyt
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     torch.save(torchvision.models.mobilenet_v3_large(weights=None).state_dict(), path)
     with pytest.raises(TrainingError, match="of resnet18 does not fit"):
-        load_imagenet_weights(build_network(tiny_card("base")))
+        load_encoder_weights(build_network(tiny_card("base")), "imagenet")
 
 
 def test_weights_that_can_not_be_downloaded_are_named_with_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,4 +56,4 @@ def test_weights_that_can_not_be_downloaded_are_named_with_their_place(tmp_path:
     for proxy in ("http_proxy", "https_proxy"):  # a port that nobody listens on
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")
     with pytest.raises(TrainingError, match=rf"resnet18.*put the file https://.*resnet18-\w+.pth into {tmp_path}.*encoder_weights to none"):
-        load_imagenet_weights(build_network(tiny_card("base")))
+        load_encoder_weights(build_network(tiny_card("base")), "imagenet")
