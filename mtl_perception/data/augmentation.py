@@ -77,7 +77,8 @@ def _window_of_boxes(
     kept = (sides.min(1, initial=np.inf) >= SMALLEST_BOX_SIDE_PX) & (
         sides.prod(1) >= SMALLEST_VISIBLE_SHARE * whole
     )
-    return BoxLabels(clipped[kept], label.class_ids[kept], label.labelled)
+    weights = None if label.weights is None else label.weights[kept]
+    return BoxLabels(clipped[kept], label.class_ids[kept], label.labelled, weights=weights)
 
 
 def mirrored(sample: Sample) -> Sample:
@@ -88,7 +89,7 @@ def mirrored(sample: Sample) -> Sample:
         if kind == "detection":
             boxes = label.boxes_xyxy.copy()
             boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
-            labels[kind] = BoxLabels(boxes, label.class_ids, label.labelled)
+            labels[kind] = BoxLabels(boxes, label.class_ids, label.labelled, weights=label.weights)
         elif kind == "classification":
             labels[kind] = label
         elif kind == "lanes":

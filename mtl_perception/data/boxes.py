@@ -48,8 +48,11 @@ class BoxTable:
         ids = np.array([a.id for a in index.annotations], np.int64)
 
         order = np.argsort(rows, kind="stable")
-        order = order[self._labelled[rows[order], class_ids[order]]]
+        proposed = np.array([a.score is not None and not a.iscrowd for a in index.annotations], bool)
+        order = order[self._labelled[rows[order], class_ids[order]] | proposed[order]]
         self._boxes, self._class_ids, self._ids = boxes[order], class_ids[order], ids[order]
+        scores = np.array([1.0 if a.score is None else a.score for a in index.annotations], np.float32)
+        self._weights = scores[order] if proposed.any() else None
         self._boxes_3d = _boxes_3d(index)[order] if any(a.box_3d for a in index.annotations) else None
         self._starts = np.searchsorted(rows[order], np.arange(len(images) + 1))
 
@@ -59,7 +62,11 @@ class BoxTable:
         labelled = self._labelled[row]
         boxes_3d = None if self._boxes_3d is None else _as_scene(self._boxes_3d[part])
         return BoxLabels(
-            self._boxes[part], self._class_ids[part], None if labelled.all() else labelled, boxes_3d
+            self._boxes[part],
+            self._class_ids[part],
+            None if labelled.all() else labelled,
+            boxes_3d,
+            None if self._weights is None else self._weights[part],
         )
 
     def annotation_ids(self, image: ImageEntry) -> list[int]:
@@ -81,6 +88,7 @@ class BoxTable:
         kept = class_ids >= 0
         table._boxes, table._class_ids, table._ids = self._boxes[kept], class_ids[kept], self._ids[kept]
         table._boxes_3d = None if self._boxes_3d is None else self._boxes_3d[kept]
+        table._weights = None if self._weights is None else self._weights[kept]
         table._starts = np.concatenate([[0], np.cumsum(kept)])[self._starts]
         return table
 

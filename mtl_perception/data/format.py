@@ -113,7 +113,13 @@ class Box3D:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """One box of annotations.json; ``bbox`` is x, y, width, height in pixels."""
+    """One box of annotations.json.
+
+    Attributes:
+        bbox: x, y, width, height in pixels.
+        score: of a box that a network proposed, how sure it was; such a box may be of a class that is not labelled in the image:
+            then it says that this thing is there, and nothing of others. None: somebody drew it.
+    """
 
     id: int
     image_id: int
@@ -121,6 +127,7 @@ class Annotation:
     bbox: tuple[Finite, Finite, Finite, Finite]
     iscrowd: Annotated[int, Field(ge=0, le=1)] = 0
     box_3d: Box3D | None = None
+    score: Annotated[float, Field(gt=0, le=1)] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ def _annotation_problems(index: Index) -> Iterator[Problem]:
             yield Problem(
                 "unknown class", f"{where} is of category {annotation.category_id}, which is not listed"
             )
-        elif image.detection_labels is not None and name not in image.detection_labels:
+        elif image.detection_labels is not None and name not in image.detection_labels and annotation.score is None:
             yield Problem(
                 "unused",
                 f"{where} is a {name}, which the image's detection_labels leaves out",

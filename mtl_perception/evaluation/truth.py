@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_perception.data.sample import ClassLabels, LaneLabels
+from mtl_perception.data.sample import BoxLabels, ClassLabels, LaneLabels
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.scene import Boxes3D
 
@@ -51,6 +51,8 @@ class Truth:
         """The labels of a ``data.Sample``."""
         boxes = sample.labels.get("detection")
         labelled = None if boxes is None else boxes.labelled
+        if boxes is not None and boxes.weights is not None:
+            boxes = _drawn(boxes)
         return cls(
             boxes_xyxy=None if boxes is None else boxes.boxes_xyxy,
             class_ids=None if boxes is None else boxes.class_ids,
@@ -62,3 +64,12 @@ class Truth:
             boxes_3d=None if boxes is None else boxes.boxes_3d,
             intrinsics=sample.intrinsics,
         )
+
+
+def _drawn(boxes: BoxLabels) -> BoxLabels:
+    """Those of classes that are labelled: what a network proposed of others is no truth to score by."""
+    if boxes.labelled is None:
+        return boxes
+    kept = boxes.labelled[boxes.class_ids]
+    boxes_3d = None if boxes.boxes_3d is None else boxes.boxes_3d[kept]
+    return BoxLabels(boxes.boxes_xyxy[kept], boxes.class_ids[kept], boxes.labelled, boxes_3d)

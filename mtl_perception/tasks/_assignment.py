@@ -14,7 +14,9 @@ SMALLEST_SIDE_PX = 8.0
 
 
 @torch.no_grad()
-def assign(scores: Tensor, boxes: Tensor, points: Tensor, truth_boxes: Tensor, truth_ids: Tensor) -> tuple[Tensor, Tensor]:
+def assign(
+    scores: Tensor, boxes: Tensor, points: Tensor, truth_boxes: Tensor, truth_ids: Tensor
+) -> tuple[Tensor, Tensor]:
     """Give each true box the cells whose class and box agree with it best.
 
     Args:
@@ -26,12 +28,11 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, truth_boxes: Tensor, t
 
     Returns:
         quality: (B, A, C) in [0, 1], the score each cell should have for each class; 0 for background.
-        matched: (B, A, 4) the true box of each cell (arbitrary for background).
+        owner: (B, A) row of the true box of each cell (arbitrary for background).
     """
     quality = torch.zeros_like(scores)
-    matched = torch.zeros_like(boxes)
     if truth_ids.shape[1] == 0:
-        return quality, matched
+        return quality, torch.zeros_like(boxes[..., 0], dtype=torch.long)
     exists = truth_ids >= 0
     inside = _centre_inside(points, truth_boxes) & exists[..., None]
     iou = pairwise_iou(truth_boxes, boxes)
@@ -53,10 +54,9 @@ def assign(scores: Tensor, boxes: Tensor, points: Tensor, truth_boxes: Tensor, t
     best_alignment = alignment.amax(-1, keepdim=True)
     best_iou = (iou * mine).amax(-1, keepdim=True)
     share = (alignment / best_alignment.clamp(min=1e-12) * best_iou).sum(1)
-    matched = truth_boxes.gather(1, owner[..., None].expand(-1, -1, 4))
     owner_ids = truth_ids.clamp(min=0).gather(1, owner)
     quality.scatter_(2, owner_ids[..., None], (share * taken)[..., None])
-    return quality, matched
+    return quality, owner
 
 
 def pairwise_iou(a: Tensor, b: Tensor) -> Tensor:

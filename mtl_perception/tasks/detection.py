@@ -104,36 +104,44 @@ class DetectionTask(Task[DetectionSettings]):
 
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """{"boxes_xyxy": (B, M, 4) float32; "class_ids": (B, M) int64, −1 past the last box of a sample;
-        "labelled_classes": (B, classes) bool}."""
+        "weights": (B, M) float32; "labelled_classes": (B, classes) bool}."""
         most = max((len(s.labels[self.kind].class_ids) for s in samples if self.kind in s.labels), default=0)
         boxes = torch.zeros(len(samples), most, 4)
         class_ids = torch.full((len(samples), most), -1, dtype=torch.long)
+        weights = torch.ones(len(samples), most)
         labelled_classes = torch.ones(len(samples), len(self.settings.labels), dtype=torch.bool)
         for i, sample in enumerate(samples):
             if self.kind in sample.labels:
                 labels = sample.labels[self.kind]
                 boxes[i, : len(labels.class_ids)] = torch.from_numpy(labels.boxes_xyxy)
                 class_ids[i, : len(labels.class_ids)] = torch.from_numpy(labels.class_ids)
+                if labels.weights is not None:
+                    weights[i, : len(labels.class_ids)] = torch.from_numpy(labels.weights)
                 if labels.labelled is not None:
                     labelled_classes[i] = torch.from_numpy(labels.labelled)
-        return {"boxes_xyxy": boxes, "class_ids": class_ids, "labelled_classes": labelled_classes}
+        return {"boxes_xyxy": boxes, "class_ids": class_ids, "weights": weights, "labelled_classes": labelled_classes}
 
     def loss(self, raw: dict[str, Tensor], targets: dict[str, Tensor], labelled: Tensor, focal_px: Tensor) -> dict[str, LossTerm]:
         """Quality focal loss (Li et al., NeurIPS 2020) against the task-aligned quality of each cell (TOOD, Feng et al.,
         ICCV 2021), and generalised IoU (Rezatofighi et al., CVPR 2019) weighted by it. In an image where a class is not
-        labelled, its scores are neither right nor wrong and add nothing."""
+        labelled, its scores are neither right nor wrong and add nothing, but for the cells of boxes that a teacher proposed."""
         logits, boxes = raw["class_logits"].float(), raw["boxes_xyxy"]
-        quality, matched = assign(
+        quality, owner = assign(
             logits.detach().sigmoid(), boxes.detach(), raw["points"], targets["boxes_xyxy"], targets["class_ids"]
         )
         probability = logits.sigmoid()
         cross_entropy = F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
         focal = (quality - probability).detach().square() * cross_entropy
-        focal = torch.where(targets["labelled_classes"][:, None], focal, 0.0)
+        # How sure it is that a cell's box is there; a cell without a box is background as surely as its class is labelled.
+        certainty = targets["weights"].gather(1, owner) if targets["weights"].shape[1] else torch.ones_like(focal[..., 0])
+        known = torch.where(quality > 0, certainty[..., None], targets["labelled_classes"][:, None].float())
+        focal = focal * known
 
-        weight = quality.sum(-1)
+        weight = quality.sum(-1) * certainty
         positive = (weight > 0) & labelled[:, None]
         count = torch.where(labelled[:, None], weight, 0.0).sum()
+        index = owner[..., None].expand(-1, -1, 4)
+        matched = targets["boxes_xyxy"].gather(1, index) if targets["weights"].shape[1] else torch.zeros_like(boxes)
         giou = torchvision.ops.generalized_box_iou_loss(boxes[positive], matched[positive], reduction="none")
         return {
             # Images without any box still teach what is nothing, hence the least count of one.
