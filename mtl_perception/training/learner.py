@@ -55,6 +55,7 @@ class Learner:
         if self._adapters is not None:
             add_adapters(network, self._adapters.rank, self._adapters.alpha, self._adapters.weights == "nf4")
         network = network.to(device, memory_format=torch.channels_last).train()
+        _freeze(network, config.frozen_stages)
         self.average = RunningAverage(network, config.ema_decay)
         self.network = synchronize_batch_norms(network, device) if ranks.size > 1 else network
         self.small_heads: SmallHeads | None = None
@@ -139,6 +140,14 @@ def _card(config: TrainingConfig, sources: Sources) -> ModelCard:
             **({} if config.quantized_finetuning is None else {"quantized_finetuning": config.quantized_finetuning.model_dump()}),
         },
     )
+
+
+def _freeze(network: MultiTaskNetwork, stages: int) -> None:
+    """Keep weights and statistics of the first ``stages`` of every encoder; nothing is propagated back through them."""
+    for encoder in network.modules():
+        if isinstance(encoder, Encoder):
+            for stage in encoder.stages[:stages]:
+                stage.requires_grad_(False).eval()
 
 
 def _trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
