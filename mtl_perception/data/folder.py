@@ -89,7 +89,7 @@ class ImageFolder:
         labels = {
             kind: label
             for kind, label in labels.items()
-            if getattr(label, "labelled", None) is None or label.labelled.any()
+            if getattr(label, "teaches", True)
         }
         return Sample(str(self.root / "images" / entry.file_name), pixels.image, self.intrinsics(i), labels)
 

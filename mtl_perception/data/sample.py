@@ -31,6 +31,11 @@ class BoxLabels(NamedTuple):
     boxes_3d: Boxes3D | None = None
     weights: np.ndarray | None = None
 
+    @property
+    def teaches(self) -> bool:
+        """Whether anything is known: a class is labelled, or there is a box."""
+        return self.labelled is None or bool(self.labelled.any()) or len(self.class_ids) > 0
+
 
 class ClassLabels(NamedTuple):
     """What an image as a whole is.
@@ -43,6 +48,11 @@ class ClassLabels(NamedTuple):
     present: np.ndarray
     labelled: np.ndarray | None = None
 
+    @property
+    def teaches(self) -> bool:
+        """Whether any class is known."""
+        return self.labelled is None or bool(self.labelled.any())
+
 
 class LaneLabels(NamedTuple):
     """Masks that may overlap, such as a lane's line on the drivable area.
@@ -54,6 +64,11 @@ class LaneLabels(NamedTuple):
 
     bits: np.ndarray
     labelled: np.ndarray | None = None
+
+    @property
+    def teaches(self) -> bool:
+        """Whether any class was looked for."""
+        return self.labelled is None or bool(self.labelled.any())
 
 
 @dataclass(frozen=True)

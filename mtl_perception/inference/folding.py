@@ -16,6 +16,7 @@ def fold_batch_norms(network: MultiTaskNetwork) -> MultiTaskNetwork:
             if isinstance(child, nn.BatchNorm2d) and convolution is not None and convolution[1].out_channels == child.num_features:
                 fused = nn.utils.fuse_conv_bn_eval(convolution[1], child)
                 setattr(parent, convolution[0], fused)
-                setattr(parent, name, nn.Identity())
+                # timm's batch norms hold the activation behind them.
+                setattr(parent, name, getattr(child, "act", None) or nn.Identity())
             convolution = (name, child) if isinstance(child, nn.Conv2d) else None
     return network

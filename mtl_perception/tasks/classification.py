@@ -48,7 +48,7 @@ class ClassificationTask(Task[ClassificationSettings]):
 
     def is_labelled(self, sample: Sample) -> bool:
         labels = sample.labels.get(self.kind)
-        return labels is not None and (labels.labelled is None or bool(labels.labelled.any()))
+        return labels is not None and labels.teaches
 
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """{"present": (B, classes) float32, 0 or 1; "known": (B, classes) bool}."""

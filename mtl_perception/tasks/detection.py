@@ -100,7 +100,7 @@ class DetectionTask(Task[DetectionSettings]):
 
     def is_labelled(self, sample: Sample) -> bool:
         boxes = sample.labels.get(self.kind)
-        return boxes is not None and (boxes.labelled is None or bool(boxes.labelled.any()))
+        return boxes is not None and boxes.teaches
 
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """{"boxes_xyxy": (B, M, 4) float32; "class_ids": (B, M) int64, −1 past the last box of a sample;

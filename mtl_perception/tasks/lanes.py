@@ -36,7 +36,7 @@ class LanesTask(Task[LanesSettings]):
 
     def is_labelled(self, sample: Sample) -> bool:
         labels = sample.labels.get(self.kind)
-        return labels is not None and (labels.labelled is None or bool(labels.labelled.any()))
+        return labels is not None and labels.teaches
 
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """{"bits": (B, H, W) uint8, bit k is class k; "known": (B, classes) bool}."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from mtl_perception.checkpoint import ModelCard
 from mtl_perception.data.folder import ImageFolder
+from mtl_perception.data.label_lists import united
 from mtl_perception.data.mixed import MixedData
 from mtl_perception.scene import UNLABELLED
 from mtl_perception.tasks import TASKS
@@ -59,6 +60,7 @@ def open_sources(config: TrainingConfig) -> Sources:
     """
     folders = [_opened(path, config) for path in config.data]
     _check_labels(config, folders)
+    _check_class_lists(config, folders)
     held_out: list[ImageFolder] = []
     validation = config.validation
     if validation is not None and validation.data is not None:
@@ -120,6 +122,16 @@ def _check_labels(config: TrainingConfig, folders: Sequence[ImageFolder]) -> Non
             raise ConfigError(
                 f"no image of {names} is labelled for task '{task}' (labelled: {', '.join(sorted(labelled)) or 'none of the tasks'}); "
                 "leave the task out, or label some"
+            )
+
+
+def _check_class_lists(config: TrainingConfig, folders: Sequence[ImageFolder]) -> None:
+    for task, wanted in (("detection", config.labels.detection), ("segmentation", config.labels.segmentation)):
+        known = united(getattr(folder, f"{task}_labels") for folder in folders)
+        missing = [name for name in wanted or [] if name not in known]
+        if missing:
+            raise ConfigError(
+                f"labels: no image has the {task} class '{missing[0]}'; the data have: {', '.join(known)}. Leave it out, or label some"
             )
 
 
