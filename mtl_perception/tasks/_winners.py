@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -54,17 +56,18 @@ def _winners_by_quads(probabilities: Tensor) -> tuple[Tensor, Tensor]:
     corners = padded.flatten(1).index_select(1, places.flatten()).view(classes, -1, 4)
     values, winner = _largest(torch.matmul(corners, _quad_weights(probabilities)))
 
-    # Quads lie between the centres of cells: half a cell further out than the image, which is cut off.
+    # Quads lie between the centres of cells: half a cell further out than the image, which is cut off. OpenCV enlarges a single
+    # plane several times faster than PyTorch.
     half = _FINER // 2
-    of_ids = first[:, None, :, None].expand(-1, _FINER, -1, _FINER).reshape(_FINER * (height + 1), _FINER * (width + 1))
-    smooth = F.interpolate(best[None, None], scale_factor=_FINER, mode="bilinear", align_corners=False)[0, 0]
-    of_values = _as_bytes(smooth[half:-half, half:-half].contiguous())
+    inner = slice(half, -half), slice(half, -half)
+    of_ids = cv2.resize(first.numpy(), None, fx=_FINER, fy=_FINER, interpolation=cv2.INTER_NEAREST)
+    smooth = cv2.resize(best.numpy(), None, fx=_FINER, fy=_FINER, interpolation=cv2.INTER_LINEAR)
+    of_values = cv2.convertScaleAbs(np.ascontiguousarray(smooth[inner]), alpha=255)
     for canvas, found in ((of_ids, winner), (of_values, _as_bytes(values))):
         # A quad's row is four bytes: moved as one number.
-        quads = canvas.view(torch.int32).view(height + 1, _FINER, width + 1)
-        quads[rows, :, columns] = found.view(torch.int32).view(-1, _FINER)
-    inner = slice(half, -half), slice(half, -half)
-    return of_ids[inner], of_values[inner]
+        quads = canvas.view(np.int32).reshape(height + 1, _FINER, width + 1)
+        quads[rows.numpy(), :, columns.numpy()] = found.numpy().view(np.int32).reshape(-1, _FINER)
+    return torch.from_numpy(of_ids)[inner], torch.from_numpy(of_values)[inner]
 
 
 def _largest(values: Tensor) -> tuple[Tensor, Tensor]:
