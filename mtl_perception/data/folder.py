@@ -91,7 +91,9 @@ class ImageFolder:
             for kind, label in labels.items()
             if getattr(label, "teaches", True)
         }
-        return Sample(str(self.root / "images" / entry.file_name), pixels.image, self.intrinsics(i), labels)
+        camera = None if entry.camera is None else self._cameras[entry.camera]
+        is_metric = camera is None or camera.depth_scale == "metric"
+        return Sample(str(self.root / "images" / entry.file_name), pixels.image, self.intrinsics(i), labels, is_metric)
 
     def _read(self, entry: ImageEntry) -> Pixels:
         size, labels = (entry.width, entry.height), stem(entry)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, ValidationError
 
@@ -61,7 +61,12 @@ class Description(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """One camera of cameras.json, in pixels of its images."""
+    """One camera of cameras.json, in pixels of its images.
+
+    Attributes:
+        depth_scale: ``nominal`` where the metres of its depth images, or its focal length, are not to be trusted: such depth is right up
+            to one factor an image and teaches shape alone.
+    """
 
     width: PositiveInt
     height: PositiveInt
@@ -69,6 +74,7 @@ class Camera:
     fy: PositiveFinite
     cx: Finite
     cy: Finite
+    depth_scale: Literal["metric", "nominal"] = "metric"
 
 
 @dataclass(frozen=True, slots=True)

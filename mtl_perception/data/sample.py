@@ -82,9 +82,11 @@ class Sample:
         labels: "detection": BoxLabels; "segmentation": (H, W) uint8 ids, 255 unlabelled; "depth": (H, W) float32
             metres, 0 unknown; "classification": ClassLabels; "lanes": LaneLabels. A kind that is absent is not
             labelled, which differs from "nothing is there".
+        depth_is_metric: False where the depth is right up to one factor only.
     """
 
     name: str
     image: np.ndarray
     intrinsics: Intrinsics
     labels: dict[str, Any]
+    depth_is_metric: bool = True

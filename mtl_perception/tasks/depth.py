@@ -73,9 +73,9 @@ class DepthTask(Task[DepthSettings]):
         return self.kind in sample.labels and bool((sample.labels[self.kind] > 0).any())
 
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
-        """{"depth_m": (B, H, W) float32}, 0 where unknown."""
+        """{"depth_m": (B, H, W) float32, 0 where unknown; "is_metric": (B,) bool}."""
         depths = [s.labels.get(self.kind, np.zeros(s.image.shape[:2], np.float32)) for s in samples]
-        return {"depth_m": torch.from_numpy(np.stack(depths))}
+        return {"depth_m": torch.from_numpy(np.stack(depths)), "is_metric": torch.tensor([s.depth_is_metric for s in samples])}
 
     def _log_canonical(self, z: Tensor) -> Tensor:
         low, high = math.log(self.settings.min_m), math.log(self.settings.max_m)
@@ -84,7 +84,8 @@ class DepthTask(Task[DepthSettings]):
     def loss(self, raw: dict[str, Tensor], targets: dict[str, Tensor], labelled: Tensor, focal_px: Tensor) -> dict[str, LossTerm]:
         """On log depth at half the input's resolution: scale-invariant error (Eigen et al., 2014, λ = 0.85), absolute
         error, error of gradients at three scales (MegaDepth, Li and Snavely, 2018), and the likelihood of a Laplace
-        distribution that trains the uncertainty alone."""
+        distribution that trains the uncertainty alone. Of an image whose depth is right up to one factor only, the factor that fits
+        best is taken off first, so that it teaches shape and nothing of scale."""
         depth_m = targets["depth_m"][:, None, 1::2, 1::2]
         known = (depth_m > 0) & labelled[:, None, None, None]
         to_canonical = (self.settings.canonical_focal_px / focal_px)[:, None, None, None]
@@ -96,6 +97,9 @@ class DepthTask(Task[DepthSettings]):
         pixels = known.sum((1, 2, 3))
         images = (pixels > 0).float()
         mean = error.sum((1, 2, 3)) / pixels.clamp(min=1)
+        factor = torch.where(targets["is_metric"], 0.0, mean)
+        error = torch.where(known, error - factor[:, None, None, None], 0.0)
+        mean = mean - factor
         mean_square = error.square().sum((1, 2, 3)) / pixels.clamp(min=1)
         # The small constant keeps the root's gradient finite where an image is predicted perfectly.
         silog = (mean_square - 0.85 * mean.square() + 1e-4).sqrt() * images
