@@ -1,8 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Its being here puts this folder on sys.path: tests in sub-folders can then import the helpers beside it."""
+"""The environment of all tests and of every process that they start."""
 
 import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# What pyproject.toml lays on sys.path for the tests, for their processes: helpers, and the engine that costs nothing.
+_FOLDERS = (str(ROOT / "test" / "support"), str(ROOT / "benchmarks"))
+os.environ["PYTHONPATH"] = os.pathsep.join([*_FOLDERS, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+
+# Nobody else's nodes: every run of the tests has a domain of its own.
+os.environ["ROS_DOMAIN_ID"] = str(os.getpid() % 100 + 1)
+os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 # The networks of the tests are tiny: one thread is quicker, by far where the machine has other work too. Read by
 # torch when it is first imported, here and in every process that a test starts.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks by what a test uses, where nobody would think of it: nodes over DDS, and renderers."""
+    for item in items:
+        fixtures = getattr(item, "fixturenames", ())
+        if {"peer", "start_node", "start_shared_node"} & set(fixtures):
+            item.add_marker("ros")
+        if {"vulkan", "renderer", "classic"} & set(fixtures):
+            item.add_marker("render")

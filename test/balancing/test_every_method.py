@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mtl_perception.balancing import METHODS
 from toy import TASKS, Toy
+from toy_ranks import rank_of_toys
 
 pytest.importorskip("torchjd")
 pytestmark = pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")
@@ -183,35 +184,8 @@ def test_a_regulariser_is_added_once_and_as_it_is(method: str) -> None:
     close(found[1:], expected[1:])
 
 
-def _rank(rank: int, folder: str) -> None:
-    """Two processes, each with half of the samples; task "b" has labels on the second alone."""
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-
-    def reduce(tensors: list[Tensor]) -> None:
-        for tensor in tensors:
-            torch.distributed.all_reduce(tensor)
-
-    found = {}
-    rows = slice(0, 4) if rank == 0 else slice(4, 8)
-    for method in METHODS:
-        toy = Toy()
-        balancer = toy.balancer(method, reduce)
-        for tasks in (TASKS, ("a", "c"), TASKS):
-            losses = toy.losses(tasks, rows, 8)
-            if "b" in tasks:
-                losses["b"] = 0 * losses["b"] if rank == 0 else 2 * losses["b"]
-            if balancer.wants_validation:
-                balancer.see_validation(toy.losses(tasks, rows, 8))
-            balancer.backward(losses, regulariser=toy.shared[0].sum())
-            gradients = toy.gradients()
-        found[method] = gradients
-    torch.save(found, f"{folder}/{rank}.pt")
-    torch.distributed.destroy_process_group()
-
-
 def test_two_processes_come_to_the_gradient_of_one(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(_rank, (str(tmp_path),), nprocs=2)
+    torch.multiprocessing.spawn(rank_of_toys, (str(tmp_path),), nprocs=2)
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     for method in METHODS:
         toy = Toy()

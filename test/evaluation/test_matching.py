@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from test_metrics import LABELS, random_images
+from random_boxes import LABELS, random_images
 
 from mtl_perception.evaluation import DetectionMetric
 from mtl_perception.evaluation.matching import match_boxes

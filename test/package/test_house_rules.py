@@ -4,7 +4,7 @@
 from pathlib import Path
 
 import pytest
-from test_metadata import is_ros, roots_of_imports
+from imports import is_ros, roots_of_imports
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "mtl_perception"

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The files that describe the package agree with each other and with the code."""
 
-import ast
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import mtl_perception
+from imports import is_ros, roots_of_imports
 
 ROOT = Path(__file__).parents[2]
 PACKAGE_XML = ElementTree.parse(ROOT / "package.xml").getroot()
@@ -16,21 +16,6 @@ IMPLIED = {"builtin_interfaces", "mtl_perception"}
 
 def in_pyproject(key: str) -> str:
     return re.search(rf'^{key} = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE).group(1)
-
-
-def roots_of_imports(path: Path) -> set[str]:
-    modules: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            modules |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            modules.add(node.module)
-    return {module.split(".")[0] for module in modules}
-
-
-def is_ros(module: str) -> bool:
-    named = ("rclpy", "cv_bridge", "launch", "launch_ros", "ament_index_python", "message_filters", "tf2_ros")
-    return module in named or module.endswith(("_msgs", "_srvs", "_interfaces"))
 
 
 def test_one_version() -> None:

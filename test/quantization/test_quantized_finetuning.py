@@ -18,7 +18,7 @@ from mtl_perception.quantization.low_rank import to_nf4, unpack_nf4
 from mtl_perception.training import ConfigError, TrainingConfig, train
 from model import tiny_card, tiny_network
 from shapes import write_shapes
-from training.runs import small_config, weights_of
+from runs import small_config, weights_of
 
 ARCHITECTURE = {"encoder": "swin_t", "neck_channels": 16}
 RANK = 2

@@ -1,95 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node runs in a process of its own; the test is the camera and the reader, over real DDS."""
-
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-HERE = Path(__file__).parent
-BENCHMARKS = str(HERE.parents[1] / "benchmarks")  # where the free engine is
-sys.path[:0] = [str(HERE), BENCHMARKS]
-os.environ["PYTHONPATH"] = os.pathsep.join([BENCHMARKS, os.environ.get("PYTHONPATH", "")])
-
-# Nobody else's nodes: every run of the tests has a domain of its own.
-os.environ["ROS_DOMAIN_ID"] = str(os.getpid() % 100 + 1)
-os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-
-from peer import Peer  # noqa: E402
-
-
-STAND_IN = (str(HERE / "node_process.py"),)
-REAL = ("-m", "mtl_perception.ros.main")
-
-
-class NodeProcess:
-    """``perception`` under a name of its own. The stand-in's engine goes by the parameter model."""
-
-    def __init__(
-        self, name: str, *arguments: str, model: str = "free", program: tuple[str, ...] = STAND_IN
-    ) -> None:
-        self.name = f"/{name}"
-        command = [
-            sys.executable,
-            *program,
-            "--ros-args",
-            "-r",
-            f"__node:={name}",
-            "-p",
-            f"model:={model}",
-            "-p",
-            "backend:=torch",  # others take a minute to convert a network that is new to them
-            *arguments,
-        ]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-        self.log = ""
-        self._interrupted = False
-
-    def interrupt(self) -> None:
-        # Once: Python gives SIGINT back its default while it ends, and a second one would then kill what ends well.
-        if not self._interrupted and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-        self._interrupted = True
-
-    def stop(self) -> int:
-        """The exit status after SIGINT; what was logged is in ``log``."""
-        self.interrupt()
-        _, log = self.process.communicate(timeout=30)
-        self.log += log
-        return self.process.returncode
+from nodes import NodeProcess, nodes
+from peer import Peer
 
 
 @pytest.fixture(scope="module")
 def peer() -> Iterator[Peer]:
     with Peer() as peer:
         yield peer
-
-
-@contextmanager
-def nodes(prefix: str) -> Iterator[Callable[..., NodeProcess]]:
-    """Starts nodes, each under another name; in the end all of them must stop in good order."""
-    started: list[NodeProcess] = []
-
-    def start(*arguments: str, **options) -> NodeProcess:
-        started.append(NodeProcess(f"{prefix}_{len(started)}", *arguments, **options))
-        return started[-1]
-
-    try:
-        yield start
-    finally:
-        for node in started:
-            node.interrupt()
-        statuses = [node.stop() for node in started]
-    assert not any("Traceback" in node.log for node in started), [node.log for node in started]
-    assert set(statuses) <= {0, 1}
 
 
 @pytest.fixture

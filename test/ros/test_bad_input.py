@@ -6,11 +6,11 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import untuned_camera
 from diagnostic_msgs.msg import DiagnosticStatus
 from peer import BEST_EFFORT, RELIABLE, camera_info, compressed, image
 from sensor_msgs.msg import CameraInfo, Image
@@ -287,7 +287,7 @@ def test_images_that_get_lost_are_named(peer, start_node):
     node = start_node()
     untuned = {name: value for name, value in os.environ.items() if name != "FASTRTPS_DEFAULT_PROFILES_FILE"}
     camera = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("untuned_camera.py")), f"{node.name}/image"],
+        [sys.executable, untuned_camera.__file__, f"{node.name}/image"],
         env=untuned,
     )
     try:

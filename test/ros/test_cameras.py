@@ -6,7 +6,7 @@ import time
 import cv2
 import numpy as np
 import pytest
-from conftest import REAL
+from nodes import REAL
 from diagnostic_msgs.msg import DiagnosticStatus
 from model import tiny_card, tiny_network
 from peer import camera_info, compressed, image

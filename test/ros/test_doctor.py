@@ -15,7 +15,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, VisionClass
 
-from conftest import REAL
+from nodes import REAL
 from mtl_perception.bags import Bag
 from mtl_perception.resources import resource
 from mtl_perception.ros.doctor import findings_table

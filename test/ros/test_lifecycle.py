@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import NodeProcess
+from nodes import NodeProcess
 from diagnostic_msgs.msg import DiagnosticStatus
 from peer import image
 from sensor_msgs.msg import Image

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import rclpy
 import torch
-from conftest import REAL
+from nodes import REAL
 from model import tiny_card, tiny_network
 from peer import camera_info, image
 from rclpy.lifecycle import TransitionCallbackReturn

@@ -14,17 +14,16 @@ import numpy as np
 import pytest
 import red_engine
 import yaml
+from replays import RED_NODE, live, offline
 from rich.console import Console
 from small_bags import HEIGHT, WIDTH, SmallBag, box, write_drive
 
 from mtl_perception.bags import Bag, stamp_ns
 from mtl_perception.ros.live import ReplayError, replay_live
-from mtl_perception.ros.offline import replay_offline
 from mtl_perception.ros.recording import Recording
 from mtl_perception.ros.replay import node_parameters, replay_bag, report_table
 from mtl_perception.resources import resource
 
-RED_NODE = (sys.executable, red_engine.__file__)
 DATA_TOPICS = {
     "/perception/detections": "vision_msgs/msg/Detection2DArray",
     "/perception/detections_3d": "vision_msgs/msg/Detection3DArray",
@@ -35,43 +34,6 @@ DATA_TOPICS = {
     "/perception/status": "mtl_perception/msg/PerceptionStatus",
 }
 LABEL_INFO = "/perception/segmentation/label_info"
-
-
-def offline(drive: Path, out: Path, parameters=None, **options):
-    recording = Recording(out)
-    with Bag(drive) as bag:
-        image = bag.find_image()
-        parameters = parameters or node_parameters(resource("config/robot.yaml"))
-        try:
-            return replay_offline(
-                bag,
-                image,
-                bag.find_camera_info(image),
-                red_engine.RedEngine(),
-                recording,
-                parameters,
-                **options,
-            )
-        finally:
-            recording.close()
-
-
-def live(drive: Path, out: Path, delay_s: float = 0.0, **options):
-    recording = Recording(out)
-    with Bag(drive) as bag:
-        image = bag.find_image()
-        try:
-            return replay_live(
-                bag,
-                image,
-                bag.find_camera_info(image),
-                {"model": str(delay_s)},
-                recording,
-                node_command=RED_NODE,
-                **options,
-            )
-        finally:
-            recording.close()
 
 
 def read(path: Path, *topics: str) -> list:
@@ -225,16 +187,12 @@ def test_a_node_that_dies_ends_the_replay_and_keeps_what_came(tmp_path):
 def test_an_interrupted_replay_leaves_a_whole_bag_and_no_node(tmp_path, end):
     drive = write_drive(tmp_path / "drive", 600, truth=False)
     code = (
-        "import sys; from test_replay import live; from pathlib import Path\n"
+        "from replays import live; from pathlib import Path\n"
         "def show(report): print('processed', report.frames_processed, flush=True)\n"
         f"report = live(Path({str(drive)!r}), Path({str(tmp_path / 'out')!r}), on_progress=show)\n"
         "print('interrupted', report.interrupted)"
     )
-    here = Path(__file__).parent
-    environment = os.environ | {"PYTHONPATH": f"{here}:{here.parent}:{os.environ['PYTHONPATH']}"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment
-    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
         if line == "processed 3\n":
             break

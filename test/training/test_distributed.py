@@ -15,7 +15,7 @@ from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.sources import open_sources
 from mtl_perception.training.state import load_state
 from mtl_perception.training.stream import check_batch_sizes
-from gradients import main as gradients
+import gradients
 from runs import SMALL, small_config, weights_of, write_config
 from shapes import write_shapes
 
@@ -46,8 +46,8 @@ def test_two_processes_have_the_gradient_of_one(tmp_path: Path) -> None:
     root = write_shapes(tmp_path / "shapes", 8)
     config = write_config(tmp_path, precision="float32", gradient_norm=1e9)
     leave_out_labels(root, config)
-    gradients(config, tmp_path / "one.pt")
-    torchrun(str(Path(__file__).with_name("gradients.py")), str(config), str(tmp_path / "two.pt"))
+    gradients.main(config, tmp_path / "one.pt")
+    torchrun(gradients.__file__, str(config), str(tmp_path / "two.pt"))
     one, two = (torch.load(tmp_path / name, weights_only=True) for name in ("one.pt", "two.pt"))
     assert two["missing"] == {"detection": 1.0, "segmentation": 0.0, "depth": 1.0}
     assert one["losses"].keys() == two["losses"].keys()
@@ -66,8 +66,8 @@ def test_a_task_that_one_part_of_a_batch_lacks_keeps_its_whole_weight(tmp_path: 
     root = write_shapes(tmp_path / "shapes", 8)
     in_parts = write_config(tmp_path, precision="float32", gradient_norm=1e9, gradient_accumulation=2)
     leave_out_labels(root, in_parts)
-    gradients(in_parts, tmp_path / "parts.pt")
-    gradients(write_config(tmp_path, precision="float32", gradient_norm=1e9, stages=[{**SMALL, "batch_size": 2}]), tmp_path / "first.pt")
+    gradients.main(in_parts, tmp_path / "parts.pt")
+    gradients.main(write_config(tmp_path, precision="float32", gradient_norm=1e9, stages=[{**SMALL, "batch_size": 2}]), tmp_path / "first.pt")
     parts, first = (torch.load(tmp_path / name, weights_only=True) for name in ("parts.pt", "first.pt"))
     assert parts["losses"]["depth/silog"] == pytest.approx(first["losses"]["depth/silog"])
     for name, gradient in first["gradients"].items():

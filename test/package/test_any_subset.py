@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Any of the files of tests can be run, in any order: what they share stands in test/support."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from imports import roots_of_imports
+
+TESTS = Path(__file__).parents[1]
+FILES = sorted(TESTS.rglob("test_*.py"))
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda path: str(path.relative_to(TESTS)))
+def test_no_file_of_tests_is_imported(path: Path) -> None:
+    """Which ``conftest`` or ``test_x`` that would be goes by what was loaded before."""
+    assert roots_of_imports(path) & {"conftest", *(file.stem for file in FILES)} == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [2, 5, 12])
+def test_a_random_subset_is_collected(size: int) -> None:
+    chosen = random.sample(FILES, size)  # without a seed: another one at each run
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *map(str, chosen)]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=TESTS.parent)
+    # 5: none of the files has a test that this machine can run.
+    assert result.returncode in (0, 5), f"{' '.join(command)}\n{result.stdout}{result.stderr}"

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A bag's frames through the engine of ``red_engine``, here or in a node, into another bag."""
+
+import sys
+from pathlib import Path
+
+import red_engine
+
+from mtl_perception.bags import Bag
+from mtl_perception.resources import resource
+from mtl_perception.ros.live import replay_live
+from mtl_perception.ros.offline import replay_offline
+from mtl_perception.ros.recording import Recording
+from mtl_perception.ros.replay import node_parameters
+
+RED_NODE = (sys.executable, red_engine.__file__)
+
+
+def offline(drive: Path, out: Path, parameters=None, **options):
+    recording = Recording(out)
+    with Bag(drive) as bag:
+        image = bag.find_image()
+        parameters = parameters or node_parameters(resource("config/robot.yaml"))
+        try:
+            return replay_offline(
+                bag,
+                image,
+                bag.find_camera_info(image),
+                red_engine.RedEngine(),
+                recording,
+                parameters,
+                **options,
+            )
+        finally:
+            recording.close()
+
+
+def live(drive: Path, out: Path, delay_s: float = 0.0, **options):
+    recording = Recording(out)
+    with Bag(drive) as bag:
+        image = bag.find_image()
+        try:
+            return replay_live(
+                bag,
+                image,
+                bag.find_camera_info(image),
+                {"model": str(delay_s)},
+                recording,
+                node_command=RED_NODE,
+                **options,
+            )
+        finally:
+            recording.close()
