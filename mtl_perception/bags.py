@@ -14,7 +14,7 @@ from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, Qo
 from rosbags.typesys import Stores, get_typestore
 
 from mtl_perception.geometry import Intrinsics
-from mtl_perception.ros.conversions import compressed_image_to_rgb, image_to_rgb
+from mtl_perception.ros.conversions import InputSettings, compressed_image_to_rgb, image_to_rgb
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
@@ -184,11 +184,13 @@ class Bag:
         beside = [topic for topic in infos if topic.name == _camera_info_beside(image.name)]
         return (beside or (infos if len(infos) == 1 else [None]))[0]
 
-    def frames(self, image: Topic, camera_info: Topic | None) -> Iterator[BagFrame]:
+    def frames(
+        self, image: Topic, camera_info: Topic | None, settings: InputSettings = InputSettings()
+    ) -> Iterator[BagFrame]:
         """Every image in the order of recording, with the calibration that was valid then.
 
         The first calibration also holds for the images before it. A message that holds no image is given too,
-        with what is wrong.
+        with what is wrong. ``settings`` say how images are read.
         """
         info = None
         if camera_info is not None:
@@ -197,7 +199,7 @@ class Bag:
         for recorded in self.messages(*topics):
             message = self.deserialize(recorded)
             if recorded.topic == image.name:
-                yield _frame(recorded, message, info)
+                yield _frame(recorded, message, info, settings)
             else:
                 info = message
 
@@ -234,11 +236,15 @@ def stamp_ns(message: Any) -> int:
     return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
 
 
-def _frame(recorded: BagMessage, message: Any, info: Any) -> BagFrame:
+def _frame(recorded: BagMessage, message: Any, info: Any, settings: InputSettings) -> BagFrame:
     problem, image_rgb, intrinsics = "", None, None
+    damage: list[str] = []
     try:
-        to_rgb = image_to_rgb if recorded.type == IMAGE else compressed_image_to_rgb
-        image_rgb = to_rgb(message)
+        if recorded.type == IMAGE:
+            image_rgb = image_to_rgb(message, settings)
+        else:
+            image_rgb = compressed_image_to_rgb(message, settings, damage.append)
+            problem = f"a damaged JPEG was used ({damage[0]})" if damage else ""
         if info is not None:
             height, width = image_rgb.shape[:2]
             camera = Intrinsics(info.width, info.height, info.k[0], info.k[4], info.k[2], info.k[5])

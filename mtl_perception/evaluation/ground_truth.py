@@ -6,12 +6,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 
 from mtl_perception.bags import GROUND_TRUTH, Bag, BagError, BagMessage, stamp_ns
 from mtl_perception.evaluation.poses import camera_poses
 from mtl_perception.evaluation.truth import Truth
+from mtl_perception.image_files import ImageError, decode_label_map
 from mtl_perception.scene import UNLABELLED, Boxes3D
 
 _DETECTIONS = GROUND_TRUTH + "detections"
@@ -79,10 +79,10 @@ class BagTruth:
         things: dict[str, Any] = {}
         if _DETECTIONS in known:
             things = self._things(known[_DETECTIONS], known.get(_DETECTIONS_3D))
-        mask = self._model_ids[self._png(known[_SEGMENTATION], np.uint8)] if _SEGMENTATION in known else None
+        mask = self._model_ids[self._label_map(known[_SEGMENTATION], bits=8)] if _SEGMENTATION in known else None
         depth_m = None
         if _DEPTH in known:
-            depth_mm = self._png(known[_DEPTH], np.uint16)
+            depth_mm = self._label_map(known[_DEPTH], bits=16)
             depth_m = np.where(depth_mm > 0, depth_mm * np.float32(1e-3), np.float32(np.nan))
         return Truth(**things, mask=mask, depth_m=depth_m, stamp_s=stamp * 1e-9, camera_pose=self._poses.get(stamp))
 
@@ -142,12 +142,8 @@ class BagTruth:
                     self.left_out.add(entry.class_name)
         return table
 
-    def _png(self, message: BagMessage, dtype: type) -> np.ndarray:
-        data = np.frombuffer(bytes(self._bag.deserialize(message).data), np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-        if image is None or image.dtype != dtype or image.ndim != 2:
-            found = "no image" if image is None else f"{image.dtype} of shape {image.shape}"
-            raise BagError(
-                f"bag {self._bag.path}: {message.topic} holds {found}, expected a grey {dtype.__name__} PNG"
-            )
-        return image
+    def _label_map(self, message: BagMessage, bits: int) -> np.ndarray:
+        try:
+            return decode_label_map(bytes(self._bag.deserialize(message).data), bits)
+        except ImageError as error:
+            raise BagError(f"bag {self._bag.path}: {message.topic} can't be read: {error}") from None

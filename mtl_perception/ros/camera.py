@@ -16,7 +16,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from mtl_perception.camera_info import Calibration, calibrate
 from mtl_perception.ros.cdr import CompressedImageView, ImageView, read_compressed_image, read_image
-from mtl_perception.ros.conversions import compressed_image_to_rgb, image_to_rgb
+from mtl_perception.ros.conversions import ConversionError, InputSettings, compressed_image_to_rgb, image_to_rgb
 from mtl_perception.ros.frames import Frame, FrameCounts
 
 _END_OF_STAMP = 12  # bytes: four of encapsulation, eight of the stamp
@@ -53,12 +53,15 @@ class Camera:
         self._put = put
         self._rectified, self._rectify = parameters["rectified"], parameters["rectify"]
         self._compressed = parameters["transport"] == "compressed"
+        self._settings = InputSettings.of(parameters)
         self._info: bytes | None = None
         self._calibrated: tuple[Any, Calibration | ValueError] = (None, ValueError())
         self.started_s = time.monotonic()
         self.last_frame_s: float | None = None
         self.last_interval_s = 0.0
         self.image_size: tuple[int, int] | None = None
+        self.last_damage = ""
+        self._distrusted = False
         self.info_frame_id = ""
         self._qos = QoSProfile(
             depth=parameters["input.depth"],
@@ -87,7 +90,14 @@ class Camera:
 
     def decode(self, message: ImageView | CompressedImageView):
         """The frame's pixels, (H, W, 3) uint8 RGB. Raises ConversionError."""
-        image_rgb = compressed_image_to_rgb(message) if self._compressed else image_to_rgb(message)
+        try:
+            if self._compressed:
+                image_rgb = compressed_image_to_rgb(message, self._settings, self._on_damage, self._distrusted)
+            else:
+                image_rgb = image_to_rgb(message, self._settings)
+        except ConversionError:
+            self._distrusted = True  # after one bad PNG, libpng is not to fill the terminal about others
+            raise
         self.image_size = (image_rgb.shape[1], image_rgb.shape[0])
         return image_rgb
 
@@ -158,6 +168,10 @@ class Camera:
         self.last_frame_s = now_s
         self._counts.received += 1
         self._counts.dropped += self._put(Frame(serialised, now_s))
+
+    def _on_damage(self, complaint: str) -> None:
+        self._counts.damaged += 1
+        self.last_damage = complaint
 
     def _on_lost(self, event: QoSMessageLostInfo) -> None:
         self._counts.lost += event.total_count_change

@@ -7,12 +7,24 @@ the tables go to cv_bridge where that is installed.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 import cv2
 import numpy as np
 
 from mtl_perception.foreign_text import cut
+from mtl_perception.image_files import (
+    AUTO,
+    MAX_PIXELS,
+    CorruptJpeg,
+    ImageError,
+    TooLarge,
+    decode_rgb,
+    refuse_too_large,
+    to_8_bit,
+)
 
 
 class ConversionError(ValueError):
@@ -50,11 +62,31 @@ _SIXTEEN_BIT = {
 # A plane of brightness, then a plane of half its height with two colours in turn.
 _SEMI_PLANAR = {"nv12": cv2.COLOR_YUV2RGB_NV12, "nv21": cv2.COLOR_YUV2RGB_NV21}
 
-ENCODINGS = (*_EIGHT_BIT, *_SIXTEEN_BIT, *_SEMI_PLANAR)
+# What an array without a meaning of its own may hold, by the parameter that says it.
+_UNTYPED = {"8UC1": "encoding_8uc1", "8UC3": "encoding_8uc3"}
+
+ENCODINGS = (*_EIGHT_BIT, *_SIXTEEN_BIT, *_SEMI_PLANAR, *_UNTYPED)
 """Every raw encoding that needs no cv_bridge."""
 
+BAYER_ENCODINGS = tuple(name for name in _EIGHT_BIT if name.startswith("bayer_"))
 
-def image_to_rgb(image: Any) -> np.ndarray:
+
+@dataclass(frozen=True)
+class InputSettings:
+    """How a camera's messages are read: the node's parameters ``input.*`` of these names (config/robot.yaml)."""
+
+    max_pixels: int = MAX_PIXELS
+    corrupt_jpeg: str = "reject"
+    mono16_max: int | str = AUTO
+    encoding_8uc1: str = "mono8"
+    encoding_8uc3: str = "bgr8"
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> InputSettings:
+        return cls(**{field.name: parameters[f"input.{field.name}"] for field in fields(cls)})
+
+
+def image_to_rgb(image: Any, settings: InputSettings = InputSettings()) -> np.ndarray:
     """A raw image as RGB.
 
     Args:
@@ -64,16 +96,23 @@ def image_to_rgb(image: Any) -> np.ndarray:
         (H, W, 3) uint8; for rgb8 a read-only view into ``image.data``, with its row padding left out.
 
     Raises:
-        ConversionError: zero size, unknown encoding, wrong step, missing data.
+        ConversionError: zero size or too many pixels, unknown encoding, wrong step, missing data.
     """
     if image.width == 0 or image.height == 0:
         raise ConversionError(f"image is {image.width}x{image.height}, expected at least one pixel")
+    try:
+        refuse_too_large("image", image.width, image.height, settings.max_pixels)
+    except TooLarge as error:
+        raise _too_large(error) from None
     encoding = image.encoding
+    if encoding in _UNTYPED:
+        encoding = getattr(settings, _UNTYPED[encoding])
     if encoding in _SEMI_PLANAR:
         return _semi_planar_to_rgb(image)
     if encoding in _SIXTEEN_BIT:
         encoding = _SIXTEEN_BIT[encoding]
-        pixels = _reduce_to_8_bit(_pixels(image, image.height, ">u2" if image.is_bigendian else "<u2", 1))
+        values = _pixels(image, image.height, ">u2" if image.is_bigendian else "<u2", 1)
+        pixels = to_8_bit(values, settings.mono16_max)
     elif encoding in _EIGHT_BIT:
         pixels = _pixels(image, image.height, "u1", _EIGHT_BIT[encoding][0])
     else:
@@ -84,38 +123,31 @@ def image_to_rgb(image: Any) -> np.ndarray:
     return pixels if conversion is None else cv2.cvtColor(pixels, conversion)
 
 
-def compressed_image_to_rgb(image: Any) -> np.ndarray:
-    """A JPEG or PNG as RGB, (H, W, 3) uint8; 16-bit PNGs are reduced to 8 bits.
+def compressed_image_to_rgb(
+    image: Any,
+    settings: InputSettings = InputSettings(),
+    on_damage: Callable[[str], None] = lambda complaint: None,
+    quiet: bool = True,
+) -> np.ndarray:
+    """A JPEG or PNG as RGB, (H, W, 3) uint8, perhaps read-only; 16-bit PNGs are reduced to 8 bits.
 
     Args:
         image: an object with ``format data``.
+        on_damage: told what is wrong with a damaged JPEG that ``settings`` accept.
+        quiet: as in ``decode_rgb``.
 
     Raises:
-        ConversionError: neither JPEG nor PNG, cut short, or damaged.
+        ConversionError: neither JPEG nor PNG, too many pixels, cut short, or damaged.
     """
-    data = bytes(image.data)
-    if data.startswith(b"\xff\xd8"):
-        # libjpeg fills what is missing with grey and only warns. A whole file ends after its last scan began.
-        end = data.rfind(b"\xff\xd9")
-        if end < 0 or end < data.rfind(b"\xff\xda"):
-            raise ConversionError(
-                f"JPEG of {len(data)} bytes is truncated: its end-of-image marker is missing"
-            )
-    elif data.startswith(b"\x89PNG"):
-        if b"IEND" not in data[-64:]:
-            raise ConversionError(f"PNG of {len(data)} bytes is truncated: its IEND chunk is missing")
-    else:
-        raise ConversionError(
-            f"compressed image with format {cut(image.format)!r} starts with the bytes {data[:4].hex(' ') or '(none)'}, "
-            "expected a JPEG or PNG"
-        )
-    # The camera's frame belongs to the pixels as stored: an EXIF rotation would turn the image out of it.
-    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if decoded is None:
-        raise ConversionError(
-            f"compressed image of {len(data)} bytes with format {cut(image.format)!r} is damaged, it cannot be decoded"
-        )
-    return cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB)
+    accept = on_damage if settings.corrupt_jpeg == "accept" else None
+    try:
+        return decode_rgb(bytes(image.data), settings.max_pixels, settings.mono16_max, accept, quiet)
+    except TooLarge as error:
+        raise _too_large(error) from None
+    except CorruptJpeg as error:
+        raise ConversionError(f"{error}; set input.corrupt_jpeg to accept to use such images all the same") from None
+    except ImageError as error:
+        raise ConversionError(f"compressed image with format {cut(image.format)!r}: {error}") from None
 
 
 def depth_to_millimetres(depth_m: np.ndarray) -> np.ndarray:
@@ -123,6 +155,10 @@ def depth_to_millimetres(depth_m: np.ndarray) -> np.ndarray:
     depth_mm = np.rint(depth_m * 1000.0)
     fits = (depth_mm > 0) & (depth_mm <= 65535)  # false for NaN
     return np.where(fits, depth_mm, 0).astype(np.uint16)
+
+
+def _too_large(error: TooLarge) -> ConversionError:
+    return ConversionError(f"{error}; raise input.max_pixels if the camera has so many")
 
 
 def _pixels(image: Any, rows: int, dtype: str, channels: int) -> np.ndarray:
@@ -142,11 +178,6 @@ def _pixels(image: Any, rows: int, dtype: str, channels: int) -> np.ndarray:
     strides = (image.step, channels * item.itemsize, item.itemsize)
     pixels = np.ndarray((rows, image.width, channels), item, buffer=image.data, strides=strides)
     return pixels if channels > 1 else pixels[:, :, 0]
-
-
-def _reduce_to_8_bit(pixels: np.ndarray) -> np.ndarray:
-    """65535 becomes 255, as cv_bridge does."""
-    return cv2.convertScaleAbs(pixels.astype(np.uint16, copy=False), alpha=255.0 / 65535.0)
 
 
 def _semi_planar_to_rgb(image: Any) -> np.ndarray:

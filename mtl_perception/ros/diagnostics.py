@@ -88,6 +88,9 @@ def camera_status(stream: Stream, recent: Change) -> DiagnosticStatus:
                 f"{change.rejected} images rejected in {period_s:.0f} s, the last one: {trace.rejection}",
             )
         )
+    if change.damaged:
+        text = f"{change.damaged} damaged JPEGs used in {period_s:.0f} s, the last one: {camera.last_damage}: {_WHY_DAMAGED}"
+        problems.append((WARN, text))
     if change.expired:
         level = WARN if change.processed else ERROR
         problems.append(
@@ -198,6 +201,10 @@ _WHY_OLD = "the camera is late, or its clock differs from this machine's (playin
 _WHY_LOST = (
     "start the camera with this package's Fast DDS profile (config/fastdds.xml), "
     "or set input.reliability to reliable"
+)
+_WHY_DAMAGED = (
+    "parts of them are wrong, and so is what is found there; mend the camera or its way here, or set input.corrupt_jpeg "
+    "to reject"
 )
 _NO_FRAME_ID = (
     "the images have an empty frame_id, so nothing can be placed in space: set it in the camera's driver "

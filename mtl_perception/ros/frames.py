@@ -70,6 +70,8 @@ class FrameCounts:
     """Replaced by a newer frame before they were processed."""
     rejected: int = 0
     """Bad input."""
+    damaged: int = 0
+    """JPEGs that contradict themselves and were used all the same, see input.corrupt_jpeg."""
     expired: int = 0
     """Older than max_frame_age."""
     failed: int = 0

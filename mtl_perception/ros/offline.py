@@ -22,6 +22,7 @@ from mtl_perception.bags import Bag, BagFrame, Topic
 from mtl_perception.camera_info import calibrate
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus
+from mtl_perception.ros.conversions import InputSettings
 from mtl_perception.ros.outputs import Outputs
 from mtl_perception.ros.recording import LEFT_OUT_TOPICS, Recording
 from mtl_perception.ros.report import FrameTiming, ReplayReport
@@ -48,7 +49,7 @@ def replay_offline(
         image, camera_info: its topics.
         engine: a loaded ``Engine``; its score threshold is set.
         recording: an open recording; left open.
-        parameters: the node's, of which those of the outputs and ``tasks`` are used.
+        parameters: the node's, of which those of input and outputs and ``tasks`` are used.
         overlay: record ``overlay`` too.
         on_progress: called after each frame.
 
@@ -62,7 +63,7 @@ def replay_offline(
     report = ReplayReport("offline", image.name, engine.card.name, engine.device, engine.precision)
     transforms = BagTransforms(bag, report.warn)
     try:
-        for frame in bag.frames(image, camera_info):
+        for frame in bag.frames(image, camera_info, InputSettings.of(parameters)):
             sink.time_ns = frame.time_ns
             if report.frames_in == 0:
                 outputs.publish_labels()

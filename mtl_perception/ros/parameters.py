@@ -11,6 +11,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from mtl_perception.foreign_text import cut
 from mtl_perception.ros.specs import ALL_TASKS, PER_CAMERA, SPECS, Spec
 
 _CAMERA_NAME = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")
@@ -114,8 +115,8 @@ class Parameters:
         spec = self._specs.get(parameter.name)
         if spec is None:  # one of rclpy's own, such as use_sim_time
             return None
-        if spec.choices and parameter.value not in spec.choices:
-            return f"{spec.name} is {parameter.value!r}, expected {spec.descriptor().additional_constraints}"
+        if spec.choices and parameter.value not in spec.choices and not spec.has_number(parameter.value):
+            return f"{spec.name} is {cut(repr(parameter.value))}, expected {spec.descriptor().additional_constraints}"
         if spec.name == "cameras":
             return self.check_cameras(list(parameter.value or []))
         if spec.name == "tasks":

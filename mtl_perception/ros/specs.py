@@ -8,6 +8,8 @@ from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
+from mtl_perception.image_files import AUTO
+from mtl_perception.ros.conversions import BAYER_ENCODINGS, InputSettings
 from mtl_perception.scene import AGNOSTIC_NMS_IOU
 
 ALL_TASKS = "all"
@@ -15,7 +17,10 @@ ALL_TASKS = "all"
 
 @dataclass(frozen=True)
 class Spec:
-    """One parameter. Only those with ``at_run_time`` can change once the node has started."""
+    """One parameter. Only those with ``at_run_time`` can change once the node has started.
+
+    One with ``choices`` and a range is one of these words, or a whole number of the range.
+    """
 
     name: str
     default: Any
@@ -29,11 +34,18 @@ class Spec:
         descriptor = ParameterDescriptor(description=self.description, read_only=not self.at_run_time)
         if self.choices:
             descriptor.additional_constraints = "one of " + ", ".join(self.choices)
-        if isinstance(self.default, float):
+            if self.low is not None:
+                descriptor.additional_constraints = f"{' or '.join(self.choices)}, or {self.low} to {self.high}"
+                descriptor.dynamic_typing = True
+        elif isinstance(self.default, float):
             descriptor.floating_point_range = [FloatingPointRange(from_value=self.low, to_value=self.high)]
         elif isinstance(self.default, int) and not isinstance(self.default, bool):
             descriptor.integer_range = [IntegerRange(from_value=self.low, to_value=self.high, step=1)]
         return descriptor
+
+    def has_number(self, value: Any) -> bool:
+        """Whether ``value`` is a whole number of the range that stands beside the choices."""
+        return self.low is not None and type(value) is int and self.low <= value <= self.high
 
 
 SPECS = (
@@ -65,6 +77,28 @@ SPECS = (
         choices=("best_effort", "reliable"),
     ),
     Spec("input.depth", 1, "QoS history depth of image and camera_info, in messages", low=1, high=100),
+    Spec("input.max_pixels", InputSettings.max_pixels, "images with more pixels are rejected before they are decoded", low=1, high=80_000_000),
+    Spec(
+        "input.corrupt_jpeg",
+        InputSettings.corrupt_jpeg,
+        "JPEGs whose data contradict themselves: reject them, or accept, count and name them",
+        choices=("reject", "accept"),
+    ),
+    Spec(
+        "input.mono16_max",
+        InputSettings.mono16_max,
+        "value of a 16-bit image (mono16, 16UC1, bayer_*16, PNG) that is white, 4095 for a camera of 12 bits; auto: the brightest 0.5 % are",
+        choices=(AUTO,),
+        low=1,
+        high=65535,
+    ),
+    Spec(
+        "input.encoding_8uc1",
+        InputSettings.encoding_8uc1,
+        "what images with the encoding 8UC1 hold",
+        choices=("mono8", *BAYER_ENCODINGS),
+    ),
+    Spec("input.encoding_8uc3", InputSettings.encoding_8uc3, "what images with the encoding 8UC3 hold", choices=("bgr8", "rgb8")),
     Spec("output.reliability", "reliable", "QoS of the outputs", choices=("best_effort", "reliable")),
     Spec("output.depth", 1, "QoS history depth of the outputs, in messages", low=1, high=100),
     Spec(
@@ -133,5 +167,10 @@ SPECS = (
 )
 
 
-PER_CAMERA = ("transport", "rectified", "rectify", "input.reliability", "input.depth")
+PER_CAMERA = (
+    "transport",
+    "rectified",
+    "rectify",
+    *(spec.name for spec in SPECS if spec.name.startswith("input.")),
+)
 """Each of these is also declared as <camera>.<name> for every one of several cameras, with the general value as default."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every bad input is named in /diagnostics, costs only itself, and the node goes on."""
 
+import itertools
 import math
 import os
 import subprocess
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import untuned_camera
 from diagnostic_msgs.msg import DiagnosticStatus
+from made_pictures import bomb, jpeg, png, smooth
 from peer import BEST_EFFORT, RELIABLE, camera_info, compressed, image
 from sensor_msgs.msg import CameraInfo, Image
 from vision_msgs.msg import Detection2DArray
@@ -20,6 +22,14 @@ from mtl_perception.msg import PerceptionStatus
 
 PIXELS = np.full((48, 64, 3), 80, np.uint8)
 JPEG = cv2.imencode(".jpg", PIXELS)[1].tobytes()
+
+
+def overwritten(data: bytes) -> bytes:
+    """A hundred bytes in its middle are 0."""
+    return data[: len(data) // 2] + bytes(100) + data[len(data) // 2 + 100 :]
+
+
+DAMAGED_JPEG, DAMAGED_PNG = overwritten(jpeg(smooth())), overwritten(png(smooth()))
 
 
 @pytest.fixture(scope="module")
@@ -175,6 +185,10 @@ def test_a_topic_that_the_model_cannot_serve_is_named(peer, start_node):
         (JPEG[: len(JPEG) // 2], "is truncated"),
         (b"nothing", "expected a JPEG or PNG"),
         (b"", "expected a JPEG or PNG"),
+        (bomb(8000, 8000), "PNG is of 8000x8000 = 64000000 pixels, expected at most 16000000; raise input.max_pixels"),
+        (bomb(40000, 1000), "PNG is of 40000x1000"),
+        (DAMAGED_JPEG, "is damaged (Corrupt JPEG data"),
+        (DAMAGED_PNG, "fails its checksum"),
     ],
 )
 def test_a_bad_compressed_image_is_named_and_dropped(peer, compressed_node, data, words):
@@ -187,6 +201,50 @@ def test_a_bad_compressed_image_is_named_and_dropped(peer, compressed_node, data
         peer.publish(f"{node.name}/image/compressed", compressed(JPEG))
 
     peer.until(lambda: peer.says(node.name, "camera", words) and len(node.masks) >= 3, words, every=send)
+
+
+def test_the_decoders_write_nothing_to_the_terminal(peer, start_node):
+    """The node's own warning, which is throttled, is all that a stream of damaged images leaves in the log."""
+    node = start_node("-p", "transport:=compressed")
+    masks = peer.subscribe(f"{node.name}/segmentation/mask", Image)
+    bad = itertools.cycle([DAMAGED_JPEG, DAMAGED_PNG, JPEG[:200]])
+
+    def send():
+        peer.publish(f"{node.name}/image/compressed", compressed(next(bad)))
+        peer.spin_for(0.02)
+        peer.publish(f"{node.name}/image/compressed", compressed(JPEG))
+
+    peer.until(lambda: peer.says(node.name, "camera", "images rejected") and len(masks) >= 10, "rejections", every=send)
+    node.stop()
+    strangers = [line for line in node.log.splitlines() if line and not line.startswith("[")]
+    assert strangers == []
+
+
+def test_damaged_jpegs_that_are_accepted_are_counted_and_named(peer, start_node):
+    node = start_node("-p", "transport:=compressed", "-p", "input.corrupt_jpeg:=accept")
+    masks = peer.subscribe(f"{node.name}/segmentation/mask", Image)
+    peer.until(
+        lambda: masks and peer.says(node.name, "camera", "damaged JPEGs used in"),
+        "the damage named",
+        every=lambda: peer.publish(f"{node.name}/image/compressed", compressed(DAMAGED_JPEG)),
+    )
+    status = peer.status(node.name, "camera")
+    assert "Corrupt JPEG data" in status.message
+    assert status.level == DiagnosticStatus.WARN
+    assert int({value.key: value.value for value in status.values}["frames damaged"]) > 0
+
+
+def test_the_limit_of_pixels_holds_for_raw_images_and_can_be_raised(peer, start_node):
+    node = start_node("-p", "input.max_pixels:=3071")
+    peer.subscribe(f"{node.name}/segmentation/mask", Image)
+    peer.until(
+        lambda: peer.says(node.name, "camera", "image is of 64x48 = 3072 pixels, expected at most 3071"),
+        "the size named",
+        every=lambda: peer.publish(f"{node.name}/image", image(PIXELS)),
+    )
+    other = start_node("-p", "input.max_pixels:=3072")
+    masks = peer.subscribe(f"{other.name}/segmentation/mask", Image)
+    peer.until(lambda: masks, "a mask", every=lambda: peer.publish(f"{other.name}/image", image(PIXELS)))
 
 
 @pytest.fixture(scope="module")

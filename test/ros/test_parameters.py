@@ -133,6 +133,15 @@ def test_good_changes_are_taken(node):
             "output.reliability is 'maybe', expected one of best_effort, reliable",
         ),
         ({"input__depth": 0}, "input.depth"),
+        ({"input__max_pixels": 0}, "input.max_pixels"),
+        ({"input__corrupt_jpeg": "mend"}, "input.corrupt_jpeg is 'mend', expected one of reject, accept"),
+        ({"input__mono16_max": "12bit"}, "input.mono16_max is '12bit', expected auto, or 1 to 65535"),
+        ({"input__mono16_max": 0}, "input.mono16_max is 0, expected auto, or 1 to 65535"),
+        ({"input__mono16_max": 65536}, "input.mono16_max is 65536, expected auto"),
+        ({"input__mono16_max": True}, "input.mono16_max is True, expected auto"),
+        ({"input__mono16_max": 4095.0}, "input.mono16_max is 4095.0, expected auto"),
+        ({"input__encoding_8uc1": "rgb8"}, "input.encoding_8uc1 is 'rgb8', expected one of mono8, bayer_rggb8"),
+        ({"input__encoding_8uc3": "mono8"}, "input.encoding_8uc3 is 'mono8', expected one of bgr8, rgb8"),
         ({"score_threshold": 1}, "score_threshold"),
         ({"rectified": "yes"}, "rectified"),
         ({"cameras": ["front", "le ft"]}, "cameras has 'le ft', expected names that can stand in a topic"),
@@ -156,6 +165,20 @@ def test_a_camera_may_have_values_of_its_own():
     assert (front["transport"], front["rectified"], front["input.depth"]) == ("raw", True, 1)
     assert (left["transport"], left["rectified"], left["input.depth"]) == ("compressed", False, 1)
     assert left["output.depth"] == 1
+    node.destroy_node()
+
+
+@pytest.mark.parametrize("value", ["auto", 1023, 65535])
+def test_what_is_white_is_a_word_or_a_number(value):
+    node = PerceptionNode(load_engine, cli_args=["--ros-args", "-p", f"input.mono16_max:={value}"])
+    assert node.parameters.of("")["input.mono16_max"] == value
+    node.destroy_node()
+
+
+def test_each_camera_may_have_its_own_white():
+    node = make_node(cameras=["colour", "thermal"], thermal__input__mono16_max=16383)
+    assert node.parameters.of("thermal")["input.mono16_max"] == 16383
+    assert node.parameters.of("colour")["input.mono16_max"] == "auto"
     node.destroy_node()
 
 
