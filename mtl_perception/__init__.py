@@ -8,3 +8,12 @@ __version__ = "0.1.0"
 # The generated messages (mtl_perception.msg) lie in the colcon install, these modules also in the source tree.
 # Run from the source tree, the package is both folders.
 __path__ = extend_path(__path__, __name__)
+
+
+def __getattr__(name: str) -> object:
+    """``mtl_perception.predict`` without paying for PyTorch where nobody asks for it."""
+    if name == "predict":
+        from mtl_perception.prediction import predict
+
+        return predict
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -20,6 +20,7 @@ from mtl_perception.command_line import (
     Precision,
     errors_in_one_line,
     require_ros,
+    terminable,
     tuned_environment,
 )
 from mtl_perception.consumers import commands as consumers
@@ -51,6 +52,34 @@ def run(
         command = [sys.executable, "-m", "mtl_perception.ros.main", *arguments, "--", *context.args]
         # malloc reads its settings when a process starts.
         os.execvpe(command[0], command, tuned_environment())
+
+
+@app.command()
+def predict(
+    source: Annotated[str, typer.Argument(help="A picture, a folder, a pattern, a film, a camera's number, a stream's address, or a bag.")],
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("out/predict"),
+    model: Model = "lite",
+    device: Device = "auto",
+    precision: Precision = "auto",
+    score: Annotated[float, typer.Option(min=0, max=1, help="Least score of a box.")] = 0.3,
+    fov: Annotated[float | None, typer.Option(help="The camera's horizontal field of view, degrees.")] = None,
+    focal: Annotated[float | None, typer.Option(help="The camera's focal length, pixels of these images.")] = None,
+    points: Annotated[bool, typer.Option("--points", help="Write point clouds (PLY) too, where the camera is known.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many images.")] = None,
+    image: Image = None,
+    camera_info: CameraInfo = None,
+) -> None:
+    """Run the network on pictures, without ROS: overlays, boxes, masks, depth."""
+    from rich.console import Console
+
+    with errors_in_one_line(), terminable():
+        from mtl_perception.prediction.command import CameraOptions, predict_source
+        from mtl_perception.prediction.predictor import Predictor
+        from mtl_perception.prediction.sources import open_source
+
+        pictures = open_source(source, image, camera_info)
+        predictor = Predictor(model, device, precision, score)
+        predict_source(pictures, predictor, out, Console(stderr=True), CameraOptions(focal, fov), points, limit)
 
 
 @app.command()

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mtl-perception predict``: a source through the network into a folder."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.prediction.camera import intrinsics_for
+from mtl_perception.prediction.files import PredictionFiles
+from mtl_perception.prediction.predictor import Predictor
+from mtl_perception.prediction.sources import Picture, Source
+from mtl_perception.progress import columns
+
+
+@dataclass(frozen=True)
+class CameraOptions:
+    """What the user says of the camera; what is given goes before what the source says."""
+
+    focal_px: float | None = None
+    fov_deg: float | None = None
+
+    def intrinsics(self, picture: Picture) -> Intrinsics | None:
+        """Of ``picture``: from the options, else from the source, else from EXIF data, else None."""
+        height, width = picture.image_rgb.shape[:2]
+        told = intrinsics_for(width, height, focal_px=self.focal_px, fov_deg=self.fov_deg)
+        return told or picture.intrinsics or intrinsics_for(width, height, focal_35mm=picture.focal_35mm)
+
+
+def predict_source(
+    source: Source,
+    predictor: Predictor,
+    out: Path,
+    console: Console,
+    camera: CameraOptions = CameraOptions(),
+    points: bool = False,
+    limit: int | None = None,
+) -> int:
+    """Write what ``predictor`` says of every picture of ``source`` into ``out``.
+
+    Args:
+        limit: stop after so many pictures.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        SourceError: the source gives no picture.
+        OSError: a file can't be written.
+        KeyboardInterrupt: Ctrl-C; what was done until then is complete.
+    """
+    files = PredictionFiles(out, source.rate_hz, points)
+    done, without_camera, started_s = 0, 0, time.perf_counter()
+    total = source.count if limit is None else min(limit, source.count or limit)
+    try:
+        with Progress(*columns(), console=console) as bar:
+            task = bar.add_task("predict", total=total, note="")
+            for picture in source.pictures:
+                intrinsics = camera.intrinsics(picture)
+                without_camera += intrinsics is None
+                files.add(picture.name, predictor(picture.image_rgb, intrinsics))
+                done += 1
+                bar.update(task, completed=done, note=f"{done / (time.perf_counter() - started_s):.1f} images/s")
+                if done == limit:
+                    break
+    finally:
+        files.close()
+        for reason in source.skipped:
+            console.print(f"skipped: {reason}", style="yellow", markup=False)
+        _say(console, predictor, out, done, without_camera)
+    return done
+
+
+def _say(console: Console, predictor: Predictor, out: Path, done: int, without_camera: int) -> None:
+    fov_deg = predictor.assumed_fov_deg
+    if without_camera and fov_deg is not None:
+        console.print(
+            f"The camera of {without_camera} of {done} images is not known: their depth is metric only for a lens that sees {fov_deg:.0f}° "
+            "across; for another it is wrong by one factor. Give --fov or --focal.",
+            markup=False,
+        )
+    console.print(f"{done} images: {out}", markup=False, highlight=False)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Images in; boxes, masks and metric depth out, in the names of the model's classes."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mtl_perception.checkpoint import ModelCard
+from mtl_perception.drawing import draw_overlay
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.inference.engine import Engine
+from mtl_perception.resources import find_model
+from mtl_perception.scene import AGNOSTIC_NMS_IOU, Scene
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says of one image.
+
+    Attributes:
+        image_rgb: (H, W, 3) uint8.
+        scene: boxes, mask and depth as arrays.
+        card: of the model; names the ids in ``scene``.
+        intrinsics: of the camera; None where it is not known. Depth is then right up to one factor.
+    """
+
+    image_rgb: np.ndarray
+    scene: Scene
+    card: ModelCard
+    intrinsics: Intrinsics | None = None
+
+    @property
+    def boxes(self) -> list[dict[str, Any]]:
+        """Detections, best first: {"label", "score", "box_xyxy": pixels}."""
+        found = self.scene.detections
+        if found is None:
+            return []
+        labels = self.card.detection_labels
+        rows = zip(found.class_ids.tolist(), found.scores.tolist(), found.boxes_xyxy.tolist(), strict=True)
+        return [{"label": labels[class_id], "score": score, "box_xyxy": box} for class_id, score, box in rows]
+
+    @property
+    def mask(self) -> np.ndarray | None:
+        """(H, W) uint8 ids of ``card.segmentation_labels``, 255 for none."""
+        return None if self.scene.segmentation is None else self.scene.segmentation.mask
+
+    @property
+    def depth_m(self) -> np.ndarray | None:
+        """(H, W) float32 metres along the optical axis, NaN where unknown."""
+        return None if self.scene.depth is None else self.scene.depth.depth_m
+
+    @property
+    def overlay_rgb(self) -> np.ndarray:
+        """(H, W, 3) uint8: boxes and classes drawn over the image."""
+        return draw_overlay(self.image_rgb, self.scene, self.card)
+
+
+class Predictor:
+    """A loaded model.
+
+    Args:
+        model: a shipped model's name, or the path of a checkpoint or an exported file.
+        score_threshold: least score of a box.
+        agnostic_nms_iou: of boxes that overlap more the weaker is left out, whatever their classes.
+
+    Raises:
+        CheckpointError, BackendError, DeviceError: as ``Engine.load``.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "lite",
+        device: str = "auto",
+        precision: str = "auto",
+        score_threshold: float = 0.3,
+        agnostic_nms_iou: float = AGNOSTIC_NMS_IOU,
+    ) -> None:
+        self.engine = Engine.load(find_model(str(model)), device, precision)
+        self.engine.score_threshold = score_threshold
+        self._agnostic_nms_iou = agnostic_nms_iou
+
+    @property
+    def card(self) -> ModelCard:
+        return self.engine.card
+
+    def __call__(self, image_rgb: np.ndarray, intrinsics: Intrinsics | None = None) -> Prediction:
+        """What the network says of ``image_rgb``, (H, W, 3) uint8.
+
+        Raises:
+            ValueError: the image is something else.
+        """
+        if image_rgb.dtype != np.uint8 or image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or 0 in image_rgb.shape:
+            raise ValueError(f"the image is {image_rgb.dtype} of shape {image_rgb.shape}, expected uint8 of shape (H, W, 3), RGB")
+        scene = self.engine(image_rgb, intrinsics)
+        if scene.detections is not None:
+            scene = replace(scene, detections=scene.detections.distinct(self._agnostic_nms_iou))
+        return Prediction(image_rgb, scene, self.card, intrinsics)
+
+    @property
+    def assumed_fov_deg(self) -> float | None:
+        """The field of view, across the network's whole input, that depth is right for where the camera is not known."""
+        settings = next((task.settings for task in self.card.tasks.values() if task.kind == "depth"), None)
+        if settings is None:
+            return None
+        focal_px = settings.get("canonical_focal_px", 300.0)
+        return math.degrees(2 * math.atan(self.card.input_width / 2 / focal_px))
+
+    def close(self) -> None:
+        """Free the device memory."""
+        self.engine.close()
+
+
+@functools.lru_cache(maxsize=2)
+def _predictor(model: str, device: str) -> Predictor:
+    return Predictor(model, device)
+
+
+def predict(image: np.ndarray | str | Path, model: str | Path = "lite", device: str = "auto", fov_deg: float | None = None) -> Prediction:
+    """What a model says of one picture; the model stays loaded for the next call.
+
+    Args:
+        image: (H, W, 3) uint8 RGB, or the path of a picture.
+        fov_deg: the camera's horizontal field of view; without, a photograph's own EXIF data, else depth is right up to one factor.
+
+    Raises:
+        ValueError: the image can't be read; a message that names it.
+    """
+    from mtl_perception.prediction.camera import intrinsics_for
+    from mtl_perception.prediction.sources import read_picture
+
+    focal_35mm = None
+    if not isinstance(image, np.ndarray):
+        picture = read_picture(Path(image))
+        image, focal_35mm = picture.image_rgb, picture.focal_35mm
+    height, width = image.shape[:2]
+    return _predictor(str(model), device)(image, intrinsics_for(width, height, fov_deg=fov_deg, focal_35mm=focal_35mm))

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where pictures come from: files, folders, patterns, films, cameras, bags."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+
+from mtl_perception.bags import Bag
+from mtl_perception.geometry import Intrinsics
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+FILMS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".mpg", ".mpeg")
+_STREAM = re.compile(r"^(rtsps?|rtmp|https?|udp|tcp)://", re.IGNORECASE)
+
+
+class SourceError(ValueError):
+    """A source that gives no pictures; the message names it and says what would."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image of a source.
+
+    Attributes:
+        name: a file name without folder and ending, or the film's name and the frame's number.
+        image_rgb: (H, W, 3) uint8, upright.
+        intrinsics: of the camera, where the source says it.
+        focal_35mm: as EXIF has it: millimetres of a 35 mm camera with this field of view.
+    """
+
+    name: str
+    image_rgb: np.ndarray
+    intrinsics: Intrinsics | None = None
+    focal_35mm: float | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """
+    Attributes:
+        pictures: one after the other; read once.
+        count: how many there will be; None where only the end tells.
+        rate_hz: of a film or a stream; None for single pictures.
+        skipped: names of files that could not be read, with the reason; grows while ``pictures`` is read.
+    """
+
+    pictures: Iterator[Picture]
+    count: int | None
+    rate_hz: float | None
+    skipped: list[str]
+
+
+def open_source(source: str, image_topic: str | None = None, camera_info_topic: str | None = None) -> Source:
+    """The pictures of ``source``.
+
+    Args:
+        source: a picture, a folder of pictures, a pattern such as ``'shots/*.jpg'``, a film, a number for the camera of that number, a
+            stream's address (RTSP, HTTP), or a bag.
+        image_topic, camera_info_topic: of a bag with several cameras.
+
+    Raises:
+        SourceError: there is nothing, or nothing that can be read.
+        BagError: a bag can't be read.
+    """
+    if source.isdecimal():
+        return _camera(int(source))
+    if _STREAM.match(source):
+        return _film(source, source.rpartition("/")[2] or "stream")
+    path = Path(source)
+    if path.is_dir():
+        if (path / "metadata.yaml").is_file():
+            return _bag(path, image_topic, camera_info_topic)
+        return _files(sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURES), f"folder {source}")
+    if path.is_file():
+        suffix = path.suffix.lower()
+        if suffix in (".mcap", ".db3"):
+            return _bag(path, image_topic, camera_info_topic)
+        if suffix in FILMS:
+            return _film(str(path), path.stem)
+        return _files([path], source)
+    if glob.has_magic(source):
+        return _files(sorted(Path(p) for p in glob.glob(source, recursive=True)), f"pattern {source}")
+    raise SourceError(f"{source} does not exist; expected a picture, a folder, a pattern, a film, a camera's number, a stream's address or a bag")
+
+
+def read_picture(path: Path) -> Picture:
+    """A picture file, turned upright as its EXIF orientation says.
+
+    Raises:
+        SourceError: it can't be read as a picture.
+    """
+    try:
+        with Image.open(path) as file:
+            focal_35mm = file.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
+            upright = ImageOps.exif_transpose(file)
+            if upright.mode.startswith("I;16"):  # a 16-bit grey picture; PIL would cut it at 255
+                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+            image_rgb = np.array(upright.convert("RGB"))
+    except FileNotFoundError:
+        raise SourceError(f"{path} does not exist") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise SourceError(f"{path} can't be read as a picture ({type(error).__name__}: {str(error)[:100]})") from error
+    usable = isinstance(focal_35mm, (int, float)) and 5 <= focal_35mm <= 800
+    return Picture(path.stem, image_rgb, focal_35mm=float(focal_35mm) if usable else None)
+
+
+def _files(paths: list[Path], what: str) -> Source:
+    if not paths:
+        raise SourceError(f"{what}: no picture in it; expected files that end with {', '.join(PICTURES)}")
+    skipped: list[str] = []
+
+    def pictures() -> Iterator[Picture]:
+        names: set[str] = set()
+        for path in paths:
+            try:
+                picture = read_picture(path)
+            except SourceError as error:
+                if len(paths) == 1:
+                    raise
+                skipped.append(str(error))
+                continue
+            name, number = picture.name, 2
+            while name in names:  # a/1.jpg and b/1.jpg, or 1.jpg and 1.png
+                name, number = f"{picture.name}_{number}", number + 1
+            names.add(name)
+            yield Picture(name, picture.image_rgb, picture.intrinsics, picture.focal_35mm)
+
+    return Source(pictures(), len(paths), None, skipped)
+
+
+def _film(address: str, name: str) -> Source:
+    try:
+        import av
+    except ImportError:
+        raise SourceError("films and streams need PyAV: pip install 'mtl-perception[predict]'") from None
+    skipped: list[str] = []
+    try:
+        container = av.open(address)
+        stream = container.streams.video[0]
+    except (av.FFmpegError, IndexError, OSError) as error:
+        raise SourceError(f"{address} can't be opened as a film or stream ({str(error)[:100] or type(error).__name__})") from error
+    stream.thread_type = "AUTO"
+
+    def pictures() -> Iterator[Picture]:
+        number = 0
+        with container:
+            try:
+                for frame in container.decode(stream):
+                    yield Picture(f"{name}_{number:06d}", frame.to_ndarray(format="rgb24"))
+                    number += 1
+            except (av.FFmpegError, OSError) as error:
+                if number == 0:
+                    raise SourceError(f"{address} has no frame that can be decoded ({str(error)[:100]})") from error
+                skipped.append(f"{address} breaks off after frame {number} ({str(error)[:100]})")
+
+    rate = stream.average_rate or stream.guessed_rate
+    return Source(pictures(), stream.frames or None, float(rate) if rate else 25.0, skipped)
+
+
+def _camera(number: int) -> Source:
+    import cv2
+
+    device = cv2.VideoCapture(number)
+    if not device.isOpened():
+        raise SourceError(f"camera {number} can't be opened; ls /dev/video* lists those that exist")
+
+    def pictures() -> Iterator[Picture]:
+        taken = 0
+        try:
+            while True:
+                is_read, image_bgr = device.read()
+                if not is_read:
+                    return
+                yield Picture(f"camera{number}_{taken:06d}", cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB))
+                taken += 1
+        finally:
+            device.release()
+
+    return Source(pictures(), None, device.get(cv2.CAP_PROP_FPS) or 30.0, [])
+
+
+def _bag(path: Path, image_topic: str | None, camera_info_topic: str | None) -> Source:
+    with Bag(path) as bag:
+        image = bag.find_image(image_topic)
+        camera_info = bag.find_camera_info(image, camera_info_topic)
+        seconds = bag.duration_s
+    skipped: list[str] = []
+
+    def pictures() -> Iterator[Picture]:
+        with bag:
+            for number, frame in enumerate(bag.frames(image, camera_info)):
+                if frame.problem and frame.problem not in skipped:
+                    skipped.append(frame.problem)
+                if frame.image_rgb is not None:
+                    yield Picture(f"{path.stem}_{number:06d}", frame.image_rgb, frame.intrinsics)
+
+    return Source(pictures(), image.count, image.count / seconds if seconds > 0 else 10.0, skipped)

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures, folders, films and bags through the real network into files."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+import mtl_perception
+from mtl_perception.prediction import Predictor, intrinsics_for
+from mtl_perception.prediction.files import millimetres, ply
+from mtl_perception.prediction.sources import SourceError, open_source, read_picture
+from mtl_perception.resources import resource
+from mtl_perception.spatial.points import POINT
+
+ROOT = Path(__file__).parents[2]
+EXIF_ORIENTATION, EXIF_FOCAL_35MM = 0x0112, 0xA405
+
+
+def picture(seed: int = 0, width: int = 96, height: int = 64) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    return cv2.resize(rng.integers(0, 256, (6, 8, 3), np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def write(path: Path, image_rgb: np.ndarray, **options: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image_rgb).save(path, **options)
+    return path
+
+
+def predict(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "mtl_perception.cli", "predict", *arguments, "--device", "cpu", "--precision", "float32"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return Predictor("lite", "cpu", "float32", score_threshold=0.05)
+
+
+def test_a_folder_becomes_overlays_boxes_masks_depth_and_points(tmp_path: Path) -> None:
+    for name in ("b/2.png", "a.jpg", "ü 1.jpg"):
+        write(tmp_path / "in" / name, picture())
+    (tmp_path / "in" / "broken.jpg").write_bytes(b"\xff\xd8no picture")
+    done = predict(str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--points", "--fov", "70", "--score", "0.01")
+    assert done.returncode == 0, done.stderr
+    assert "skipped:" in done.stderr and "broken.jpg" in done.stderr and "3 images" in done.stderr
+    out = tmp_path / "out"
+    names = ["2", "a", "ü 1"]
+    assert sorted(p.stem for p in (out / "overlay").iterdir()) == sorted(names)
+    assert sorted(p.name for p in (out / "points").iterdir()) == sorted(f"{n}.ply" for n in names)
+    for name in names:
+        assert cv2.imread(str(out / "mask" / f"{name}.png"), cv2.IMREAD_UNCHANGED).dtype == np.uint8
+        depth = cv2.imread(str(out / "depth" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
+        assert depth.dtype == np.uint16 and depth.shape == (64, 96) and (depth > 0).mean() > 0.9
+    content = json.loads((out / "detections.json").read_text())
+    assert {image["file_name"] for image in content["images"]} == set(names)
+    ids = {category["id"] for category in content["categories"]}
+    for box in content["annotations"]:
+        assert box["category_id"] in ids and 0 <= box["score"] <= 1 and box["bbox"][2] > 0
+
+
+def test_pycocotools_reads_the_boxes(tmp_path: Path, predictor: Predictor) -> None:
+    from mtl_perception.prediction.files import PredictionFiles
+    from pycocotools.coco import COCO
+
+    files = PredictionFiles(tmp_path)
+    files.add("one", predictor(picture(3)))
+    files.close()
+    read = COCO(str(tmp_path / "detections.json"))
+    assert len(read.imgs) == 1
+    assert len(read.loadRes(json.loads((tmp_path / "detections.json").read_text())["annotations"]).anns or {}) >= 0
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".webm"])
+def test_a_film_becomes_a_film(tmp_path: Path, suffix: str) -> None:
+    codec = {".mp4": "mpeg4", ".webm": "libvpx"}[suffix]
+    with av.open(str(tmp_path / f"in{suffix}"), "w") as container:
+        stream = container.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for i in range(6):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(i), format="rgb24")))
+        container.mux(stream.encode(None))
+    done = predict(str(tmp_path / f"in{suffix}"), "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    with av.open(str(tmp_path / "out" / "overlay.webm")) as container:
+        frames = list(container.decode(video=0))
+        rate_hz = float(container.streams.video[0].average_rate)
+    assert len(frames) == 6 and (frames[0].width, frames[0].height) == (96, 64)
+    assert rate_hz == pytest.approx(10, rel=0.1)
+
+
+def test_a_film_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
+    path = tmp_path / "in.mp4"
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        for i in range(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(i), format="rgb24")))
+        container.mux(stream.encode(None))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    source = open_source(str(path))
+    assert 0 < len(list(source.pictures)) < 20
+    path.write_bytes(b"no film")
+    with pytest.raises(SourceError, match="in.mp4 can't be opened as a film"):
+        open_source(str(path))
+
+
+def test_a_bag_brings_its_camera(tmp_path: Path) -> None:
+    done = predict(str(resource("bags/demo")), "--out", str(tmp_path / "out"), "--limit", "2")
+    assert done.returncode == 0, done.stderr
+    assert "2 images" in done.stderr and "not known" not in done.stderr
+
+
+def test_what_depth_means_without_a_camera_is_said(tmp_path: Path) -> None:
+    write(tmp_path / "a.png", picture())
+    done = predict(str(tmp_path / "a.png"), "--out", str(tmp_path / "out"))
+    assert "The camera of 1 of 1 images is not known" in done.stderr and "65°" in done.stderr and "--fov" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("nowhere.jpg", "nowhere.jpg does not exist; expected a picture, a folder"),
+        ("{tmp}", "no picture in it"),
+        ("{tmp}/*.jpg", "pattern .* no picture in it"),
+        ("97", "camera 97 can't be opened"),
+        ("rtsp://127.0.0.1:9/none", "can't be opened as a film or stream"),
+        ("{tmp}/text.jpg", "can't be read as a picture"),
+    ],
+)
+def test_a_source_without_pictures_is_named_in_one_line(tmp_path: Path, source: str, words: str) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    if source.endswith("text.jpg"):
+        (folder / "text.jpg").write_text("no picture")
+    done = predict(source.replace("{tmp}", str(folder)), "--out", str(tmp_path / "out"))
+    assert done.returncode == 1
+    import re
+
+    assert re.search(words, " ".join(done.stderr.split())) and "Traceback" not in done.stderr
+
+
+def test_ctrl_c_leaves_whole_files(tmp_path: Path) -> None:
+    for i in range(400):
+        write(tmp_path / "in" / f"{i:03d}.jpg", picture(i))
+    command = [sys.executable, "-m", "mtl_perception.cli", "predict", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    while not list((tmp_path / "out" / "depth").glob("*.png")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130 and "Traceback" not in said
+    images = json.loads((tmp_path / "out" / "detections.json").read_text())["images"]
+    assert 0 < len(images) < 400
+    for file in (tmp_path / "out").rglob("*.png"):
+        assert cv2.imread(str(file), cv2.IMREAD_UNCHANGED) is not None
+
+
+def test_exif_turns_the_picture_and_gives_the_lens(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = 6
+    exif.get_ifd(0x8769)[EXIF_FOCAL_35MM] = 26
+    write(tmp_path / "a.jpg", picture(width=96, height=64), exif=exif, quality=95)
+    read = read_picture(tmp_path / "a.jpg")
+    assert read.image_rgb.shape == (96, 64, 3) and read.focal_35mm == 26.0
+    camera = intrinsics_for(64, 96, focal_35mm=26.0)
+    # A phone's main camera: some 80° over the diagonal.
+    assert 2 * np.degrees(np.arctan(np.hypot(64, 96) / 2 / camera.fx)) == pytest.approx(79.5, abs=0.5)
+
+
+@pytest.mark.parametrize("options", [{"fov_deg": 200}, {"fov_deg": 0}, {"focal_px": 0.01}, {"focal_px": -5}, {"focal_px": float("nan")}])
+def test_a_lens_that_can_not_be_is_refused(options: dict) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        intrinsics_for(640, 480, **options)
+
+
+def test_three_lines_of_python(tmp_path: Path) -> None:
+    write(tmp_path / "a.png", picture())
+    found = mtl_perception.predict(tmp_path / "a.png", device="cpu", fov_deg=70)
+    assert found.mask.shape == found.depth_m.shape == (64, 96)
+    assert found.overlay_rgb.shape == (64, 96, 3)
+    assert all(set(box) == {"label", "score", "box_xyxy"} for box in found.boxes)
+    with pytest.raises(ValueError, match="expected uint8 of shape"):
+        mtl_perception.predict(np.zeros((4, 4), np.float32), device="cpu")
+
+
+def test_depth_follows_the_lens(predictor: Predictor) -> None:
+    image = picture()
+    wide, long = (predictor(image, intrinsics_for(96, 64, focal_px=focal)).depth_m for focal in (60.0, 120.0))
+    np.testing.assert_allclose(long, 2 * wide, rtol=1e-3)
+
+
+def test_no_two_boxes_of_one_place(predictor: Predictor) -> None:
+    """What the node publishes: the weaker of two names of one thing is left out."""
+    from mtl_perception.boxes import box_iou
+
+    image = cv2.cvtColor(cv2.imread(str(ROOT / "docs/rooms.png")), cv2.COLOR_BGR2RGB)[:288, :384]
+    boxes = np.array([box["box_xyxy"] for box in predictor(np.ascontiguousarray(image)).boxes])
+    assert len(boxes) > 3
+    assert np.triu(box_iou(boxes, boxes), 1).max() <= 0.8
+
+
+def test_millimetres_and_points() -> None:
+    depth = np.array([[1.2345, np.nan, np.inf, 70.0, -1.0]], np.float32)
+    assert millimetres(depth).tolist() == [[1234, 0, 0, 0, 0]] or millimetres(depth).tolist() == [[1235, 0, 0, 0, 0]]
+    cloud = np.zeros(3, POINT)
+    cloud["x"], cloud["z"], cloud["label"] = [1, 2, 3], [1, np.nan, 2], [4, 5, 6]
+    cloud["rgb"] = np.array([0x00102030] * 3, np.uint32).view(np.float32)
+    content = ply(cloud)
+    header, _, body = content.partition(b"end_header\n")
+    assert b"element vertex 2" in header and len(body) == 2 * 16
+    assert list(body[12:16]) == [0x10, 0x20, 0x30, 4]
