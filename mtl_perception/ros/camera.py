@@ -5,40 +5,44 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from rclpy.event_handler import QoSMessageLostInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import QoSCompatibility, QoSProfile, ReliabilityPolicy, qos_check_compatible
-from rclpy.serialization import deserialize_message
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from mtl_perception.camera_info import Calibration, calibrate
-from mtl_perception.ros.cdr import CompressedImageView, ImageView, read_compressed_image, read_image
+from mtl_perception.ros.cdr import CameraInfoView, CompressedImageView, ImageView, read_camera_info, read_compressed_image, read_image
 from mtl_perception.ros.conversions import ConversionError, InputSettings, compressed_image_to_rgb, image_to_rgb
 from mtl_perception.ros.frames import Frame, FrameCounts
+from mtl_perception.ros.graph import Source, other_topics, sources
 
 _END_OF_STAMP = 12  # bytes: four of encapsulation, eight of the stamp
 
 
-@dataclass(frozen=True)
-class Source:
-    """A publisher on the image topic; ``mismatch`` says why it cannot be heard."""
-
-    node: str
-    mismatch: str | None
+_IMAGE, _COMPRESSED_IMAGE, _CAMERA_INFO = (f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo"))
+# What was published before the node was there is told to those who ask for it, and who asks for it hears nobody else.
+_LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Camera:
-    """Subscribes on construction; ``close`` ends it.
+    """Subscribes on construction; ``look`` is to be called now and then, and ``close`` ends it.
 
     Args:
         topics: what its topics begin with, such as ``~`` or ``~/front``.
         parameters: those of this camera.
         counts: goes up with what arrives.
         put: takes each frame; true if it replaced one that waited.
+
+    Attributes:
+        topic, info_topic: full names.
+        sources, info_sources: who published images and camera_info at the last look.
     """
+
+    sources: list[Source]
+    info_sources: list[Source]
 
     def __init__(
         self,
@@ -54,8 +58,9 @@ class Camera:
         self._rectified, self._rectify = parameters["rectified"], parameters["rectify"]
         self._compressed = parameters["transport"] == "compressed"
         self._settings = InputSettings.of(parameters)
-        self._info: bytes | None = None
-        self._calibrated: tuple[Any, Calibration | ValueError] = (None, ValueError())
+        self._info_body = b""
+        self._info: CameraInfoView | None = None
+        self._calibrated: tuple[Any, Any, Calibration | ValueError] = (None, None, ValueError())
         self.started_s = time.monotonic()
         self.last_frame_s: float | None = None
         self.last_interval_s = 0.0
@@ -75,14 +80,9 @@ class Camera:
         self._infos = node.create_subscription(
             CameraInfo, f"{topics}/camera_info", self._on_info, self._qos, raw=True
         )
-
-    @property
-    def topic(self) -> str:
-        return self._images.topic_name
-
-    @property
-    def info_topic(self) -> str:
-        return self._infos.topic_name
+        self._latched_infos: Subscription | None = None
+        self.topic, self.info_topic = self._images.topic_name, self._infos.topic_name
+        self.look()
 
     def read(self, frame: Frame) -> ImageView | CompressedImageView:
         """The frame's fields, its pixels still encoded. Raises ConversionError."""
@@ -107,59 +107,50 @@ class Camera:
         Raises:
             ValueError: the camera_info is of no use.
         """
-        if self._info is None:
+        info = self._info
+        if info is None:
             return None
-        # It comes with every image and hardly ever changes: it is read again when more than its stamp is new.
-        key = (self._info[_END_OF_STAMP:], self.image_size)
-        if self._calibrated[0] != key:
-            self._calibrated = (key, self._calibrate(deserialize_message(self._info, CameraInfo)))
-        calibration = self._calibrated[1]
+        calibrated, size, calibration = self._calibrated
+        if calibrated is not info or size != self.image_size:
+            size = self.image_size
+            calibration = self._calibrate(info, *(size or (info.width, info.height)))
+            self._calibrated = (info, size, calibration)
         if isinstance(calibration, ValueError):
             raise calibration
         return calibration
 
-    def _calibrate(self, info: CameraInfo) -> Calibration | ValueError:
-        width, height = self.image_size or (info.width, info.height)
-        self.info_frame_id = info.header.frame_id
+    def _calibrate(self, info: CameraInfoView, width: int, height: int) -> Calibration | ValueError:
+        self.info_frame_id = info.frame_id
         try:
             return calibrate(info, width, height, rectified=self._rectified, rectify=self._rectify)
         except ValueError as error:
             return error
 
-    def sources(self) -> list[Source]:
-        """Who publishes on the image topic."""
-        return [
-            Source(f"{info.node_namespace.rstrip('/')}/{info.node_name}", self._mismatch(info))
-            for info in self._node.get_publishers_info_by_topic(self.topic)
-        ]
+    def look(self) -> None:
+        """See who publishes, and listen also for a camera_info that was published once, before the node was there."""
+        expected = _COMPRESSED_IMAGE if self._compressed else _IMAGE
+        publishers = self._node.get_publishers_info_by_topic
+        self.sources = sources(publishers(self.topic), expected, "set the parameter transport, or remap", self._qos)
+        infos = publishers(self.info_topic)
+        self.info_sources = sources(infos, _CAMERA_INFO, "remap", self._qos)
+        # Only then: a volatile publisher would warn of a reader that it cannot serve.
+        if self._latched_infos is None and any(info.qos_profile.durability == _LATCHED.durability for info in infos):
+            self._latched_infos = self._node.create_subscription(
+                CameraInfo, self._infos.topic, self._on_info, _LATCHED, raw=True
+            )
 
     def other_image_topics(self) -> list[str]:
         """Topics with images of either transport: what the user may have meant."""
-        types = {"sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage"}
-        own = self._node.get_fully_qualified_name() + "/"
-        return [
-            name
-            for name, of in self._node.get_topic_names_and_types()
-            if types & set(of)
-            and not name.startswith(own)
-            and name != self.topic
-            and self._node.count_publishers(name)
-        ]
+        return other_topics(self._node, (_IMAGE, _COMPRESSED_IMAGE), self.topic)
+
+    def other_info_topics(self) -> list[str]:
+        """Topics with a camera_info: likewise."""
+        return other_topics(self._node, (_CAMERA_INFO,), self.info_topic)
 
     def close(self) -> None:
-        self._node.destroy_subscription(self._images)
-        self._node.destroy_subscription(self._infos)
-
-    def _mismatch(self, publisher) -> str | None:
-        expected = "sensor_msgs/msg/" + ("CompressedImage" if self._compressed else "Image")
-        if publisher.topic_type != expected:
-            return f"publishes {publisher.topic_type}, expected {expected}: set the parameter transport, or remap"
-        compatibility, reason = qos_check_compatible(publisher.qos_profile, self._qos)
-        if compatibility == QoSCompatibility.ERROR:
-            offered, asked = publisher.qos_profile.reliability.short_key, self._qos.reliability.short_key
-            remedy = f"set input.reliability to {offered}"
-            return f"offers {offered} and this node asks for {asked}: {remedy} ({reason})"
-        return None
+        for subscription in (self._images, self._infos, self._latched_infos):
+            if subscription is not None:
+                self._node.destroy_subscription(subscription)
 
     def _on_image(self, serialised: bytes) -> None:
         now_s = time.monotonic()
@@ -177,4 +168,8 @@ class Camera:
         self._counts.lost += event.total_count_change
 
     def _on_info(self, serialised: bytes) -> None:
-        self._info = serialised
+        """It comes with every image and hardly ever changes: it is read again when more than its stamp is new."""
+        body = serialised[_END_OF_STAMP:]
+        if self._info is None or body != self._info_body:
+            self._info = read_camera_info(serialised)
+            self._info_body = body

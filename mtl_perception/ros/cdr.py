@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from std_msgs.msg import Header
 
+from mtl_perception.foreign_text import cut
 from mtl_perception.ros.conversions import ConversionError
 
 
@@ -56,10 +57,38 @@ class CompressedImageView:
     data: memoryview
 
 
+@dataclass(frozen=True)
+class RegionView:
+    """``sensor_msgs/RegionOfInterest``."""
+
+    x_offset: int
+    y_offset: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class CameraInfoView:
+    """The fields of ``sensor_msgs/CameraInfo`` that say what the image shows."""
+
+    stamp: Stamp
+    frame_id: str
+    height: int
+    width: int
+    distortion_model: str
+    d: tuple[float, ...]
+    k: tuple[float, ...]
+    r: tuple[float, ...]
+    p: tuple[float, ...]
+    binning_x: int
+    binning_y: int
+    roi: RegionView
+
+
 def read_image(serialised: bytes) -> ImageView:
-    """A serialised ``sensor_msgs/Image``. Raises ConversionError when it ends early or is not plain CDR."""
+    """A serialised ``sensor_msgs/Image``. Raises ConversionError when it ends early, is not plain CDR or has no usable frame_id."""
     read = _Reader(serialised)
-    stamp, frame_id = read.stamp(), read.string()
+    stamp, frame_id = read.stamp(), read.frame_id()
     height, width = read.fields("II", 8)
     return ImageView(stamp, frame_id, height, width, read.string(), read.uint8(), read.uint32(), read.octets())
 
@@ -68,8 +97,24 @@ def read_compressed_image(serialised: bytes) -> CompressedImageView:
     """A serialised ``sensor_msgs/CompressedImage``. Raises ConversionError as ``read_image`` does."""
     read = _Reader(serialised)
     return CompressedImageView(
-        stamp=read.stamp(), frame_id=read.string(), format=read.string(), data=read.octets()
+        stamp=read.stamp(), frame_id=read.frame_id(), format=read.string(), data=read.octets()
     )
+
+
+def read_camera_info(serialised: bytes) -> CameraInfoView:
+    """A serialised ``sensor_msgs/CameraInfo``. Raises ConversionError as ``read_image`` does.
+
+    The middleware would write a line of its own to the terminal for each that it cannot read.
+    """
+    read = _Reader(serialised)
+    stamp, frame_id = read.stamp(), read.frame_id()
+    height, width = read.fields("II", 8)
+    model, count = read.string(), read.uint32()
+    if count > _MOST_COEFFICIENTS:
+        raise ConversionError(f"camera_info has {count} distortion coefficients, expected at most {_MOST_COEFFICIENTS}")
+    d, k, r, p = (read.doubles(size) for size in (count, 9, 9, 12))
+    binning_x, binning_y, *region = read.fields("6I", 24)
+    return CameraInfoView(stamp, frame_id, height, width, model, d, k, r, p, binning_x, binning_y, RegionView(*region))
 
 
 def read_transforms(serialised: bytes) -> Iterator[tuple[Stamp, str, str, tuple[float, ...]]]:
@@ -116,6 +161,8 @@ def write_detection_array(
 LITTLE_ENDIAN = b"\0\1\0\0"
 """The encapsulation that every serialised message starts with."""
 
+_LONGEST_FRAME_ID = 255
+_MOST_COEFFICIENTS = 14  # of OpenCV's longest model
 _NO_ID = struct.pack("<I", 1) + bytes(4)  # the end of an empty string, and three bytes up to the next value
 
 
@@ -168,6 +215,15 @@ class _Reader:
     def string(self) -> str:
         """Characters are not checked further: a name that nobody knows is the conversion's business."""
         return bytes(self.octets()).rstrip(b"\0").decode(errors="replace")
+
+    def frame_id(self) -> str:
+        """It is copied into every output, once for each detection: no line breaks, and no megabytes."""
+        name = self.string()
+        if len(name) > _LONGEST_FRAME_ID or not name.isprintable():
+            raise ConversionError(
+                f"frame_id is {cut(name)!r}, expected at most {_LONGEST_FRAME_ID} characters that print"
+            )
+        return name
 
     def octets(self) -> memoryview:
         size = self.uint32()

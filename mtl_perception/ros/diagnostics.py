@@ -10,11 +10,12 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
-from rclpy.node import Node
 
 from mtl_perception.foreign_text import cut
 from mtl_perception.ros.camera import Camera
 from mtl_perception.ros.frames import Change
+from mtl_perception.ros.graph import surroundings
+from mtl_perception.ros.guard import GuardedNode
 from mtl_perception.ros.stream import Stream, Trace
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
@@ -26,12 +27,13 @@ PATIENCE_S = 1.0
 _MISSING_FRAMES, _LONGEST_PATIENCE_S = 3, 10.0  # for a camera that is slower than once a second
 _STALE_AGE_S = 1.0
 _NOTABLE_LOSS = 0.05
+_LONGEST_MESSAGE = 4000
 
 
 class Diagnostics:
     """Publishes what ``report`` returns; a status that changes its level is logged too."""
 
-    def __init__(self, node: Node, report: Callable[[], list[DiagnosticStatus]]) -> None:
+    def __init__(self, node: GuardedNode, report: Callable[[], list[DiagnosticStatus]]) -> None:
         self._node = node
         self._report = report
         self._levels: dict[str, bytes] = {}
@@ -40,13 +42,21 @@ class Diagnostics:
         node.create_timer(PERIOD_S, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def _publish(self) -> None:
-        array = DiagnosticArray(status=self._report())
+        array = DiagnosticArray(status=self._statuses())
         array.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(array)
         for status in array.status:
             if self._levels.get(status.name, OK) != status.level:
                 self._log(status)
             self._levels[status.name] = status.level
+
+    def _statuses(self) -> list[DiagnosticStatus]:
+        try:
+            return self._report()
+        except Exception as error:  # a bug of ours: better said than silent
+            self._node.problems.note("diagnostics", error)
+            problems = [(ERROR, f"diagnostics failed: {self._node.problems.at('diagnostics')}")]
+            return [_status(f"{_name(self._node)}: node", "", "", problems, {})]
 
     def _log(self, status: DiagnosticStatus) -> None:
         log = self._node.get_logger()
@@ -67,7 +77,7 @@ def camera_status(stream: Stream, recent: Change) -> DiagnosticStatus:
 
     silent_s = time.monotonic() - (camera.last_frame_s or camera.started_s)
     silent = silent_s > min(max(PATIENCE_S, _MISSING_FRAMES * camera.last_interval_s), _LONGEST_PATIENCE_S)
-    sources = camera.sources()
+    sources = camera.sources
     mismatched = [source for source in sources if source.mismatch]
     problems += [(ERROR if silent else WARN, f"{source.node} {source.mismatch}") for source in mismatched]
     if silent and len(mismatched) == len(sources):
@@ -121,18 +131,15 @@ def camera_status(stream: Stream, recent: Change) -> DiagnosticStatus:
 def calibration_status(stream: Stream) -> DiagnosticStatus:
     """Whether depth can be scaled to the camera's lens."""
     camera = stream.camera
-    problems: list[tuple[bytes, str]] = []
+    problems = [(WARN, f"camera_info: {source.node} {source.mismatch}") for source in camera.info_sources if source.mismatch]
+    if unreadable := stream.problems.at(camera.info_topic):
+        problems.append((WARN, f"bad camera_info on {camera.info_topic}: {unreadable}"))
     values = {"topic": camera.info_topic}
     try:
         calibration = camera.calibration()
         if calibration is None:
-            if time.monotonic() - camera.started_s > PATIENCE_S:
-                problems.append(
-                    (
-                        WARN,
-                        f"no camera_info on {camera.info_topic}: publish it, or remap ~/camera_info. {_UNCALIBRATED}",
-                    )
-                )
+            if time.monotonic() - camera.started_s > PATIENCE_S and not unreadable:
+                problems.append((WARN, f"{_no_camera_info(camera)}. {_UNCALIBRATED}"))
         else:
             intrinsics = calibration.intrinsics
             values |= {name: f"{getattr(intrinsics, name):.1f}" for name in ("fx", "fy", "cx", "cy")}
@@ -158,6 +165,7 @@ def outputs_status(stream: Stream, tasks: tuple[str, ...], engine: Any) -> Diagn
     for topic, lacking in stream.outputs.unserved(tasks).items():
         why = "which the parameter tasks leaves out" if set(lacking) <= set(engine.tasks) else _no_such_task(engine)
         problems.append((WARN, f"nothing is published on {topic}, which is read: it needs {', '.join(lacking)}, {why}"))
+    problems += [(WARN, text) for text in stream.outputs.deaf_readers()]
     if stream.trace.unpublished:
         problems.append((ERROR, f"{stream.trace.unpublished}: {_UNPUBLISHED}"))
     if stream.trace.unplaced:
@@ -166,7 +174,7 @@ def outputs_status(stream: Stream, tasks: tuple[str, ...], engine: Any) -> Diagn
 
 
 def model_status(
-    node_name: str, engine: Any, activity: str, streams: Sequence[Stream], recent: Sequence[Change]
+    node: GuardedNode, engine: Any, activity: str, streams: Sequence[Stream], recent: Sequence[Change]
 ) -> DiagnosticStatus:
     """What runs where, and whether it fails. ``activity`` is a word or two: active, inactive, paused."""
     problems: list[tuple[bytes, str]] = []
@@ -187,13 +195,21 @@ def model_status(
     }
     values |= {"tasks of the last frame": ", ".join(trace.tasks) or "none: nobody subscribes"}
     values |= {f"{stage} ms": f"{1e3 * duration_s:.2f}" for stage, duration_s in trace.stage_s.items()}
-    return _status(f"{node_name}: model", engine.card.name, message, problems, values)
+    return _status(f"{_name(node)}: model", engine.card.name, message, problems, values)
 
 
-def unconfigured_status(node_name: str, reason: str) -> DiagnosticStatus:
+def node_status(node: GuardedNode, streams: Sequence[Stream]) -> DiagnosticStatus:
+    """What concerns the node as a whole: its surroundings, and what came in that it could not make anything of."""
+    problems = [(WARN, text) for text in surroundings(node)]
+    named = [stream.camera.info_topic for stream in streams if stream.camera is not None]  # by the calibration's status
+    problems += [(WARN, f"{where}: {text}") for where, text in node.problems.elsewhere(named).items()]
+    return _status(f"{_name(node)}: node", "", "no problem", problems, {})
+
+
+def unconfigured_status(node: GuardedNode, reason: str) -> DiagnosticStatus:
     """The node has no model. ``reason`` is why configuring failed, or empty if nobody tried."""
     problems = [(ERROR, f"configure failed: {reason}")] if reason else []
-    return _status(f"{node_name}: model", "", "unconfigured", problems, {})
+    return _status(f"{_name(node)}: model", "", "unconfigured", problems, {})
 
 
 _WHY_SILENT = "the camera stopped, or its messages do not get through; check it with ros2 topic hz"
@@ -227,6 +243,17 @@ def _nobody_publishes(camera: Camera) -> str:
     return text + (f" (images are published on {', '.join(others[:4])})" if others else "")
 
 
+def _no_camera_info(camera: Camera) -> str:
+    silent = [source.node for source in camera.info_sources if not source.mismatch]
+    if silent:
+        return (
+            f"no camera_info on {camera.info_topic} yet, though {silent[0]} publishes it: with every image, or once as transient local?"
+        )
+    text = f"no camera_info on {camera.info_topic}: publish it, or remap ~/camera_info"
+    others = camera.other_info_topics()
+    return text + (f" (it is published on {', '.join(others[:4])})" if others else "")
+
+
 def _other_camera(frame_id: str, camera: Camera) -> str:
     return (
         f"camera_info on {camera.info_topic} has the frame_id {cut(camera.info_frame_id)!r} and the images {cut(frame_id)!r}, "
@@ -236,6 +263,10 @@ def _other_camera(frame_id: str, camera: Camera) -> str:
 
 def _no_such_task(engine: Any) -> str:
     return f"and the model {engine.card.name} has only {', '.join(engine.tasks)}"
+
+
+def _name(node: GuardedNode) -> str:
+    return node.get_fully_qualified_name().lstrip("/")
 
 
 def _age(trace: Trace) -> str:
@@ -252,7 +283,7 @@ def _status(
     return DiagnosticStatus(
         level=max((level for level, _ in problems), default=OK),
         name=name,
-        message="; ".join(text for _, text in problems) or message,
+        message=cut("; ".join(text for _, text in problems) or message, _LONGEST_MESSAGE),
         hardware_id=hardware_id,
         values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
     )

@@ -5,21 +5,25 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from typing import Any
 
 import rclpy
 from rclpy.context import Context
 from rclpy.exceptions import ParameterException
-from rclpy.executors import Executor, SingleThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
 from mtl_perception.resources import find_model
+from mtl_perception.ros.memory import GrowthLimit
 from mtl_perception.ros.node import LoadEngine, PerceptionNode
 from mtl_perception.ros.parameters import Parameters
 
 _WAKE_EVERY_S = 0.2
 _SWITCH_INTERVAL_S = 5e-4
+_PAUSE_S = 0.01
+"""After an error of the executor: one that stays must not take a whole core."""
 
 
 def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -> int:
@@ -47,14 +51,14 @@ def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -
 
 
 def _run(load_engine: LoadEngine, stop: StopOnSignal) -> int:
-    node = PerceptionNode(load_engine)
+    node = PerceptionNode(load_engine, GrowthLimit())
     executor = choose_executor()
     executor.add_node(node)
     try:
         if node.parameters["autostart"] and not _autostart(node):
             return 1
         while rclpy.ok() and not stop.requested and not node.is_finalized:
-            executor.spin_once(timeout_sec=_WAKE_EVERY_S)
+            _spin_once(executor, node)
         return 0
     finally:
         executor.remove_node(node)
@@ -62,6 +66,17 @@ def _run(load_engine: LoadEngine, stop: StopOnSignal) -> int:
             node.trigger_shutdown()
         node.destroy_node()
         executor.shutdown()
+
+
+def _spin_once(executor: Executor, node: PerceptionNode) -> None:
+    """Let callbacks run. What the executor itself raises, such as on a message that it cannot take, is not the node's end."""
+    try:
+        executor.spin_once(timeout_sec=_WAKE_EVERY_S)
+    except ExternalShutdownException:
+        raise
+    except Exception as error:
+        node.problems.note("executor", error)
+        time.sleep(_PAUSE_S)
 
 
 def load_model(parameters: Parameters) -> Any:

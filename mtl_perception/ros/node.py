@@ -14,15 +14,19 @@ from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool
 
+from mtl_perception.foreign_text import cut
 from mtl_perception.ros.diagnostics import (
     Diagnostics,
     calibration_status,
     camera_status,
     model_status,
+    node_status,
     outputs_status,
     unconfigured_status,
 )
 from mtl_perception.ros.frames import NewestFrames
+from mtl_perception.ros.guard import GuardedNode
+from mtl_perception.ros.memory import GrowthLimit
 from mtl_perception.ros.parameters import Parameters
 from mtl_perception.ros.pipeline import Pipeline
 from mtl_perception.ros.stream import Stream
@@ -38,13 +42,15 @@ RCLError = rclpy_implementation.RCLError
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class PerceptionNode(LifecycleNode):
+class PerceptionNode(GuardedNode, LifecycleNode):
     """Unconfigured it holds parameters and diagnostics; inactive also the model and its publishers; active also
     the subscriptions and the worker thread.
     """
 
-    def __init__(self, load_engine: LoadEngine, **node_options: Any) -> None:
+    def __init__(self, load_engine: LoadEngine, growth_limit: GrowthLimit | None = None, **node_options: Any) -> None:
+        """``growth_limit`` is set while the node is configured; None to leave the process's memory alone."""
         super().__init__("perception", **node_options)
+        self._growth_limit = growth_limit
         self.parameters = Parameters(self)
         self._load_engine = load_engine
         self._engine: Any = None
@@ -59,6 +65,7 @@ class PerceptionNode(LifecycleNode):
         change_state.callback = partial(self._refuse_the_impossible, change_state.callback)
         Diagnostics(self, self._report)
         self.create_service(SetBool, "~/enable", self._on_enable)
+        self.guard_services()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         self.configure_error = ""
@@ -86,6 +93,12 @@ class PerceptionNode(LifecycleNode):
         self._free()
         return SUCCESS
 
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """A transition raised: back to unconfigured, with nothing left behind."""
+        self._stop()
+        self._free()
+        return SUCCESS
+
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         self._stop()
         self._free()
@@ -94,6 +107,8 @@ class PerceptionNode(LifecycleNode):
 
     def _configure(self) -> None:
         parameters, log = self.parameters, self.get_logger()
+        if self._growth_limit is not None:
+            self._growth_limit.lift()
         self._engine = engine = self._load_engine(parameters)
         parameters.model_tasks = tuple(engine.tasks)
         reason = parameters.check_tasks(parameters["tasks"])
@@ -103,12 +118,14 @@ class PerceptionNode(LifecycleNode):
         for name in parameters["cameras"] or [""]:
             self._streams[name] = stream = Stream(self, name, parameters, engine.card)
         stream.outputs.warm_up()
-        self._transforms = TransformListener(self)
+        self._transforms = TransformListener(self, self.problems.note)
         log.info(
             f"{engine.card.name} on {engine.device} in {engine.precision}, tasks {', '.join(engine.tasks)}"
         )
         for note in engine.notes:
             log.info(note)
+        if self._growth_limit is not None:
+            self._growth_limit.set(parameters["memory_headroom"])
 
     def _start(self) -> None:
         pipeline = Pipeline(self, self.parameters, self._engine, self._transforms.buffer)
@@ -121,7 +138,10 @@ class PerceptionNode(LifecycleNode):
     def _work(self, waiting: NewestFrames, pipeline: Pipeline) -> None:
         while frames := waiting.take(self._engine.batch_size):
             if self._enabled:
-                pipeline.process([(self._streams[name], frame) for name, frame in frames])
+                try:
+                    pipeline.process([(self._streams[name], frame) for name, frame in frames])
+                except Exception as error:  # without its worker the node would be silent for good
+                    self.problems.note("worker", error)
 
     def _stop(self) -> None:
         if self._worker is None:
@@ -149,9 +169,9 @@ class PerceptionNode(LifecycleNode):
         try:
             return change_state(request, response)
         except RCLError as error:
-            wanted = request.transition.label or request.transition.id
+            wanted = cut(request.transition.label or request.transition.id)
             self.get_logger().warning(
-                f"transition {wanted} refused, it is not possible in this state: {error}"
+                f"transition {wanted} refused, it is not possible in this state: {cut(error, 300)}"
             )
             response.success = False
             return response
@@ -163,17 +183,15 @@ class PerceptionNode(LifecycleNode):
         return response
 
     def _report(self) -> list[DiagnosticStatus]:
-        name = self.get_fully_qualified_name().lstrip("/")
-        if self._engine is None:
-            return [unconfigured_status(name, self.configure_error)]
         streams = list(self._streams.values())
+        if self._engine is None:
+            return [unconfigured_status(self, self.configure_error), node_status(self, streams)]
+        is_active = self._worker is not None
+        activity = "inactive" if not is_active else "active" if self._enabled else "paused by ~/enable"
         recent = [stream.recent.change(stream.counts) for stream in streams]
-        if self._worker is None:
-            return [model_status(name, self._engine, "inactive", streams, recent)]
-        statuses = [
-            model_status(name, self._engine, "active" if self._enabled else "paused by ~/enable", streams, recent)
-        ]
-        for stream, change in zip(streams, recent):
+        statuses = [model_status(self, self._engine, activity, streams, recent), node_status(self, streams)]
+        for stream, change in zip(streams, recent) if is_active else ():
+            stream.camera.look()
             statuses += [
                 camera_status(stream, change),
                 calibration_status(stream),

@@ -18,6 +18,7 @@ from mtl_perception.msg import PerceptionStatus, TrackArray
 from mtl_perception.ros.classification import ClassificationWriter
 from mtl_perception.ros.detections import DetectionsWriter
 from mtl_perception.ros.detections_3d import Detections3DWriter
+from mtl_perception.ros.graph import deaf_readers
 from mtl_perception.ros.images import ConfidenceWriter, DepthInfoWriter, DepthWriter, MaskWriter, OverlayWriter
 from mtl_perception.ros.lanes import LanesWriter
 from mtl_perception.ros.markers import MarkersWriter
@@ -93,6 +94,10 @@ class Outputs:
         }
         return {topic: lacking for topic, lacking in missing.items() if lacking}
 
+    def deaf_readers(self) -> list[str]:
+        """Readers that ask for more than is offered and so hear nothing, with what to do."""
+        return [text for publisher in self._publishers for text in deaf_readers(self._node, publisher)]
+
     def fill(self, result: Result, writers: Iterable[Writer]) -> Iterator[tuple[LifecyclePublisher, Any]]:
         """(publisher, message) for every one of ``writers`` that has something to say, one after the other.
 
@@ -127,6 +132,10 @@ class Outputs:
         self._status.publish(status)
 
     def close(self) -> None:
-        named = [publisher for publisher, _ in self._label_infos]
-        for publisher in (*(writer.publisher for writer in self._writers), self._status, *named):
+        for publisher in self._publishers:
             self._node.destroy_lifecycle_publisher(publisher)
+
+    @property
+    def _publishers(self) -> list[LifecyclePublisher]:
+        named = [publisher for publisher, _ in self._label_infos]
+        return [*(writer.publisher for writer in self._writers), self._status, *named]

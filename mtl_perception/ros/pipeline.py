@@ -14,6 +14,7 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 
 from mtl_perception.camera_info import Calibration
+from mtl_perception.foreign_text import cut
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus, StageTime
 from mtl_perception.ros.conversions import ConversionError
@@ -26,6 +27,7 @@ from mtl_perception.scene import Scene
 from mtl_perception.transforms import TransformBuffer
 
 _LOG_EVERY_S = 5.0
+_LONGEST = 1000  # characters of an error
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,8 @@ class Pipeline:
             return self._decode(stream, frame)
         except ConversionError as error:
             stream.counts.rejected += 1
-            stream.trace.rejection = str(error)
-            self._log.warning(f"{stream.label}: frame dropped: {error}", throttle_duration_sec=_LOG_EVERY_S)
+            stream.trace.rejection = cut(error, _LONGEST)
+            self._log.warning(f"{stream.label}: frame dropped: {stream.trace.rejection}", throttle_duration_sec=_LOG_EVERY_S)
         except Exception as error:
             self._note_failure(stream, error)
         return None
@@ -136,7 +138,7 @@ class Pipeline:
 
     def _note_failure(self, stream: Stream, error: Exception) -> None:
         stream.counts.failed += 1
-        stream.trace.failure = f"{type(error).__name__}: {error}"
+        stream.trace.failure = cut(f"{type(error).__name__}: {error}", _LONGEST)
         self._log.error(f"{stream.label}: frame failed: {stream.trace.failure}", throttle_duration_sec=_LOG_EVERY_S)
 
     def _calibration(self, stream: Stream) -> Calibration | None:
@@ -144,7 +146,7 @@ class Pipeline:
             return stream.camera.calibration()
         except ValueError as error:
             self._log.warning(
-                f"{stream.label}: depth is not calibrated: {error}", throttle_duration_sec=_LOG_EVERY_S
+                f"{stream.label}: depth is not calibrated: {cut(error, _LONGEST)}", throttle_duration_sec=_LOG_EVERY_S
             )
             return None
 

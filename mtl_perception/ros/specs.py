@@ -133,6 +133,13 @@ SPECS = (
     ),
     Spec("tracking.confirm_hits", 2, "successive frames in which a new thing must be seen to get an id", low=1, high=100),
     Spec("tracking.keep", 3.0, "seconds for which a thing out of sight keeps its id", low=0.1, high=60.0),
+    Spec(
+        "memory_headroom",
+        4.0,
+        "GB by which the process may grow once it is configured: no message can fill the machine; 0 for no limit",
+        low=0.0,
+        high=1000.0,
+    ),
     Spec("autostart", True, "configure and activate at start; false where a lifecycle manager does it"),
     Spec(
         "tasks",

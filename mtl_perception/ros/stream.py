@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from rclpy.lifecycle import LifecycleNode
-
 from mtl_perception.ros.camera import Camera
 from mtl_perception.ros.frames import FrameAge, FrameCounts, NewestFrames, Recent
+from mtl_perception.ros.guard import GuardedNode
 from mtl_perception.ros.outputs import Outputs
 from mtl_perception.ros.parameters import Parameters
 
@@ -38,13 +37,15 @@ class Stream:
     Attributes:
         name: of the camera; empty if it is the only one.
         label: names it in diagnostics and in the log.
+        problems: what the node's callbacks raised.
     """
 
-    def __init__(self, node: LifecycleNode, name: str, parameters: Parameters, card: Any) -> None:
+    def __init__(self, node: GuardedNode, name: str, parameters: Parameters, card: Any) -> None:
         self._node = node
         self._topics = f"~/{name}" if name else "~"
         self.name = name
         self.label = node.get_fully_qualified_name().lstrip("/") + (f"/{name}" if name else "")
+        self.problems = node.problems
         self.parameters = parameters.of(name)
         self.outputs = Outputs(node, self.parameters, card, self._topics)
         self.counts, self.recent, self.trace, self.age = FrameCounts(), Recent(), Trace(), FrameAge()
@@ -61,4 +62,6 @@ class Stream:
         self.camera.close()
 
     def close(self) -> None:
+        if self.camera is not None:
+            self.camera.close()
         self.outputs.close()

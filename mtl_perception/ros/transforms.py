@@ -6,7 +6,7 @@ tf2's Python listener comes with apt's ROS and not with PyPI's; the node needs o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any
 
@@ -20,43 +20,40 @@ from mtl_perception.ros.cdr import read_transforms
 from mtl_perception.ros.conversions import ConversionError
 from mtl_perception.transforms import TransformBuffer, TransformError
 
-_LOG_EVERY_S = 5.0
+_TF, _TF_STATIC = "/tf", "/tf_static"
 
 
 class TransformListener:
-    """Fills ``buffer`` from construction until ``close``."""
+    """Fills ``buffer`` from construction until ``close``. ``note`` hears of the topic and of what is no transform on it."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, note: Callable[[str, ValueError], None]) -> None:
         self.buffer = TransformBuffer()
-        self._node = node
+        self._node, self._note = node, note
         # Best effort hears everybody; a transform that got lost is interpolated over.
         moving = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
         latched = QoSProfile(
             depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
         )
         self._subscriptions = [
-            node.create_subscription(
-                TFMessage, topic, partial(self._on_transforms, is_static=topic == "/tf_static"), qos, raw=True
-            )
-            for topic, qos in (("/tf", moving), ("/tf_static", latched))
+            node.create_subscription(TFMessage, topic, partial(self._on_transforms, topic), qos, raw=True)
+            for topic, qos in ((_TF, moving), (_TF_STATIC, latched))
         ]
 
     def close(self) -> None:
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
 
-    def _on_transforms(self, serialised: bytes, *, is_static: bool) -> None:
+    def _on_transforms(self, topic: str, serialised: bytes) -> None:
         try:
             for stamp, parent, child, numbers in read_transforms(serialised):
                 try:
-                    self.buffer.put(parent, child, stamp.nanoseconds, numbers[:3], numbers[3:], is_static=is_static)
+                    self.buffer.put(
+                        parent, child, stamp.nanoseconds, numbers[:3], numbers[3:], is_static=topic == _TF_STATIC
+                    )
                 except ValueError as error:  # costs the others nothing
-                    self._warn(error)
+                    self._note(topic, error)
         except ConversionError as error:
-            self._warn(error)
-
-    def _warn(self, error: ValueError) -> None:
-        self._node.get_logger().warning(f"/tf: {error}", throttle_duration_sec=_LOG_EVERY_S)
+            self._note(topic, error)
 
 
 class Place:

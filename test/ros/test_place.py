@@ -32,7 +32,7 @@ def transform(parent: str, child: str, translation=(0.0, 0.0, 0.0), rotation=(0.
 @pytest.fixture
 def listener(peer):
     """In the peer's process: published on its domain, heard over DDS."""
-    listener = TransformListener(peer.node)
+    listener = TransformListener(peer.node, lambda topic, error: None)
     yield listener
     listener.close()
 

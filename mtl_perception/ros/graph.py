@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is on the other end of the node's topics, and why some of them cannot be heard or cannot hear."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+
+from mtl_perception.foreign_text import cut
+
+_CLOCK, _TF_STATIC = "/clock", "/tf_static"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A publisher on a topic that the node reads; ``mismatch`` says why it cannot be heard."""
+
+    node: str
+    mismatch: str | None
+
+
+def sources(publishers: Collection[TopicEndpointInfo], expected: str, remedy: str, asked: QoSProfile) -> list[Source]:
+    """The ``publishers`` of a topic that is read as the type ``expected``, else take ``remedy``, and with the QoS ``asked``."""
+    return [Source(_name(info), _mismatch(info, expected, remedy, asked)) for info in publishers]
+
+
+def other_topics(node: Node, types: Collection[str], besides: str) -> list[str]:
+    """Topics of other nodes that carry one of ``types``: what the user may have meant."""
+    own = node.get_fully_qualified_name() + "/"
+    return [
+        name
+        for name, of in node.get_topic_names_and_types()
+        if set(types) & set(of) and not name.startswith(own) and name != besides and node.count_publishers(name)
+    ]
+
+
+def deaf_readers(node: Node, publisher: Publisher) -> list[str]:
+    """Readers of what ``publisher`` publishes that ask for more than it offers, with what to do: they hear nothing."""
+    topic = publisher.topic_name
+    if node.count_subscribers(topic) <= publisher.get_subscription_count():  # the usual case, and quickly told
+        return []
+    found = []
+    for info in node.get_subscriptions_info_by_topic(topic):
+        compatibility, reason = qos_check_compatible(publisher.qos_profile, info.qos_profile)
+        if compatibility == QoSCompatibility.ERROR:
+            offered, asked = publisher.qos_profile.reliability, info.qos_profile.reliability
+            remedy = "set output.reliability to reliable" if offered != asked else "let it ask for durability volatile"
+            found.append(f"{_name(info)} cannot hear {topic} ({reason.strip(' ;')}): {remedy}")
+    return found
+
+
+def surroundings(node: Node) -> list[str]:
+    """What is wrong around the node as a whole, each with what to do."""
+    problems = []
+    name, namespace = node.get_name(), node.get_namespace()
+    namesakes = node.get_node_names_and_namespaces().count((name, namespace))
+    if namesakes > 1:
+        problems.append(
+            f"{namesakes} nodes are named {node.get_fully_qualified_name()}, so their topics and parameters are mixed up: end one, "
+            "or give it another name (-r __node:=NAME) or namespace (-r __ns:=/NAME)"
+        )
+    if node.get_parameter("use_sim_time").value and node.get_clock().now().nanoseconds == 0:
+        clock = node.resolve_topic_name(_CLOCK)
+        if node.count_publishers(clock):
+            problems.append(f"use_sim_time is true and the time on {clock} stands at 0: is the simulation paused?")
+        else:
+            problems.append(
+                f"use_sim_time is true and nobody publishes {clock}: start the simulation, play the bag with --clock, "
+                "or set use_sim_time to false"
+            )
+    return problems
+
+
+def _mismatch(publisher: TopicEndpointInfo, expected: str, remedy: str, asked: QoSProfile) -> str | None:
+    if publisher.topic_type != expected:
+        return f"publishes {cut(publisher.topic_type)}, expected {expected}: {remedy}"
+    compatibility, reason = qos_check_compatible(publisher.qos_profile, asked)
+    if compatibility != QoSCompatibility.ERROR:
+        return None
+    offered = publisher.qos_profile.reliability.short_key
+    return f"offers {offered} and this node asks for {asked.reliability.short_key}: set input.reliability to {offered} ({reason})"
+
+
+def _name(info: TopicEndpointInfo) -> str:
+    return f"{info.node_namespace.rstrip('/')}/{info.node_name}"
