@@ -6,7 +6,7 @@ import pytest
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import TransformStamped
 from rclpy.serialization import deserialize_message, serialize_message
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
@@ -14,6 +14,7 @@ from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithP
 from mtl_perception.ros.cdr import (
     Stamp,
     pack_header,
+    read_camera_info,
     read_compressed_image,
     read_image,
     read_transforms,
@@ -60,6 +61,52 @@ def test_reads_the_compressed_image_that_ros_wrote(frame_id):
         "rgb8; jpeg",
     )
     assert bytes(view.data) == b"\1\2\3"
+
+
+@pytest.mark.parametrize("frame_id", NAMES)
+@pytest.mark.parametrize(("model", "count"), [("", 0), ("plumb_bob", 5), ("equidistant", 4), ("rational_polynomial", 14)])
+def test_reads_the_camera_info_that_ros_wrote(frame_id, model, count):
+    message = CameraInfo(
+        header=header(frame_id),
+        height=480,
+        width=640,
+        distortion_model=model,
+        d=[0.5 + one for one in range(count)],
+        k=[float(one) for one in range(9)],
+        r=[10.0 + one for one in range(9)],
+        p=[20.0 + one for one in range(12)],
+        binning_x=2,
+        binning_y=3,
+        roi=RegionOfInterest(x_offset=1, y_offset=2, height=3, width=4, do_rectify=True),
+    )
+    view = read_camera_info(serialize_message(message))
+    assert (view.stamp, view.frame_id) == (Stamp(-7, 999_999_999), frame_id)
+    for name in ("height", "width", "distortion_model", "binning_x", "binning_y"):
+        assert getattr(view, name) == getattr(message, name)
+    for name in ("d", "k", "r", "p"):
+        assert list(getattr(view, name)) == list(getattr(message, name)), name
+    for name in ("x_offset", "y_offset", "height", "width"):
+        assert getattr(view.roi, name) == getattr(message.roi, name)
+
+
+def test_a_camera_info_of_absurd_size_is_named():
+    whole = serialize_message(CameraInfo(header=header("a"), d=[0.0] * 15))
+    with pytest.raises(ConversionError, match="15 distortion coefficients, expected at most 14"):
+        read_camera_info(whole)
+    for size in (4, 20, len(whole) // 2):
+        with pytest.raises(ConversionError):
+            read_camera_info(whole[:size])
+
+
+@pytest.mark.parametrize("frame_id", ["x" * 256, "x" * 5_000_000, "two\nlines", "\x1b[31m"])
+@pytest.mark.parametrize(
+    ("make", "read"),
+    [(Image, read_image), (CompressedImage, read_compressed_image), (CameraInfo, read_camera_info)],
+)
+def test_a_frame_id_that_is_none_is_named_and_cut(make, read, frame_id):
+    with pytest.raises(ConversionError, match="frame_id is .*, expected at most 255 characters that print") as caught:
+        read(serialize_message(make(header=header(frame_id))))
+    assert len(str(caught.value)) < 250 and str(caught.value).isprintable()
 
 
 def test_reads_a_big_endian_message():
