@@ -19,7 +19,7 @@ class Problem:
 
     Attributes:
         factors: by task, what its loss is multiplied by before any method sees it; > 0.
-        shared: parameters that more than one task trains.
+        shared: parameters that more than one task may train.
         own: by task, the parameters that it alone trains.
         seed: of methods that draw; the same on every process.
         reduce: sums tensors over all processes, in place; None for one process.
@@ -55,15 +55,45 @@ class Settings(BaseModel, ABC):
                 f"({', '.join(tasks)}); choose 'fixed' or train more tasks"
             )
 
-    def check_network(self, shares_weights: bool) -> None:
-        """Raises:
-        ValueError: this method works on shared parameters, and the network has none.
+    def check_network(self, shared_by: Sequence[Collection[str]]) -> None:
+        """Args:
+            shared_by: the sets of tasks that train weights together.
+
+        Raises:
+            ValueError: this method works on shared parameters, and the network has none, or none that it could act on.
         """
-        if self.needs_shared and not shares_weights:
+        if self.needs_shared and not shared_by:
             raise ValueError(
                 f"balancing method '{self.method}' combines the gradients of shared parameters, and these tasks share none; "
                 "choose 'fixed' or another method that weighs losses, or another kind of sharing"
             )
+
+    @property
+    def idle(self) -> tuple[int, str]:
+        """Steps at the start in which it only looks on, and the setting that says so."""
+        return 0, ""
+
+    def acts_on(self, tasks: Collection[str]) -> bool:
+        """Whether it does anything but a mean for tasks that share weights."""
+        return len(tasks) > 1
+
+    def remarks(self, shared_by: Sequence[Collection[str]], steps: int | None) -> list[str]:
+        """What a user should know before a run: where the method can't act, or hardly.
+
+        Args:
+            shared_by: the sets of tasks that train weights together.
+            steps: of the run; None if nobody knows.
+        """
+        found = []
+        idle, setting = self.idle
+        if steps is not None and idle >= steps:
+            found.append(f"balancing: '{self.method}' never acts in this run: it begins after {idle} steps, the run has {steps}; lower '{setting}'")
+        elif steps is not None and 2 * idle > steps:
+            found.append(f"balancing: '{self.method}' begins to act after {idle} of {steps} steps; lower '{setting}' to give it more of them")
+        if self.needs_shared and not any(self.acts_on(tasks) for tasks in shared_by):
+            groups = "; ".join(", ".join(tasks) for tasks in shared_by)
+            found.append(f"balancing: '{self.method}' is a plain mean here: too few tasks share weights ({groups})")
+        return found
 
     @abstractmethod
     def build(self, problem: Problem) -> Balancer:
@@ -77,7 +107,7 @@ class Balancer(ABC):
     stays as it is, and the other tasks are treated as if it did not exist.
 
     Attributes:
-        wants_losses_after_step: ``after_step`` must be called with the batch's losses once the optimiser has stepped.
+        wants_losses_after_step: ``after_step`` must be called with the step's losses once the optimiser has stepped.
         wants_validation: ``see_validation`` must be called with the losses of a held-out batch before each step.
     """
 
@@ -93,25 +123,29 @@ class Balancer(ABC):
         self,
         losses: Mapping[str, Tensor],
         values: Mapping[str, Tensor] | None = None,
-        shares: Mapping[str, float] | None = None,
+        whole: Mapping[str, Tensor] | None = None,
         scale: Callable[[Tensor], Tensor] | None = None,
         last: bool = True,
         regulariser: Tensor | None = None,
+        schedule: Mapping[str, float] | None = None,
     ) -> dict[str, float]:
         """Add this batch's gradient to ``.grad`` of every parameter that one of its tasks trains.
 
         With several processes each passes its part of the global loss (its sum over the global count), all for the
-        same tasks; after the last batch of a step ``.grad`` is the same everywhere, the sum of the parts.
+        same tasks; after the last batch of a step ``.grad`` is the same everywhere, the sum of the parts. Under gradient
+        accumulation likewise: the losses of a step's batches add up to the step's loss.
 
         Args:
             losses: by task, a scalar with its graph.
             values: by task, the non-negative scalar that methods look at which weigh tasks by their loss; the losses
                 themselves if None. It differs where a loss contains a likelihood, which may be negative.
-            shares: under gradient accumulation by task what its loss is multiplied by: one over the number of the
-                step's batches that have the task. None: all of the step.
+            whole: under gradient accumulation by task the sum of ``values`` over the step's batches, the same for each of
+                them. None: this batch is all of the step; if it is not, methods that weigh losses weigh it by itself.
             scale: a ``GradScaler``'s ``scale``.
             last: False for a batch after which more batches of the same step follow.
             regulariser: added to the loss as it is, once a step.
+            schedule: of the task schedule, by task: what its part of the gradient is multiplied by, however the method
+                weighs it. The same for all batches of a step; None: 1 for all.
 
         Returns:
             By task, its weight in the gradient of the shared parameters; for the log.
@@ -119,19 +153,21 @@ class Balancer(ABC):
         unknown = sorted(set(losses) - set(self.problem.factors))
         if unknown:
             raise ValueError(f"losses of tasks {', '.join(unknown)}, which are not among {', '.join(self.problem.factors)}")
+        factors = self.problem.factors
+        emphasis = dict.fromkeys(factors, 1.0) | dict(schedule or {})
         if losses:
-            factors = self.problem.factors
-            part = {task: 1.0 if shares is None else shares[task] for task in losses}
-            weighed = {task: factors[task] * loss for task, loss in losses.items()}
-            looked_at = losses if values is None else values
-            seen = self._over_processes({task: factors[task] * looked_at[task].detach() for task in losses})
-            for task, value in seen.items():
-                self._values[task] = self._values.get(task, 0.0) + part[task] * value
-            self._accumulate(weighed, seen, part, scale)
+            looked_at = {task: (losses if values is None else values)[task] for task in losses}
+            seen = self._of_all_processes(looked_at if whole is None else whole)
+            if whole is None:
+                for task, value in seen.items():
+                    self._values[task] = self._values.get(task, 0.0) + value
+            else:
+                self._values = seen
+            self._accumulate({task: factors[task] * loss for task, loss in losses.items()}, seen, emphasis, scale)
         weights: dict[str, float] = {}
         if last:
             if self._values:
-                weights = self._finish(self._values, scale)
+                weights = self._finish(self._values, emphasis, scale)
             self._values = {}
             self._step += 1
         if regulariser is not None and last:
@@ -144,18 +180,21 @@ class Balancer(ABC):
         self,
         losses: dict[str, Tensor],
         values: dict[str, Tensor],
-        shares: dict[str, float],
+        schedule: Mapping[str, float],
         scale: Callable[[Tensor], Tensor] | None,
     ) -> None:
-        """One batch of a step. ``values`` are those of all processes together."""
+        """One batch of a step. ``values`` are those of all processes together, and of the whole step if it is known."""
 
     @abstractmethod
-    def _finish(self, values: dict[str, Tensor], scale: Callable[[Tensor], Tensor] | None) -> dict[str, float]:
+    def _finish(
+        self, values: dict[str, Tensor], schedule: Mapping[str, float], scale: Callable[[Tensor], Tensor] | None
+    ) -> dict[str, float]:
         """After a step's last batch: leave the final gradient in ``.grad``, learn from the step's mean ``values``, and
         return the weights that were used."""
 
     def after_step(self, losses: Mapping[str, Tensor]) -> None:
-        """The same batch's losses (or ``values``) with the parameters that the optimiser has just made."""
+        """What the step's batches cost (their mean losses, or ``values``) with the parameters that the optimiser has just
+        made."""
 
     def see_validation(self, losses: Mapping[str, Tensor]) -> None:
         """Losses of a held-out batch, with their graphs, at the parameters of the step that follows."""
@@ -168,8 +207,10 @@ class Balancer(ABC):
         """Go on where ``state`` was taken."""
         self._step = int(state["step"])
 
-    def _over_processes(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
-        if self.problem.reduce is None:
+    def _of_all_processes(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Losses of this process, times the tasks' factors, summed over all processes."""
+        values = {task: self.problem.factors[task] * value.detach() for task, value in values.items()}
+        if self.problem.reduce is None or not values:
             return values
         stacked = torch.stack(list(values.values()))
         self.problem.reduce([stacked])

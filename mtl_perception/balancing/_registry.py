@@ -12,20 +12,23 @@ from torch import Tensor, nn
 from mtl_perception.balancing import torchjd_methods as torchjd
 from mtl_perception.balancing._base import Balancer, Problem, Settings
 from mtl_perception.balancing.auto_lambda import AutoLambda
+from mtl_perception.balancing.cr_mogm import CrMogm
 from mtl_perception.balancing.dwa import Dwa
 from mtl_perception.balancing.famo import Famo
 from mtl_perception.balancing.fixed import Fixed
 from mtl_perception.balancing.geometric import Geometric, Stch
 from mtl_perception.balancing.gradnorm import GradNorm
+from mtl_perception.balancing.mgda import Mgda
 from mtl_perception.balancing.rlw import Rlw
+from mtl_perception.balancing.trimmed_mean import TrimmedMean
 from mtl_perception.balancing.uncertainty import ImtlL, Uncertainty
 from mtl_perception.settings_by_name import by_name
 
 _CLASSES: tuple[type[Settings], ...] = (
     *(Fixed, Uncertainty, ImtlL, Dwa, Rlw, Geometric, Stch, Famo, GradNorm, AutoLambda),
-    *(torchjd.Mgda, torchjd.PcGrad, torchjd.CaGrad, torchjd.NashMtl, torchjd.ImtlG, torchjd.AlignedMtl, torchjd.UpGrad),
+    *(Mgda, torchjd.PcGrad, torchjd.CaGrad, torchjd.NashMtl, torchjd.ImtlG, torchjd.AlignedMtl, torchjd.UpGrad),
     *(torchjd.DualProj, torchjd.GradDrop, torchjd.GradVac, torchjd.ConFig, torchjd.FairGrad, torchjd.ExcessMtl, torchjd.Pcd),
-    *(torchjd.Krum, torchjd.TrimmedMean, torchjd.Mean, torchjd.Sum, torchjd.Random, torchjd.CrMogm),
+    *(torchjd.Krum, TrimmedMean, torchjd.Mean, torchjd.Sum, torchjd.Random, CrMogm),
 )
 
 METHODS: dict[str, type[Settings]] = {settings.model_fields["method"].default: settings for settings in _CLASSES}
@@ -53,5 +56,5 @@ def build_balancer(
         if not factor > 0:
             raise ValueError(f"task '{task}' has weight {factor}, expected more than 0; leave the task out instead")
     settings.check(factors)
-    settings.check_network(any(p.requires_grad for p in shared))
+    settings.check_network([list(factors)] if any(p.requires_grad for p in shared) else [])
     return settings.build(Problem(dict(factors), list(shared), {task: list(own[task]) for task in factors}, seed, reduce))

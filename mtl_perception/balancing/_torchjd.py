@@ -13,7 +13,8 @@ from torchjd import Stateful
 from torchjd.aggregation import Aggregator, WeightedAggregator
 
 from mtl_perception.balancing._base import Problem
-from mtl_perception.balancing._gradients import GradientBalancer
+from mtl_perception.balancing._gradients import GradientBalancer, nearest_weights
+from mtl_perception.balancing._trunks import Trunk
 from mtl_perception.balancing.torchjd_methods import TorchjdSettings
 
 
@@ -25,44 +26,56 @@ class TorchjdBalancer(GradientBalancer):
         super().__init__(problem)
         self._settings = settings
         self._aggregators: dict[tuple[str, ...], Aggregator] = {}
+        self._lengths: dict[tuple[str, ...], int] = {}
 
-    def combine(self, rows: dict[str, Tensor], values: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
+    def weigh(self, trunk: Trunk) -> dict[str, float]:
+        rows = trunk.rows
         if len(rows) == 1:
-            return next(iter(rows.values())), dict.fromkeys(rows, 1.0)
-        order = self._settings.rows(rows)
+            return dict.fromkeys(rows, 1.0)
+        order = tuple(self._settings.rows(rows))
         if not order:
-            return torch.stack(list(rows.values())).mean(0), dict.fromkeys(rows, 1 / len(rows))
+            return dict.fromkeys(rows, 1 / len(rows))
         matrix = torch.stack([rows[task] for task in order])
-        # Some draw random numbers: the same on every process and in a resumed run, and nobody else's are disturbed.
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if matrix.is_cuda else []), torch.no_grad():
-            torch.manual_seed((self.problem.seed << 32) + self._step)
-            aggregator = self._aggregator(tuple(order))
+        aggregator = self._aggregator(order, matrix.shape[1])
+        with torch.no_grad():
             if isinstance(aggregator, WeightedAggregator):
-                weights = aggregator.weighting(matrix)
-                combined = weights @ matrix
+                weights = aggregator.weighting(matrix).tolist()
             else:
-                combined = aggregator(matrix)
-                weights = _nearest_weights(matrix, combined)
-        return combined, dict(zip(order, weights.tolist(), strict=True))
+                weights = nearest_weights(matrix, aggregator(matrix))
+        return dict(zip(order, weights, strict=True))
 
-    def _aggregator(self, order: tuple[str, ...]) -> Aggregator:
+    def combine(self, trunk: Trunk, schedule: Mapping[str, float]) -> tuple[Tensor, dict[str, float]]:
+        order = tuple(self._settings.rows(trunk.rows))
+        if not self._settings.elementwise or len(trunk.rows) == 1 or not order:
+            return super().combine(trunk, schedule)
+        # There are no weights that a schedule could change afterwards.
+        matrix = torch.stack([schedule[task] * trunk.rows[task] for task in order])
+        with torch.no_grad():
+            combined = self._aggregator(order, matrix.shape[1])(matrix)
+        return combined, dict(zip(order, nearest_weights(matrix, combined), strict=True))
+
+    def _aggregator(self, order: tuple[str, ...], length: int) -> Aggregator:
         if order not in self._aggregators:
             self._aggregators[order] = self._settings.aggregator(len(order))
+            self._lengths[order] = length
         return self._aggregators[order]
 
     def state_dict(self) -> dict[str, Any]:
         memories = {" ".join(order): _memory(aggregator) for order, aggregator in self._aggregators.items()}
-        return {**super().state_dict(), "memories": memories}
+        lengths = {" ".join(order): length for order, length in self._lengths.items()}
+        return {**super().state_dict(), "memories": memories, "lengths": lengths}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)
         device = self._shared[0].device
+        # Versions that combined all trunks as one did not say how long gradients are.
+        lengths = state.get("lengths", dict.fromkeys(state["memories"], sum(p.numel() for p in self._shared)))
         for joined, memory in state["memories"].items():
             order = tuple(joined.split())
-            aggregator = self._aggregator(order)
+            aggregator = self._aggregator(order, lengths[joined])
             # Once on a made-up Jacobian, so that it sets up for this many gradients of this length.
             with torch.random.fork_rng():
-                aggregator(torch.eye(len(order), sum(self._sizes), device=device))
+                aggregator(torch.eye(len(order), lengths[joined], device=device))
             _remember(aggregator, memory, device)
 
 
@@ -99,12 +112,3 @@ def _remember(aggregator: Aggregator, memory: Mapping[str, Any], device: torch.d
         elif isinstance(value, Tensor):
             value = value.to(now.device if isinstance(now, Tensor) else device)
         setattr(module, name, value)
-
-
-def _nearest_weights(matrix: Tensor, combined: Tensor) -> Tensor:
-    """The factors with which the rows come nearest to a combination that was made in another way; for the log."""
-    exact = matrix.double()
-    # Rows of very different length would be lost in the inverse, so they get the same.
-    lengths = exact.norm(dim=1).clamp(min=1e-300)
-    units = exact / lengths[:, None]
-    return torch.linalg.pinv(units @ units.T, hermitian=True) @ (units @ combined.double()) / lengths

@@ -22,7 +22,7 @@ class LossWeighting(Balancer):
 
     @abstractmethod
     def weigh(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
-        """By task, the weight for a batch with these (global, detached) losses. Changes no state."""
+        """By task, the weight for a step with these (global, detached) losses. Changes no state."""
 
     def learn(self, values: dict[str, Tensor]) -> None:
         """Learn from the mean losses of a whole step."""
@@ -31,21 +31,22 @@ class LossWeighting(Balancer):
         self,
         losses: dict[str, Tensor],
         values: dict[str, Tensor],
-        shares: dict[str, float],
+        schedule: Mapping[str, float],
         scale: Callable[[Tensor], Tensor] | None,
     ) -> None:
-        weights = self.weigh(values)
-        self._weights.update(weights)
-        total = torch.stack([weights[task] * shares[task] * loss for task, loss in losses.items()]).sum()
+        self._weights.update(self.weigh(values))
+        total = torch.stack([schedule[task] * self._weights[task] * loss for task, loss in losses.items()]).sum()
         (total if scale is None else scale(total)).backward()
 
-    def _finish(self, values: dict[str, Tensor], scale: Callable[[Tensor], Tensor] | None) -> dict[str, float]:
+    def _finish(
+        self, values: dict[str, Tensor], schedule: Mapping[str, float], scale: Callable[[Tensor], Tensor] | None
+    ) -> dict[str, float]:
         parameters = list(self.problem.shared)
         for task in values:
             parameters += self.problem.own[task]
         self._reduce_gradients(parameters)
         self.learn(values)
-        weights = {task: float(weight) for task, weight in self._weights.items()}
+        weights = {task: schedule[task] * float(weight) for task, weight in self._weights.items()}
         self._weights = {}
         return weights
 

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -11,7 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from mtl_perception.balancing._base import Problem
-from mtl_perception.balancing._gradients import GradientBalancer, GradientSettings, weighted_sum
+from mtl_perception.balancing._gradients import GradientBalancer, GradientSettings
+from mtl_perception.balancing._trunks import Trunk
 from mtl_perception.balancing._weighting import PerTask
 
 
@@ -52,7 +53,8 @@ class AutoLambdaBalancer(GradientBalancer):
         super().__init__(problem)
         self._primary = tuple(settings.primary or problem.factors)
         self.weights = PerTask(problem.factors, settings.start, settings.learning_rate)
-        self._validation: Tensor | None = None
+        # The gradient of the held-out loss, parameter by parameter.
+        self._validation: Sequence[Tensor] | None = None
 
     def own_weight(self, task: str) -> float:
         return float(self.weights[task])
@@ -64,18 +66,27 @@ class AutoLambdaBalancer(GradientBalancer):
             return
         gradients = torch.autograd.grad(torch.stack(known).sum(), self._shared, allow_unused=True)
         zeros = (torch.zeros_like(p) if g is None else g for p, g in zip(self._shared, gradients, strict=True))
-        self._validation = torch.cat([g.reshape(-1).float() for g in zeros])
+        flat = torch.cat([g.reshape(-1).float() for g in zeros])
         if self.problem.reduce is not None:
-            self.problem.reduce([self._validation])
+            self.problem.reduce([flat])
+        self._validation = flat.split([p.numel() for p in self._shared])
 
-    def combine(self, rows: dict[str, Tensor], values: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-        weights = {task: self.own_weight(task) for task in rows}
-        if self._validation is not None and bool(torch.isfinite(self._validation).all()):
-            self.weights.step({task: -float(self._validation @ row) for task, row in rows.items()})
-            for task in rows:
-                self.weights.set(task, max(self.own_weight(task), 0.0))
+    def weigh(self, trunk: Trunk) -> dict[str, float]:
+        weights = {task: self.own_weight(task) for task in trunk.rows}
+        if self._validation is not None:
+            wanted = torch.cat([self._validation[i] for i in trunk.parameters])
+            if bool(torch.isfinite(wanted).all()):
+                self.weights.step({task: -float(wanted @ row) for task, row in trunk.rows.items()})
+                for task in trunk.rows:
+                    self.weights.set(task, max(self.own_weight(task), 0.0))
+        return weights
+
+    def _finish(
+        self, values: dict[str, Tensor], schedule: Mapping[str, float], scale: Callable[[Tensor], Tensor] | None
+    ) -> dict[str, float]:
+        weights = super()._finish(values, schedule, scale)
         self._validation = None
-        return weighted_sum(weights, rows), weights
+        return weights
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "weights": self.weights.state_dict()}

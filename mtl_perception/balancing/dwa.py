@@ -18,12 +18,16 @@ class Dwa(Settings):
     """wᵢ = T · softmax(rᵢ / temperature), rᵢ the ratio of a task's last two mean losses (Liu et al., CVPR 2019).
 
     Attributes:
-        window: steps a mean is taken over; the paper takes epochs.
+        window: steps a mean is taken over; the paper takes epochs. Weights are 1 until there are two means.
     """
 
     method: Literal["dwa"] = "dwa"
     temperature: float = Field(2.0, gt=0)
     window: int = Field(200, gt=0)
+
+    @property
+    def idle(self) -> tuple[int, str]:
+        return 2 * self.window, "window"
 
     def build(self, problem: Problem) -> DynamicWeightAverage:
         return DynamicWeightAverage(problem, self)

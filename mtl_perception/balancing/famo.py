@@ -52,11 +52,10 @@ class FastAdaptive(LossWeighting):
         self._before = {task: value.cpu() for task, value in values.items()}
 
     def after_step(self, losses: Mapping[str, Tensor]) -> None:
-        factors = self.problem.factors
         present = [task for task in self._before if task in losses]
         if not present:
             return
-        after = self._over_processes({task: factors[task] * losses[task].detach() for task in present})
+        after = self._of_all_processes({task: losses[task] for task in present})
         fallen = {t: (self._before[t] + _SMALL).log() - (after[t].cpu().clamp(min=0) + _SMALL).log() for t in present}
         shares = self._shares(dict.fromkeys(present))
         mean = sum(shares[task] * fallen[task] for task in present)

@@ -10,7 +10,8 @@ from pydantic import Field
 from torch import Tensor
 
 from mtl_perception.balancing._base import Problem
-from mtl_perception.balancing._gradients import GradientBalancer, GradientSettings, weighted_sum
+from mtl_perception.balancing._gradients import GradientBalancer, GradientSettings
+from mtl_perception.balancing._trunks import Trunk
 from mtl_perception.balancing._weighting import PerTask, require_positive
 
 _LEAST_WEIGHT = 1e-3
@@ -20,7 +21,7 @@ class GradNorm(GradientSettings):
     """Learns weights with which the gradients' norms Gᵢ = wᵢ‖∇Lᵢ‖ become mean(G) · rᵢ^alpha, where rᵢ is a task's loss
     relative to its first one, over the mean of these (Chen et al., ICML 2018).
 
-    The norms are those of all shared parameters: a pyramid has no single last shared layer.
+    The norms are those of all parameters of a trunk: a pyramid has no single last shared layer.
 
     Attributes:
         alpha: 0 makes all norms equal, more pulls harder at tasks that lag behind.
@@ -35,7 +36,7 @@ class GradNorm(GradientSettings):
 
 
 class GradNormBalancer(GradientBalancer):
-    """Weights from 1, their sum constant; those of a batch's absent tasks stay and are no part of the sum."""
+    """Weights from 1, their sum over a trunk constant; those of a batch's absent tasks stay and are no part of the sum."""
 
     def __init__(self, problem: Problem, settings: GradNorm) -> None:
         super().__init__(problem)
@@ -46,14 +47,14 @@ class GradNormBalancer(GradientBalancer):
     def own_weight(self, task: str) -> float:
         return float(self.weights[task])
 
-    def combine(self, rows: dict[str, Tensor], values: dict[str, Tensor]) -> tuple[Tensor, dict[str, float]]:
-        require_positive("gradnorm", values)
-        weights = {task: self.own_weight(task) for task in rows}
-        for task, value in values.items():
+    def weigh(self, trunk: Trunk) -> dict[str, float]:
+        require_positive("gradnorm", trunk.values)
+        weights = {task: self.own_weight(task) for task in trunk.rows}
+        for task, value in trunk.values.items():
             self._first.setdefault(task, float(value))
-        if len(rows) > 1:
-            self._learn({task: float(row.norm()) for task, row in rows.items()}, values)
-        return weighted_sum(weights, rows), weights
+        if len(weights) > 1:
+            self._learn({task: float(row.norm()) for task, row in trunk.rows.items()}, trunk.values)
+        return weights
 
     def _learn(self, norms: dict[str, float], values: dict[str, Tensor]) -> None:
         """One step on Σ |Gᵢ − target|, the targets held constant as in the paper."""

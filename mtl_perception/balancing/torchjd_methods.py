@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Collection
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,8 @@ class TorchjdSettings(GradientSettings):
 
     packages: ClassVar[tuple[str, ...]] = ()
     """What it needs beside torchjd."""
+    elementwise: ClassVar[bool] = False
+    """Whether it chooses number by number, so that no weights say what it does."""
 
     def check(self, tasks: Collection[str]) -> None:
         super().check(tasks)
@@ -46,20 +48,12 @@ class TorchjdSettings(GradientSettings):
         """``tasks`` in the order in which the method wants their gradients; empty if it can't do with these."""
         return list(tasks)
 
+    def acts_on(self, tasks: Collection[str]) -> bool:
+        return len(tasks) > 1 and bool(self.rows(tasks))
+
     @abstractmethod
     def aggregator(self, count: int) -> Aggregator:
         """A new aggregator for ``count`` gradients."""
-
-
-class Mgda(TorchjdSettings):
-    """The shortest convex combination of the gradients (Désidéri, 2012; Sener and Koltun, NeurIPS 2018)."""
-
-    method: Literal["mgda"] = "mgda"
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import MGDA
-
-        return MGDA()
 
 
 class PcGrad(TorchjdSettings):
@@ -151,6 +145,7 @@ class DualProj(TorchjdSettings):
 class GradDrop(TorchjdSettings):
     """Each number of the gradient keeps one sign, drawn in proportion to what the tasks say (Chen et al., NeurIPS 2020)."""
 
+    elementwise: ClassVar[bool] = True
     method: Literal["graddrop"] = "graddrop"
 
     def aggregator(self, count: int) -> Aggregator:
@@ -201,6 +196,10 @@ class ExcessMtl(TorchjdSettings):
     method: Literal["excess_mtl"] = "excess_mtl"
     robust_step_size: float = Field(0.01, gt=0)
     n_warmup_steps: int = Field(100, ge=0)
+
+    @property
+    def idle(self) -> tuple[int, str]:
+        return self.n_warmup_steps, "n_warmup_steps"
 
     def aggregator(self, count: int) -> Aggregator:
         from torchjd.aggregation import ExcessMTL
@@ -258,28 +257,6 @@ class Krum(TorchjdSettings):
         return Krum(self.n_byzantine, self.n_selected)
 
 
-class TrimmedMean(TorchjdSettings):
-    """For each parameter the mean without the largest and smallest gradients (Yin et al., ICML 2018); the plain mean
-    where too few are there."""
-
-    method: Literal["trimmed_mean"] = "trimmed_mean"
-    trim_number: int = Field(1, ge=0)
-
-    def check(self, tasks: Collection[str]) -> None:
-        super().check(tasks)
-        if not self.rows(tasks):
-            needed = 2 * self.trim_number + 1
-            raise ValueError(f"trimmed_mean with trim_number {self.trim_number} needs at least {needed} tasks, got {len(tasks)}")
-
-    def rows(self, tasks: Collection[str]) -> list[str]:
-        return list(tasks) if len(tasks) > 2 * self.trim_number else []
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import TrimmedMean
-
-        return TrimmedMean(self.trim_number)
-
-
 class Mean(TorchjdSettings):
     """The mean of the gradients; unlike ``fixed`` it divides by the number of tasks that a batch has."""
 
@@ -311,25 +288,3 @@ class Random(TorchjdSettings):
         from torchjd.aggregation import Random
 
         return Random()
-
-
-class CrMogm(TorchjdSettings):
-    """Another method's weights, smoothed over the steps (CR-MOGM: Zhou et al., NeurIPS 2022).
-
-    Attributes:
-        of: the method whose weights are smoothed.
-        alpha: share of the weights that were.
-    """
-
-    method: Literal["cr_mogm"] = "cr_mogm"
-    of: Literal["mgda", "pcgrad", "imtl_g", "aligned_mtl"] = "mgda"
-    alpha: float = Field(0.9, ge=0, le=1)
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import CRMOGMWeighting, WeightedAggregator
-
-        inner: Any = _SMOOTHED[self.of]().aggregator(count)
-        return WeightedAggregator(CRMOGMWeighting(inner.weighting, self.alpha))
-
-
-_SMOOTHED: dict[str, type[TorchjdSettings]] = {"mgda": Mgda, "pcgrad": PcGrad, "imtl_g": ImtlG, "aligned_mtl": AlignedMtl}

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Annotated, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -21,9 +21,9 @@ class _Sharing(BaseModel):
         ValueError: these tasks can't be shared like this.
         """
 
-    def shares_weights(self) -> bool:
-        """Whether any weight is trained by more than one task."""
-        return True
+    def shared_by(self, tasks: Sequence[str]) -> list[list[str]]:
+        """The sets of ``tasks`` that train weights together."""
+        return [list(tasks)]
 
 
 class Hard(_Sharing):
@@ -50,8 +50,8 @@ class Soft(_Apart):
     method: Literal["soft"] = "soft"
     strength: float = Field(0.01, ge=0)
 
-    def shares_weights(self) -> bool:
-        return False
+    def shared_by(self, tasks: Sequence[str]) -> list[list[str]]:
+        return []
 
 
 class CrossStitch(_Apart):
@@ -98,8 +98,8 @@ class Clustered(_Sharing):
         if missing:
             raise ValueError(f"groups leave out task '{missing[0]}'; every task belongs to one group")
 
-    def shares_weights(self) -> bool:
-        return any(len(group) > 1 for group in self.groups)
+    def shared_by(self, tasks: Sequence[str]) -> list[list[str]]:
+        return [group for group in self.groups if len(group) > 1]
 
 
 SHARINGS: dict[str, type[_Sharing]] = {

@@ -33,12 +33,14 @@ class LossTerm(NamedTuple):
     Attributes:
         balanced: whether methods that weigh tasks by their loss look at this term; not at a likelihood, which may be
             negative. It is trained either way.
+        least_count: what the sum over everything is divided by at least.
     """
 
     total: Tensor
     count: Tensor
     weight: float = 1.0
     balanced: bool = True
+    least_count: float = 0.0
 
 
 class CollectOptions(NamedTuple):

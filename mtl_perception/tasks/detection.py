@@ -145,7 +145,7 @@ class DetectionTask(Task[DetectionSettings]):
         giou = torchvision.ops.generalized_box_iou_loss(boxes[positive], matched[positive], reduction="none")
         return {
             # Images without any box still teach what is nothing, hence the least count of one.
-            "quality": LossTerm((focal.sum((1, 2)) * labelled).sum(), torch.where(labelled.any(), count.clamp(min=1), 0.0)),
+            "quality": LossTerm((focal.sum((1, 2)) * labelled).sum(), count, least_count=1.0),
             "giou": LossTerm((giou * weight[positive]).sum(), count, 2.0),
         }
 

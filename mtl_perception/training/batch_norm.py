@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -18,6 +20,20 @@ def synchronize_batch_norms(network: nn.Module, device: torch.device) -> nn.Modu
         if type(module) is nn.BatchNorm2d:
             module.__class__ = _GlobalBatchNorm2d
     return network
+
+
+@contextmanager
+def running_statistics_kept(*networks: nn.Module) -> Iterator[None]:
+    """In the block, batch norms in training mode take the statistics of a batch as ever, and remember nothing of it."""
+    norms = [m for network in networks for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    tracking = [norm for norm in norms if norm.track_running_stats]
+    for norm in tracking:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in tracking:
+            norm.track_running_stats = True
 
 
 class _SumOverProcesses(torch.autograd.Function):
@@ -49,9 +65,10 @@ class _GlobalBatchNorm2d(nn.BatchNorm2d):
         mean = _SumOverProcesses.apply(values.sum((0, 2, 3))) / count
         centred = values - mean[:, None, None]
         variance = _SumOverProcesses.apply(centred.square().sum((0, 2, 3))) / count
-        with torch.no_grad():
-            self.num_batches_tracked += 1
-            self.running_mean.lerp_(mean, self.momentum)
-            self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
+        if self.track_running_stats:
+            with torch.no_grad():
+                self.num_batches_tracked += 1
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(variance * (count / (count - 1)), self.momentum)
         scale = self.weight * (variance + self.eps).rsqrt()
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)

@@ -242,7 +242,7 @@ class TrainingConfig(_Strict):
             sharing.check(list(self.tasks))
         except ValidationError as error:
             raise ValueError(f"architecture: {problems(error)}") from None
-        self.balancing.check_network(sharing.shares_weights())
+        self.balancing.check_network(sharing.shared_by(list(self.tasks)))
         if self.output.suffix != ".safetensors":
             raise ValueError(f"output is {self.output}, expected a name that ends with .safetensors")
         if self.start_from is not None and self.encoder_weights != "none":
@@ -268,6 +268,14 @@ class TrainingConfig(_Strict):
     def built_architecture(self) -> Architecture:
         """The variant with the parts that ``architecture`` replaces."""
         return Architecture.model_validate(VARIANTS[self.variant].model_dump() | self.architecture)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What a user should know before the run: which of its parts can't act in it, or hardly."""
+        found = self.balancing.remarks(self.built_architecture.sharing.shared_by(list(self.tasks)), self.steps)
+        if self.steps is not None:
+            found += self.task_schedule.remarks(self.tasks, self.steps, None if self.validation is None else self.validation.every_steps)
+        return found
 
     @property
     def folder(self) -> Path:

@@ -62,7 +62,7 @@ class Learner:
         if config.small_heads is not None:
             small = SmallHeads(network.tasks, self.card.architecture.neck_channels, config.small_heads.channels).to(device)
             self.small_heads = synchronize_batch_norms(small, device) if ranks.size > 1 else small
-        self.optimizer = _optimizer(config, self._trained)
+        self.optimizer = _optimizer(config, self.trained)
         self.balancer: Balancer = build_balancer(
             config.balancing,
             config.tasks,
@@ -73,7 +73,8 @@ class Learner:
         )
 
     @property
-    def _trained(self) -> nn.ModuleList:
+    def trained(self) -> nn.ModuleList:
+        """All that the optimiser moves: the network, and the small heads if there are any."""
         return nn.ModuleList([self.network] if self.small_heads is None else [self.network, self.small_heads])
 
     def _own_parameters(self, task: str) -> list[nn.Parameter]:

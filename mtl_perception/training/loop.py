@@ -97,7 +97,7 @@ class Run:
         self._held_out = held_out_samples(config, sources) if self._learner.balancer.wants_validation else None
         self._schedule = Schedule(config)
         self._keeper = Keeper(config, folder, self._learner, self._schedule, device, ranks.size)
-        self._notes = [*self._learner.notes, *sources.notes]
+        self._notes = [*config.remarks, *self._learner.notes, *sources.notes]
         if state is not None:
             self._keeper.load(state)
             self._check_data(sources)

@@ -9,10 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from mtl_perception.data.batch import Batch
+from mtl_perception.training.batch_norm import running_statistics_kept
 from mtl_perception.training.config import TrainingConfig
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.learner import Learner
-from mtl_perception.training.losses import TaskLosses, task_losses
+from mtl_perception.training.losses import Summed, TaskLosses, added, divided, loss_terms, summed
+from mtl_perception.training.randomness import RandomState, drawing_again, random_state
 from mtl_perception.training.watch import LossWatch
 
 
@@ -35,6 +37,7 @@ class Step:
         self._network, self._optimizer, self._balancer = learner.network, learner.optimizer, learner.balancer
         self._precision, self._small_heads = learner.precision, learner.small_heads
         self._tasks = {task: learner.network.tasks[task] for task in config.tasks}
+        self._moved = [self._network] if self._small_heads is None else [self._network, self._small_heads]
         self.weights: dict[str, float] = {}
 
     def __call__(
@@ -51,46 +54,54 @@ class Step:
             TrainingDiverged: a loss or a gradient is not finite; on a GPU up to some steps later.
         """
         wanted = [[task for task in tasks if factors[task] > 0] for tasks in present]
-        parts = {task: sum(task in tasks for tasks in wanted) for task in self._tasks}
         for group in self._optimizer.param_groups:
             group["lr"] = learning_rate * group["rate"]
         self._optimizer.zero_grad(set_to_none=True)
         self.weights = dict.fromkeys(self._tasks, 0.0)
+        draws = random_state(self._device)
+        whole = self._look_at(batches, wanted, draws) if len(batches) > 1 else None
+        step_values = None if whole is None else divided(whole).values
         terms: dict[str, Tensor] = {}
         for i, (batch, tasks) in enumerate(zip(batches, wanted, strict=True)):
-            found = self.losses(batch.to(self._device), tasks)
+            found = divided(self._sums(batch.to(self._device), tasks), whole)
             last = i == len(batches) - 1
-            shares = {task: 1 / parts[task] for task in found.losses}
-            losses = {task: factors[task] * loss for task, loss in found.losses.items()}
             regulariser = self._network.regulariser() if last else None
-            weights = self._balancer.backward(losses, found.values, shares, self._precision.scale, last, regulariser)
-            self.weights |= {task: factors[task] * weight for task, weight in weights.items()}
+            self.weights |= self._balancer.backward(
+                found.losses, found.values, step_values, self._precision.scale, last, regulariser, factors
+            )
             for name, value in found.terms.items():
-                part = value * shares[name.partition("/")[0]]
-                terms[name] = terms[name] + part if name in terms else part
+                terms[name] = terms[name] + value if name in terms else value
         self._move(number, terms, [name for batch in batches for name in batch.names])
         if self._balancer.wants_losses_after_step:
-            with torch.no_grad():
-                self._balancer.after_step(self.losses(batches[-1].to(self._device), wanted[-1]).values)
+            self._balancer.after_step(divided(self._look_at(batches, wanted, draws)).values)
 
     def see_validation(self, batch: Batch, tasks: Sequence[str]) -> None:
-        """Show a balancing method that wants it what a held-out batch costs now."""
-        self._balancer.see_validation(self.losses(batch.to(self._device), tasks).losses)
+        """Show a balancing method that wants it what a held-out batch costs now; nothing else is learned from it."""
+        with running_statistics_kept(*self._moved):
+            self._balancer.see_validation(self.losses(batch.to(self._device), tasks).losses)
 
     def losses(self, batch: Batch, tasks: Sequence[str]) -> TaskLosses:
         """What ``batch``, already on the device, costs ``tasks``."""
+        return divided(self._sums(batch, tasks))
+
+    @torch.no_grad()
+    def _look_at(self, batches: Sequence[Batch], wanted: Sequence[Sequence[str]], draws: RandomState) -> dict[str, Summed]:
+        """The terms of all ``batches`` together, of the very network that is trained on them: with the same paths dropped."""
+        with running_statistics_kept(*self._moved), drawing_again(draws):
+            return added(self._sums(batch.to(self._device), tasks) for batch, tasks in zip(batches, wanted, strict=True))
+
+    def _sums(self, batch: Batch, tasks: Sequence[str]) -> dict[str, Summed]:
         with self._precision.autocast():
             pyramids = self._network.pyramids(batch.images, tasks)
             raw = {task: self._network.heads[task](features) for task, features in pyramids.items()}
             small = None if self._small_heads is None else self._small_heads(pyramids)
-        found = task_losses(raw, batch, self._tasks, tasks, self._ranks)
-        if small is None:
-            return found
-        # Methods that weigh tasks by their loss look at the real heads alone.
-        beside, weight = task_losses(small, batch, self._tasks, tasks, self._ranks), self._config.small_heads.weight
-        losses = {task: loss + weight * beside.losses[task] for task, loss in found.losses.items()}
-        terms = {f"{name} of the small head": value for name, value in beside.terms.items()}
-        return TaskLosses(losses, found.values, found.terms | terms)
+        terms = loss_terms(raw, batch, self._tasks, tasks)
+        if small is not None:
+            weight = self._config.small_heads.weight
+            for name, term in loss_terms(small, batch, self._tasks, tasks).items():
+                # Methods that weigh tasks by their loss look at the real heads alone.
+                terms[f"{name} of the small head"] = term._replace(weight=weight * term.weight, balanced=False)
+        return summed(terms, self._ranks)
 
     def _move(self, number: int, terms: Mapping[str, Tensor], files: Sequence[str]) -> None:
         scaler = self._precision.scaler

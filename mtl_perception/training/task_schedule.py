@@ -21,6 +21,14 @@ class _Schedule(BaseModel, ABC):
         ValueError: this schedule can't be used for these tasks.
         """
 
+    def remarks(self, tasks: Collection[str], steps: int, validated_every: int | None) -> list[str]:
+        """What a user should know before a run of so many ``steps``: where the schedule can't act.
+
+        Args:
+            validated_every: so many steps; None where there is no validation, or it goes by the clock.
+        """
+        return []
+
     @abstractmethod
     def factors(self, tasks: Sequence[str], step: int, share: float, scores: Mapping[str, float]) -> dict[str, float]:
         """By task, what its loss is multiplied by; 0 leaves it out of the step.
@@ -46,6 +54,15 @@ class RoundRobin(_Schedule):
 
     method: Literal["round_robin"]
     steps: int = Field(1, gt=0)
+
+    def remarks(self, tasks: Collection[str], steps: int, validated_every: int | None) -> list[str]:
+        never = list(tasks)[math.ceil(steps / self.steps) :]
+        if not never:
+            return []
+        return [
+            f"task_schedule: {', '.join(never)} {'is' if len(never) == 1 else 'are'} never trained: 'round_robin' takes {self.steps} steps "
+            f"a turn, the run has {steps}; lower its 'steps'"
+        ]
 
     def factors(self, tasks: Sequence[str], step: int, share: float, scores: Mapping[str, float]) -> dict[str, float]:
         turn = step // self.steps % len(tasks)
@@ -100,6 +117,14 @@ class PerformanceGap(_Schedule):
             raise ValueError(f"goals are given for {', '.join(self.goals)}, expected one for each task: {', '.join(tasks)}")
         if not is_validated:
             raise ValueError("task_schedule 'performance_gap' follows validation scores; give a section 'validation'")
+
+    def remarks(self, tasks: Collection[str], steps: int, validated_every: int | None) -> list[str]:
+        if validated_every is None or validated_every < steps:
+            return []
+        return [
+            f"task_schedule: 'performance_gap' never acts in this run: the first validation comes after {validated_every} steps, the run "
+            f"has {steps}; lower 'every_steps'"
+        ]
 
     def factors(self, tasks: Sequence[str], step: int, share: float, scores: Mapping[str, float]) -> dict[str, float]:
         if not scores:

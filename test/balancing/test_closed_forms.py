@@ -54,7 +54,6 @@ def test_fixed_is_the_weighted_sum() -> None:
 
 
 def test_mgda_takes_the_shortest_vector_between_the_gradients() -> None:
-    pytest.importorskip("torchjd")
     # γ = (g2 − g1)·g2 / |g1 − g2|² = (4 + 6) / 26 for g1
     share = 10 / 26
     problem = two()
@@ -62,6 +61,52 @@ def test_mgda_takes_the_shortest_vector_between_the_gradients() -> None:
     torch.testing.assert_close(problem.gradient(balancer), share * G1 + (1 - share) * G2)
     assert balancer.backward(problem.losses()) == pytest.approx({"a": share, "b": 1 - share}, rel=1e-4)
     assert problem.own["a"].grad.item() == 2  # heads: their own gradient, twice by now
+
+
+@pytest.mark.parametrize("normalization", ["none", "l2", "loss", "loss+"])
+def test_mgda_finds_the_shortest_vector_between_normalised_gradients(normalization: str) -> None:
+    losses = {"a": 0.1, "b": 5.0}
+    sizes = {task: 1.0 for task in losses}
+    if normalization.startswith("loss"):
+        sizes = dict(losses)
+    if normalization in ("l2", "loss+"):
+        sizes = {"a": sizes["a"] * float(G1.norm()), "b": sizes["b"] * float(G2.norm())}
+    first, second = G1 / sizes["a"], G2 / sizes["b"]
+    share = float(((second - first) @ second / (first - second).square().sum()).clamp(0, 1))
+    weights = {"a": share / sizes["a"], "b": (1 - share) / sizes["b"]}
+    total = sum(weights.values())
+    problem = two(**losses)
+    found = problem.balancer("mgda", normalization=normalization).backward(problem.losses())
+    assert found == pytest.approx({task: weight / total for task, weight in weights.items()}, rel=1e-5)
+    assert all(float(row @ problem.shared.grad) > -1e-6 for row in (G1, G2))
+
+
+def test_mgda_does_not_care_about_the_unit_of_a_loss() -> None:
+    """A task's loss of a thousandth does not stop the others, as a shortest gradient would that is nearly zero."""
+    whole, small = two(a=1.0, b=1.0), Linear({"a": G1, "b": 1e-3 * G2}, {"a": 1.0, "b": 1e-3})
+    expected, found = whole.gradient(whole.balancer("mgda")), small.gradient(small.balancer("mgda"))
+    torch.testing.assert_close(found / found.norm(), expected / expected.norm())
+    stopped = small.gradient(small.balancer("mgda", normalization="none"))
+    assert stopped.norm() < 0.01 * G1.norm()
+
+
+def test_a_task_whose_gradient_is_zero_stops_nobody() -> None:
+    for method in ("mgda", "cr_mogm", "gradnorm"):
+        problem = Linear({"a": G1, "b": G2, "still": torch.zeros(2)})
+        without = two()
+        torch.testing.assert_close(problem.gradient(problem.balancer(method)), without.gradient(without.balancer(method)))
+
+
+def test_trimmed_mean_asks_only_those_that_reach_a_parameter() -> None:
+    """Of one gradient among two zeros the middle one would be zero, step after step."""
+    pytest.importorskip("torchjd")
+    rows = {"a": 1.0, "b": 5.0, "c": -7.0}
+    shared = [nn.Parameter(torch.zeros(1)) for _ in range(3)]
+    own = {task: [nn.Parameter(torch.ones(()))] for task in rows}
+    balancer = build_balancer(settings_of("trimmed_mean"), dict.fromkeys(rows, 1.0), shared, own)
+    reached = {"a": shared, "b": shared[:2], "c": shared[:1]}
+    balancer.backward({task: (row * sum(reached[task])).sum() + own[task][0] for task, row in rows.items()})
+    assert [p.grad.item() for p in shared] == [1.0, 3.0, 1.0]
 
 
 def test_pcgrad_takes_from_each_what_points_against_the_other() -> None:

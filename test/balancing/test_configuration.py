@@ -50,7 +50,7 @@ def test_one_task_has_nothing_to_balance(method: str) -> None:
         settings_of(method).check(["depth"])
 
 
-@pytest.mark.parametrize("method", ["mgda", "upgrad", "cagrad"])
+@pytest.mark.parametrize("method", ["pcgrad", "upgrad", "cagrad"])
 def test_what_is_not_installed_says_how_to_install_it(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = importlib.util.find_spec
     gone = ("torchjd", "quadprog", "cvxpy")

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
-from mtl_perception.balancing import METHODS
+from mtl_perception.balancing import METHODS, build_balancer
 from mtl_perception.balancing.torchjd_methods import TorchjdSettings
 from toy import TASKS, Toy, settings_of
 
 pytest.importorskip("torchjd")
 
-_DRAWN = ("pcgrad", "graddrop", "gradvac", "random", "cr_mogm")
+FACTORS = (("a", 1.0), ("b", 2.0), ("c", 1.0))
+_DRAWN = ("pcgrad", "graddrop", "gradvac", "random")
 
 
 @pytest.mark.parametrize("method", [name for name, settings in METHODS.items() if issubclass(settings, TorchjdSettings)])
@@ -34,8 +36,40 @@ def test_the_shared_gradient_is_that_of_torchjd_over_the_parameters(method: str)
         jac_to_grad(toy.shared, aggregator)
         for parameter, found in zip(toy.shared, balanced, strict=True):
             torch.testing.assert_close(found, parameter.grad, rtol=1e-4, atol=1e-5)
+        for parameter in toy.shared:
             parameter.grad = None
             parameter.data += 0.01
+
+
+@pytest.mark.parametrize(("count", "trim"), [(3, 1), (5, 1), (5, 2), (4, 0)])
+def test_where_every_task_has_a_gradient_the_trimmed_mean_is_torchjds(count: int, trim: int) -> None:
+    from torchjd.aggregation import TrimmedMean
+
+    tasks = [str(i) for i in range(count)]
+    matrix = torch.randn(count, 50, generator=torch.Generator().manual_seed(count))
+    shared, own = nn.Parameter(torch.zeros(50)), {task: [nn.Parameter(torch.zeros(()))] for task in tasks}
+    balancer = build_balancer(settings_of("trimmed_mean", trim_number=trim), dict.fromkeys(tasks, 1.0), [shared], own)
+    balancer.backward({task: row @ shared + own[task][0] for task, row in zip(tasks, matrix, strict=True)})
+    torch.testing.assert_close(shared.grad, TrimmedMean(trim)(matrix))
+
+
+@pytest.mark.parametrize("of", ["pcgrad", "imtl_g", "aligned_mtl"])
+def test_smoothed_weights_are_torchjds(of: str) -> None:
+    from torchjd.aggregation import CRMOGMWeighting
+
+    toy = Toy()
+    balancer = toy.balancer("cr_mogm", of=of, alpha=0.7)
+    smoothed = CRMOGMWeighting(settings_of(of).aggregator(3).weighting, 0.7)
+    for step in range(4):
+        found = balancer.backward(toy.losses(TASKS))
+        losses = toy.losses(TASKS)
+        rows = [torch.autograd.grad(factor * losses[task], toy.shared, retain_graph=True, allow_unused=True) for task, factor in FACTORS]
+        zeros = [torch.zeros_like(p) for p in toy.shared]
+        matrix = torch.stack([torch.cat([(z if g is None else g).flatten() for g, z in zip(row, zeros, strict=True)]) for row in rows])
+        torch.manual_seed((7 << 32) + step)
+        assert list(found.values()) == pytest.approx(smoothed(matrix).tolist(), rel=1e-4)
+        for parameter in toy.shared:
+            parameter.data += 0.03
 
 
 @pytest.mark.parametrize("method", ["uncertainty", "imtl_l", "geometric", "stch", "famo", "dwa"])

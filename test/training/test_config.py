@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import re
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,8 @@ import pytest
 from mtl_perception.training import ConfigError, read_config
 from runs import SMALL, small_config, write_config
 
+PAIR = {"method": "clustered", "groups": [["detection"], ["segmentation", "depth"]]}
+GOALS = {"detection": 0.5, "segmentation": 0.5, "depth": 0.5}
 APART = {"method": "clustered", "groups": [["detection"], ["segmentation"], ["depth"]]}
 
 
@@ -62,6 +65,34 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(ConfigError, match="holds list"):
         read_config(tmp_path / "list.yaml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"balancing": "dwa", "steps": 400}, "'dwa' never acts in this run: it begins after 400 steps, the run has 400; lower 'window'"),
+        ({"balancing": "dwa", "steps": 500}, "'dwa' begins to act after 400 of 500 steps; lower 'window'"),
+        ({"balancing": {"method": "dwa", "window": 25}, "steps": 500}, None),
+        ({"balancing": "dwa", "steps": None, "minutes": 1}, None),  # nobody knows
+        ({"balancing": "excess_mtl", "steps": 90}, "'excess_mtl' never acts.* lower 'n_warmup_steps'"),
+        ({"balancing": "trimmed_mean", "architecture": {"sharing": PAIR}}, r"'trimmed_mean' is a plain mean here: .* \(segmentation, depth\)"),
+        ({"balancing": "krum", "architecture": {"sharing": PAIR}}, "'krum' is a plain mean here"),
+        ({"balancing": {"method": "pcd", "primary": "detection"}, "architecture": {"sharing": PAIR}}, "'pcd' is a plain mean here"),
+        ({"balancing": "mgda", "architecture": {"sharing": PAIR}}, None),
+        ({"task_schedule": {"method": "round_robin", "steps": 10}, "steps": 20}, "depth is never trained: 'round_robin' takes 10 steps a turn"),
+        ({"task_schedule": {"method": "round_robin", "steps": 10}, "steps": 21}, None),
+        ({"task_schedule": {"method": "performance_gap", "goals": GOALS}, "validation": {"share": 0.5, "every_steps": 9}, "steps": 9}, "never acts"),
+        ({"task_schedule": {"method": "performance_gap", "goals": GOALS}, "validation": {"share": 0.5, "every_steps": 8}, "steps": 9}, None),
+    ],
+)
+def test_what_can_not_act_in_a_run_is_told(tmp_path: Path, changes: dict, words: str | None) -> None:
+    if changes.get("balancing") is not None:
+        pytest.importorskip("torchjd")
+    remarks = small_config(tmp_path, **changes).remarks
+    if words is None:
+        assert remarks == []
+    else:
+        assert len(remarks) == 1 and re.search(words, remarks[0])
 
 
 def test_the_shipped_configurations_are_valid() -> None:

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every way to share with every way to balance, in one batch and in parts: what trains, and that parts are a whole."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import torch.multiprocessing
+from torch import Tensor
+
+from mtl_perception.balancing import METHODS
+from mtl_perception.sharing import SHARINGS
+from mtl_perception.training.distributed import Ranks
+from mtl_perception.training.sources import Sources, open_sources
+from tiny import TASKS, Tiny, batches_of, tiny_config, tiny_encoder
+
+pytest.importorskip("torchjd")
+pytestmark = pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")
+
+ROOMS = Path(__file__).parents[1] / "rooms"
+# What the chosen task does not see of the neck waits for another step.
+_DECIDED_BY_ONE = ("pcd", "krum")
+VALIDATED = {"share": 0.3, "every_steps": 100, "images": 1}
+# Soft sharing shares no parameter, and gradient methods say so.
+COMBINATIONS = [
+    (sharing, method)
+    for sharing, method in itertools.product(SHARINGS, METHODS)
+    if sharing != "soft" or not METHODS[method].needs_shared
+]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def encoder() -> Iterator[None]:
+    with tiny_encoder():
+        yield
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory, encoder: None) -> Sources:
+    return open_sources(tiny_config(ROOMS, tmp_path_factory.mktemp("sources"), validation=VALIDATED))
+
+
+def close(found: dict[str, Tensor | None], expected: dict[str, Tensor | None], rtol: float = 1e-3) -> None:
+    for name, gradient in expected.items():
+        assert (found[name] is None) == (gradient is None), name
+        if gradient is not None:
+            distance = (found[name] - gradient).norm()
+            assert distance <= rtol * gradient.norm() + 1e-7, f"{name}: {float(distance)} of {float(gradient.norm())}"
+
+
+@pytest.fixture(scope="module")
+def reached(tmp_path_factory: pytest.TempPathFactory, sources: Sources) -> dict[str, set[str]]:
+    """By kind of sharing, the parameters that the plain sum of the losses moves."""
+    found = {}
+    for sharing in SHARINGS:
+        tiny = Tiny(tiny_config(ROOMS, tmp_path_factory.mktemp(sharing), "fixed", sharing, validation=VALIDATED), sources)
+        gradients = tiny.step(batches_of(ROOMS, tiny.learner, 4))
+        found[sharing] = {name for name, gradient in gradients.items() if gradient is not None and gradient.any()}
+    return found
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+@pytest.mark.parametrize(("sharing", "method"), COMBINATIONS)
+def test_no_way_to_balance_stops_what_the_losses_move(
+    tmp_path: Path, sources: Sources, reached: dict[str, set[str]], sharing: str, method: str, parts: int
+) -> None:
+    tiny = Tiny(tiny_config(ROOMS, tmp_path, method, sharing, gradient_accumulation=parts, validation=VALIDATED), sources)
+    gradients = tiny.step(batches_of(ROOMS, tiny.learner, 4, parts))
+    assert all(gradient is None or gradient.isfinite().all() for gradient in gradients.values())
+    moving = {name for name, gradient in gradients.items() if gradient is not None and gradient.any()}
+    if method in _DECIDED_BY_ONE:
+        # Such as 0.encoders.depth or 0.neck
+        assert {".".join(name.split(".")[:3]) for name in reached[sharing] - moving} <= {f"0.neck.{part}" for part in ("lateral", "down")}
+    else:
+        assert reached[sharing] <= moving
+    parts_of = {name.split(".")[1] for name in reached[sharing]}
+    assert parts_of == {name.split(".")[1] for name, _ in tiny.learner.trained.named_parameters()}
+
+
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_famo_learns_nothing_of_a_network_that_stands_still(tmp_path: Path, sources: Sources, parts: int) -> None:
+    """What a step's batches cost before and after it is measured on all of them, not on the last part."""
+    settings = {"method": "famo", "weight_decay": 0.0, "learning_rate": 0.5}
+    changes = {"gradient_accumulation": parts, "small_heads": {"channels": 4}}
+    tiny = Tiny(tiny_config(ROOMS, tmp_path, settings, **changes), sources)
+    batches = batches_of(ROOMS, tiny.learner, 8, parts, without={"depth": [0, 1, 2], "detection": [5]})
+    for _ in range(3):
+        tiny.step(batches, learning_rate=0.0)
+    assert {task: float(tiny.learner.balancer.logits[task]) for task in TASKS} == dict.fromkeys(TASKS, 0.0)
+    tiny.step(batches, learning_rate=1e-2)
+    assert any(float(tiny.learner.balancer.logits[task]) for task in TASKS)
+
+
+def test_what_is_only_looked_at_leaves_no_trace(tmp_path: Path, sources: Sources) -> None:
+    """Neither the look ahead at a step's parts, nor that at the losses after it, nor held-out images, move running statistics."""
+    statistics = []
+    for method in ("fixed", "famo", "auto_lambda"):
+        tiny = Tiny(tiny_config(ROOMS, tmp_path, method, gradient_accumulation=2, validation=VALIDATED), sources)
+        held_out, batches = batches_of(ROOMS, tiny.learner, 4)[0], batches_of(ROOMS, tiny.learner, 8, 2)
+        tiny.step(batches, held_out=held_out)
+        statistics.append(dict(tiny.learner.network.named_buffers()))
+    for other in statistics[1:]:
+        for name, value in statistics[0].items():
+            torch.testing.assert_close(other[name], value, rtol=0, atol=0)
+    assert any(name.endswith("running_mean") and value.any() for name, value in statistics[0].items())
+
+
+WITHOUT = {"depth": [0, 1, 3], "detection": [2, 6], "segmentation": [4, 5, 6, 7]}
+SCHEDULE = {"detection": 1.0, "segmentation": 0.05, "depth": 1.7}
+
+
+def two_steps(folder: Path, method: str, sources: Sources, ranks: Ranks, parts: int) -> tuple[dict[str, Tensor | None], dict[str, float]]:
+    """The gradient and the weights of the second of two steps over eight images that lack labels here and there, with small
+    heads. Each image goes to the process and the part that a run would send it to."""
+    changes = {"small_heads": {"channels": 4}, "gradient_accumulation": parts, "validation": VALIDATED}
+    tiny = Tiny(tiny_config(ROOMS, folder, method, **changes), sources, ranks, batch_norms=False)
+    every = batches_of(ROOMS, tiny.learner, 8, parts * ranks.size, WITHOUT)
+    held_out = batches_of(ROOMS, tiny.learner, 4, ranks.size)[ranks.rank]
+    batches = every[ranks.rank :: ranks.size]
+    tiny.step(batches, 1e-3, SCHEDULE, held_out)
+    return tiny.step(batches, 1e-3, SCHEDULE, held_out), tiny.step_of.weights
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_parts_make_the_step_of_the_whole_batch(tmp_path: Path, sources: Sources, method: str) -> None:
+    """Apart from batch norms, which see one part at a time and here take their running statistics."""
+    (whole, weights), (parts, weights_of_parts) = (two_steps(tmp_path, method, sources, Ranks(), parts) for parts in (1, 4))
+    close(parts, whole)
+    assert weights_of_parts == pytest.approx(weights, rel=1e-3, abs=1e-6)
+
+
+def _rank(rank: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    with tiny_encoder():
+        sources = open_sources(tiny_config(ROOMS, folder, validation=VALIDATED))
+        found = {method: two_steps(folder, method, sources, Ranks(rank, 2), parts=2) for method in METHODS}
+    torch.save(found, folder / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_in_two_parts_make_the_step_of_the_whole_batch(tmp_path: Path, sources: Sources) -> None:
+    torch.multiprocessing.spawn(_rank, (tmp_path,), nprocs=2)
+    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
+    for method in METHODS:
+        expected, weights = two_steps(tmp_path, method, sources, Ranks(), parts=1)
+        close(first[method][0], expected)
+        close(second[method][0], first[method][0], rtol=0)
+        assert first[method][1] == pytest.approx(weights, rel=1e-3, abs=1e-6), method
+
+
+def states_equal(first: object, second: object) -> bool:
+    if isinstance(first, Tensor):
+        return isinstance(second, Tensor) and torch.equal(first, second)
+    if isinstance(first, dict):
+        return isinstance(second, dict) and first.keys() == second.keys() and all(states_equal(first[k], second[k]) for k in first)
+    if isinstance(first, (list, tuple)):
+        return isinstance(second, (list, tuple)) and len(first) == len(second) and all(map(states_equal, first, second))
+    return first == second
+
+
+@pytest.mark.parametrize("sharing", ["hard", "clustered"])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_run_that_goes_on_is_the_run_that_never_stopped(tmp_path: Path, sources: Sources, method: str, sharing: str) -> None:
+    """Bit for bit: weights, their running average, the optimiser and what the method remembers."""
+    # So that the run is taken up in the middle of what a window or a warm-up remembers.
+    settings = {"dwa": {"window": 2}, "excess_mtl": {"n_warmup_steps": 3}, "nash_mtl": {"update_weights_every": 2}}.get(method, {})
+    changes = {"small_heads": {"channels": 4}, "gradient_accumulation": 2, "validation": VALIDATED}
+    config = tiny_config(ROOMS, tmp_path, {"method": method, **settings}, sharing, **changes)
+
+    def made() -> Tiny:
+        return Tiny(config, sources)
+
+    def train(tiny: Tiny, steps: range) -> None:
+        for step in steps:
+            # Every third step lacks a task, and each one's schedule is its own.
+            without = {"depth": range(8)} if step % 3 == 2 else {"segmentation": [0, 1, 2, 3]}
+            held_out = batches_of(ROOMS, tiny.learner, 4)[0]
+            tiny.step(batches_of(ROOMS, tiny.learner, 8, 2, without), 1e-2, dict.fromkeys(TASKS, 1 / (1 + step)), held_out)
+            tiny.learner.average.update_parameters(tiny.learner.network)
+
+    whole, first = made(), made()
+    train(whole, range(6))
+    train(first, range(3))
+    torch.save(first.learner.state_dict(), tmp_path / "state.pt")
+    second = made()
+    second.learner.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    train(second, range(3, 6))
+    found, expected = second.learner.state_dict(), whole.learner.state_dict()
+    assert [key for key in expected if not states_equal(found[key], expected[key])] == []
