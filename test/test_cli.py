@@ -138,6 +138,6 @@ def test_run_starts_the_node_with_its_arguments(tmp_path):
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
     command = [sys.executable, "-m", "mtl_perception.cli", "run", "--ros-args", "-p", "precision:=float7"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 1
     assert re.search(r"precision is 'float7', expected one of auto, float32", done.stdout + done.stderr)

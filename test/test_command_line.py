@@ -43,7 +43,7 @@ print(*found)
 
 def test_an_import_of_rclpy_that_is_interrupted_is_no_missing_rclpy():
     pytest.importorskip("rclpy")
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORTS], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_IMPORTS], capture_output=True, text=True)
     ends = [int(end) for end in done.stdout.split()]
     assert ends.count(130) > 10 and ends.count(0) >= 5, done.stderr
     assert set(ends) == {0, 130}

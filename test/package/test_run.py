@@ -28,7 +28,7 @@ rclpy.shutdown()
 
 def run(*command: str, script: Path = RUN, **environment: str) -> subprocess.CompletedProcess:
     fresh = {name: value for name, value in os.environ.items() if name not in SET_BY_RUN}
-    return subprocess.run([script, *command], env={**fresh, **environment}, capture_output=True, text=True, timeout=60)
+    return subprocess.run([script, *command], env={**fresh, **environment}, capture_output=True, text=True)
 
 
 def test_a_node_gets_shared_memory_with_room_for_images() -> None:

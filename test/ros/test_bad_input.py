@@ -19,6 +19,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from vision_msgs.msg import Detection2DArray
 
 from mtl_perception.msg import PerceptionStatus
+from mtl_perception.ros.diagnostics import PATIENCE_S
 
 PIXELS = np.full((48, 64, 3), 80, np.uint8)
 JPEG = cv2.imencode(".jpg", PIXELS)[1].tobytes()
@@ -271,7 +272,6 @@ def test_a_network_that_fails_is_named(peer, start_node):
 
 
 def test_a_camera_that_is_missing_stops_and_comes_back(peer, start_node):
-    """Silence is named within two seconds, by the node's own words: it says how long there was nothing."""
     node = start_node()
     send = lambda: peer.publish(f"{node.name}/image", image(PIXELS))  # noqa: E731
     peer.until(
@@ -285,7 +285,7 @@ def test_a_camera_that_is_missing_stops_and_comes_back(peer, start_node):
     peer.until(lambda: peer.says(node.name, "camera", "images per second"), "the camera noticed", every=send)
     peer.until(lambda: peer.says(node.name, "camera", "no image for"), "the camera that stopped named")
     message = peer.status(node.name, "camera").message
-    assert float(message.partition("no image for ")[2].split()[0]) < 2.0
+    assert float(message.partition("no image for ")[2].split()[0]) >= PATIENCE_S
     assert "/peer" in message
     peer.until(
         lambda: peer.status(node.name, "camera").level == DiagnosticStatus.OK, "the camera back", every=send
@@ -350,7 +350,7 @@ def test_images_that_get_lost_are_named(peer, start_node):
     )
     try:
         peer.until(
-            lambda: peer.says(node.name, "camera", "of the images got lost"), "lost images named", limit_s=30
+            lambda: peer.says(node.name, "camera", "of the images got lost"), "lost images named"
         )
     finally:
         camera.terminate()

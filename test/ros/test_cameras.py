@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Several cameras on one network, over DDS: each gets its own, and none waits for another."""
 
-import time
-
 import cv2
 import numpy as np
 import pytest
@@ -35,20 +33,8 @@ def send(peer, node, *cameras, info=False):
         peer.publish(f"{topics}/image", message)
 
 
-def at_30_hz(action):
-    """To be called as often as one likes."""
-    due_s = [time.monotonic()]
-
-    def call():
-        while time.monotonic() >= due_s[0]:
-            due_s[0] += 1 / 30
-            action()
-
-    return call
-
-
 def test_four_cameras_of_which_one_is_dead_and_one_is_slow(peer, start_node):
-    """Front and left send at 30 Hz, right one in ten; nobody sends as rear."""
+    """Right sends once where front and left send ten times; nobody sends as rear."""
     node = start_node("-p", FOUR)
     names = ("front", "left", "right")
     masks = {name: peer.subscribe(f"{node.name}/{name}/segmentation/mask", Image) for name in SIZES}
@@ -57,19 +43,19 @@ def test_four_cameras_of_which_one_is_dead_and_one_is_slow(peer, start_node):
     peer.until(lambda: all(masks[name] for name in names), "every camera", lambda: send(peer, node, *names, info=True))
     count = [0]
 
-    def one_tick():
+    def tick():
         count[0] += 1
         send(peer, node, "front", "left", info=True)
         if count[0] % 10 == 0:
             send(peer, node, "right", info=True)
 
-    tick = at_30_hz(one_tick)
+    wanted = {"front": 30, "left": 30, "right": 3}
     before = {name: len(masks[name]) for name in names}
-    peer.until(lambda: len(masks["front"]) >= before["front"] + 60, "two seconds of front", every=tick)
-    assert len(masks["left"]) >= before["left"] + 40
-    assert len(masks["right"]) >= before["right"] + 3
+    peer.until(lambda: all(len(masks[name]) >= before[name] + wanted[name] for name in names), "three that go on", tick)
     assert masks["rear"] == []
     for name in names:
+        stamps = [(mask.header.stamp.sec, mask.header.stamp.nanosec) for mask in masks[name]]
+        assert stamps == sorted(set(stamps))
         assert {mask.header.frame_id for mask in masks[name]} == {f"{name}_optical_frame"}
         assert {(mask.width, mask.height) for mask in masks[name]} == {SIZES[name]}
         assert infos[name][-1].header.frame_id == f"{name}_optical_frame"
@@ -85,19 +71,27 @@ def test_four_cameras_of_which_one_is_dead_and_one_is_slow(peer, start_node):
     peer.until(lambda: masks["rear"], "rear, once it is there", lambda: send(peer, node, "rear"))
 
 
-@pytest.mark.parametrize("model", ["slow", "slow_batch"])
+@pytest.mark.parametrize("model", ["gated", "gated_batch"])
 def test_under_overload_every_camera_has_its_turn(peer, start_node, model):
-    """Front sends five times as often as the others, and the network is too slow for all of them."""
+    """Front sends five times as often as the others, and all send faster than the network answers."""
     node = start_node("-p", FOUR, model=model)
     for name in SIZES:
         peer.subscribe(f"{node.name}/{name}/segmentation/mask", Image)
     statuses = {name: peer.subscribe(f"{node.name}/{name}/status", PerceptionStatus) for name in SIZES}
+    passed, before = [0], [0]  # statuses at the last frame that was let pass, and at the last call
 
     def overload():
         send(peer, node, *SIZES)
         for _ in range(4):
             send(peer, node, "front")
+        # The next frame, or batch, only once the last one is answered whole: images never run out.
+        answered = sum(map(len, statuses.values()))
+        if passed[0] < answered == before[0]:
+            passed[0] = answered
+            node.let_pass()
+        before[0] = answered
 
+    node.let_pass()
     peer.until(lambda: all(statuses.values()), "every camera", every=overload)
     first = {name: statuses[name][-1].frames_processed for name in SIZES}
 
@@ -138,7 +132,7 @@ def test_cameras_may_differ_in_transport(peer, start_node):
 
 def test_cameras_that_look_the_same_are_refused(start_node):
     node = start_node("-p", "cameras:=[front, left, front]")
-    assert node.process.wait(timeout=60) == 1
+    assert node.end() == 1
     node.stop()
     assert "cameras has 'front' twice" in node.log
 
@@ -161,7 +155,7 @@ def test_each_camera_gets_what_the_engine_says_of_its_image(peer, start_node, tm
             peer.publish(f"{node.name}/{name}/camera_info", lenses[name])
             peer.publish(f"{node.name}/{name}/image", image(pixels[name], "rgb8"))
 
-    peer.until(lambda: all(len(arrived[name]) >= 3 for arrived in (depths, masks) for name in names), "outputs", show, 240)
+    peer.until(lambda: all(len(arrived[name]) >= 3 for arrived in (depths, masks) for name in names), "outputs", show)
     engine = Engine.load(checkpoint, "cpu", backend="torch")
     for name in names:
         width, height = SIZES[name]

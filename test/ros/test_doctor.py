@@ -32,7 +32,7 @@ def consult(peer: Peer, *arguments: str, every) -> tuple[int, str]:
         [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=wide
     )
     try:
-        peer.until(lambda: process.poll() is not None, "the doctor", every=every, limit_s=300)
+        peer.until(lambda: process.poll() is not None, "the doctor", every=every)
     finally:
         process.kill()
         text = process.communicate()[0]
@@ -68,7 +68,7 @@ def test_the_shipped_model_is_well_on_the_demo_drive(peer, start_node):
         peer.publish(f"{node.name}/image", image(np.ascontiguousarray(pixels)))
 
     masks = peer.subscribe(f"{node.name}/segmentation/mask", Image)
-    peer.until(lambda: masks, "a mask", every=show, limit_s=300)
+    peer.until(lambda: masks, "a mask", every=show)
     status, text = consult(peer, "--node", node.name, "--seconds", "90", every=show)
     assert status == 0, text
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from free_engine import FreeEngine
 from geometry_msgs.msg import TransformStamped
-from peer import LATCHED, camera_info, compressed, image, stamped
+from peer import LATCHED, PATIENCE_S, camera_info, compressed, image, stamped
 from rclpy.serialization import deserialize_message
 from tf2_msgs.msg import TFMessage
 from viewer import Viewer
@@ -38,7 +38,7 @@ class Server:
 
     def end(self, number: int = signal.SIGINT) -> int:
         self.process.send_signal(number)
-        self.said += self.process.communicate(timeout=60)[0]
+        self.said += self.process.communicate(timeout=PATIENCE_S)[0]
         return self.process.returncode
 
 
@@ -62,7 +62,7 @@ def watch(peer, viewer, condition, what, show):
         show()
         viewer.look()
 
-    return peer.until(condition, what, every=both, limit_s=90)
+    return peer.until(condition, what, every=both)
 
 
 def test_every_topic_is_shown_as_its_schema_says(peer, scene):

@@ -52,7 +52,7 @@ def test_close_lets_the_worker_go():
     worker = threading.Thread(target=lambda: taken.append(slots.take()))
     worker.start()
     slots.close()
-    worker.join(timeout=10)
+    worker.join()
     assert taken[-1] == []
 
 

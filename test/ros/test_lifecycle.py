@@ -3,13 +3,14 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from nodes import NodeProcess
 from diagnostic_msgs.msg import DiagnosticStatus
-from peer import image
+from peer import image, since
 from sensor_msgs.msg import Image
 
 PIXELS = np.zeros((48, 64, 3), np.uint8)
@@ -25,18 +26,21 @@ def test_the_whole_cycle(peer, start_node):
     for _ in range(2):  # a second round must work like the first
         assert peer.change_state(node.name, "configure")
         assert peer.state(node.name) == "inactive"
+        inactive_s = time.time()
+        peer.diagnostics.clear()
         peer.until(lambda: peer.says(node.name, "model", "inactive"), "diagnostics", every=send)
-        assert masks == []
+        assert since(inactive_s, masks) == []
 
+        active_s = time.time()
         assert peer.change_state(node.name, "activate")
         assert peer.state(node.name) == "active"
-        peer.until(lambda: len(masks) >= 3, "masks", every=send)
+        peer.until(lambda: len(since(active_s, masks)) >= 3, "masks", every=send)
 
         assert peer.change_state(node.name, "deactivate")
-        peer.spin_for(0.2)
-        masks.clear()
-        peer.spin_for(0.3, every=send)
-        assert masks == []
+        deactivated_s = time.time()
+        peer.diagnostics.clear()
+        peer.until(lambda: peer.says(node.name, "model", "inactive"), "diagnostics", every=send)
+        assert since(deactivated_s, masks) == []
 
         assert peer.change_state(node.name, "cleanup")
         assert peer.state(node.name) == "unconfigured"
@@ -75,12 +79,12 @@ def test_shutdown_ends_the_process(peer, start_node):
     node = start_node("-p", "autostart:=false")
     assert peer.change_state(node.name, "configure")
     peer.change_state(node.name, "shutdown")
-    assert node.process.wait(timeout=20) == 0
+    assert node.end() == 0
 
 
 def test_a_wrong_parameter_ends_with_status_1(start_node):
     node = start_node("-p", "transport:=zip")
-    assert node.process.wait(timeout=30) == 1
+    assert node.end() == 1
     node.stop()
     assert "transport is 'zip', expected one of raw, compressed" in node.log
 
@@ -93,7 +97,7 @@ def test_a_signal_ends_it_and_leaves_no_shared_memory(peer, number):
     peer.until(lambda: masks, "a mask", every=lambda: peer.publish(f"{node.name}/image", image(PIXELS)))
     held = shared_memory_of(node.process.pid)
     os.kill(node.process.pid, number)
-    assert node.process.wait(timeout=20) == 0
+    assert node.end() == 0
     node.stop()
     assert "Traceback" not in node.log
     only_its_own = held - shared_memory_of(os.getpid())

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the node publishes, read by another process over DDS."""
 
+import time
+
 import cv2
 import numpy as np
 import pytest
 from free_engine import LABELS
-from peer import BEST_EFFORT, LATCHED, RELIABLE, camera_info, compressed, image
+from peer import BEST_EFFORT, LATCHED, RELIABLE, camera_info, compressed, image, since
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import CameraInfo, Image
@@ -245,10 +247,9 @@ def test_parameters_take_effect_while_the_node_runs(peer, start_node):
     assert change(
         "tasks", type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=["detection"]
     ).successful
-    peer.spin_for(0.2)
-    masks.clear(), found.clear()
-    peer.until(lambda: len(found) >= 5, "detections", every=lambda: show(peer, node))
-    assert masks == []
+    changed_s = time.time()
+    peer.until(lambda: len(since(changed_s, found)) >= 5, "detections", every=lambda: show(peer, node))
+    assert since(changed_s, masks) == []
 
     refused = change("tasks", type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=["lanes"])
     assert not refused.successful and "'lanes'" in refused.reason
@@ -259,10 +260,9 @@ def test_enable_pauses_and_resumes(peer, start_node):
     masks = peer.subscribe(f"{node.name}/segmentation/mask", Image)
     peer.until(lambda: masks, "a mask", every=lambda: show(peer, node))
     assert peer.call(f"{node.name}/enable", SetBool, SetBool.Request(data=False)).success
-    peer.spin_for(0.2)
-    masks.clear()
-    peer.spin_for(0.5, every=lambda: show(peer, node))
-    assert masks == []
+    paused_s = time.time()
     peer.until(lambda: peer.says(node.name, "model", "paused"), "diagnostics", every=lambda: show(peer, node))
+    assert since(paused_s, masks) == []
+    resumed_s = time.time()
     assert peer.call(f"{node.name}/enable", SetBool, SetBool.Request(data=True)).success
-    peer.until(lambda: masks, "a mask after the pause", every=lambda: show(peer, node))
+    peer.until(lambda: since(resumed_s, masks), "a mask after the pause", every=lambda: show(peer, node))

@@ -39,7 +39,7 @@ def test_ids_stand_in_detections_and_tracks_over_dds(peer, start_node):
         # On a machine that is very busy frames may be further apart than tracks are kept, which begins them anew.
         return [pair for pair in pairs if pair[1].tracks]
 
-    found, followed = peer.until(both, "tracks", every=show, limit_s=90)[-1]
+    found, followed = peer.until(both, "tracks", every=show)[-1]
     ids = [track.id for track in followed.tracks]
     assert sorted(int(one.id) for one in found.detections) == ids == list(range(ids[0], ids[0] + 50))
     by_id = {one.id: one for one in found.detections}
@@ -58,7 +58,6 @@ def test_without_tracking_ids_are_empty_and_there_is_no_such_topic(peer, start_n
         lambda: detections,
         "detections",
         every=lambda: peer.publish(f"{node.name}/image", image(np.zeros((HEIGHT, WIDTH, 3), np.uint8))),
-        limit_s=90,
     )
     assert {one.id for one in detections[-1].detections} == {""}
     assert f"{node.name}/tracks" not in dict(peer.node.get_topic_names_and_types())

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node with an engine that is quick, slow or broken, by the name of its model."""
+"""The node with an engine that is quick, broken, or as slow as the test wants, by the name of its model.
+
+A gated engine waits on each frame, or batch, for a byte on standard input: so it is a test that says how many frames a camera
+sends while the network is busy with one, and no clock.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
-import time
 
 from free_engine import FreeEngine
 
@@ -17,19 +21,30 @@ class BrokenEngine(FreeEngine):
         raise RuntimeError("out of memory")
 
 
-class BatchEngine(FreeEngine):
-    """One delay for a whole batch, as on a GPU; images of 80 pixels' width fail if ``is_picky``."""
+class GatedEngine(FreeEngine):
+    def __call__(self, image_rgb, intrinsics=None, tasks=None):
+        wait_at_gate()
+        return super().__call__(image_rgb, intrinsics, tasks)
 
-    def __init__(self, delay_s: float = 0.0, is_picky: bool = False) -> None:
+
+class BatchEngine(FreeEngine):
+    """Takes several frames at once, as on a GPU; images of 80 pixels' width fail if ``is_picky``."""
+
+    def __init__(self, is_gated: bool = False, is_picky: bool = False) -> None:
         super().__init__(batch_size=8)
-        self._batch_delay_s = delay_s
-        self._is_picky = is_picky
+        self._is_gated, self._is_picky = is_gated, is_picky
 
     def batch(self, images_rgb, intrinsics, tasks):
-        time.sleep(self._batch_delay_s)
+        if self._is_gated:
+            wait_at_gate()
         if self._is_picky and any(image.shape[1] == 80 for image in images_rgb):
             raise RuntimeError("too wide")
         return super().batch(images_rgb, intrinsics, tasks)
+
+
+def wait_at_gate() -> None:
+    """Return when there is a byte to read, or the other end is closed."""
+    os.read(sys.stdin.fileno(), 1)
 
 
 def load_engine(parameters: Parameters) -> FreeEngine:
@@ -38,10 +53,10 @@ def load_engine(parameters: Parameters) -> FreeEngine:
         raise ValueError("device is 'cuda', but this machine has no CUDA device; use device:=auto or cpu")
     engines = {
         "free": FreeEngine,
-        "slow": lambda: FreeEngine(delay_s=0.1),
+        "gated": GatedEngine,
         "broken": BrokenEngine,
         "detection_only": lambda: FreeEngine(tasks=("detection",)),
-        "slow_batch": lambda: BatchEngine(delay_s=0.1),
+        "gated_batch": lambda: BatchEngine(is_gated=True),
         "picky_batch": lambda: BatchEngine(is_picky=True),
     }
     if model not in engines:

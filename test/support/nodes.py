@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from peer import PATIENCE_S
+
 STAND_IN = (str(Path(__file__).with_name("node_process.py")),)
 REAL = ("-m", "mtl_perception.ros.main")
 
@@ -33,7 +35,7 @@ class NodeProcess:
             "backend:=torch",  # others take a minute to convert a network that is new to them
             *arguments,
         ]
-        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.log = ""
         self._interrupted = False
 
@@ -43,10 +45,23 @@ class NodeProcess:
             self.process.send_signal(signal.SIGINT)
         self._interrupted = True
 
+    def let_pass(self, frames: int = 1) -> None:
+        """Let a gated engine go on with so many frames; see ``node_process``."""
+        self.process.stdin.write("x" * frames)
+        self.process.stdin.flush()
+
+    def end(self) -> int:
+        """The exit status of a node that ends by itself, or was told to."""
+        return self.process.wait(PATIENCE_S)
+
     def stop(self) -> int:
         """The exit status after SIGINT; what was logged is in ``log``."""
         self.interrupt()
-        _, log = self.process.communicate(timeout=30)
+        try:
+            _, log = self.process.communicate(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()  # which shows in its status
+            _, log = self.process.communicate()
         self.log += log
         return self.process.returncode
 

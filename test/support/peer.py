@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 FRAME_ID = "camera_color_optical_frame"
 RELIABLE = QoSProfile(depth=20, reliability=ReliabilityPolicy.RELIABLE)
 BEST_EFFORT = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
+PATIENCE_S = 300.0  # for what never comes; a busy machine may take long for what does
 LATCHED = QoSProfile(
     depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
 )
@@ -67,7 +68,7 @@ class Peer:
         condition: Callable[[], Any],
         what: str,
         every: Callable[[], None] = lambda: None,
-        limit_s: float = 60.0,
+        limit_s: float = PATIENCE_S,
     ) -> Any:
         """Spin, calling ``every`` 20 times a second, until the condition holds; its value comes back."""
         end_s, next_s = time.monotonic() + limit_s, 0.0
@@ -81,7 +82,7 @@ class Peer:
 
     def spin_for(self, duration_s: float, every: Callable[[], None] = lambda: None) -> None:
         end_s = time.monotonic() + duration_s
-        self.until(lambda: time.monotonic() > end_s, "the end", every, limit_s=2 * duration_s + 10)
+        self.until(lambda: time.monotonic() > end_s, "the end", every)
 
     def status(self, node_name: str, part: str) -> DiagnosticStatus | None:
         """The newest diagnostic status of ``camera``, ``calibration`` or ``model``."""
@@ -139,6 +140,11 @@ def compressed(data: bytes, format: str = "jpeg", stamp_s: float | None = None) 
 def camera_info(width: int, height: int, fx: float = 500.0) -> CameraInfo:
     k = [fx, 0.0, width / 2, 0.0, fx, height / 2, 0.0, 0.0, 1.0]
     return stamped(CameraInfo(width=width, height=height, k=k))
+
+
+def since(moment_s: float, messages: Iterable[Any]) -> list[Any]:
+    """Those of images that were stamped then or later; what was on its way before may come at any time."""
+    return [message for message in messages if message.header.stamp.sec + message.header.stamp.nanosec * 1e-9 >= moment_s]
 
 
 def stamped(message: Any, stamp_s: float | None = None) -> Any:

@@ -29,7 +29,7 @@ class Viewer:
     """
 
     def __init__(self, port: int) -> None:
-        opening = connect(f"ws://127.0.0.1:{port}", subprotocols=["foxglove.sdk.v1"], max_size=None, open_timeout=60)
+        opening = connect(f"ws://127.0.0.1:{port}", subprotocols=["foxglove.sdk.v1"], max_size=None, open_timeout=300)
         self._open = ExitStack()
         self._socket: ClientConnection = self._open.enter_context(opening)
         self.channels: dict[str, dict[str, Any]] = {}
@@ -44,7 +44,7 @@ class Viewer:
 
     def subscribe(self, *topics: str) -> None:
         """To topics, once they are advertised."""
-        end_s = time.monotonic() + 60
+        end_s = time.monotonic() + 300
         while not set(topics) <= set(self.channels):
             assert time.monotonic() < end_s, f"{topics} expected, advertised are {sorted(self.channels)}"
             self.look()
