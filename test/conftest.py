@@ -2,6 +2,7 @@
 """The environment of all tests and of every process that they start."""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("ros")
         if {"vulkan", "renderer", "classic"} & set(fixtures):
             item.add_marker("render")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
+    """Says below everything else what did not run for want of a system package."""
+    yield
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    not_rendered = sum("render" in getattr(report, "keywords", ()) for report in reporter.stats.get("skipped", []))
+    if not_rendered:
+        reporter.write_line(
+            f"{not_rendered} tests that render did not run, for want of a driver. "
+            "On Debian and Ubuntu: sudo apt install libvulkan1 mesa-vulkan-drivers libegl1 libgl1-mesa-dri"
+        )

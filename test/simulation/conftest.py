@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 import functools
 import os
+from importlib.util import find_spec
 
 import pytest
 
-pytest.importorskip("mujoco", reason="the extra 'simulation' (MuJoCo) is not installed")
+
+class SkippedModule(pytest.Module):
+    def collect(self):
+        pytest.skip("MuJoCo is not installed (there is none for Python 3.10)")
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    """Files of tests that could not even be imported are skipped."""
+    return SkippedModule.from_parent(parent, path=module_path) if find_spec("mujoco") is None else None
 
 
 @pytest.fixture(scope="session")

@@ -96,19 +96,16 @@ def test_the_classic_renderer_sees_the_same(renderer, classic, built, place):
     assert np.corrcoef(edges.ravel(), edges_again.ravel())[0, 1] > 0.3  # of the same view, upright
 
 
-def test_a_missing_opengl_is_named():
-    """As where OSMesa is asked for and its library cannot be loaded."""
-    code = (
-        "import ctypes.util; ctypes.util.find_library = lambda name: None\n"
-        "from mtl_perception.simulation.renderer import check_renderer\n"
-        "check_renderer('classic')"
-    )
-    environment = os.environ | {"MUJOCO_GL": "osmesa"}
-    run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
-    )
+@pytest.mark.parametrize(("kind", "packages"), [("osmesa", "libosmesa6"), ("egl", "libegl1 and libgl1-mesa-dri"), ("", "libegl1 and libgl1-mesa-dri")])
+def test_a_missing_opengl_is_named(tmp_path, kind, packages):
+    """Whatever is installed here: PyOpenGL does as it does where there is no library."""
+    (tmp_path / "OpenGL").mkdir()
+    (tmp_path / "OpenGL" / "__init__.py").write_text("None.glGetError")
+    code = "from mtl_perception.simulation.renderer import check_renderer; check_renderer('classic')"
+    environment = os.environ | {"MUJOCO_GL": kind, "PYTHONPATH": os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]])}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
     assert run.returncode != 0
-    assert "libosmesa6" in run.stderr
+    assert packages in run.stderr.splitlines()[-1]
 
 
 def test_unknown_renderers_are_refused():
