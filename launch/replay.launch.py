@@ -48,8 +48,11 @@ def topics(bag: str) -> dict[str, str]:
     index = Path(bag) / "metadata.yaml"
     if not index.is_file():
         raise RuntimeError(f"{bag} is no rosbag2 folder: it has no metadata.yaml; record one, or run 'ros2 bag reindex {bag}'")
-    entries = yaml.safe_load(index.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]["topics_with_message_count"]
-    return {entry["topic_metadata"]["name"]: entry["topic_metadata"]["type"] for entry in entries}
+    try:
+        entries = yaml.safe_load(index.read_text(encoding="utf-8"))["rosbag2_bagfile_information"]["topics_with_message_count"]
+        return {entry["topic_metadata"]["name"]: entry["topic_metadata"]["type"] for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        raise RuntimeError(f"{index} does not list the bag's topics; run 'ros2 bag reindex {bag}'") from None
 
 
 def start(context: LaunchContext) -> list:

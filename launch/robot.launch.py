@@ -66,9 +66,17 @@ SHOWN_IN_RVIZ = (
 
 def cameras_of(params_file: str) -> list[str]:
     """The names in `cameras`, of whichever section of the file has them; [""] for one camera on ~/image."""
-    sections = (yaml.safe_load(Path(params_file).read_text(encoding="utf-8")) or {}).values()
-    named = [section["ros__parameters"].get("cameras") for section in sections if "ros__parameters" in (section or {})]
-    return next((names for names in named if names), [""])
+    try:
+        sections = yaml.safe_load(Path(params_file).read_text(encoding="utf-8")) or {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise RuntimeError(f"params_file {params_file} can't be read: {' '.join(str(error).split())}") from None
+    if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
+        raise RuntimeError(f"params_file {params_file} holds no sections of the form /**: ros__parameters: ...")
+    named = [(section.get("ros__parameters") or {}).get("cameras") for section in sections.values()]
+    cameras = next((names for names in named if names), [""])
+    if not isinstance(cameras, list) or not all(isinstance(name, str) for name in cameras):
+        raise RuntimeError(f"cameras in params_file {params_file} is {cameras!r}, expected a list of names, such as [front, left]")
+    return cameras
 
 
 def remappings(cameras: list[str], image: str, camera_info: str) -> list[tuple[str, str]]:

@@ -10,7 +10,6 @@ from typing import Any
 
 import rclpy
 from rclpy.context import Context
-from rclpy.exceptions import ParameterException
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
@@ -19,6 +18,7 @@ from mtl_perception.resources import find_model
 from mtl_perception.ros.memory import GrowthLimit
 from mtl_perception.ros.node import LoadEngine, PerceptionNode
 from mtl_perception.ros.parameters import Parameters
+from mtl_perception.ros.start import START_ERRORS, ParameterFiles, check_names, explain, ignored_parameters
 
 _WAKE_EVERY_S = 0.2
 _SWITCH_INTERVAL_S = 5e-4
@@ -39,19 +39,27 @@ def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -
     # The worker holds the interpreter lock while it fills messages: let the camera's callback in sooner.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # Own handlers: rclpy's end the context first, and then the node could no longer say goodbye to its peers.
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        arguments = sys.argv if args is None else args
+        check_names(arguments)
+        files = ParameterFiles(arguments)
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        node = PerceptionNode(load_engine or load_model, GrowthLimit())
+        files.require_for(node.get_fully_qualified_name())
+    except START_ERRORS as error:
+        rclpy.logging.get_logger("perception").fatal(explain(error))
+        rclpy.try_shutdown()
+        return 1
+    if ignored := ignored_parameters(node):
+        node.get_logger().warning(ignored)
     stop = StopOnSignal()
     try:
-        return _run(load_engine or load_model, stop)
-    except ParameterException as error:
-        rclpy.logging.get_logger("perception").fatal(str(error))
-        return 1
+        return _run(node, stop)
     finally:
         rclpy.try_shutdown()
 
 
-def _run(load_engine: LoadEngine, stop: StopOnSignal) -> int:
-    node = PerceptionNode(load_engine, GrowthLimit())
+def _run(node: PerceptionNode, stop: StopOnSignal) -> int:
     executor = choose_executor()
     executor.add_node(node)
     try:

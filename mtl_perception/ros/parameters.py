@@ -12,7 +12,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from mtl_perception.foreign_text import cut
-from mtl_perception.ros.specs import ALL_TASKS, PER_CAMERA, SPECS, Spec
+from mtl_perception.foreign_text import LONGEST, cut
+from mtl_perception.ros.specs import ALL_TASKS, FRAMES, PER_CAMERA, SPECS, Spec
 
 _CAMERA_NAME = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")
 
@@ -76,7 +77,7 @@ class Parameters:
         unknown = [task for task in tasks if task not in (*self.model_tasks, ALL_TASKS)]
         if unknown:
             known = ", ".join(self.model_tasks)
-            return f"tasks has {unknown[0]!r}, expected '{ALL_TASKS}' or names out of {known}, which this model has"
+            return f"tasks has {cut(unknown[0])!r}, expected '{ALL_TASKS}' or names out of {known}, which this model has"
         return None
 
     @staticmethod
@@ -85,11 +86,20 @@ class Parameters:
         for number, name in enumerate(cameras):
             if not _CAMERA_NAME.fullmatch(name):
                 return (
-                    f"cameras has {name!r}, expected names that can stand in a topic: letters, digits and single "
+                    f"cameras has {cut(name)!r}, expected names that can stand in a topic: letters, digits and single "
                     "underscores, a letter first; for one camera on ~/image leave cameras empty: []"
                 )
             if name in cameras[:number]:
                 return f"cameras has {name!r} twice, expected a name of its own for each camera"
+        return None
+
+    @staticmethod
+    def check_frame(name: str, frame: str) -> str | None:
+        """Why the parameter ``name`` cannot have this frame, or None if it can."""
+        if frame.startswith("/"):
+            return f"{name} is {cut(frame)!r}, expected {cut(frame.lstrip('/'))!r}: names of TF frames have no leading slash"
+        if not frame.isprintable() or len(frame) > LONGEST:
+            return f"{name} is {cut(frame)!r}, expected at most {LONGEST} characters that print"
         return None
 
     @staticmethod
@@ -120,5 +130,7 @@ class Parameters:
         if spec.name == "cameras":
             return self.check_cameras(list(parameter.value or []))
         if spec.name == "tasks":
-            return self.check_tasks(list(parameter.value))
+            return self.check_tasks(list(parameter.value or []))
+        if spec.name in FRAMES:
+            return self.check_frame(spec.name, parameter.value)
         return None

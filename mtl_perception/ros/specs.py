@@ -181,3 +181,6 @@ PER_CAMERA = (
     *(spec.name for spec in SPECS if spec.name.startswith("input.")),
 )
 """Each of these is also declared as <camera>.<name> for every one of several cameras, with the general value as default."""
+
+FRAMES = ("output_frame", "fixed_frame")
+"""Their values are names of TF frames."""
