@@ -16,15 +16,14 @@ from mtl_perception.balancing import METHODS
 from mtl_perception.sharing import SHARINGS
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.sources import Sources, open_sources
+from combined import ROOMS, VALIDATED, rank_of_two, two_steps
 from tiny import TASKS, Tiny, batches_of, tiny_config, tiny_encoder
 
 pytest.importorskip("torchjd")
 pytestmark = pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")
 
-ROOMS = Path(__file__).parents[1] / "rooms"
 # What the chosen task does not see of the neck waits for another step.
 _DECIDED_BY_ONE = ("pcd", "krum")
-VALIDATED = {"share": 0.3, "every_steps": 100, "images": 1}
 # Soft sharing shares no parameter, and gradient methods say so.
 COMBINATIONS = [
     (sharing, method)
@@ -109,22 +108,6 @@ def test_what_is_only_looked_at_leaves_no_trace(tmp_path: Path, sources: Sources
     assert any(name.endswith("running_mean") and value.any() for name, value in statistics[0].items())
 
 
-WITHOUT = {"depth": [0, 1, 3], "detection": [2, 6], "segmentation": [4, 5, 6, 7]}
-SCHEDULE = {"detection": 1.0, "segmentation": 0.05, "depth": 1.7}
-
-
-def two_steps(folder: Path, method: str, sources: Sources, ranks: Ranks, parts: int) -> tuple[dict[str, Tensor | None], dict[str, float]]:
-    """The gradient and the weights of the second of two steps over eight images that lack labels here and there, with small
-    heads. Each image goes to the process and the part that a run would send it to."""
-    changes = {"small_heads": {"channels": 4}, "gradient_accumulation": parts, "validation": VALIDATED}
-    tiny = Tiny(tiny_config(ROOMS, folder, method, **changes), sources, ranks, batch_norms=False)
-    every = batches_of(ROOMS, tiny.learner, 8, parts * ranks.size, WITHOUT)
-    held_out = batches_of(ROOMS, tiny.learner, 4, ranks.size)[ranks.rank]
-    batches = every[ranks.rank :: ranks.size]
-    tiny.step(batches, 1e-3, SCHEDULE, held_out)
-    return tiny.step(batches, 1e-3, SCHEDULE, held_out), tiny.step_of.weights
-
-
 @pytest.mark.parametrize("method", METHODS)
 def test_parts_make_the_step_of_the_whole_batch(tmp_path: Path, sources: Sources, method: str) -> None:
     """Apart from batch norms, which see one part at a time and here take their running statistics."""
@@ -133,18 +116,8 @@ def test_parts_make_the_step_of_the_whole_batch(tmp_path: Path, sources: Sources
     assert weights_of_parts == pytest.approx(weights, rel=1e-3, abs=1e-6)
 
 
-def _rank(rank: int, folder: Path) -> None:
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    with tiny_encoder():
-        sources = open_sources(tiny_config(ROOMS, folder, validation=VALIDATED))
-        found = {method: two_steps(folder, method, sources, Ranks(rank, 2), parts=2) for method in METHODS}
-    torch.save(found, folder / f"{rank}.pt")
-    torch.distributed.destroy_process_group()
-
-
 def test_two_processes_in_two_parts_make_the_step_of_the_whole_batch(tmp_path: Path, sources: Sources) -> None:
-    torch.multiprocessing.spawn(_rank, (tmp_path,), nprocs=2)
+    torch.multiprocessing.spawn(rank_of_two, (tmp_path,), nprocs=2)
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
     for method in METHODS:
         expected, weights = two_steps(tmp_path, method, sources, Ranks(), parts=1)
