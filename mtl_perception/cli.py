@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from mtl_perception import exchange_commands as exchange
 from mtl_perception.benchmark import commands as benchmarks
 from mtl_perception.command_line import (
     CameraInfo,
@@ -33,6 +34,7 @@ app = typer.Typer(
 )
 app.add_typer(consumers.app)
 app.add_typer(benchmarks.app)
+app.add_typer(exchange.app)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -298,41 +300,6 @@ def results(
         from mtl_perception.evaluation.results_page import write_results_page
 
         write_results_page(folder, out, Console())
-
-
-@app.command()
-def export(
-    model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
-    file_format: Annotated[str, typer.Option("--format", help="onnx, torch-export or tensorrt.")] = "onnx",
-    precision: Annotated[str, typer.Option(help="float32, float16 or int8.")] = "float32",
-    out: Annotated[Path | None, typer.Option(help="The new file; NAME.onnx here if not given.")] = None,
-    width: Annotated[int | None, typer.Option(help="Of the camera's images; the network's own if not given.")] = None,
-    height: Annotated[int | None, typer.Option(help="Of the camera's images.")] = None,
-    input_width: Annotated[int | None, typer.Option(help="What the network sees at most; a multiple of 32.")] = None,
-    input_height: Annotated[int | None, typer.Option(help="What the network sees at most; a multiple of 32.")] = None,
-    batch: Annotated[int, typer.Option(help="Images at a time: how many cameras share the file.")] = 1,
-    tasks: Annotated[str | None, typer.Option(help="Heads that the file has, with commas; all if not given.")] = None,
-    calibration: Annotated[Path | None, typer.Option(help="For int8: a folder of images, as for training.")] = None,
-) -> None:
-    """Write one file that takes a camera's uint8 image and gives boxes, mask and metric depth."""
-    from rich.console import Console
-
-    with errors_in_one_line():
-        from mtl_perception.inference.export import ExportSettings
-        from mtl_perception.inference.export import export as export_file
-        from mtl_perception.inference.export_table import parity_table
-        from mtl_perception.resources import find_model
-
-        console = Console()
-        names = None if tasks is None else [name.strip() for name in tasks.split(",")]
-        settings = ExportSettings(
-            file_format, precision, width, height, input_width, input_height, batch, names, calibration
-        )
-        with console.status(f"exporting {model} ({file_format}, {precision}); this takes about half a minute"):
-            report = export_file(find_model(model), out, settings)
-        if report.differences:
-            console.print(parity_table(report.differences))
-        console.print(f"{report.path}: {report.path.stat().st_size / 1e6:.1f} MB")
 
 
 @app.command()

@@ -7,8 +7,6 @@ them. A folder without an index, or with an older one, is a data set that is sti
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,10 +14,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mtl_perception.data.format import FORMAT_VERSION
+from mtl_perception.data.index_writer import IndexWriter
 from mtl_perception.data.labelled_image import Instance, LabelledImage
 from mtl_perception.data.masks import encode_mask
-from mtl_perception.files import write_atomically, write_json
+from mtl_perception.files import write_atomically
 
 __all__ = ["Instance", "LabelledImage", "to_millimetres", "write_index", "write_sample"]
 
@@ -87,44 +85,9 @@ def write_index(root: Path, description: Mapping[str, Any], entries: Iterable[di
         ValueError: two entries have one file name, or an entry has a label that ``description`` does not list.
         OSError: a file could not be written; the error names it.
     """
-    category_ids = {name: i + 1 for i, name in enumerate(description["detection_labels"])}
-    cameras: dict[str, dict[str, float]] = {}
-    images: dict[str, dict[str, Any]] = {}
-    annotations: list[dict[str, Any]] = []
-    for entry in sorted(entries, key=lambda entry: entry["file_name"]):
-        name = entry["file_name"]
-        if name in images:
-            raise ValueError(
-                f"{root}: two entries are called {name}, expected a file name of its own for each image"
-            )
-        image = {
-            "id": len(images) + 1,
-            **{key: value for key, value in entry.items() if key != "annotations"},
-        }
-        if "camera" in entry:
-            image["camera"] = _camera_id(entry["camera"])
-            cameras[image["camera"]] = entry["camera"]
-        images[name] = image
-        for annotation in entry["annotations"]:
-            if annotation["label"] not in category_ids:
-                raise ValueError(
-                    f"{name} holds a '{annotation['label']}', expected one of detection_labels: {', '.join(category_ids)}"
-                )
-            rest = {key: value for key, value in annotation.items() if key != "label"}
-            ids = {
-                "id": len(annotations) + 1,
-                "image_id": image["id"],
-                "category_id": category_ids[annotation["label"]],
-            }
-            annotations.append(ids | rest)
-    # A reader may come between two of these: new images must find their cameras.
-    write_json(root / "cameras.json", {"cameras": cameras})
-    categories = [{"id": i, "name": name} for name, i in category_ids.items()]
-    write_json(
-        root / "annotations.json",
-        {"images": list(images.values()), "annotations": annotations, "categories": categories},
-    )
-    write_json(root / "dataset.json", {"format_version": FORMAT_VERSION, **description})
+    with IndexWriter(root, description) as index:
+        for entry in sorted(entries, key=lambda entry: entry["file_name"]):
+            index.add(entry)
 
 
 def to_millimetres(depth_m: np.ndarray) -> np.ndarray:
@@ -152,11 +115,6 @@ def _annotation(instance: Instance) -> dict[str, Any]:
             key: [round(float(value), 5) for value in values] for key, values in instance.box_3d.items()
         }
     return annotation
-
-
-def _camera_id(camera: Mapping[str, float]) -> str:
-    """The same for the same camera, whichever images come before it: an index that grows renames nothing."""
-    return "c" + hashlib.blake2s(json.dumps(camera, sort_keys=True).encode(), digest_size=6).hexdigest()
 
 
 def _write_image(path: Path, image: np.ndarray, options: list[int]) -> None:

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One picture with its labels decoded, as exporters take it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtl_perception.data.importers.image_file import read_header
+from mtl_perception.data.importers.labelled import Notes, Picture
+from mtl_perception.data.importers.shapes import Encoded
+from mtl_perception.data.masks import decode_mask
+from mtl_perception.files import write_atomically
+from mtl_perception.geometry import Intrinsics
+
+FEATURES = {
+    "boxes": "boxes",
+    "masks": "masks of things (their boxes are written)",
+    "crowds": "crowds (iscrowd), which are left out",
+    "boxes_3d": "boxes in space",
+    "tracks": "tracks' ids",
+    "semantic": "label maps of pictures",
+    "depth": "depth images",
+    "lanes": "lanes",
+    "classes": "classes of whole pictures",
+    "camera": "cameras of pictures",
+    "group": "groups of pictures",
+    "exhaustive": "which classes are wholly labelled in a picture (detection_labels)",
+    "unlabelled": "that pictures are not labelled for boxes, which now look as if nothing were there",
+    "extra": "further keys of pictures",
+}
+"""What a data folder can hold, and how that is called where a format can't."""
+
+
+class Labels(NamedTuple):
+    """Of the data set: names in the order of their ids."""
+
+    detection: list[str]
+    segmentation: list[str]
+    classification: list[str]
+    lanes: list[str]
+
+
+@dataclass(frozen=True)
+class ItemThing:
+    """One thing; ``shape`` in COCO's terms, None where only the box is known."""
+
+    label: str
+    box_xyxy: tuple[float, float, float, float]
+    shape: Encoded | None
+    is_crowd: bool
+    box_3d: Mapping[str, Sequence[float]] | None
+    track: str | int | None
+
+
+@dataclass
+class Item:
+    """A picture of a data folder.
+
+    Attributes:
+        number: its place in the set, from 1.
+        name: file name below images/.
+        content: the file.
+        things: None where it is not labelled for boxes.
+        semantic: (H, W) int32 ids, -1 unlabelled; ``depth_m`` (H, W) float32, 0 unknown; ``lanes`` (H, W) uint8 bits.
+        notes: what the writer of the format could not hold.
+    """
+
+    number: int
+    name: str
+    content: bytes
+    width: int
+    height: int
+    group: str
+    things: list[ItemThing] | None
+    exhaustive: list[str] | None
+    semantic: np.ndarray | None
+    depth_m: np.ndarray | None
+    lanes: np.ndarray | None
+    classes: list[str] | None
+    camera: Intrinsics | None
+    extra: dict[str, Any]
+    notes: Notes = field(default_factory=Notes)
+
+    @property
+    def stem(self) -> str:
+        return str(PurePosixPath(self.name).with_suffix(""))
+
+    @cached_property
+    def boxed(self) -> list[ItemThing]:
+        """The things that are no crowds."""
+        return [thing for thing in self.things or () if not thing.is_crowd]
+
+    def mask(self, thing: ItemThing) -> np.ndarray:
+        """(H, W) bool."""
+        return decode_mask(thing.shape, self.height, self.width)
+
+    def write_image(self, path: Path) -> None:
+        write_atomically(path, self.content, durable=False)
+
+
+def item_of(picture: Picture, number: int, wanted: frozenset[str]) -> Item:
+    """Read the files of a picture.
+
+    Args:
+        wanted: FEATURES that the format holds; others are not read.
+
+    Raises:
+        DataError: a file is missing or broken.
+        ValueError: a mask is damaged.
+    """
+    image = picture.image.read()
+    width, height = read_header(image).upright_size
+    things = None
+    if picture.things is not None:
+        things = [
+            ItemThing(
+                thing.label,
+                thing.box_xyxy,
+                thing.shape.encoded(width, height) if thing.shape is not None and "masks" in wanted else None,
+                thing.is_crowd,
+                thing.box_3d,
+                thing.track,
+            )
+            for thing in picture.things
+        ]
+
+    def read(source: Any, feature: str) -> np.ndarray | None:
+        return source.read() if source is not None and feature in wanted else None
+
+    return Item(
+        number,
+        picture.name,
+        image.content,
+        width,
+        height,
+        picture.group or picture.name,
+        things,
+        None if picture.exhaustive is None else list(picture.exhaustive),
+        read(picture.semantic, "semantic"),
+        read(picture.depth, "depth"),
+        read(picture.lanes, "lanes"),
+        None if picture.classes is None else list(picture.classes),
+        picture.camera,
+        dict(picture.extra or {}),
+    )
+
+
+def lost(picture: Picture, holds: frozenset[str]) -> Notes:
+    """What of a picture a format that holds only ``holds`` can't keep."""
+    things = picture.things or ()
+    counts = {
+        "boxes": len(things),
+        "masks": sum(thing.shape is not None for thing in things) if "boxes" in holds else 0,
+        "crowds": sum(thing.is_crowd for thing in things) if "boxes" in holds else 0,
+        "boxes_3d": sum(thing.box_3d is not None for thing in things),
+        "tracks": sum(thing.track is not None for thing in things),
+        "semantic": picture.semantic is not None,
+        "depth": picture.depth is not None,
+        "lanes": picture.lanes is not None,
+        "classes": picture.classes is not None,
+        "camera": picture.camera is not None,
+        "group": picture.group is not None,
+        "exhaustive": picture.exhaustive is not None and picture.things is not None,
+        "unlabelled": picture.things is None and "boxes" in holds,
+        "extra": bool(picture.extra),
+    }
+    notes = Notes()
+    for feature, count in counts.items():
+        if feature not in holds:
+            notes.add(FEATURES[feature], picture.name, int(count))
+    return notes

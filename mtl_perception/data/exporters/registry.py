@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The formats that data folders can be exported to, by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from mtl_perception.data.exporters.item import Item, Labels
+
+
+class Exporter(Protocol):
+    """What a format's module has."""
+
+    HOLDS: frozenset[str]
+    """FEATURES that the format holds."""
+
+    def write_picture(self, item: Item, out: Path, labels: Labels) -> Any:
+        """Write the files of one picture; gives what ``finish`` wants to know of it. May run in any process."""
+        ...
+
+    def finish(self, records: Iterable[Any], out: Path, labels: Labels) -> None:
+        """Write the files of the whole set, given what ``write_picture`` gave for each, in the order of names."""
+        ...
+
+
+@dataclass(frozen=True)
+class Format:
+    """``title``: one line for people; ``module``: below ``exporters/``."""
+
+    name: str
+    title: str
+    module: str
+
+    def load(self) -> Exporter:
+        return importlib.import_module(f"mtl_perception.data.exporters.{self.module}")  # type: ignore[return-value]
+
+
+FORMATS = (
+    Format("coco", "COCO detection and instance segmentation", "coco"),
+    Format("coco-panoptic", "COCO panoptic segmentation", "coco_panoptic"),
+    Format("yolo", "YOLO text files: polygons for things with masks, else boxes", "yolo"),
+    Format("voc", "Pascal VOC with SegmentationClass and SegmentationObject", "voc"),
+    Format("labelme", "labelme: one JSON a picture", "labelme"),
+    Format("cvat", "CVAT XML for images", "cvat"),
+    Format("label-studio", "Label Studio JSON", "label_studio"),
+    Format("masks", "pictures, label maps and a palette file", "masks"),
+)
+
+
+def find_format(name: str) -> Format:
+    """Raises ValueError: there is no such format; the text lists those there are."""
+    for entry in FORMATS:
+        if entry.name == name:
+            return entry
+    raise ValueError(f"data format '{name}' is unknown, expected one of: {', '.join(entry.name for entry in FORMATS)}")

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A whole export: a data folder in another format, and what of it that format can't hold."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from mtl_perception.data.exporters.item import Labels, item_of, lost
+from mtl_perception.data.exporters.registry import Format, find_format
+from mtl_perception.data.format import DataError
+from mtl_perception.data.importers import own
+from mtl_perception.data.importers.labelled import Notes, Picture
+from mtl_perception.data.importers.registry import Options
+
+_PICTURES = 32
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written. ``lost``: what the format can't hold, one line a kind."""
+
+    format: str
+    out: Path
+    images: int
+    lost: list[str]
+
+
+def export_data(
+    data: Path,
+    out: Path,
+    name: str,
+    workers: int = 1,
+    on_start: Callable[[str, int | None], None] = lambda what, total: None,
+    on_pictures: Callable[[int], None] = lambda count: None,
+) -> Export:
+    """Write the data folder ``data`` to ``out`` in the format ``name``; ``out`` appears when it is whole.
+
+    Raises:
+        ValueError: the format is unknown.
+        DataError: the data folder is broken, or ``out`` is not empty.
+        OSError: a file could not be written.
+    """
+    chosen = find_format(name)
+    exporter = chosen.load()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise DataError(f"{out} is not empty; choose another folder for the export", "taken")
+    on_start("reading", None)
+    labelled = own.read(data, Options())
+    labels = Labels(
+        labelled.detection_labels, labelled.segmentation_labels, labelled.classification_labels, labelled.lanes_labels
+    )
+    pictures = sorted(labelled.pictures, key=lambda picture: picture.name)
+    notes = Notes()
+    for picture in pictures:
+        loss = lost(picture, exporter.HOLDS)
+        notes.merge(loss.counts, loss.examples)
+    unfinished = out.with_name(f"{out.name}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    on_start("exporting", len(pictures))
+    try:
+        records = []
+        for made, (counts, examples) in _written(pictures, chosen, unfinished, labels, workers):
+            records += made
+            notes.merge(counts, examples)
+            on_pictures(len(made))
+        exporter.finish(records, unfinished, labels)
+        if out.exists():
+            out.rmdir()
+        unfinished.rename(out)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+    return Export(chosen.name, out, len(pictures), notes.lines())
+
+
+_Made = tuple[list[Any], tuple[dict[str, int], dict[str, str]]]
+
+
+def _written(pictures: list[Picture], chosen: Format, out: Path, labels: Labels, workers: int) -> Iterator[_Made]:
+    """What each chunk of pictures gave, in their order."""
+    chunks = [(first + 1, pictures[first : first + _PICTURES]) for first in range(0, len(pictures), _PICTURES)]
+    if workers <= 1:
+        for number, chunk in chunks:
+            yield _write_chunk(chunk, number, chosen, out, labels)
+        return
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+    waiting, running = iter(chunks), deque[Future]()
+    try:
+        while True:
+            for number, chunk in islice(waiting, 2 * workers - len(running)):
+                running.append(pool.submit(_write_chunk, chunk, number, chosen, out, labels))
+            if not running:
+                return
+            yield running.popleft().result()
+    except BrokenProcessPool as error:
+        raise OSError("a worker process was killed, perhaps for lack of memory; run this again with fewer --workers") from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _write_chunk(pictures: list[Picture], number: int, chosen: Format, out: Path, labels: Labels) -> _Made:
+    exporter, notes, records = chosen.load(), Notes(), []
+    for i, picture in enumerate(pictures):
+        try:
+            item = item_of(picture, number + i, exporter.HOLDS)
+        except DataError:
+            raise
+        except ValueError as error:
+            raise DataError(f"{picture.name}: {error}", "mask") from error
+        records.append(exporter.write_picture(item, out, labels))
+        notes.merge(item.notes.counts, item.notes.examples)
+    return records, (dict(notes.counts), notes.examples)
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Work on many pictures in chunks: each leaves one file when it is done, so that a run that was cut off goes on."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import msgspec
+
+from mtl_perception.data.importers.convert import Job, Plan, convert
+from mtl_perception.data.importers.labelled import Notes
+from mtl_perception.files import write_json
+
+_PICTURES = 64
+_THINGS = 20_000
+
+
+def chunks(jobs: Iterable[Job]) -> Iterator[list[Job]]:
+    """Always the same for the same jobs: as many pictures as are worth a file, fewer where they hold very many things."""
+    chunk: list[Job] = []
+    things = 0
+    for job in jobs:
+        chunk.append(job)
+        things += len(job.picture.things or ())
+        if len(chunk) >= _PICTURES or things >= _THINGS:
+            yield chunk
+            chunk, things = [], 0
+    if chunk:
+        yield chunk
+
+
+def convert_all(
+    jobs: Iterable[Job], plan: Plan, state: Path, workers: int, on_pictures: Callable[[int], None]
+) -> list[str]:
+    """Convert all jobs, but for chunks that an earlier run finished.
+
+    Args:
+        state: folder of the chunks' files.
+        on_pictures: told how many more pictures are done.
+
+    Returns:
+        What is wrong with the pictures that could not be used. Their chunks are done again by the next run.
+
+    Raises:
+        OSError: a file could not be written.
+        RuntimeError: a worker process was killed.
+    """
+    problems: list[str] = []
+    numbered = enumerate(chunks(jobs))
+
+    def outstanding() -> Iterator[tuple[Path, list[Job]]]:
+        for number, chunk in numbered:
+            path = state / f"chunk{number:06d}.json"
+            if path.exists():
+                on_pictures(len(chunk))
+            else:
+                yield path, chunk
+
+    if workers <= 1:
+        for path, chunk in outstanding():
+            problems += _convert_chunk(chunk, plan, path)
+            on_pictures(len(chunk))
+        return problems
+    pool = ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
+    )
+    running: deque[tuple[Future, int]] = deque()
+    try:
+        work = outstanding()
+        while True:
+            for path, chunk in islice(work, 2 * workers - len(running)):
+                running.append((pool.submit(_convert_chunk, chunk, plan, path), len(chunk)))
+            if not running:
+                return problems
+            future, count = running.popleft()
+            problems += future.result()
+            on_pictures(count)
+    except BrokenProcessPool as error:
+        raise RuntimeError("a worker process was killed, perhaps for lack of memory; run this again: it goes on, with fewer --workers if need be") from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _convert_chunk(chunk: list[Job], plan: Plan, path: Path) -> list[str]:
+    """Writes the pictures of a chunk, then the file that says that it is finished."""
+    entries, pictures, problems, notes = [], [], [], Notes()
+    for job in chunk:
+        done = convert(job, plan)
+        notes.merge(done.notes.counts, done.notes.examples)
+        if done.problem:
+            problems.append(done.problem)
+        elif done.entry is not None:
+            entry = done.entry
+            entries.append(entry)
+            summary = (entry["file_name"], entry["group"], entry["tasks"], len(entry["annotations"]), done.digest, done.hash)
+            pictures.append(summary)
+    write_json(
+        path if not problems else path.with_suffix(".broken.json"),
+        {"entries": entries, "pictures": pictures, "notes": notes.counts, "examples": notes.examples},
+    )
+    return problems
+
+
+class Summary(msgspec.Struct):
+    """What a chunk brought, without its labels.
+
+    Attributes:
+        pictures: file name, group, tasks, number of boxes, digest and perceptual hash of each.
+        notes, examples: of ``Notes``.
+    """
+
+    pictures: list[tuple[str, str, list[str], int, str, int | None]]
+    notes: dict[str, int]
+    examples: dict[str, str]
+
+
+def summaries(state: Path) -> Iterator[Summary]:
+    """What the chunks hold, in their order."""
+    for path in sorted(state.glob("chunk*.json")):
+        yield msgspec.json.decode(path.read_bytes(), type=Summary)
+
+
+def entries(state: Path) -> Iterator[dict[str, Any]]:
+    """The index entries of all pictures, in the same order."""
+    for path in sorted(state.glob("chunk*.json")):
+        yield from json.loads(path.read_bytes())["entries"]
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent: the chunk at hand is finished
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    cv2.setNumThreads(1)

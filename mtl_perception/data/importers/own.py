@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""This project's own data folders: to rename classes, split, merge, and to export."""
+
+from __future__ import annotations
+
+import mmap
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from mtl_perception.data.format import DataError, parse_description
+from mtl_perception.data.importers.image_file import ImageFile, read_index_image
+from mtl_perception.data.importers.json_file import read_json
+from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.registry import NotThisFormat, Options
+from mtl_perception.data.importers.shapes import CocoJson
+from mtl_perception.data.index import find_problems, read_index
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.scene import UNLABELLED
+
+
+@dataclass(frozen=True, slots=True)
+class SemanticFile:
+    """A file of semantic/."""
+
+    path: Path
+
+    def read(self) -> np.ndarray:
+        ids = read_index_image(self.path).astype(np.int32)
+        ids[ids == UNLABELLED] = -1
+        return ids
+
+
+@dataclass(frozen=True, slots=True)
+class LanesFile:
+    """A file of lanes/."""
+
+    path: Path
+
+    def read(self) -> np.ndarray:
+        return read_index_image(self.path).astype(np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class DepthFile:
+    """A file of depth/."""
+
+    path: Path
+
+    def read(self) -> np.ndarray:
+        return read_index_image(self.path).astype(np.float32) / 1000
+
+
+class _Annotation(msgspec.Struct, gc=False):
+    image_id: int
+    category_id: int
+    bbox: tuple[float, float, float, float]
+    iscrowd: int = 0
+    segmentation: msgspec.Raw = msgspec.Raw()
+    box_3d: dict[str, list[float]] | None = None
+    track: int | str | None = None
+
+
+class _File(msgspec.Struct):
+    annotations: list[_Annotation]
+    images: list[dict[str, Any]]
+
+
+_KNOWN = {"id", "file_name", "width", "height", "group", "tasks", "camera", "detection_labels", "classes"}
+
+
+def looks_like(source: Path) -> str:
+    if not (source / "dataset.json").is_file() or not (source / "annotations.json").is_file():
+        return ""
+    with (source / "annotations.json").open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return "it has dataset.json, and annotations.json with tasks" if content.find(b'"tasks"') >= 0 else ""
+
+
+def read(source: Path, settings: Options) -> Labelled:
+    """The data folder ``source``.
+
+    Raises:
+        DataError: it is none, or its index contradicts itself.
+    """
+    if not (source / "dataset.json").is_file():
+        raise NotThisFormat(f"{source} is no data folder of this project: it has no dataset.json")
+    index = read_index(source)
+    problem = next((problem for problem in find_problems(index) if problem.is_error), None)
+    if problem is not None:
+        raise DataError(f"{problem.text} ('mtl-perception check {source}' lists all)", problem.kind)
+    content = read_json(index.annotations_file, _File)
+    things: dict[int, list[Thing]] = defaultdict(list)
+    for annotation in content.annotations:
+        x, y, width, height = annotation.bbox
+        raw = bytes(annotation.segmentation)
+        things[annotation.image_id].append(
+            Thing(
+                index.categories[annotation.category_id],
+                (x, y, x + width, y + height),
+                CocoJson(raw) if len(raw) > 4 else None,
+                bool(annotation.iscrowd),
+                annotation.box_3d,
+                annotation.track,
+            )
+        )
+    del content.annotations
+    pictures = []
+    for image in content.images:
+        tasks, file_name = image["tasks"], image["file_name"]
+        label = Path(file_name).with_suffix(".png")
+        camera = index.cameras.get(image.get("camera"))
+        pictures.append(
+            Picture(
+                name=file_name,
+                image=ImageFile(source / "images" / file_name),
+                size=(image["width"], image["height"]),
+                group=image["group"],
+                things=things.get(image["id"], []) if "detection" in tasks else None,
+                exhaustive=image.get("detection_labels"),
+                semantic=SemanticFile(source / "semantic" / label) if "segmentation" in tasks else None,
+                depth=DepthFile(source / "depth" / label) if "depth" in tasks else None,
+                camera=None if camera is None else Intrinsics(camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy),
+                classes=image.get("classes", []) if "classification" in tasks else None,
+                lanes=LanesFile(source / "lanes" / label) if "lanes" in tasks else None,
+                extra={key: value for key, value in image.items() if key not in _KNOWN},
+                where="annotations.json",
+            )
+        )
+    described = parse_description(source / "dataset.json")
+    return Labelled(
+        pictures,
+        list(described.detection_labels),
+        list(described.segmentation_labels),
+        list(described.classification_labels),
+        list(described.lanes_labels),
+        notes=Notes(),
+    )

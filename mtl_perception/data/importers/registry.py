@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The formats that can be imported, by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mtl_perception.data.format import DataError
+from mtl_perception.data.importers.labelled import Labelled
+from mtl_perception.validation_text import in_one_line
+
+
+class Options(BaseModel):
+    """Settings of one format, given as ``--set NAME=VALUE``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format that can be read.
+
+    Its module has ``read(source, options) -> Labelled``; ``looks_like(source) -> str``, which says by what a folder or file
+    can be told to be of this format and is empty if it can't; and, where there is something to set, a class ``Settings``.
+
+    Attributes:
+        name: as on the command line.
+        title: one line for people.
+        module: below ``importers/``.
+        preset: settings of a module that reads several formats.
+    """
+
+    name: str
+    title: str
+    module: str
+    preset: tuple[tuple[str, Any], ...] = ()
+
+    def _loaded(self) -> ModuleType:
+        """Raises ImportError: a library that it needs is not installed."""
+        try:
+            return importlib.import_module(f"mtl_perception.data.importers.{self.module}")
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("mtl_perception"):
+                raise
+            raise ImportError(f"importing {self.name} needs {error.name}: pip install 'mtl-perception[import]'") from None
+
+    def read(self, source: Path, settings: dict[str, str]) -> Labelled:
+        """The data set at ``source``.
+
+        Raises:
+            DataError: it is not of this format, or broken.
+            ValueError: a setting is unknown or wrong.
+        """
+        module = self._loaded()
+        kind: type[Options] = getattr(module, "Settings", Options)
+        try:
+            options = kind.model_validate({**dict(self.preset), **settings})
+        except ValidationError as error:
+            known = [name for name in kind.model_fields if name not in dict(self.preset)]
+            raise ValueError(
+                f"settings of {self.name}: {in_one_line(error, 'settings')}; known are: {', '.join(known) or 'none'}"
+            ) from error
+        return module.read(source, options)
+
+    def evidence(self, source: Path) -> str:
+        """By what ``source`` looks like this format; empty if it does not."""
+        look: Callable[[Path], str] = self._loaded().looks_like
+        try:
+            return look(source)
+        except (OSError, ValueError):
+            return ""
+
+
+FORMATS = (
+    Format("own", "this project's own data folders (docs/data.md)", "own"),
+    Format("coco", "COCO detection and instance segmentation, also LVIS and Roboflow's", "coco"),
+    Format("coco-panoptic", "COCO panoptic segmentation", "coco_panoptic"),
+    Format("yolo", "YOLO text files: boxes and polygons, data.yaml", "yolo"),
+    Format("voc", "Pascal VOC: XML boxes, SegmentationClass, SegmentationObject", "voc"),
+    Format("labelme", "labelme: one JSON a picture", "labelme"),
+    Format("cvat", "CVAT XML, for images and for video", "cvat"),
+    Format("label-studio", "Label Studio: JSON and JSON-MIN", "label_studio"),
+    Format("masks", "folders of pictures and of masks, and a palette file", "masks"),
+)
+
+
+def find_format(name: str) -> Format:
+    """Raises ValueError: there is no such format; the text lists those there are."""
+    for entry in FORMATS:
+        if entry.name == name:
+            return entry
+    raise ValueError(f"format '{name}' is unknown, expected one of: {', '.join(entry.name for entry in FORMATS)}, auto")
+
+
+def recognised(source: Path) -> list[tuple[Format, str]]:
+    """The formats that ``source`` looks like, the likeliest first, each with by what."""
+    found = ((entry, entry.evidence(source)) for entry in FORMATS)
+    return [(entry, evidence) for entry, evidence in found if evidence]
+
+
+def read_source(name: str, source: Path, settings: dict[str, str]) -> tuple[Format, Labelled]:
+    """The data set at ``source`` in the format ``name``, or with "auto" in the one that it looks like.
+
+    Raises:
+        DataError: it is not of this format; the message says which one it looks like.
+        ValueError: the format or a setting is unknown.
+    """
+    if not source.exists():
+        raise DataError(f"{source} does not exist", "missing")
+    if name == "auto":
+        found = recognised(source)
+        if not found:
+            names = ", ".join(entry.name for entry in FORMATS)
+            raise DataError(f"{source} looks like none of the formats that are known ({names}); name the one that it is", "format")
+        chosen = found[0][0]
+    else:
+        chosen = find_format(name)
+    try:
+        return chosen, chosen.read(source, settings)
+    except NotThisFormat as error:
+        others = [(entry, why) for entry, why in recognised(source) if entry is not chosen]
+        hint = "; ".join(f"it looks like {entry.name}: {why} (mtl-perception import {entry.name} {source})" for entry, why in others[:2])
+        raise DataError(f"{error}; {hint or 'it looks like no other known format either'}", "format") from error
+
+
+class NotThisFormat(DataError):
+    """There is nothing of this format at the source; the message says what was looked for."""
