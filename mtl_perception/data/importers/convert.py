@@ -179,6 +179,8 @@ def _convert(job: Job, plan: Plan, done: Done) -> None:
     if camera is not None:
         lens = {name: round(float(getattr(camera, name)), 4) for name in ("fx", "fy", "cx", "cy")}
         entry["camera"] = {"width": width, "height": height, **lens}
+        if picture.depth_is_nominal:
+            entry["camera"]["depth_scale"] = "nominal"
     if exhaustive and "detection" in tasks:
         entry["detection_labels"] = exhaustive
     if classes is not None:
@@ -353,6 +355,8 @@ def _annotation(
             notes.add("3D boxes of pictures that were turned upright, left out", picture.name)
     if thing.track is not None:
         annotation["track"] = thing.track
+    if thing.score is not None:
+        annotation["score"] = thing.score
     return annotation
 
 

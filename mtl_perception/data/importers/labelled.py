@@ -63,6 +63,7 @@ class Thing:
         shape: which pixels it covers; None where only the box is known.
         is_crowd: a group of things that nobody told apart.
         box_3d: ``center_m``, ``size_m``, ``quaternion_xyzw`` in the camera's optical frame.
+        score: of a box that a network proposed; None: somebody drew it.
         track: the same in all pictures of the group that show this thing; None where nobody followed it.
     """
 
@@ -72,6 +73,7 @@ class Thing:
     is_crowd: bool = False
     box_3d: Mapping[str, Sequence[float]] | None = None
     track: str | int | None = None
+    score: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class Picture:
         exhaustive: the classes whose things all have boxes; None: all of them.
         semantic: ids of ``Labelled.segmentation_labels``.
         depth: along the optical axis.
-        camera: of the picture as the labels see it.
+        camera: of the picture as the labels see it; ``depth_is_nominal``: its metres are right up to a factor only.
         classes: what the picture as a whole is.
         lanes: bits of ``Labelled.lanes_labels``.
         labels_are_upright: labels are drawn on the picture as a viewer shows it, turned by its EXIF orientation. Where the
@@ -109,6 +111,7 @@ class Picture:
     semantic: IdMap | None = None
     depth: MetreMap | None = None
     camera: Intrinsics | None = None
+    depth_is_nominal: bool = False
     classes: Sequence[str] | None = None
     lanes: IdMap | None = None
     labels_are_upright: bool = True

@@ -63,6 +63,7 @@ class _Annotation(msgspec.Struct, gc=False):
     segmentation: msgspec.Raw = msgspec.Raw()
     box_3d: dict[str, list[float]] | None = None
     track: int | str | None = None
+    score: float | None = None
 
 
 class _File(msgspec.Struct):
@@ -105,6 +106,7 @@ def read(source: Path, settings: Options) -> Labelled:
                 bool(annotation.iscrowd),
                 annotation.box_3d,
                 annotation.track,
+                annotation.score,
             )
         )
     del content.annotations
@@ -124,6 +126,7 @@ def read(source: Path, settings: Options) -> Labelled:
                 semantic=SemanticFile(source / "semantic" / label) if "segmentation" in tasks else None,
                 depth=DepthFile(source / "depth" / label) if "depth" in tasks else None,
                 camera=None if camera is None else Intrinsics(camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy),
+                depth_is_nominal=camera is not None and camera.depth_scale == "nominal",
                 classes=image.get("classes", []) if "classification" in tasks else None,
                 lanes=LanesFile(source / "lanes" / label) if "lanes" in tasks else None,
                 extra={key: value for key, value in image.items() if key not in _KNOWN},

@@ -71,6 +71,7 @@ class Settings:
     skip_broken: bool = False
 
     def __post_init__(self) -> None:
+        Grouping(self.group, Notes())  # refuses what is no rule
         unknown = set(self.tasks or ()) - set(TASKS)
         if unknown:
             raise ValueError(f"--tasks lists {', '.join(sorted(unknown))}, expected some of {', '.join(TASKS)}")

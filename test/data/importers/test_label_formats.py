@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from pictures import HEIGHT, WIDTH, boxes, imported, index, write_picture, write_text
+from imported import HEIGHT, WIDTH, boxes, imported, index, write_picture, write_text
 
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.run import Settings, import_data

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from pictures import HEIGHT, WIDTH, boxes, imported, index, noise, write_picture, write_text
+from imported import HEIGHT, WIDTH, boxes, imported, index, noise, write_picture, write_text
 
 from mtl_perception.data.check_command import check
 from mtl_perception.data.importers.class_map import ClassMap
