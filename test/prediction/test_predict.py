@@ -38,7 +38,7 @@ def write(path: Path, image_rgb: np.ndarray, **options: object) -> Path:
 
 def predict(*arguments: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "mtl_perception.cli", "predict", *arguments, "--device", "cpu", "--precision", "float32"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)
+    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_ctrl_c_leaves_whole_files(tmp_path: Path) -> None:
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    _, said = process.communicate()
     assert process.returncode == 130 and "Traceback" not in said
     images = json.loads((tmp_path / "out" / "detections.json").read_text())["images"]
     assert 0 < len(images) < 400
