@@ -19,6 +19,11 @@ def test_no_file_of_tests_is_imported(path: Path) -> None:
     assert roots_of_imports(path) & {"conftest", *(file.stem for file in FILES)} == set()
 
 
+def test_helpers_stand_in_the_one_folder_that_is_on_the_path() -> None:
+    files = {path for path in TESTS.rglob("*.py") if path.name != "conftest.py"}
+    assert {path for path in files - set(FILES) if path.parent != TESTS / "support"} == set()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [2, 5, 12])
 def test_a_random_subset_is_collected(size: int) -> None:
