@@ -11,7 +11,7 @@ from mtl_perception.simulation import materials, textures
 from mtl_perception.simulation.furniture import cabinet_front
 from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.meshes import board, box, cylinder, frame, tube
-from mtl_perception.simulation.world import Item, Material, Part, Support
+from mtl_perception.simulation.world import Detail, Item, Material, Part, Support
 
 Rng = np.random.Generator
 
@@ -49,7 +49,7 @@ def counter(rng: Rng, style: Style, half_x: float, sink: bool, hob: bool) -> Ite
         (board(-half_x, half_x, -y, y - 0.04, plinth, height - 0.035), style.body),
         (board(-half_x, half_x, -y, y, height - 0.035, height), style.top),
     ]
-    parts += cabinet_front(rng, half_x, y - 0.02, plinth, height - 0.035, False, style.front, style.handle)
+    doors = cabinet_front(rng, half_x, y - 0.02, plinth, height - 0.035, False, style.front, style.handle)
     extras: list[Item] = []
     taken: list[tuple[float, float]] = []
     for wanted, maker, half in ((sink, _sink, 0.28), (hob, _hob, 0.3)):
@@ -66,7 +66,7 @@ def counter(rng: Rng, style: Style, half_x: float, sink: bool, hob: bool) -> Ite
     for x0, x1 in zip(edges[::2], edges[1::2], strict=True):
         if x1 - x0 > 0.12:
             supports.append(Support((x0 + x1) / 2, -0.01, height, (x1 - x0) / 2, y - 0.02, 0.45))
-    return Item("cabinet", parts, half_x, y, height, tuple(supports), carries=tuple(extras))
+    return Item("cabinet", parts, half_x, y, height, tuple(supports), carries=tuple(extras), details=doors)
 
 
 def _sink(rng: Rng, x: float, y: float, height: float) -> Item:
@@ -88,7 +88,7 @@ def _sink(rng: Rng, x: float, y: float, height: float) -> Item:
     path = np.concatenate([[[0, 0, 0], [0, 0, tap_height / 2]], bow])
     parts.append((tube(path, 0.012, 8).moved(x, -y + 0.07, height), steel))
     parts.append((box(0.015, 0.06, 0.015).moved(x + 0.03, -y + 0.07, height + 0.06), steel))
-    return Item(CLUTTER, parts, 0.25, y - 0.05, height + tap_height)
+    return Item("sink", parts, 0.25, y - 0.05, height + tap_height)
 
 
 def _hob(rng: Rng, x: float, y: float, height: float) -> Item:
@@ -119,17 +119,17 @@ def wall_cabinet(rng: Rng, style: Style, half_x: float, room_above: float) -> It
     """Its z = 0 is the height it hangs at."""
     half_y, height = rng.uniform(0.15, 0.18), min(rng.uniform(0.5, 0.8), room_above)
     parts: list[Part] = [(board(-half_x, half_x, -half_y, half_y - 0.02, 0, height), style.body)]
-    parts += cabinet_front(rng, half_x, half_y, 0.0, height, True, style.front, style.handle, grip_m=0.1)
+    doors = cabinet_front(rng, half_x, half_y, 0.0, height, True, style.front, style.handle, grip_m=0.1)
     supports = (
         (Support(0, 0, height, half_x, half_y - 0.02, room_above - height),)
         if room_above - height > 0.15
         else ()
     )
-    return Item("cabinet", parts, half_x, half_y, height, supports)
+    return Item("cabinet", parts, half_x, half_y, height, supports, details=doors)
 
 
 def fridge(rng: Rng) -> Item:
-    """Tall, white, steel or coloured, two doors; it has no class."""
+    """Tall, white, steel or coloured, two doors."""
     half_x, half_y, height = rng.uniform(0.28, 0.35), rng.uniform(0.28, 0.33), rng.uniform(1.45, 1.95)
     shell = (
         materials.metal(rng)
@@ -140,15 +140,11 @@ def fridge(rng: Rng) -> Item:
         shell = Material(textures.plain(rng, textures.vivid(rng)), 0.3)
     handle, split = materials.metal(rng), height * rng.uniform(0.3, 0.65)
     parts: list[Part] = [(box(2 * half_x, 2 * half_y - 0.05, height).moved(0, -0.025), shell)]
+    doors = []
     for low, high in ((0.05, split - 0.006), (split + 0.006, height)):
-        parts.append((board(-half_x, half_x, half_y - 0.045, half_y, low, high), shell))
-        grip = low + (high - low) * 0.35
-        parts.append(
-            (
-                board(-half_x + 0.05, -half_x + 0.07, half_y, half_y + 0.03, grip, grip + 0.3 * (high - low)),
-                handle,
-            )
-        )
-    return Item(
-        CLUTTER, parts, half_x, half_y + 0.03, height, (Support(0, 0, height, half_x, half_y - 0.05, 0.3),)
-    )
+        leaf, bottom = board(-half_x, half_x, half_y - 0.045, half_y, low, high), low + (high - low) * 0.35
+        top = bottom + 0.3 * (high - low)
+        grip = Detail("handle", [(board(-half_x + 0.05, -half_x + 0.07, half_y, half_y + 0.03, bottom, top), handle)])
+        doors.append(Detail("refrigerator door", [(leaf, shell)], (grip,)))
+    top = Support(0, 0, height, half_x, half_y - 0.05, 0.3)
+    return Item("refrigerator", parts, half_x, half_y + 0.03, height, (top,), details=tuple(doors))

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
 from mtl_perception.scene import UNLABELLED
 
 SEGMENTATION_LABELS = (
@@ -12,9 +15,48 @@ SEGMENTATION_LABELS = (
 DETECTION_LABELS = SEGMENTATION_LABELS[3:]
 SMALL_LABELS = ("can", "bottle", "cup", "bowl", "fruit", "book")
 CLUTTER = "clutter"
-"""Things of no class (a sofa, a plant, a lamp): segmentation id 255, no box."""
+"""Things that no label set names (a lamp, a curtain, a keyboard): segmentation id 255, no box."""
 
 
-def segmentation_id(label: str) -> int:
-    """Id of ``label`` in a segmentation mask; clutter is unlabelled."""
-    return UNLABELLED if label == CLUTTER else SEGMENTATION_LABELS.index(label)
+@dataclass(frozen=True)
+class LabelSet:
+    """The classes of one data set.
+
+    A thing whose class is in neither list is clutter. A class that only ``detection`` has belongs to parts of other
+    things, such as handles: their pixels keep the class of what they are part of.
+
+    Attributes:
+        segmentation: names in the order of their ids in masks.
+        detection: names of what gets boxes, each of which marks every visible thing of its class.
+        small: names of what views from close by look for.
+        parts: whether parts of things are told apart.
+    """
+
+    segmentation: tuple[str, ...]
+    detection: tuple[str, ...]
+    small: tuple[str, ...] = SMALL_LABELS
+    parts: bool = True
+
+    def segmentation_id(self, label: str) -> int:
+        """Id of ``label`` in a mask; clutter is unlabelled."""
+        return self.segmentation.index(label) if label in self.segmentation else UNLABELLED
+
+    def with_things(self, labels: Iterable[str]) -> LabelSet:
+        """This set and small things of these classes, which come last where they are new."""
+        names = tuple(labels)
+
+        def extended(known: tuple[str, ...]) -> tuple[str, ...]:
+            return (*known, *(name for name in names if name not in known))
+
+        return replace(
+            self,
+            segmentation=extended(self.segmentation),
+            detection=extended(self.detection),
+            small=extended(self.small),
+        )
+
+
+FIRST_LABELS = LabelSet(SEGMENTATION_LABELS, DETECTION_LABELS, parts=False)
+_LARGE_THINGS = ("sofa", "bed", "screen", "plant", "refrigerator")
+_PARTS = ("handle", "cabinet door", "refrigerator door", "pillow", "sink")
+SECOND_LABELS = LabelSet((*SEGMENTATION_LABELS, *_LARGE_THINGS), (*DETECTION_LABELS, *_LARGE_THINGS, *_PARTS))

@@ -145,7 +145,7 @@ def scatter(rng: Rng, room: Room, chairs: bool = True) -> None:
     parcels = [objects.parcel] * int(rng.integers(0, 4)) + [objects.bottle] * int(rng.uniform() < 0.15)
     items = [maker(rng) for maker in makers] + [maker(rng, furniture.FREE) for maker in parcels]
     for item in items:
-        at_wall = item.label in ("bin", "box", CLUTTER) and rng.uniform() < 0.75
+        at_wall = item.label in ("bin", "box", "plant", CLUTTER) and rng.uniform() < 0.75
         spot = free_spot(rng, room, item, lambda: rng.uniform(-np.pi, np.pi), at_wall)
         if spot is not None:
             place(rng, room, item, spot, area_of(item, spot))

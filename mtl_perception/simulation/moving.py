@@ -82,7 +82,7 @@ class MovingRoom:
             (furniture.chair(rng), _CHAIR),
             (parcel, _PARCEL),
         )
-        instances = [room.world.add(item.label, item.parts) for item, _ in movers]
+        instances = [room.world.add(item.label, item.parts, details=item.details) for item, _ in movers]
         self.world: BuiltWorld = room.world.compile()
         self.things = [self._thing(*mover, instance) for mover, instance in zip(movers, instances)]
 
@@ -99,7 +99,7 @@ class MovingRoom:
             turn = rotation_z(spot.yaw)
             self.world.data.geom_xpos[thing.geoms] = thing.positions @ turn.T + (spot.x, spot.y, spot.z)
             self.world.data.geom_xmat[thing.geoms] = (turn @ thing.rotations).reshape(-1, 9)
-            boxes[thing.instance] = thing_box([mesh for mesh, _ in thing.item.parts], spot)
+            boxes[thing.instance] = thing_box([mesh for mesh, _ in thing.item.all_parts], spot)
         return replace(self.world, instance_boxes=tuple(boxes))
 
 

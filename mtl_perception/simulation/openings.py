@@ -7,12 +7,12 @@ import numpy as np
 
 from mtl_perception.simulation import materials, textures
 from mtl_perception.simulation.meshes import board, box, frame
-from mtl_perception.simulation.world import Material, Part
+from mtl_perception.simulation.world import Detail, Item, Material, Part
 
 Rng = np.random.Generator
 
 
-def door(rng: Rng, half: float, high: float, trim: Material, leaf: Material | None = None) -> list[Part]:
+def door(rng: Rng, half: float, high: float, trim: Material, leaf: Material | None = None) -> Item:
     """A closed door for a hole of 2 ``half`` × ``high`` metres: plain, panelled or with frosted glass."""
     leaf, handle = leaf or materials.door(rng), materials.metal(rng)
     casing = trim if rng.uniform() < 0.7 else leaf
@@ -33,10 +33,12 @@ def door(rng: Rng, half: float, high: float, trim: Material, leaf: Material | No
     lock_side = int(rng.choice([-1, 1]))
     x = lock_side * (half - 0.115)
     grip = sorted((x, x - lock_side * 0.12))
-    parts.append((box(0.045, 0.008, 0.2).moved(x, face + 0.004, 0.92), handle))
-    parts.append((box(0.018, 0.05, 0.018).moved(x, face + 0.025, 1.03), handle))
-    parts.append((board(grip[0], grip[1], face + 0.04, face + 0.058, 1.03, 1.05), handle))
-    return parts
+    lever: list[Part] = [
+        (box(0.045, 0.008, 0.2).moved(x, face + 0.004, 0.92), handle),
+        (box(0.018, 0.05, 0.018).moved(x, face + 0.025, 1.03), handle),
+        (board(grip[0], grip[1], face + 0.04, face + 0.058, 1.03, 1.05), handle),
+    ]
+    return Item("door", parts, half, 0.1, high, details=(Detail("handle", lever),))
 
 
 def window(

@@ -93,7 +93,8 @@ def add_door(
 ) -> Opening:  # fmt: skip
     """A closed door whose hole is returned; the floor before it stays free."""
     spot = wall.spot(along, 0)
-    room.world.add("door", openings.door(rng, half, high, trim, leaf), spot)
+    door = openings.door(rng, half, high, trim, leaf)
+    room.world.add(door.label, door.parts, spot, door.details)
     room.obstacles.append(wall.area(along, half + 0.05, -0.1, rng.uniform(0.7, 0.9), 0.0))
     room.targets.append(Target(spot.x, spot.y, 1.0, wall.yaw + np.pi / 2, 1))
     return Opening(along, half, 0.0, high)

@@ -36,16 +36,15 @@ def place(
         area: the floor it takes, None for what hangs.
         crowd: how many small things, 1 for an ordinary home; drawn where None.
     """
-    room.world.add(item.label, item.parts, spot)
-    for fixed in item.carries:
-        room.world.add(fixed.label, fixed.parts, spot)
+    for thing in (item, *item.carries):
+        room.world.add(thing.label, thing.parts, spot, thing.details)
     if area is not None:
         room.obstacles.append(area)
     low_desk = item.label == "table" and item.half_y < 0.39 and item.height > 0.6
     seen_from_front = item.label in ("shelf", "cabinet") or low_desk
     normal_yaw = spot.yaw + np.pi / 2 if seen_from_front else None
     drawn = rng.uniform(0.5, 1.7)
-    owner = [spot.place(mesh) for thing in (item, *item.carries) for mesh, _ in thing.parts]
+    owner = [spot.place(mesh) for thing in (item, *item.carries) for mesh, _ in thing.all_parts]
     for support in item.supports:
         if support.clearance < 0.08 or (item.label == "chair" and rng.uniform() < 0.85):
             continue
@@ -126,7 +125,7 @@ class Tray:
             return False
         spot = self._top.moved(x, y)
         spot = replace(spot, yaw=spot.yaw + yaw)
-        self._room.world.add(item.label, item.parts, spot)
+        self._room.world.add(item.label, item.parts, spot, item.details)
         self._standing.append((item, spot))
         self._spots.append(spot)
         return True
@@ -208,16 +207,16 @@ class Tray:
         fixed = [mesh for mesh in self._owner if _may_touch(mesh, starts)]
         for item, spot in self._standing:
             if np.hypot(*(starts[:, :2] - (spot.x, spot.y)).T).min() < _ROLLS_M + item.half_x + item.half_y:
-                hull = item.solids or [merge([mesh for mesh, _ in item.parts])]
+                hull = item.solids or [merge([mesh for mesh, _ in item.all_parts])]
                 fixed += [spot.place(solid) for solid in hull]
-        hulls = [[merge([mesh for mesh, _ in loose.item.parts])] for loose in self._loose]
+        hulls = [[merge([mesh for mesh, _ in loose.item.all_parts])] for loose in self._loose]
         places = settle(fixed, hulls, [loose.start for loose in self._loose])
         for loose, at in zip(self._loose, places, strict=True):
             if at is None or at.position[2] < self._top.z - 0.02:
                 continue
             spot = _spot_of(at)
-            if self._room.holds(spot.place(merge([mesh for mesh, _ in loose.item.parts]))):
-                self._room.world.add(loose.item.label, loose.item.parts, spot)
+            if self._room.holds(spot.place(merge([mesh for mesh, _ in loose.item.all_parts]))):
+                self._room.world.add(loose.item.label, loose.item.parts, spot, loose.item.details)
                 self._spots.append(spot)
 
 

@@ -10,13 +10,14 @@ from mtl_perception.geometry import Intrinsics
 from mtl_perception.scene import UNLABELLED
 from mtl_perception.simulation.boxes_3d import camera_box
 from mtl_perception.simulation.camera import Pose, draw_kind, intrinsics, random_pose
-from mtl_perception.simulation.labels import SEGMENTATION_LABELS, SMALL_LABELS
 from mtl_perception.simulation.plan import Room
 from mtl_perception.simulation.renderer import Renderer
 from mtl_perception.simulation.world import BuiltWorld
 
 MIN_BOX_PIXELS = 25
 MIN_BOX_SIDE = 4
+MIN_HANDLE_PIXELS = 12
+MIN_HANDLE_SIDE = 2
 _SMALL_THINGS = 3
 _SMALL_SIDE = 1 / 19
 """Share of the image's width: 20 pixels of 384."""
@@ -31,7 +32,7 @@ def choose_view(
     kind = kind or draw_kind(rng)
     preview = (max(renderer.width // _PREVIEW, 1), max(renderer.height // _PREVIEW, 1))
     small = np.zeros(256, bool)
-    small[[SEGMENTATION_LABELS.index(label) for label in SMALL_LABELS]] = True
+    small[[room.world.labels.segmentation_id(label) for label in room.world.labels.small]] = True
     fallback = None
     for _ in range(14):
         hfov_deg = rng.uniform(50, 100)
@@ -50,23 +51,29 @@ def choose_view(
 
 def visible_things(instance: np.ndarray, world: BuiltWorld, pose: Pose) -> dict[int, Instance]:
     """By its number in ``instance`` (H, W), every thing with its tight box, the mask of its visible pixels, and its
-    3D box in the frame of the camera at ``pose``.
+    3D box in the frame of the camera at ``pose``. The mask of a thing holds those of its parts.
 
     Things with fewer than ``MIN_BOX_PIXELS`` visible pixels or a side below ``MIN_BOX_SIDE`` pixels are left
-    out.
+    out; of handles, which are thin, those below ``MIN_HANDLE_PIXELS`` and ``MIN_HANDLE_SIDE``.
     """
-    found = {}
+    pixels: dict[int, np.ndarray] = {}
     for number in np.unique(instance):
-        if number == 0:
-            continue
-        mask = instance == number
+        mask, owner = instance == number, int(number)
+        while owner != 0:
+            pixels[owner] = pixels[owner] | mask if owner in pixels else mask
+            owner = int(world.instance_parent[owner])
+    found = {}
+    for number, mask in sorted(pixels.items()):
+        label = world.instance_labels[number]
+        thin = label == "handle"
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         sides = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
-        if np.count_nonzero(mask) < MIN_BOX_PIXELS or min(sides) < MIN_BOX_SIDE:
+        enough = np.count_nonzero(mask) >= (MIN_HANDLE_PIXELS if thin else MIN_BOX_PIXELS)
+        if not enough or min(sides) < (MIN_HANDLE_SIDE if thin else MIN_BOX_SIDE):
             continue
         box = world.instance_boxes[number]
         box_3d = None if box is None else camera_box(box, pose)
-        found[int(number)] = Instance.of_mask(SEGMENTATION_LABELS[world.instance_class[number]], mask, box_3d)
+        found[number] = Instance.of_mask(label, mask, box_3d)
     return found
 
 

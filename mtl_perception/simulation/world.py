@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import mujoco
 import numpy as np
 
 from mtl_perception.simulation.boxes_3d import ThingBox, thing_box
-from mtl_perception.simulation.labels import CLUTTER, DETECTION_LABELS, segmentation_id
+from mtl_perception.simulation.labels import CLUTTER, FIRST_LABELS, LabelSet
 from mtl_perception.simulation.meshes import Mesh, merge
 from mtl_perception.simulation.textures import Texture
 
@@ -25,6 +26,20 @@ class Material:
 
 
 Part = tuple[Mesh, Material]
+
+
+@dataclass(frozen=True)
+class Detail:
+    """A part of a thing that has a class of its own: a handle, a door of a cabinet."""
+
+    label: str
+    parts: list[Part]
+    details: tuple[Detail, ...] = ()
+
+    @property
+    def all_parts(self) -> list[Part]:
+        """Its own and those of its details."""
+        return [*self.parts, *(part for detail in self.details for part in detail.all_parts)]
 
 
 @dataclass(frozen=True)
@@ -54,8 +69,15 @@ class Item:
     """Convex pieces that loose things bounce off, where the hull of all parts would fill a hollow."""
     carries: tuple[Item, ...] = ()
     """Other things that are fixed to it, in the same frame."""
+    details: tuple[Detail, ...] = ()
+    """Parts of it with a class of their own, which ``parts`` does not hold."""
     loads: bool = False
     """Whether its supports hold large boxes and bins beside small things."""
+
+    @property
+    def all_parts(self) -> list[Part]:
+        """``parts`` and those of its details."""
+        return [*self.parts, *(part for detail in self.details for part in detail.all_parts)]
 
 
 @dataclass(frozen=True)
@@ -97,15 +119,19 @@ class Lamp:
 
 @dataclass(frozen=True)
 class BuiltWorld:
-    """A compiled scene. ``geom_class`` and ``geom_instance`` (ngeom + 1,) are indexed by geom id; the last
-    entry is what lies outside everything. Instance 0 is no instance; ``instance_class`` (instances + 1,) has
-    the classes, and ``instance_boxes`` the 3D boxes in the room, None first."""
+    """A compiled scene.
+
+    ``geom_class`` and ``geom_instance`` (ngeom + 1,) are indexed by geom id; the last entry is what lies outside
+    everything. A geom of a handle has the instance of the handle; ``instance_parent`` (instances + 1,) leads from
+    there to the instance of the door that it is part of, and to 0. Instance 0 is no instance: ``instance_labels``
+    begins with an empty name, ``instance_boxes``, the 3D boxes in the room, with None."""
 
     model: mujoco.MjModel
     data: mujoco.MjData
     geom_class: np.ndarray
     geom_instance: np.ndarray
-    instance_class: np.ndarray
+    instance_labels: tuple[str, ...]
+    instance_parent: np.ndarray
     instance_boxes: tuple[ThingBox | None, ...]
     lamps: tuple[Lamp, ...]
     ambient_lux: float
@@ -116,6 +142,7 @@ class BuiltWorld:
 class World:
     """Collects things and compiles them."""
 
+    labels: LabelSet = FIRST_LABELS
     lamps: list[Lamp] = field(default_factory=list)
     ambient_lux: float = 10_000.0
     ambient_color: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -125,23 +152,34 @@ class World:
         self._material_names: dict[Material, str] = {}
         self._geom_class: list[int] = []
         self._geom_instance: list[int] = []
-        self._instance_class: list[int] = [segmentation_id(CLUTTER)]
+        self._instance_labels: list[str] = [""]
+        self._instance_parent: list[int] = [0]
         self._instance_boxes: list[ThingBox | None] = [None]
 
-    def add(self, label: str, parts: list[Part], spot: Spot = Spot(0.0, 0.0)) -> int:
+    def add(
+        self, label: str, parts: list[Part], spot: Spot = Spot(0.0, 0.0), details: Sequence[Detail] = ()
+    ) -> int:
         """Adds one thing at ``spot``. If its class has boxes, it becomes a new instance, whose number comes back; else 0."""
-        instance = 0
-        if label in DETECTION_LABELS:
-            instance = len(self._instance_class)
-            self._instance_class.append(segmentation_id(label))
-            self._instance_boxes.append(thing_box([mesh for mesh, _ in parts], spot))
+        return self._add(Detail(label, parts, tuple(details)), spot, self.labels.segmentation_id(label), 0)
+
+    def _add(self, thing: Detail, spot: Spot, segmentation_id: int, parent: int) -> int:
+        """Adds ``thing``, a part of instance ``parent``, and what it consists of."""
+        instance = parent
+        if thing.label in self.labels.detection:
+            instance = len(self._instance_labels)
+            self._instance_labels.append(thing.label)
+            self._instance_parent.append(parent)
+            self._instance_boxes.append(thing_box([mesh for mesh, _ in thing.all_parts], spot))
         by_material: dict[Material, list[Mesh]] = {}
-        for mesh, material in parts:
+        for mesh, material in thing.parts if self.labels.parts else thing.all_parts:
             by_material.setdefault(material, []).append(mesh)
         for material, meshes in by_material.items():
             self._add_geom(spot.place(merge(meshes)), material)
-            self._geom_class.append(segmentation_id(label))
+            self._geom_class.append(segmentation_id)
             self._geom_instance.append(instance)
+        if self.labels.parts:
+            for detail in thing.details:
+                self._add(detail, spot, segmentation_id, instance)
         return instance
 
     @property
@@ -164,13 +202,14 @@ class World:
         model = self._spec.compile()
         data = mujoco.MjData(model)
         mujoco.mj_forward(model, data)
-        outside = segmentation_id(CLUTTER)
+        outside = self.labels.segmentation_id(CLUTTER)
         return BuiltWorld(
             model,
             data,
             np.array([*self._geom_class, outside], np.uint8),
             np.array([*self._geom_instance, 0], np.int32),
-            np.array(self._instance_class, np.uint8),
+            tuple(self._instance_labels),
+            np.array(self._instance_parent, np.int32),
             tuple(self._instance_boxes),
             tuple(self.lamps),
             self.ambient_lux,

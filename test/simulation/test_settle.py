@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mtl_perception.simulation import furniture, objects
+from mtl_perception.simulation.labels import SMALL_LABELS
 from mtl_perception.simulation.meshes import corners, merge, rotation_x
 from mtl_perception.simulation.piles import draw_pile, fruit_in
 from mtl_perception.simulation.settle import (
@@ -85,8 +86,8 @@ def test_small_things_stand_on_something(built, place):
     model, data = world.model, world.data
     groups = np.array([1, 0, 0, 0, 0, 0], np.uint8)
     gaps = []
-    for number in range(1, len(world.instance_class)):
-        if not 10 <= world.instance_class[number] <= 15:
+    for number in range(1, len(world.instance_labels)):
+        if world.instance_labels[number] not in SMALL_LABELS:
             continue
         own = np.flatnonzero(world.geom_instance[:-1] == number)
         model.geom_group[:] = 0

@@ -6,7 +6,7 @@ import pytest
 
 from mtl_perception.simulation.boxes_3d import thing_box
 from mtl_perception.simulation.camera import draw_kind, look_at, random_pose
-from mtl_perception.simulation.labels import SEGMENTATION_LABELS, SMALL_LABELS
+from mtl_perception.simulation.labels import SMALL_LABELS
 from mtl_perception.simulation.meshes import box
 from mtl_perception.simulation.room import PLACES
 from mtl_perception.simulation.views import choose_view, visible_things
@@ -20,10 +20,11 @@ def test_boxes_are_tight_and_what_hardly_shows_is_left_out():
     instance[40:44, 5:11] = 2  # 24 pixels: too few
     instance[50:53, 20:60] = 3  # 3 pixels high: too thin
     instance[30:35, 70:80] = 4  # touches the border
-    cup, chair = SEGMENTATION_LABELS.index("cup"), SEGMENTATION_LABELS.index("chair")
     cube = thing_box([box(0.1, 0.1, 0.1)], Spot(2.0, 0.0))
     world = SimpleNamespace(
-        instance_class=np.array([255, chair, cup, cup, cup], np.uint8), instance_boxes=(None, *[cube] * 4)
+        instance_labels=("", "chair", "cup", "cup", "cup"),
+        instance_parent=np.zeros(5, np.int32),
+        instance_boxes=(None, *[cube] * 4),
     )
     things = visible_things(instance, world, look_at(np.zeros(3), np.array([1.0, 0.0, 0.0])))
     assert {number: (thing.label, tuple(thing.box_xyxy)) for number, thing in things.items()} == {
@@ -49,7 +50,6 @@ def test_cameras_stand_in_the_room_at_a_robots_height(built, place):
 
 def test_many_views_show_small_things_large(renderer, built):
     """Three or more of at least 20 pixels at 384 × 288, in two views of five and more."""
-    small = [SEGMENTATION_LABELS.index(label) for label in SMALL_LABELS]
     rich, fields_deg = [], []
     for place in PLACES:
         room, world = built(place)
@@ -59,7 +59,7 @@ def test_many_views_show_small_things_large(renderer, built):
             camera, pose = choose_view(rng, room, renderer)
             fields_deg.append(2 * np.degrees(np.arctan(camera.width / 2 / camera.fx)))
             _, instance, _ = renderer.labels(camera, pose)
-            masks = (instance == n for n in np.unique(instance) if world.instance_class[n] in small)
+            masks = (instance == n for n in np.unique(instance) if world.instance_labels[n] in SMALL_LABELS)
             spans = (max(np.ptp(axis) for axis in np.nonzero(mask)) + 1 for mask in masks)
             rich.append(sum(span >= 20 * renderer.width / 384 for span in spans) >= 3)
     assert np.mean(rich) > 0.4

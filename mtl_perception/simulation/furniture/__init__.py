@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tables, chairs, shelves, cabinets, bins, and the large things that have no class.
+"""Tables, chairs, shelves, cabinets, bins, sofas, plants, lamps.
 
 Every function returns an :class:`~mtl_perception.simulation.world.Item`, sizes drawn from what is sold.
 """

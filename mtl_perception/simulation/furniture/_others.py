@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bins, and large things of no class: plants and lamps."""
+"""Bins, plants and lamps."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def plant(rng: Rng, scale: float = 1.0) -> Item:
         width = scale * rng.uniform(0.015, 0.035)
         leaf = tube(path, width * np.array([0.15, 0.6, 1.0, 1.0, 0.7, 0.05]), 6)
         parts.append((leaf.turned(rng.uniform(0, 2 * np.pi)), green))
-    return Item(CLUTTER, parts, max(radius, 0.7 * reach), max(radius, 0.7 * reach), pot_height + tip)
+    return Item("plant", parts, max(radius, 0.7 * reach), max(radius, 0.7 * reach), pot_height + tip)
 
 
 def floor_lamp(rng: Rng) -> Item:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Chairs, and the sofas and benches that have no class."""
+"""Chairs, sofas, and benches, which have no class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mtl_perception.simulation.meshes import (
     rotation_x,
     rotation_z,
 )
-from mtl_perception.simulation.world import Item, Support
+from mtl_perception.simulation.world import Detail, Item, Support
 
 Rng = np.random.Generator
 
@@ -96,11 +96,13 @@ def sofa(rng: Rng) -> Item:
         parts.append(
             (board(x + 0.006, x + width - 0.006, -half_y + 0.2, half_y + 0.01, seat - 0.12, seat), cover)
         )
+    pillows: tuple[Detail, ...] = ()
     if rng.uniform() < 0.7:
         pillow = materials.upholstery(rng)
         x = rng.uniform(-1, 1) * max(0, half_x - arm - 0.22)
-        parts.append((box(0.42, 0.13, 0.38).rotated(rotation_x(0.3)).moved(x, -half_y + 0.3, seat), pillow))
-    return Item(CLUTTER, parts, half_x, half_y, back)
+        mesh = box(0.42, 0.13, 0.38).rotated(rotation_x(0.3)).moved(x, -half_y + 0.3, seat)
+        pillows = (Detail("pillow", [(mesh, pillow)]),)
+    return Item("sofa", parts, half_x, half_y, back, details=pillows)
 
 
 def bench(rng: Rng) -> Item:

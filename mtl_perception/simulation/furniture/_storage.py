@@ -12,7 +12,7 @@ from mtl_perception.simulation.meshes import (
     box,
     frame,
 )
-from mtl_perception.simulation.world import Item, Material, Part, Support
+from mtl_perception.simulation.world import Detail, Item, Material, Part, Support
 
 Rng = np.random.Generator
 
@@ -79,9 +79,9 @@ def cabinet(rng: Rng) -> Item:
     parts.append((board(-half_x, half_x, -half_y, half_y - 0.02, plinth, height - 0.025), body))
     top = materials.table_top(rng) if not tall and rng.uniform() < 0.35 else body
     parts.append((board(-half_x - 0.01, half_x + 0.01, -half_y, half_y + 0.01, height - 0.025, height), top))
-    parts += cabinet_front(rng, half_x, half_y, plinth, height - 0.025, tall, front, handle)
+    doors = cabinet_front(rng, half_x, half_y, plinth, height - 0.025, tall, front, handle)
     supports = (Support(0, 0, height, half_x, half_y, FREE),)
-    return Item("cabinet", parts, half_x + 0.01, half_y + 0.03, height, supports)
+    return Item("cabinet", parts, half_x + 0.01, half_y + 0.03, height, supports, details=doors)
 
 
 def cabinet_front(
@@ -94,22 +94,22 @@ def cabinet_front(
     front: Material,
     handle: Material,
     grip_m: float = 1.0,
-) -> list[Part]:
+) -> tuple[Detail, ...]:
     """Doors side by side, or drawers, with knobs or bars; their faces lie at ``y``. The grips of ``tall``
     doors are ``grip_m`` above the ground."""
     columns = max(1, round(2 * half_x / rng.uniform(0.35, 0.6)))
     rows = int(rng.integers(2, 5)) if not tall and rng.uniform() < 0.45 else 1
     knobs, panelled = rng.uniform() < 0.35, rng.uniform() < 0.35
     width, pitch = 2 * half_x / columns, (top - bottom) / rows
-    parts: list[Part] = []
+    doors = []
     for column in range(columns):
         for row in range(rows):
             x, half = -half_x + (column + 0.5) * width, width / 2 - 0.004
             low, high = bottom + row * pitch + 0.004, bottom + (row + 1) * pitch - 0.004
-            parts.append((board(x - half, x + half, y - 0.02, y, low, high), front))
+            leaf: list[Part] = [(board(x - half, x + half, y - 0.02, y, low, high), front)]
             if panelled:
                 rim = min(0.06, half / 3, (high - low) / 4)
-                parts += [(mesh, front) for mesh in frame(x - half, x + half, y, y + 0.007, low, high, rim)]
+                leaf += [(mesh, front) for mesh in frame(x - half, x + half, y, y + 0.007, low, high, rim)]
             if rows > 1:
                 grip_x, grip_z = x, (low + high) / 2 + 0.2 * (high - low)
             else:
@@ -121,5 +121,5 @@ def cabinet_front(
                 grip = box(min(0.14, half), 0.012, 0.012).moved(grip_x, y + 0.022, grip_z)
             else:
                 grip = box(0.012, 0.012, 0.14).moved(grip_x, y + 0.022, grip_z - 0.07)
-            parts.append((grip, handle))
-    return parts
+            doors.append(Detail("cabinet door", leaf, (Detail("handle", [(grip, handle)]),)))
+    return tuple(doors)

@@ -13,7 +13,7 @@ from mtl_perception.simulation.meshes import (
     cylinder,
     lathe,
 )
-from mtl_perception.simulation.world import Item, Support
+from mtl_perception.simulation.world import Detail, Item, Support
 
 Rng = np.random.Generator
 
@@ -80,6 +80,7 @@ def desk(rng: Rng) -> Item:
     parts += legs_at_corners(
         half_x - 0.02, half_y - 0.02, height - thick, rng.uniform(0.03, 0.06), False, legs
     )
+    drawers = []
     if rng.uniform() < 0.5:
         side, width = rng.choice([-1, 1]), rng.uniform(0.3, 0.4)
         middle, handle = side * (half_x - 0.08 - width / 2), materials.metal(rng)
@@ -87,30 +88,9 @@ def desk(rng: Rng) -> Item:
         for row in range(3):
             z = 0.13 + row * (height - thick - 0.13) / 3
             high = (height - thick - 0.13) / 3 - 0.012
-            parts.append(
-                (
-                    board(
-                        middle - width / 2 + 0.006,
-                        middle + width / 2 - 0.006,
-                        half_y - 0.045,
-                        half_y - 0.028,
-                        z,
-                        z + high,
-                    ),
-                    legs,
-                )
-            )
-            parts.append(
-                (
-                    board(
-                        middle - 0.05,
-                        middle + 0.05,
-                        half_y - 0.028,
-                        half_y - 0.013,
-                        z + high * 0.7,
-                        z + high * 0.7 + 0.012,
-                    ),
-                    handle,
-                )
-            )
-    return Item("table", parts, half_x, half_y, height, (Support(0, 0, height, half_x, half_y, FREE),))
+            left, right, y, bar = middle - width / 2 + 0.006, middle + width / 2 - 0.006, half_y - 0.028, z + high * 0.7
+            grip = board(middle - 0.05, middle + 0.05, y, half_y - 0.013, bar, bar + 0.012)
+            front = board(left, right, half_y - 0.045, y, z, z + high)
+            drawers.append(Detail("cabinet door", [(front, legs)], (Detail("handle", [(grip, handle)]),)))
+    top_side = Support(0, 0, height, half_x, half_y, FREE)
+    return Item("table", parts, half_x, half_y, height, (top_side,), details=tuple(drawers))
