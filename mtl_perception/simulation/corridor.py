@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from mtl_perception.simulation import furniture, materials
+from mtl_perception.simulation.catalogue import FIRST, Catalogue
 from mtl_perception.simulation.lighting import add_lights
 from mtl_perception.simulation.living_room import hang_picture, litter, scatter
 from mtl_perception.simulation.mood import Mood
@@ -22,8 +23,10 @@ from mtl_perception.simulation.world import Material
 Rng = np.random.Generator
 
 
-def corridor(rng: Rng, mood: Mood) -> Room:
-    room = Room(rng.uniform(0.8, 1.4), rng.uniform(3.5, 7.5), rng.uniform(2.35, 3.0), mood=mood)
+def corridor(rng: Rng, mood: Mood, catalogue: Catalogue = FIRST) -> Room:
+    room = Room(
+        rng.uniform(0.8, 1.4), rng.uniform(3.5, 7.5), rng.uniform(2.35, 3.0), catalogue, mood=mood, menu=catalogue.home
+    )
     walls = four_walls(room)
     add_floor_and_ceiling(rng, room, materials.public_floor(rng))
     paint, trim = materials.wall(rng), materials.trim(rng)
@@ -70,7 +73,8 @@ def _at_end(rng: Rng, room: Room, wall: Wall, trim: Material) -> list[Opening]:
 
 def _furnish(rng: Rng, room: Room, walls: list[Wall]) -> None:
     """A few shallow things along the long walls, pictures between."""
-    makers = [furniture.shelf, furniture.cabinet, furniture.bench, furniture.chair, furniture.desk]
+    catalogue = room.catalogue
+    makers = [furniture.shelf, catalogue.cabinet, furniture.bench, catalogue.chair, catalogue.desk]
     long = [wall for wall in walls if wall.half_length > 2]
     for _ in range(int(rng.integers(2, 6))):
         item = makers[int(rng.choice(len(makers), p=[0.3, 0.3, 0.15, 0.15, 0.1]))](rng)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from mtl_perception.simulation import materials, textures
 from mtl_perception.simulation.furniture import cabinet_front
 from mtl_perception.simulation.labels import CLUTTER
-from mtl_perception.simulation.meshes import board, box, cylinder, frame, tube
+from mtl_perception.simulation.meshes import board, box, cylinder, frame, rotation_x, tube
 from mtl_perception.simulation.world import Detail, Item, Material, Part, Support
 
 Rng = np.random.Generator
@@ -26,9 +27,11 @@ class Style:
     top: Material
     height: float
     half_y: float
+    fronts: Callable[..., tuple[Detail, ...]] = cabinet_front
 
 
-def draw_style(rng: Rng) -> Style:
+def draw_style(rng: Rng, draw_fronts: Callable[[Rng], Callable] | None = None) -> Style:
+    """``draw_fronts`` draws the style of the doors; the plainest where None."""
     body = materials.furniture(rng)
     front = materials.furniture(rng) if rng.uniform() < 0.4 else body
     return Style(
@@ -38,18 +41,21 @@ def draw_style(rng: Rng) -> Style:
         materials.table_top(rng),
         rng.uniform(0.84, 0.93),
         rng.uniform(0.27, 0.32),
+        cabinet_front if draw_fronts is None else draw_fronts(rng),
     )
 
 
-def counter(rng: Rng, style: Style, half_x: float, sink: bool, hob: bool) -> Item:
-    """A row of base cabinets under one worktop. Sink and hob are clutter upon it, and take their places."""
+def counter(rng: Rng, style: Style, half_x: float, sink: bool, hob: bool, oven: bool = False) -> Item:
+    """A row of base cabinets under one worktop. Sink and hob take their places on it; an ``oven`` is below the hob."""
     y, height, plinth = style.half_y, style.height, rng.uniform(0.08, 0.14)
     parts: list[Part] = [
         (board(-half_x, half_x, -y, y - 0.06, 0, plinth), style.body),
         (board(-half_x, half_x, -y, y - 0.04, plinth, height - 0.035), style.body),
         (board(-half_x, half_x, -y, y, height - 0.035, height), style.top),
     ]
-    doors = cabinet_front(rng, half_x, y - 0.02, plinth, height - 0.035, False, style.front, style.handle)
+    doors: tuple[Detail, ...] = ()
+    if not oven:
+        doors = style.fronts(rng, half_x, y - 0.02, plinth, height - 0.035, False, style.front, style.handle)
     extras: list[Item] = []
     taken: list[tuple[float, float]] = []
     for wanted, maker, half in ((sink, _sink, 0.28), (hob, _hob, 0.3)):
@@ -61,12 +67,37 @@ def counter(rng: Rng, style: Style, half_x: float, sink: bool, hob: bool) -> Ite
                 taken.append((x, half))
                 extras.append(maker(rng, x, y, height))
                 break
+    if oven:
+        gap = taken[-1][0] if hob and len(taken) == sink + 1 else None
+        doors = _fronts_around(rng, style, half_x, y - 0.02, plinth, height - 0.035, gap)
     supports = []
     edges = [-half_x, *(edge for x, half in sorted(taken) for edge in (x - half, x + half)), half_x]
     for x0, x1 in zip(edges[::2], edges[1::2], strict=True):
         if x1 - x0 > 0.12:
             supports.append(Support((x0 + x1) / 2, -0.01, height, (x1 - x0) / 2, y - 0.02, 0.45))
     return Item("cabinet", parts, half_x, y, height, tuple(supports), carries=tuple(extras), details=doors)
+
+
+def _fronts_around(
+    rng: Rng, style: Style, half_x: float, y: float, bottom: float, top: float, gap: float | None
+) -> tuple[Detail, ...]:
+    """Doors left and right of an oven in the middle of whose front is ``gap``."""
+    if gap is None:
+        return style.fronts(rng, half_x, y, bottom, top, False, style.front, style.handle)
+    doors: list[Detail] = []
+    for x0, x1 in ((-half_x, gap - 0.3), (gap + 0.3, half_x)):
+        if x1 - x0 > 0.12:
+            row = style.fronts(rng, (x1 - x0) / 2, y, bottom, top, False, style.front, style.handle)
+            doors += [door.moved((x0 + x1) / 2) for door in row]
+    steel, glass = materials.metal(rng), Material(textures.plain(rng, (0.05, 0.05, 0.055)), 0.12)
+    bar = board(gap - 0.24, gap + 0.24, y + 0.03, y + 0.045, top - 0.17, top - 0.155)
+    posts = [board(gap + x - 0.01, gap + x + 0.01, y, y + 0.04, top - 0.17, top - 0.155) for x in (-0.2, 0.2)]
+    front: list[Part] = [
+        (board(gap - 0.295, gap + 0.295, y - 0.02, y, bottom, top), steel),
+        (board(gap - 0.25, gap + 0.25, y, y + 0.004, bottom + 0.06, top - 0.22), glass),
+        *((cylinder(0.018, 0.02, 12).rotated(rotation_x(-np.pi / 2)).moved(gap + x, y, top - 0.07), steel) for x in np.linspace(-0.22, 0.22, 5)),
+    ]
+    return (*doors, Detail(CLUTTER, front, (Detail("handle", [(mesh, steel) for mesh in (bar, *posts)]),)))
 
 
 def _sink(rng: Rng, x: float, y: float, height: float) -> Item:
@@ -119,7 +150,7 @@ def wall_cabinet(rng: Rng, style: Style, half_x: float, room_above: float) -> It
     """Its z = 0 is the height it hangs at."""
     half_y, height = rng.uniform(0.15, 0.18), min(rng.uniform(0.5, 0.8), room_above)
     parts: list[Part] = [(board(-half_x, half_x, -half_y, half_y - 0.02, 0, height), style.body)]
-    doors = cabinet_front(rng, half_x, half_y, 0.0, height, True, style.front, style.handle, grip_m=0.1)
+    doors = style.fronts(rng, half_x, half_y, 0.0, height, True, style.front, style.handle, grip_m=0.1)
     supports = (
         (Support(0, 0, height, half_x, half_y - 0.02, room_above - height),)
         if room_above - height > 0.15

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mtl_perception.simulation import fittings, furniture, materials, objects
+from mtl_perception.simulation import fittings, furniture, materials
+from mtl_perception.simulation.catalogue import FIRST, Catalogue
 from mtl_perception.simulation.lighting import add_lights
 from mtl_perception.simulation.living_room import (
     free_spot,
@@ -28,10 +29,10 @@ from mtl_perception.simulation.world import Item, Material
 Rng = np.random.Generator
 
 
-def kitchen(rng: Rng, mood: Mood) -> Room:
+def kitchen(rng: Rng, mood: Mood, catalogue: Catalogue = FIRST) -> Room:
     room = Room(
         rng.uniform(1.4, 2.4), rng.uniform(1.4, 2.4), rng.uniform(2.35, 2.8),
-        mood=mood, menu=objects.KITCHEN, screens=0.05,
+        catalogue, mood=mood, menu=catalogue.kitchen, screens=0.05,
     )  # fmt: skip
     walls = four_walls(room)
     add_floor_and_ceiling(rng, room)
@@ -68,15 +69,18 @@ def kitchen(rng: Rng, mood: Mood) -> Room:
 
 def _fit(rng: Rng, room: Room, row: Wall, side: Wall, holes: list[Opening]) -> None:
     """The row along one wall, at times a second one around the corner, and what hangs above."""
-    style = fittings.draw_style(rng)
-    fridge = fittings.fridge(rng) if rng.uniform() < 0.7 else None
+    catalogue = room.catalogue
+    style = fittings.draw_style(rng, catalogue.fronts)
+    fridge = catalogue.refrigerator(rng) if rng.uniform() < 0.7 else None
     start, end = -row.half_length + 0.01, row.half_length - 0.01
     if fridge is not None:
         along = start + fridge.half_x
         area = row.area(along, fridge.half_x, 0.0, 2 * fridge.half_y + 0.02, fridge.height)
         place(rng, room, fridge, row.spot(along, fridge.half_y + 0.02), area)
         start += 2 * fridge.half_x + 0.01
-    counter = fittings.counter(rng, style, (end - start) / 2, sink=True, hob=rng.uniform() < 0.8)
+    hob = rng.uniform() < 0.8
+    oven = catalogue.lived_in and hob and rng.uniform() < 0.7
+    counter = fittings.counter(rng, style, (end - start) / 2, sink=True, hob=hob, oven=oven)
     _stand(rng, room, counter, row, (start + end) / 2)
     _backsplash(rng, room, row, start, end, counter.height, holes)
     if rng.uniform() < 0.45:  # around the corner, on the wall where the row ends
@@ -135,13 +139,13 @@ def _hang(
 def _table(rng: Rng, room: Room) -> None:
     if rng.uniform() < 0.2:
         return
-    table = furniture.dining_table(rng)
+    table = room.catalogue.dining_table(rng)
     spot = free_spot(rng, room, table, lambda: float(rng.choice([0, np.pi / 2])) + rng.normal(0, 0.05))
     if spot is not None:
         place(rng, room, table, spot, area_of(table, spot), crowd=rng.uniform(0.7, 1.7))
         seat_around(rng, room, table, spot, likelihood=0.5)
         return
-    chair = furniture.chair(rng)
+    chair = room.catalogue.chair(rng)
     spot = free_spot(rng, room, chair, lambda: rng.uniform(-np.pi, np.pi))
     if spot is not None:
         place(rng, room, chair, spot, area_of(chair, spot))

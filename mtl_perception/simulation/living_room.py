@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A living room or an office.
+"""A living room or a study.
 
 Furniture goes along the walls first, a table with its chairs and loose things fill the middle, and small
 things stand on whatever can carry them.
@@ -7,13 +7,15 @@ things stand on whatever can carry them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from mtl_perception.simulation import furniture, materials, objects, textures
+from mtl_perception.simulation.catalogue import FIRST, Catalogue, Maker
 from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.lighting import add_lights
+from mtl_perception.simulation.lived_in import add_rug, hang_clock
 from mtl_perception.simulation.meshes import box
 from mtl_perception.simulation.mood import Mood
 from mtl_perception.simulation.plan import Obstacle, Room, Wall, area_of, four_walls
@@ -24,11 +26,15 @@ from mtl_perception.simulation.world import Item, Material, Part, Spot, Support
 Rng = np.random.Generator
 
 
-def living_room(rng: Rng, mood: Mood) -> Room:
-    room = Room(rng.uniform(1.5, 3.0), rng.uniform(1.5, 3.0), rng.uniform(2.35, 2.9), mood=mood)
+def living_room(rng: Rng, mood: Mood, catalogue: Catalogue = FIRST) -> Room:
+    room = Room(
+        rng.uniform(1.5, 3.0), rng.uniform(1.5, 3.0), rng.uniform(2.35, 2.9), catalogue, mood=mood, menu=catalogue.home
+    )
     walls = four_walls(room)
     add_shell(rng, room, walls)
-    _furnish_walls(rng, room, walls)
+    if catalogue.lived_in and rng.uniform() < 0.5:
+        add_rug(rng, room)
+    furnish_walls(rng, room, walls, _wall_furniture(rng, catalogue))
     _furnish_middle(rng, room)
     scatter(rng, room)
     litter(rng, room)
@@ -38,7 +44,7 @@ def living_room(rng: Rng, mood: Mood) -> Room:
 
 def seat_at(rng: Rng, room: Room, spot: Spot) -> None:
     """A chair at ``spot`` if there is floor for it; its front may reach under a table."""
-    chair = furniture.chair(rng)
+    chair = room.catalogue.chair(rng)
     tucked = area_of(chair, spot.moved(0, -0.12))
     inside = abs(spot.x) < room.half_x - 0.35 and abs(spot.y) < room.half_y - 0.35
 
@@ -67,14 +73,34 @@ def hang_board(rng: Rng, room: Room, wall: Wall, along: float) -> None:
 
 def hang_something(rng: Rng, room: Room, wall: Wall, along: float) -> None:
     hang = hang_board if rng.uniform() < 0.45 else hang_picture
+    if room.catalogue.lived_in and rng.uniform() < 0.25:
+        hang = hang_clock if rng.uniform() < 0.5 else _hang_television
     hang(rng, room, wall, along)
 
 
-def _furnish_walls(rng: Rng, room: Room, walls: list[Wall]) -> None:
-    """Shelves, cabinets, desks and sofas with their backs to a wall; pictures and boards above the low
-    ones."""
-    makers = [furniture.shelf] * int(rng.integers(1, 4)) + [furniture.cabinet] * int(rng.integers(1, 4))
-    makers += [furniture.desk] * int(rng.integers(0, 2)) + [furniture.sofa] * int(rng.uniform() < 0.35)
+def _hang_television(rng: Rng, room: Room, wall: Wall, along: float) -> None:
+    item = furniture.television(rng, hung=True)
+    along = float(np.clip(along, item.half_x - wall.half_length, wall.half_length - item.half_x))
+    place(rng, room, item, wall.spot(along, item.half_y, rng.uniform(1.2, 1.4)), None)
+
+
+def _wall_furniture(rng: Rng, catalogue: Catalogue) -> list[Maker]:
+    """What stands along the walls."""
+    if catalogue.lived_in:
+        return _lived_in_furniture(rng, catalogue)
+    makers = [furniture.shelf] * int(rng.integers(1, 4)) + [catalogue.cabinet] * int(rng.integers(1, 4))
+    return makers + [catalogue.desk] * int(rng.integers(0, 2)) + [catalogue.sofa] * int(rng.uniform() < 0.35)
+
+
+def _lived_in_furniture(rng: Rng, catalogue: Catalogue) -> list[Maker]:
+    makers = [furniture.shelf] * int(rng.integers(0, 3)) + [catalogue.cabinet] * int(rng.integers(0, 3))
+    makers += [catalogue.desk] * int(rng.uniform() < 0.35) + [catalogue.sofa] * int(rng.choice([0, 1, 2], p=[0.25, 0.55, 0.2]))
+    makers += [furniture.television_cabinet] * int(rng.uniform() < 0.5) + [furniture.easy_chair] * int(rng.uniform() < 0.4)
+    return makers + [catalogue.plant] * int(rng.uniform() < 0.4)
+
+
+def furnish_walls(rng: Rng, room: Room, walls: list[Wall], makers: Sequence[Maker]) -> None:
+    """Puts ``makers``' furniture with its back to a wall; pictures and boards above what is low."""
     openings = list(room.targets)
     for i in rng.permutation(len(makers)):
         item = makers[i](rng)
@@ -94,6 +120,8 @@ def _furnish_walls(rng: Rng, room: Room, walls: list[Wall]) -> None:
             if item.label == "table":
                 seat = wall.spot(along, 2 * item.half_y + 0.1 + rng.uniform(0, 0.2))
                 seat_at(rng, room, Spot(seat.x, seat.y, 0.0, seat.yaw + np.pi))
+            if item.label == "sofa" and room.catalogue.lived_in and rng.uniform() < 0.6:
+                _low_table(rng, room, wall, along, 2 * item.half_y)
             space_above = item.height < 1.2 and not any(area.contains(o.x, o.y, 0.9) for o in openings)
             if space_above and rng.uniform() < 0.6:
                 hang_something(rng, room, wall, along)
@@ -108,9 +136,21 @@ def _furnish_walls(rng: Rng, room: Room, walls: list[Wall]) -> None:
             hang_something(rng, room, wall, along)
 
 
+def _low_table(rng: Rng, room: Room, wall: Wall, along: float, depth: float) -> None:
+    """In front of a sofa of this depth, at times on a rug."""
+    table = room.catalogue.coffee_table(rng)
+    spot = wall.spot(along + rng.uniform(-0.2, 0.2), depth + rng.uniform(0.3, 0.5) + table.half_y)
+    area = area_of(table, spot)
+    if room.free(area):
+        if rng.uniform() < 0.4:
+            add_rug(rng, room, spot)
+        place(rng, room, table, spot, area)
+
+
 def _furnish_middle(rng: Rng, room: Room) -> None:
     """A dining table with chairs, a low table."""
-    makers = [furniture.dining_table] * int(rng.uniform() < 0.85) + [furniture.coffee_table] * int(
+    catalogue = room.catalogue
+    makers = [catalogue.dining_table] * int(rng.uniform() < 0.85) + [catalogue.coffee_table] * int(
         rng.uniform() < 0.45
     )
     for maker in makers:
@@ -136,10 +176,11 @@ def seat_around(rng: Rng, room: Room, table: Item, spot: Spot, likelihood: float
 
 def scatter(rng: Rng, room: Room, chairs: bool = True) -> None:
     """Bins, chairs, plants, lamps and parcels wherever there is floor, mostly along the walls."""
-    makers = [furniture.waste_bin] * int(rng.integers(1, 3)) + [furniture.chair] * (
+    catalogue = room.catalogue
+    makers = [furniture.waste_bin] * int(rng.integers(1, 3)) + [catalogue.chair] * (
         int(rng.integers(0, 3)) if chairs else 0
     )
-    makers += [furniture.plant] * int(rng.uniform() < 0.35) + [furniture.floor_lamp] * int(
+    makers += [catalogue.plant] * int(rng.uniform() < 0.35) + [furniture.floor_lamp] * int(
         rng.uniform() < 0.25
     )
     parcels = [objects.parcel] * int(rng.integers(0, 4)) + [objects.bottle] * int(rng.uniform() < 0.15)

@@ -174,6 +174,20 @@ def plastic(rng: Rng) -> Material:
     return Material(textures.plain(rng, base), roughness=rng.uniform(0.3, 0.7))
 
 
+def black(rng: Rng) -> Material:
+    """The plastic of screens and keyboards."""
+    return Material(textures.plain(rng, textures.jitter(rng, (0.06, 0.06, 0.065), 0.02)), rng.uniform(0.3, 0.6))
+
+
+def screen(rng: Rng) -> Material:
+    """Switched off, or showing something."""
+    drawn = rng.uniform()
+    if drawn < 0.4:
+        return Material(textures.plain(rng, (0.03, 0.03, 0.035)), rng.uniform(0.05, 0.3))
+    texture = textures.desktop(rng) if drawn < 0.8 else textures.picture(rng)
+    return Material(texture, 0.3, emission=rng.uniform(0.2, 1.1))
+
+
 def outdoors(rng: Rng, daylight: float = 1.0) -> Material:
     """The view through a window; at night its glass is all but black."""
     texture = textures.outdoors(rng)

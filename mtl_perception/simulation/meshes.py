@@ -159,15 +159,17 @@ def cylinder(radius: float, height: float, segments: int = 16) -> Mesh:
     return lathe([(0, 0), (radius, 0), (radius, height), (0, height)], segments, printed=False)
 
 
-def tube(path: np.ndarray, radius: np.ndarray | float, segments: int = 10) -> Mesh:
+def tube(
+    path: np.ndarray, radius: np.ndarray | float, segments: int = 10, across: tuple[float, float, float] | None = None
+) -> Mesh:
     """A round tube along ``path`` (N, 3); ``radius`` may vary along it (N,) and closes the ends where it is
-    small."""
+    small. ``across`` is a direction that the path never takes; z or y where None."""
     count = len(path)
     radii = np.broadcast_to(np.asarray(radius, float), (count,))
     tangent = np.gradient(path, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
     helper = np.array([0.0, 0.0, 1.0]) if abs(tangent[:, 2]).max() < 0.9 else np.array([0.0, 1.0, 0.0])
-    side = np.cross(tangent, helper)
+    side = np.cross(tangent, helper if across is None else np.asarray(across))
     side /= np.linalg.norm(side, axis=1, keepdims=True)
     up = np.cross(side, tangent)
     angle = np.linspace(0, 2 * np.pi, segments + 1)
@@ -180,3 +182,78 @@ def tube(path: np.ndarray, radius: np.ndarray | float, segments: int = 10) -> Me
     b = a + segments + 1
     faces = np.concatenate([np.stack([a, b, b + 1], 1), np.stack([a, b + 1, a + 1], 1)])
     return Mesh(vertices.reshape(-1, 3), uv.reshape(-1, 2), ring.reshape(-1, 3), faces)
+
+
+def sheet(grid: np.ndarray, texture_m: float | None = None) -> Mesh:
+    """A thin surface through ``grid`` (N, M, 3), seen from both sides: cloth, a bent board, a leaf.
+
+    The texture covers it once; where ``texture_m`` is given, its coordinates are metres along the grid instead.
+    """
+    rows, columns = grid.shape[:2]
+    down, right = np.gradient(grid, axis=0), np.gradient(grid, axis=1)
+    normals = np.cross(down, right)
+    normals /= np.maximum(np.linalg.norm(normals, axis=2, keepdims=True), 1e-12)
+    if texture_m is None:
+        u, v = np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows))
+    else:
+        v = np.cumsum(np.linalg.norm(down, axis=2), 0) / texture_m
+        u = np.cumsum(np.linalg.norm(right, axis=2), 1) / texture_m
+    uv = np.stack([u, v], -1).reshape(-1, 2)
+    i, j = (index.ravel() for index in np.meshgrid(np.arange(rows - 1), np.arange(columns - 1), indexing="ij"))
+    a = i * columns + j
+    b = a + columns
+    faces = np.concatenate([np.stack([a, b, b + 1], 1), np.stack([a, b + 1, a + 1], 1)])
+    points, normals = grid.reshape(-1, 3), normals.reshape(-1, 3)
+    front = Mesh(points, uv, normals, faces)
+    return merge([front, Mesh(points, uv, -normals, faces[:, ::-1])])
+
+
+def rounded_box(size_x: float, size_y: float, size_z: float, radius: float, steps: int = 2) -> Mesh:
+    """A cuboid with round edges standing on z = 0, textured in metres; ``steps`` quads over each edge's quarter turn."""
+    half = np.array([size_x, size_y, size_z]) / 2
+    radius = min(radius, 0.98 * half.min())
+    inner = half - radius
+    edge = np.tan(np.linspace(0, np.pi / 4, steps + 1))
+    outwards = np.r_[-edge[::-1], edge]
+    near = np.r_[-np.ones(steps + 1), np.ones(steps + 1)]
+    count = len(outwards)
+    p, q = (index.ravel() for index in np.meshgrid(np.arange(count), np.arange(count), indexing="ij"))
+    i, j = (index.ravel() for index in np.meshgrid(np.arange(count - 1), np.arange(count - 1), indexing="ij"))
+    corner = i * count + j
+    quads = np.stack([corner, corner + count, corner + count + 1, corner + 1], 1)
+    faces = np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
+    sides = []
+    for axis in range(3):
+        b, c = (axis + 1) % 3, (axis + 2) % 3
+        for sign in (-1.0, 1.0):
+            normals, middle = np.empty((count**2, 3)), np.empty((count**2, 3))
+            normals[:, axis], normals[:, b], normals[:, c] = sign, outwards[p], outwards[q]
+            normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+            middle[:, axis], middle[:, b], middle[:, c] = sign * inner[axis], near[p] * inner[b], near[q] * inner[c]
+            vertices = middle + radius * normals
+            sides.append(Mesh(vertices, vertices[:, [b, c]], normals, faces if sign > 0 else faces[:, ::-1]))
+    return merge(sides).moved(z=half[2])
+
+
+def cushion(size_x: float, size_y: float, size_z: float, squareness: float = 0.45) -> Mesh:
+    """A filled cushion lying on z = 0: square seen from above, thin at its seam; textured in metres."""
+    up = np.linspace(-np.pi / 2, np.pi / 2, 9)[:, None]
+    around = np.linspace(0, 2 * np.pi, 25)[None]
+
+    def power(wave: np.ndarray, exponent: float) -> np.ndarray:
+        return np.sign(wave) * np.abs(wave) ** exponent
+
+    def shape(flat: float, square: float) -> np.ndarray:
+        x, y = power(np.cos(up), flat) * power(np.cos(around), square), power(np.cos(up), flat) * power(np.sin(around), square)
+        return np.stack(np.broadcast_arrays(x, y, power(np.sin(up), flat)), -1).reshape(-1, 3)
+
+    half = np.array([size_x, size_y, size_z]) / 2
+    vertices = shape(0.9, squareness) * half
+    normals = shape(1.1, 2 - squareness) / half
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
+    i, j = (index.ravel() for index in np.meshgrid(np.arange(8), np.arange(24), indexing="ij"))
+    a = i * 25 + j
+    b = a + 25
+    faces = np.concatenate([np.stack([a, b + 1, b], 1), np.stack([a, a + 1, b + 1], 1)])
+    real = np.linalg.norm(np.cross(vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]]), axis=1) > 1e-12
+    return Mesh(vertices + (0, 0, half[2]), vertices[:, :2] + vertices[:, 2:], normals, faces[real])

@@ -82,7 +82,7 @@ class MovingRoom:
             (furniture.chair(rng), _CHAIR),
             (parcel, _PARCEL),
         )
-        instances = [room.world.add(item.label, item.parts, details=item.details) for item, _ in movers]
+        instances = [room.world.add_item(item, Spot(0.0, 0.0)) for item, _ in movers]
         self.world: BuiltWorld = room.world.compile()
         self.things = [self._thing(*mover, instance) for mover, instance in zip(movers, instances)]
 

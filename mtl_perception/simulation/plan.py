@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mtl_perception.simulation.catalogue import FIRST, Catalogue
 from mtl_perception.simulation.meshes import Mesh
 from mtl_perception.simulation.mood import DAY, Mood
 from mtl_perception.simulation.objects import HOME, Menu
@@ -45,14 +46,30 @@ class Target:
     things: int
 
 
+@dataclass(frozen=True)
+class Subject:
+    """A thing to take a picture of: its middle, half its width and height in metres, the side that it is seen from
+    (None for any)."""
+
+    label: str
+    x: float
+    y: float
+    z: float
+    half_width: float
+    half_height: float
+    normal_yaw: float | None
+
+
 @dataclass
 class Room:
     half_x: float
     half_y: float
     height: float
-    world: World = field(default_factory=World)
+    catalogue: Catalogue = FIRST
+    world: World = field(init=False)
     obstacles: list[Obstacle] = field(default_factory=list)
     targets: list[Target] = field(default_factory=list)
+    subjects: list[Subject] = field(default_factory=list)
     place: str = "living room"
     mood: Mood = DAY
     menu: Menu = HOME
@@ -61,6 +78,9 @@ class Room:
     """The small things so far; some turn up again."""
     screens: float = 0.25
     """How likely a deep table has a laptop or a monitor."""
+
+    def __post_init__(self) -> None:
+        self.world = World(self.catalogue.labels)
 
     def holds(self, mesh: Mesh) -> bool:
         """Whether all of ``mesh`` is inside the walls."""

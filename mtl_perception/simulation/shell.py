@@ -8,7 +8,8 @@ import numpy as np
 from mtl_perception.simulation import materials, openings
 from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.meshes import Mesh, board, box
-from mtl_perception.simulation.plan import Opening, Room, Target, Wall
+from mtl_perception.simulation.lived_in import add_door_fittings, add_radiator
+from mtl_perception.simulation.plan import Opening, Room, Subject, Target, Wall
 from mtl_perception.simulation.world import Lamp, Material
 
 Rng = np.random.Generator
@@ -93,10 +94,12 @@ def add_door(
 ) -> Opening:  # fmt: skip
     """A closed door whose hole is returned; the floor before it stays free."""
     spot = wall.spot(along, 0)
-    door = openings.door(rng, half, high, trim, leaf)
-    room.world.add(door.label, door.parts, spot, door.details)
+    room.world.add_item(room.catalogue.door(rng, half, high, trim, leaf), spot)
     room.obstacles.append(wall.area(along, half + 0.05, -0.1, rng.uniform(0.7, 0.9), 0.0))
     room.targets.append(Target(spot.x, spot.y, 1.0, wall.yaw + np.pi / 2, 1))
+    room.subjects.append(Subject("door", spot.x, spot.y, high / 2, half, high / 2, wall.yaw + np.pi / 2))
+    if room.catalogue.lived_in:
+        add_door_fittings(rng, room, wall, along, half)
     return Opening(along, half, 0.0, high)
 
 
@@ -110,6 +113,8 @@ def add_window(
     )
     if curtains:
         room.world.add(CLUTTER, openings.curtains(rng, hole.half_width, hole.high), spot)
+    if room.catalogue.lived_in:
+        add_radiator(rng, room, wall, hole)
     middle = (hole.low + hole.high) / 2
     room.targets.append(Target(spot.x, spot.y, middle, normal, 1))
     if room.mood.daylight < 0.02:

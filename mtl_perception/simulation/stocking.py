@@ -16,7 +16,7 @@ from mtl_perception.simulation.piles import (
     leaning_book,
     lying_on,
 )
-from mtl_perception.simulation.plan import Obstacle, Room, Target
+from mtl_perception.simulation.plan import Obstacle, Room, Subject, Target
 from mtl_perception.simulation.settle import Placement, settle
 from mtl_perception.simulation.world import Item, Spot, Support
 
@@ -36,8 +36,7 @@ def place(
         area: the floor it takes, None for what hangs.
         crowd: how many small things, 1 for an ordinary home; drawn where None.
     """
-    for thing in (item, *item.carries):
-        room.world.add(thing.label, thing.parts, spot, thing.details)
+    room.world.add_item(item, spot)
     if area is not None:
         room.obstacles.append(area)
     low_desk = item.label == "table" and item.half_y < 0.39 and item.height > 0.6
@@ -54,8 +53,25 @@ def place(
             tray.load()
         tray.fill(drawn if crowd is None else crowd)
         room.targets += tray.targets(normal_yaw)
+    room.subjects += _subjects(room, item, spot)
     if not item.supports and spot.z == 0.0:
         room.targets.append(Target(spot.x, spot.y, item.height / 2, None, 1))
+
+
+_WITH_A_FRONT = ("shelf", "cabinet", "refrigerator", "sofa", "screen")
+
+
+def _subjects(room: Room, item: Item, spot: Spot) -> list[Subject]:
+    """``item`` and a screen on it, as far as they have a class."""
+    labels = room.catalogue.labels.detection
+    return [
+        Subject(
+            thing.label, spot.x, spot.y, spot.z + thing.height / 2, max(thing.half_x, 0.7 * thing.half_y), thing.height / 2,
+            spot.yaw + np.pi / 2 if thing.label in _WITH_A_FRONT else None,
+        )
+        for thing in (item, *(fixed for fixed in item.carries if fixed.label == "screen"))
+        if thing.label in labels
+    ]  # fmt: skip
 
 
 class Tray:
@@ -80,9 +96,8 @@ class Tray:
         if not deep and support.clearance > 0.17 and rng.uniform() < 0.2:
             self._book_row()
         if deep and support.half_x > 0.45 and support.clearance > 1 and rng.uniform() < self._room.screens:
-            screen = objects.laptop(rng, 2.0) if rng.uniform() < 0.6 else objects.monitor(rng, 2.0)
-            x, y = rng.uniform(-0.3, 0.3) * support.half_x, -0.2 * support.half_y
-            self.put(screen, x, y, rng.choice([0, np.pi]) + rng.normal(0, 0.1))
+            for thing in self._room.catalogue.screens(rng, support):
+                self.put(thing.item, thing.x, thing.y, thing.yaw)
         if support.clearance > 0.25 and support.half_y > 0.11 and rng.uniform() < 0.4 * min(crowd, 1.5):
             self._pile()
         wanted = rng.poisson(crowd * min(15.0, 3.2 + 16 * support.half_x * support.half_y))
@@ -125,7 +140,7 @@ class Tray:
             return False
         spot = self._top.moved(x, y)
         spot = replace(spot, yaw=spot.yaw + yaw)
-        self._room.world.add(item.label, item.parts, spot, item.details)
+        self._room.world.add_item(item, spot)
         self._standing.append((item, spot))
         self._spots.append(spot)
         return True
@@ -216,7 +231,7 @@ class Tray:
                 continue
             spot = _spot_of(at)
             if self._room.holds(spot.place(merge([mesh for mesh, _ in loose.item.all_parts]))):
-                self._room.world.add(loose.item.label, loose.item.parts, spot, loose.item.details)
+                self._room.world.add_item(loose.item, spot)
                 self._spots.append(spot)
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mtl_perception.simulation import goods, materials, objects
+from mtl_perception.simulation import goods, materials
+from mtl_perception.simulation.catalogue import FIRST, Catalogue
 from mtl_perception.simulation.lighting import add_lights
 from mtl_perception.simulation.living_room import free_spot, litter, scatter
 from mtl_perception.simulation.mood import Mood
@@ -21,12 +22,12 @@ from mtl_perception.simulation.stocking import place
 Rng = np.random.Generator
 
 
-def warehouse(rng: Rng, mood: Mood) -> Room:
+def warehouse(rng: Rng, mood: Mood, catalogue: Catalogue = FIRST) -> Room:
     style = goods.draw_style(rng)
     aisle = rng.uniform(1.5, 2.8)
     room = Room(
         aisle / 2 + 2 * style.half_y + 0.05, rng.uniform(2.5, 6.0), rng.uniform(3.0, 5.0),
-        mood=mood, menu=objects.STORE, screens=0.0,
+        catalogue, mood=mood, menu=catalogue.store, screens=0.0,
     )  # fmt: skip
     walls = four_walls(room)
     add_floor_and_ceiling(rng, room, materials.hall_floor(rng), materials.hall_ceiling(rng, mood))

@@ -36,6 +36,11 @@ class Detail:
     parts: list[Part]
     details: tuple[Detail, ...] = ()
 
+    def moved(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Detail:
+        """It and its details at this offset."""
+        parts = [(mesh.moved(x, y, z), material) for mesh, material in self.parts]
+        return Detail(self.label, parts, tuple(detail.moved(x, y, z) for detail in self.details))
+
     @property
     def all_parts(self) -> list[Part]:
         """Its own and those of its details."""
@@ -161,6 +166,13 @@ class World:
     ) -> int:
         """Adds one thing at ``spot``. If its class has boxes, it becomes a new instance, whose number comes back; else 0."""
         return self._add(Detail(label, parts, tuple(details)), spot, self.labels.segmentation_id(label), 0)
+
+    def add_item(self, item: Item, spot: Spot) -> int:
+        """Adds ``item`` and what is fixed to it; comes back with its instance as ``add`` does."""
+        instance = self.add(item.label, item.parts, spot, item.details)
+        for fixed in item.carries:
+            self.add_item(fixed, spot)
+        return instance
 
     def _add(self, thing: Detail, spot: Spot, segmentation_id: int, parent: int) -> int:
         """Adds ``thing``, a part of instance ``parent``, and what it consists of."""

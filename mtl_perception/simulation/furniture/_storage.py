@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mtl_perception.simulation import materials
@@ -60,8 +62,9 @@ def wall_board(rng: Rng, half_x: float | None = None) -> Item:
     return Item("shelf", parts, half_x, half_y, thick, (Support(0, 0, 0, half_x - 0.02, half_y - 0.01, 0.4),))
 
 
-def cabinet(rng: Rng) -> Item:
-    """A sideboard, a chest of drawers, a kitchen counter or a wardrobe, its doors towards +y."""
+def cabinet(rng: Rng, fronts: Callable[..., tuple[Detail, ...]] | None = None) -> Item:
+    """A sideboard, a chest of drawers, a kitchen counter or a wardrobe, its doors towards +y, made by ``fronts``
+    where given."""
     body = materials.furniture(rng)
     front = materials.furniture(rng) if rng.uniform() < 0.3 else body
     handle = materials.metal(rng)
@@ -79,7 +82,7 @@ def cabinet(rng: Rng) -> Item:
     parts.append((board(-half_x, half_x, -half_y, half_y - 0.02, plinth, height - 0.025), body))
     top = materials.table_top(rng) if not tall and rng.uniform() < 0.35 else body
     parts.append((board(-half_x - 0.01, half_x + 0.01, -half_y, half_y + 0.01, height - 0.025, height), top))
-    doors = cabinet_front(rng, half_x, half_y, plinth, height - 0.025, tall, front, handle)
+    doors = (fronts or cabinet_front)(rng, half_x, half_y, plinth, height - 0.025, tall, front, handle)
     supports = (Support(0, 0, height, half_x, half_y, FREE),)
     return Item("cabinet", parts, half_x + 0.01, half_y + 0.03, height, supports, details=doors)
 

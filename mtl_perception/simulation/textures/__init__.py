@@ -92,10 +92,12 @@ printed_page = _family(_prints, _unseen_prints, "printed_page")
 peel = _family(_prints, _unseen_prints, "peel")
 outdoors = _family(_prints, _unseen_prints, "outdoors")
 picture = _family(_prints, _unseen_prints, "picture")
+desktop = _family(_prints, _unseen_prints, "desktop")
+keys = _family(_prints, _unseen_prints, "keys")
 
 __all__ = [
     "ACCENT_COLORS", "TEXTURE_SETS", "WALL_COLORS", "WOOD_COLORS", "Color", "Texture", "UnseenTextures",
-    "VariedTextures", "book_cover", "bottle_skin", "bricks", "cardboard", "carpet", "color", "concrete", "corrugated", "fabric",
-    "generator", "jitter", "metal", "noise", "one_of", "outdoors", "peel", "pick", "picture", "plain", "planks",
+    "VariedTextures", "book_cover", "bottle_skin", "bricks", "cardboard", "carpet", "color", "concrete", "corrugated", "desktop", "fabric",
+    "generator", "jitter", "keys", "metal", "noise", "one_of", "outdoors", "peel", "pick", "picture", "plain", "planks",
     "plaster", "printed_label", "printed_page", "stone", "tiles", "vivid", "wallpaper", "wood",
 ]  # fmt: skip

@@ -209,3 +209,35 @@ def picture(rng: np.random.Generator) -> Texture:
     a, b = noise(rng, 128, 2.0)[..., None], noise(rng, 128, 1.8)[..., None]
     image = np.where(a > 0.3, first, np.where(b > 0.2, second, third))
     return textured(cv2.GaussianBlur(image.astype(np.float32), (0, 0), 0.8), 1.0)
+
+
+def desktop(rng: np.random.Generator) -> Texture:
+    """What a computer's screen shows: windows with lines of text over a picture. Covers the screen once."""
+    image = cv2.resize(picture(rng).rgb, (256, 256), interpolation=cv2.INTER_LINEAR)
+    for _ in range(int(rng.integers(1, 4))):
+        x, y = (int(v) for v in rng.integers(0, 130, 2))
+        wide, high = (int(v) for v in rng.integers(60, 250, 2))
+        dark = rng.uniform() < 0.35
+        paper, ink = ((38, 40, 44), (190, 195, 190)) if dark else ((244, 244, 244), (70, 72, 80))
+        cv2.rectangle(image, (x, y), (x + wide, y + high), paper, -1)
+        cv2.rectangle(image, (x, y), (x + wide, y + 9), ink_color(rng), -1)
+        for line in range(y + 18, min(y + high - 6, 250), 7):
+            cv2.line(image, (x + 8, line), (x + 8 + int(wide * rng.uniform(0.1, 0.85)), line), ink, 2)
+    if rng.uniform() < 0.6:
+        cv2.rectangle(image, (0, 246), (256, 256), ink_color(rng), -1)
+    return Texture(np.ascontiguousarray(image[::-1]), 1.0)
+
+
+def keys(rng: np.random.Generator) -> Texture:
+    """The keys of a keyboard. Covers it once."""
+    light = rng.uniform() < 0.3
+    base, cap = ((0.75, 0.75, 0.74), (0.92, 0.92, 0.91)) if light else ((0.07, 0.07, 0.075), (0.16, 0.16, 0.17))
+    image = np.ascontiguousarray(np.broadcast_to(np.uint8(np.asarray(base) * 255), (128, 256, 3)))
+    fill, ink = tuple(int(255 * v) for v in cap), (60, 60, 60) if light else (200, 200, 200)
+    for row in range(6):
+        shift = int(rng.integers(0, 8))
+        for x in range(4 + shift, 250, 16):
+            cv2.rectangle(image, (x, 4 + 21 * row), (x + 12, 20 + 21 * row), fill, -1)
+            cv2.circle(image, (x + 5, 11 + 21 * row), 1, ink, -1)
+    cv2.rectangle(image, (70, 109), (170, 125), fill, -1)
+    return Texture(np.ascontiguousarray(image[::-1]), 1.0)

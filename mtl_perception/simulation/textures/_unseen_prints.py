@@ -146,3 +146,30 @@ def picture(rng: Rng) -> Texture:
             x, y, radius = (int(v) for v in rng.integers((0, 0, 8), (128, 128, 36)))
             cv2.circle(image, (x, y), radius, ink_color(rng), -1, cv2.LINE_AA)
     return Texture(image, 1.0)
+
+
+def desktop(rng: Rng) -> Texture:
+    """Charts: bars and a curve over a grid."""
+    dark = rng.uniform() < 0.5
+    image = _page((0.1, 0.12, 0.16) if dark else (0.95, 0.95, 0.93), 256)
+    grid = (60, 64, 72) if dark else (205, 205, 205)
+    for step in range(16, 256, 32):
+        cv2.line(image, (0, step), (256, step), grid, 1)
+        cv2.line(image, (step, 0), (step, 256), grid, 1)
+    ink = ink_color(rng)
+    for x in range(24, 240, 24):
+        cv2.rectangle(image, (x, 240 - int(rng.integers(20, 200))), (x + 12, 240), ink, -1)
+    wave = 128 + 60 * noise(rng, 256, 1.8)[0].clip(-1.8, 1.8)
+    points = np.stack([np.arange(256), wave], 1).astype(np.int32)
+    cv2.polylines(image, [points], False, ink_color(rng), 3, cv2.LINE_AA)
+    return Texture(np.ascontiguousarray(image[::-1]), 1.0)
+
+
+def keys(rng: Rng) -> Texture:
+    """Round keys."""
+    image = _page(pick(rng, ((0.2, 0.2, 0.22), (0.6, 0.6, 0.58))), 128)
+    cap = ink_color(rng)
+    for y in range(14, 120, 22):
+        for x in range(12, 122, 14):
+            cv2.circle(image, (x, y), 5, cap, -1, cv2.LINE_AA)
+    return Texture(np.ascontiguousarray(image[::-1]), 1.0)

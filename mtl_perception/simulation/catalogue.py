@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What rooms are furnished with: the content that tests were rendered with since 0.4.0, and a richer one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtl_perception.simulation import doors, fittings, furniture, objects, openings, refrigerators
+from mtl_perception.simulation.labels import FIRST_LABELS, SECOND_LABELS, LabelSet
+from mtl_perception.simulation.objects import Menu
+from mtl_perception.simulation.world import Item, Material, Support
+
+Rng = np.random.Generator
+Maker = Callable[[Rng], Item]
+
+
+@dataclass(frozen=True)
+class OnDesk:
+    """Where a thing stands on a desk, in the frame of the surface."""
+
+    item: Item
+    x: float
+    y: float
+    yaw: float
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """One content. The makers of each draw the same things of the same random numbers for ever.
+
+    Attributes:
+        labels: the classes that are labelled.
+        lived_in: whether rooms have televisions, rugs, radiators and switches, and people take pictures in them.
+        door: makes a door for a hole of half this width, of this height; with this trim, and this leaf if given.
+        fronts: draws the style of a kitchen's doors.
+        screens: draws what stands on a desk that has a screen.
+    """
+
+    labels: LabelSet
+    lived_in: bool
+    chair: Maker
+    dining_table: Maker
+    coffee_table: Maker
+    desk: Maker
+    cabinet: Maker
+    sofa: Maker
+    plant: Maker
+    refrigerator: Maker
+    door: Callable[[Rng, float, float, Material, Material | None], Item]
+    fronts: Callable[[Rng], Callable]
+    screens: Callable[[Rng, Support], list[OnDesk]]
+    home: Menu
+    kitchen: Menu
+    office: Menu
+    store: Menu
+
+
+def _one_screen(rng: Rng, support: Support) -> list[OnDesk]:
+    screen = objects.laptop(rng, 2.0) if rng.uniform() < 0.6 else objects.monitor(rng, 2.0)
+    x, y = rng.uniform(-0.3, 0.3) * support.half_x, -0.2 * support.half_y
+    return [OnDesk(screen, x, y, rng.choice([0, np.pi]) + rng.normal(0, 0.1))]
+
+
+def _workplace(rng: Rng, support: Support) -> list[OnDesk]:
+    """One or two monitors with a keyboard and a mouse, or a laptop; few with their backs to the front."""
+    back, x = -0.35 * support.half_y, rng.uniform(-0.3, 0.3) * support.half_x
+    turned = np.pi if rng.uniform() < 0.12 else 0.0
+    if rng.uniform() < 0.35:
+        things = [OnDesk(objects.any_laptop(rng), x, rng.uniform(-0.3, 0.2) * support.half_y, turned + rng.normal(0, 0.2))]
+        return [*things, OnDesk(objects.mouse(rng), x + 0.27, 0.2 * support.half_y, rng.normal(0, 0.3))]
+    monitors = [objects.any_monitor(rng)] * (2 if support.half_x > 0.6 and rng.uniform() < 0.35 else 1)
+    if len(monitors) == 2:
+        apart = monitors[0].half_x + 0.02
+        things = [OnDesk(monitor, side * apart, back, turned - side * 0.2) for monitor, side in zip(monitors, (-1, 1), strict=True)]
+        x = 0.0
+    else:
+        things = [OnDesk(monitors[0], x, back, turned + rng.normal(0, 0.15))]
+    if not turned and rng.uniform() < 0.85:
+        front = 0.45 * support.half_y
+        things.append(OnDesk(objects.keyboard(rng), x, front, rng.normal(0, 0.06)))
+        things.append(OnDesk(objects.mouse(rng), x + 0.32, front, rng.normal(0, 0.2)))
+    return things
+
+
+def _first_fronts(rng: Rng) -> Callable:
+    return furniture.cabinet_front
+
+
+FIRST = Catalogue(
+    labels=FIRST_LABELS,
+    lived_in=False,
+    chair=furniture.chair,
+    dining_table=furniture.dining_table,
+    coffee_table=furniture.coffee_table,
+    desk=furniture.desk,
+    cabinet=furniture.cabinet,
+    sofa=furniture.sofa,
+    plant=furniture.plant,
+    refrigerator=fittings.fridge,
+    door=openings.door,
+    fronts=_first_fronts,
+    screens=_one_screen,
+    home=objects.HOME,
+    kitchen=objects.KITCHEN,
+    office=objects.HOME,
+    store=objects.STORE,
+)
+SECOND = Catalogue(
+    labels=SECOND_LABELS,
+    lived_in=True,
+    chair=furniture.any_chair,
+    dining_table=furniture.any_dining_table,
+    coffee_table=furniture.any_coffee_table,
+    desk=furniture.any_desk,
+    cabinet=lambda rng: furniture.cabinet(rng, furniture.front_style(rng)),
+    sofa=furniture.soft_sofa,
+    plant=furniture.any_plant,
+    refrigerator=refrigerators.refrigerator,
+    door=doors.door,
+    fronts=furniture.front_style,
+    screens=_workplace,
+    home=objects.SECOND_HOME,
+    kitchen=objects.SECOND_KITCHEN,
+    office=objects.SECOND_OFFICE,
+    store=objects.SECOND_STORE,
+)
+CATALOGUES = {1: FIRST, 2: SECOND}
+"""By the number that ``mtl-perception render --content`` takes."""
