@@ -168,6 +168,8 @@ def render(
     height: Annotated[int, typer.Option(min=32)] = 288,
     renderer: Annotated[str, typer.Option(help="filament, or classic: OpenGL, for a second look.")] = "filament",
     textures: Annotated[str, typer.Option(help="train; varied: half of them under patterns of no material; or unseen: those that are held out for tests.")] = "train",
+    content: Annotated[int, typer.Option(help="1: the rooms of the published tests; 2: more furniture, classes and cameras.")] = 1,
+    camera: Annotated[str, typer.Option(help="mild, or photographic: exposure, noise, sharpness and colour of photographs.")] = "mild",
     workers: Annotated[int, typer.Option(min=1, help="Processes; one a core if not given.")] = os.cpu_count()
     or 1,
 ) -> None:
@@ -175,7 +177,7 @@ def render(
     with errors_in_one_line():
         from mtl_perception.simulation.dataset import DatasetSettings, render_dataset
 
-        settings = DatasetSettings(rooms, views, seed, width, height, renderer, textures)
+        settings = DatasetSettings(rooms, views, seed, width, height, renderer, textures, content, camera)
         render_dataset(out, settings, workers)
 
 
@@ -184,13 +186,15 @@ def render_sheet(
     out: Annotated[Path, typer.Option(help="A PNG.")] = Path("docs/rooms.png"),
     seed: Annotated[int, typer.Option(min=0)] = 2,
     renderer: Annotated[str, typer.Option(help="filament or classic.")] = "filament",
-    textures: Annotated[str, typer.Option(help="train or unseen.")] = "train",
+    textures: Annotated[str, typer.Option(help="train, varied or unseen.")] = "train",
+    content: Annotated[int, typer.Option(help="1 or 2, as for render.")] = 1,
+    camera: Annotated[str, typer.Option(help="mild or photographic.")] = "mild",
 ) -> None:
     """Draw examples of the rendered rooms on one sheet."""
     with errors_in_one_line():
         from mtl_perception.simulation.sheet import write_sheet
 
-        write_sheet(out, seed, renderer, textures)
+        write_sheet(out, seed, renderer, textures, content, camera)
 
 
 @app.command()

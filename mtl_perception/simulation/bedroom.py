@@ -14,13 +14,14 @@ from mtl_perception.simulation.mood import Mood
 from mtl_perception.simulation.plan import Room, Wall, four_walls
 from mtl_perception.simulation.shell import add_shell
 from mtl_perception.simulation.stocking import place
+from mtl_perception.simulation.world import Item
 
 Rng = np.random.Generator
 
 
 def bedroom(rng: Rng, mood: Mood, catalogue: Catalogue = SECOND) -> Room:
     room = Room(
-        rng.uniform(1.5, 2.4), rng.uniform(1.5, 2.4), rng.uniform(2.35, 2.8), catalogue, mood=mood, menu=catalogue.home
+        rng.uniform(1.6, 2.6), rng.uniform(1.6, 2.6), rng.uniform(2.35, 2.8), catalogue, mood=mood, menu=catalogue.home
     )
     walls = four_walls(room)
     add_shell(rng, room, walls)
@@ -39,10 +40,14 @@ def bedroom(rng: Rng, mood: Mood, catalogue: Catalogue = SECOND) -> Room:
 
 
 def _make_bed(rng: Rng, room: Room, walls: list[Wall]) -> None:
-    """With its head to a wall where there is place, and a chest at one side or both."""
-    item = furniture.bed(rng)
-    doors = [(o.x, o.y) for o in room.targets if o.z == 1.0]
-    for _ in range(20):
+    """A single bed where no double one fits, its head to a wall; a chest at one side or both."""
+    if rng.uniform() >= 0.55 or not _place_bed(rng, room, walls, furniture.bed(rng, double=True)):
+        _place_bed(rng, room, walls, furniture.bed(rng, double=False))
+
+
+def _place_bed(rng: Rng, room: Room, walls: list[Wall], item: Item) -> bool:
+    """Whether there was a place for it."""
+    for _ in range(40):
         wall = walls[int(rng.integers(4))]
         reach = wall.half_length - item.half_x - 0.03
         if reach <= 0:
@@ -51,7 +56,7 @@ def _make_bed(rng: Rng, room: Room, walls: list[Wall]) -> None:
         if rng.uniform() < 0.4:
             along = np.sign(along) * reach
         area = wall.area(along, item.half_x + 0.01, 0.0, 2 * item.half_y + 0.02, item.height)
-        if any(area.contains(x, y, 0.3) for x, y in doors) or not room.free(area):
+        if not room.free(area):
             continue
         place(rng, room, item, wall.spot(along, item.half_y + 0.02), area)
         for side in (-1, 1):
@@ -62,4 +67,5 @@ def _make_bed(rng: Rng, room: Room, walls: list[Wall]) -> None:
                 place(rng, room, chest, wall.spot(beside, chest.half_y + 0.02), stand)
         if rng.uniform() < 0.5:
             hang_picture(rng, room, wall, along)
-        return
+        return True
+    return False

@@ -60,7 +60,8 @@ def random_pose(rng: Rng, room: Room, kind: str) -> Pose:
     return look_at(np.array([0.0, 0.0, 1.2]), np.array([room.half_x, 0.3, 0.8]))
 
 
-def _stands_free(room: Room, position: np.ndarray) -> bool:
+def stands_free(room: Room, position: np.ndarray) -> bool:
+    """Whether a camera at ``position`` (3,) is inside the room and in nothing that stands there."""
     x, y, z = position
     if abs(x) > room.half_x - 0.15 or abs(y) > room.half_y - 0.15:
         return False
@@ -74,7 +75,7 @@ def _across(rng: Rng, room: Room) -> Pose | None:
         rng.choice([-1, 1]) * room.half_y * rng.uniform(0.3, 0.95),
         rng.uniform(0.2, 1.7),
     ])  # fmt: skip
-    if not _stands_free(room, position):
+    if not stands_free(room, position):
         return None
     aim = np.array([-position[0] * rng.uniform(0, 1.2), -position[1] * rng.uniform(0, 1.2), 0.0])
     aim[2] = position[2] + rng.normal(-0.2, 0.3)
@@ -91,7 +92,7 @@ def _towards(rng: Rng, room: Room, near_m: float, far_m: float, close: bool) -> 
     distance = rng.uniform(near_m, far_m)
     flat = np.sqrt(max(distance**2 - (height - target.z) ** 2, 0.04))
     position = np.array([target.x + flat * np.cos(yaw), target.y + flat * np.sin(yaw), height])
-    if not _stands_free(room, position):
+    if not stands_free(room, position):
         return None
     aim = np.array([target.x, target.y, target.z + 0.07]) + rng.normal(0, 0.1 if close else 0.25, 3)
     slope = (aim[2] - position[2]) / np.hypot(*(aim[:2] - position[:2]))

@@ -25,8 +25,8 @@ from rich.progress import Progress
 from mtl_perception.data.writer import LabelledImage, write_index, write_sample
 from mtl_perception.files import write_json
 from mtl_perception.progress import columns
-from mtl_perception.simulation.labels import DETECTION_LABELS, SEGMENTATION_LABELS
-from mtl_perception.simulation.optics import jpeg_quality, through_camera
+from mtl_perception.simulation.catalogue import CATALOGUES
+from mtl_perception.simulation.optics import CAMERAS, jpeg_quality
 from mtl_perception.simulation.renderer import Renderer, check_renderer, open_renderer
 from mtl_perception.simulation.room import furnished_room
 from mtl_perception.simulation.textures import TEXTURE_SETS
@@ -41,7 +41,8 @@ _ROOMS_PER_INDEX = 100
 class DatasetSettings:
     """What makes a data set. Equal settings give equal labels, and equal images up to dithering.
 
-    ``renderer`` is a key of renderer.RENDERERS, ``textures`` a key of textures.TEXTURE_SETS.
+    ``renderer`` is a key of renderer.RENDERERS, ``textures`` a key of textures.TEXTURE_SETS, ``content`` a key of
+    catalogue.CATALOGUES, ``camera`` a key of optics.CAMERAS.
     """
 
     rooms: int
@@ -51,6 +52,8 @@ class DatasetSettings:
     height: int = 288
     renderer: str = "filament"
     textures: str = "train"
+    content: int = 1
+    camera: str = "mild"
 
     def __post_init__(self) -> None:
         for name in ("rooms", "views", "width", "height"):
@@ -60,6 +63,11 @@ class DatasetSettings:
             raise ValueError(
                 f"rendered data set: textures is '{self.textures}', expected one of: {', '.join(TEXTURE_SETS)}"
             )
+        for name, known in (("content", CATALOGUES), ("camera", CAMERAS)):
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"rendered data set: {name} is '{getattr(self, name)}', expected one of: {', '.join(map(str, known))}"
+                )
         if self.seed < 0:
             raise ValueError(f"rendered data set: seed is {self.seed}, expected 0 or more")
 
@@ -122,7 +130,7 @@ def _render_rooms(
 def _render_room(out: Path, settings: DatasetSettings, index: int) -> list[dict[str, Any]]:
     """Writes the images of one room, then the file that says that it is finished."""
     renderer = _renderer(settings.renderer, settings.width, settings.height)
-    room = furnished_room((settings.seed, index), settings.textures)
+    room = furnished_room((settings.seed, index), settings.textures, content=settings.content)
     world = room.world.compile()
     renderer.load(world)
     rng = np.random.default_rng((settings.seed, index, 1))
@@ -132,7 +140,7 @@ def _render_room(out: Path, settings: DatasetSettings, index: int) -> list[dict[
         semantic, instance, depth_m = renderer.labels(camera, pose)
         optics = np.random.default_rng((settings.seed, index, 2, view))
         sample = LabelledImage(
-            through_camera(optics, renderer.picture(camera, pose)),
+            CAMERAS[settings.camera](optics, renderer.picture(camera, pose)),
             camera,
             group=f"room{index:05d}",
             instances=list(visible_things(instance, world, pose).values()),
@@ -167,8 +175,9 @@ def _finished(out: Path, rooms: int) -> dict[int, list[dict[str, Any]]]:
 
 
 def _made_by(settings: DatasetSettings) -> dict[str, Any]:
-    """What must be the same in all runs that fill one folder."""
-    return {key: value for key, value in asdict(settings).items() if key != "rooms"}
+    """What must be the same in all runs that fill one folder. What came later is left out where it is as it was before."""
+    later = {"content": 1, "camera": "mild"}
+    return {key: value for key, value in asdict(settings).items() if key != "rooms" and later.get(key) != value}
 
 
 def _claim(out: Path, settings: DatasetSettings) -> None:
@@ -179,8 +188,9 @@ def _claim(out: Path, settings: DatasetSettings) -> None:
         return
     found = json.loads(path.read_bytes())
     if found != made_by:
+        keys = sorted({*found, *made_by})
         differing = ", ".join(
-            f"{key} {found.get(key)!r}" for key in made_by if found.get(key) != made_by[key]
+            f"{key} {found.get(key)!r}" for key in keys if found.get(key) != made_by.get(key)
         )
         raise ValueError(
             f"{out} holds a data set of other settings ({differing}); choose another folder or delete it"
@@ -188,9 +198,10 @@ def _claim(out: Path, settings: DatasetSettings) -> None:
 
 
 def _write_index(out: Path, settings: DatasetSettings, entries: dict[int, list[dict[str, Any]]]) -> None:
+    labels = CATALOGUES[settings.content].labels
     description = {
-        "segmentation_labels": list(SEGMENTATION_LABELS),
-        "detection_labels": list(DETECTION_LABELS),
+        "segmentation_labels": list(labels.segmentation),
+        "detection_labels": list(labels.detection),
         "generator": "mtl_perception.simulation",
         "seed": settings.seed,
         "renderer": f"{settings.renderer} of MuJoCo {mujoco.__version__}",

@@ -43,7 +43,11 @@ def door(rng: Rng, half: float, high: float, trim: Material, leaf: Material | No
 
         def swung(mesh: Mesh) -> Mesh:
             """Opened into the room about the hinge."""
-            return mesh.moved(-at, -_FACE).turned(-hinge * opened if opened else 0.0).moved(at, _FACE + 0.03 * bool(opened))
+            return (
+                mesh.moved(-at, -_FACE)
+                .turned(-hinge * opened if opened else 0.0)
+                .moved(at, _FACE + 0.03 * bool(opened))
+            )
 
         parts += [(swung(mesh), stuff) for mesh, stuff in leaf_parts]
         details.append(Detail("handle", [(swung(mesh), stuff) for mesh, stuff in grip]))
@@ -62,7 +66,9 @@ class _Style:
             )
         )
         self.rows, self.columns = int(rng.integers(1, 5)), int(rng.integers(1, 3))
-        self.glass = Material(textures.plain(rng, textures.jitter(rng, (0.66, 0.72, 0.74), 0.12)), rng.uniform(0.1, 0.4))
+        self.glass = Material(
+            textures.plain(rng, textures.jitter(rng, (0.66, 0.72, 0.74), 0.12)), rng.uniform(0.1, 0.4)
+        )
         self.kick_plate = rng.uniform() < 0.1
         self.plate = rng.uniform() < 0.15
 
@@ -128,8 +134,8 @@ def _behind(rng: Rng, half: float, high: float) -> Item:
     wide, top = half + 0.4, high + 0.25
     parts: list[Part] = [
         (board(-wide, wide, -_DEEP_M - 0.05, -_DEEP_M, 0, top), paint),
-        *((board(side * wide - 0.05, side * wide + 0.05, -_DEEP_M, -0.17, 0, top), paint) for side in (-1, 1)),
-        (board(-wide, wide, -_DEEP_M, -0.17, -0.05, 0), ground),
-        (board(-wide, wide, -_DEEP_M, -0.17, top, top + 0.05), paint),
+        *((board(side * wide - 0.05, side * wide + 0.05, -_DEEP_M, -0.15, 0, top), paint) for side in (-1, 1)),
+        (board(-wide, wide, -_DEEP_M, -0.16, -0.05, 0), ground),
+        (board(-wide, wide, -_DEEP_M, -0.15, top, top + 0.05), paint),
     ]
     return Item(CLUTTER, parts, wide, _DEEP_M, top)

@@ -90,12 +90,13 @@ def _fronts_around(
             row = style.fronts(rng, (x1 - x0) / 2, y, bottom, top, False, style.front, style.handle)
             doors += [door.moved((x0 + x1) / 2) for door in row]
     steel, glass = materials.metal(rng), Material(textures.plain(rng, (0.05, 0.05, 0.055)), 0.12)
+    knob = cylinder(0.018, 0.02, 12).rotated(rotation_x(-np.pi / 2))
     bar = board(gap - 0.24, gap + 0.24, y + 0.03, y + 0.045, top - 0.17, top - 0.155)
     posts = [board(gap + x - 0.01, gap + x + 0.01, y, y + 0.04, top - 0.17, top - 0.155) for x in (-0.2, 0.2)]
     front: list[Part] = [
         (board(gap - 0.295, gap + 0.295, y - 0.02, y, bottom, top), steel),
         (board(gap - 0.25, gap + 0.25, y, y + 0.004, bottom + 0.06, top - 0.22), glass),
-        *((cylinder(0.018, 0.02, 12).rotated(rotation_x(-np.pi / 2)).moved(gap + x, y, top - 0.07), steel) for x in np.linspace(-0.22, 0.22, 5)),
+        *((knob.moved(gap + x, y, top - 0.07), steel) for x in np.linspace(-0.22, 0.22, 5)),
     ]
     return (*doors, Detail(CLUTTER, front, (Detail("handle", [(mesh, steel) for mesh in (bar, *posts)]),)))
 

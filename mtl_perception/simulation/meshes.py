@@ -255,5 +255,6 @@ def cushion(size_x: float, size_y: float, size_z: float, squareness: float = 0.4
     a = i * 25 + j
     b = a + 25
     faces = np.concatenate([np.stack([a, b + 1, b], 1), np.stack([a, a + 1, b + 1], 1)])
-    real = np.linalg.norm(np.cross(vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]]), axis=1) > 1e-12
+    first, second, third = (vertices[faces[:, k]] for k in range(3))
+    real = np.linalg.norm(np.cross(second - first, third - first), axis=1) > 1e-12  # at the poles sides shrink to nothing
     return Mesh(vertices + (0, 0, half[2]), vertices[:, :2] + vertices[:, 2:], normals, faces[real])

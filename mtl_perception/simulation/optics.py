@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a camera does to a picture: it moves, exposes, darkens towards its corners, adds noise.
 
-All of it mild: training adds its own. The lens does not distort, so that labels stay where they are.
+The first camera is mild, for training adds its own; the second makes pictures whose statistics are those of photographs.
+The lens does not distort, so that labels stay where they are.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -24,6 +27,56 @@ def through_camera(rng: Rng, rgb: np.ndarray) -> np.ndarray:
         light *= _vignette(light.shape[:2], rng.uniform(0.05, 0.4))
     light = _noisy(rng, light, gain)
     return np.rint(255 * np.clip(light, 0, 1) ** (1 / _GAMMA)).astype(np.uint8)
+
+
+def photograph(rng: Rng, rgb: np.ndarray) -> np.ndarray:
+    """``rgb`` (H, W, 3) uint8 sRGB as photographs of rooms look: exposed for the brightest parts, soft, with little
+    noise, paler than the renderer's colours. What it is matched to is in docs/rendering.md.
+    """
+    light = _linear(rgb)
+    if rng.uniform() < 0.25:
+        light = _moved(rng, light)
+    light = _soft(light, rng.lognormal(np.log(0.56), 0.25))
+    light *= _white_balance(rng, light)
+    gain = _metered(rng, light)
+    light *= gain
+    if rng.uniform() < 0.5:
+        light *= _vignette(light.shape[:2], rng.uniform(0.05, 0.4))
+    light = _noisy(rng, light, 0.22 * gain)
+    if rng.uniform() < 0.6:  # noise reduction, which sees no edges
+        light = _soft(light, rng.uniform(0.3, 0.6))
+    if rng.uniform() < 0.6:
+        light += rng.uniform(0.2, 0.8) * (light - _soft(light, 1.2))
+    shown = np.clip(light, 0, 1) ** (rng.uniform(0.76, 1.0) / _GAMMA)  # phones lift the shadows
+    shown = _contrast(shown, rng.normal(0.4, 0.3))
+    grey = (shown @ np.float32([0.3, 0.59, 0.11]))[..., None]
+    shown = grey + (shown - grey) * rng.lognormal(np.log(0.68), 0.33)
+    return np.rint(255 * np.clip(shown, 0, 1)).astype(np.uint8)
+
+
+CAMERAS: dict[str, Callable[[Rng, np.ndarray], np.ndarray]] = {
+    "mild": through_camera,
+    "photographic": photograph,
+}
+"""By the name that ``mtl-perception render --camera`` takes."""
+
+
+def _soft(light: np.ndarray, sigma: float) -> np.ndarray:
+    """Blurred by a lens; ``sigma`` in pixels of a picture 384 wide."""
+    sigma *= light.shape[1] / 384
+    return light if sigma < 0.15 else cv2.GaussianBlur(light, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+
+
+def _metered(rng: Rng, light: np.ndarray) -> float:
+    """Exposure that brings all but the brightest percents below white, most of the way."""
+    bright = float(np.percentile(light.mean(2), rng.uniform(93, 99))) + 1e-4
+    wanted = (np.exp(rng.normal(np.log(0.6), 0.33)) / bright) ** rng.uniform(0.85, 1.0)
+    return float(np.clip(wanted, 0.4, 10.0))
+
+
+def _contrast(shown: np.ndarray, amount: float) -> np.ndarray:
+    """Darker shadows and brighter lights for ``amount`` > 0, the reverse below; 0 to 1 stays 0 to 1."""
+    return shown + amount * shown * (1 - shown) * (2 * shown - 1)
 
 
 def jpeg_quality(rng: Rng) -> int:

@@ -39,7 +39,18 @@ def refrigerator(rng: Rng) -> Item:
         "french": [(-half_x, 0.0, 0.7, height, -1), (0.0, half_x, 0.7, height, 1), (*whole, foot, 0.7, 0)],
     }[kind]
     doors = [
-        _door(x0 + gap / 2, x1 - gap / 2, (low + gap / 2, top - gap / 2), half_y, door_m, side, shell, grip, handle, round_edges)
+        _door(
+            x0 + gap / 2,
+            x1 - gap / 2,
+            (low + gap / 2, top - gap / 2),
+            half_y,
+            door_m,
+            side,
+            shell,
+            grip,
+            handle,
+            round_edges,
+        )
         for x0, x1, low, top, side in leaves
     ]
     if kind == "side by side" and rng.uniform() < 0.5:  # water and ice
@@ -47,11 +58,11 @@ def refrigerator(rng: Rng) -> Item:
         panel = box(0.18, 0.012, 0.3).moved(-half_x / 2, half_y + 0.006, rng.uniform(0.95, 1.1))
         doors[0].parts.append((panel, dark))
     if rng.uniform() < 0.25:  # notes under magnets
-        doors[0].parts += [
-            (box(0.1, 0.002, 0.13, printed=True).moved(rng.uniform(-0.5, 0.5) * (half_x - 0.1), half_y + 0.001, z), note)
-            for z, note in ((rng.uniform(0.5, 1.3), Material(textures.printed_page(rng), 0.9)) for _ in range(int(rng.integers(1, 4))))
-            if z + 0.14 < leaves[0][3]
-        ]
+        for _ in range(int(rng.integers(1, 4))):
+            x, z = rng.uniform(-0.5, 0.5) * (half_x - 0.1), rng.uniform(0.5, 1.3)
+            if z + 0.14 < leaves[0][3]:
+                note = Material(textures.printed_page(rng), 0.9)
+                doors[0].parts.append((box(0.1, 0.002, 0.13, printed=True).moved(x, half_y + 0.001, z), note))
     top = Support(0, 0, height, half_x, half_y - 0.05, 0.4)
     return Item("refrigerator", parts, half_x, half_y + 0.05, height, (top,), details=tuple(doors))
 
@@ -78,7 +89,9 @@ def _door(
         z = float(np.clip(1.05, low + min(reach, (high - low) / 2) + 0.03, high - min(reach, (high - low) / 2) - 0.03))
         scale = min(1.0, 0.8 * (high - low) / (2 * reach))
         meshes = [Mesh(mesh.vertices * (1, 1, scale), mesh.uv, mesh.normals, mesh.faces) for mesh in meshes]
-    return Detail("refrigerator door", [(leaf, shell)], (Detail("handle", [(mesh.moved(x, face, z), handle) for mesh in meshes]),))
+    return Detail(
+        "refrigerator door", [(leaf, shell)], (Detail("handle", [(mesh.moved(x, face, z), handle) for mesh in meshes]),)
+    )
 
 
 def _shell(rng: Rng) -> Material:

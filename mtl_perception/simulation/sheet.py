@@ -11,52 +11,72 @@ from rich.progress import track
 
 from mtl_perception.drawing import colorize_depth, colorize_mask
 from mtl_perception.files import write_atomically
-from mtl_perception.simulation.labels import SEGMENTATION_LABELS
+from mtl_perception.simulation.catalogue import CATALOGUES
+from mtl_perception.simulation.dataset import DatasetSettings
 from mtl_perception.simulation.mood import draw_mood
-from mtl_perception.simulation.optics import through_camera
+from mtl_perception.simulation.optics import CAMERAS
 from mtl_perception.simulation.renderer import Renderer, open_renderer
-from mtl_perception.simulation.room import PLACES
+from mtl_perception.simulation.room import places
 from mtl_perception.simulation.textures import generator
-from mtl_perception.simulation.views import choose_view
+from mtl_perception.simulation.views import choose_view, visible_things
 
 WIDTH, HEIGHT = 320, 240
 _HOURS = ("day", "lamp", "dark")
+_ROW = 6
 
 
 def write_sheet(
-    path: Path, seed: int = 1, renderer: str = "filament", textures: str = "train", progress: bool = True
+    path: Path,
+    seed: int = 1,
+    renderer: str = "filament",
+    textures: str = "train",
+    content: int = 1,
+    camera: str = "mild",
+    progress: bool = True,
 ) -> None:
-    """Writes a PNG: two rows of six views, masks and depth below each.
+    """Writes a PNG: rows of six views, masks and depth below each. Boxes of parts of things are drawn into the masks.
+
+    Args:
+        content, camera: as in :class:`~mtl_perception.simulation.dataset.DatasetSettings`.
 
     Raises:
         RendererError: this machine lacks the renderer's driver.
+        ValueError: ``path`` is no PNG, or there is no such content or camera.
         OSError: ``path`` could not be written.
     """
     if path.suffix != ".png":
         raise ValueError(f"the sheet is a PNG, got {path}")
+    settings = DatasetSettings(1, seed=seed, renderer=renderer, textures=textures, content=content, camera=camera)
     opened = open_renderer(renderer, WIDTH, HEIGHT)
-    pairs = [(place, hour) for place in range(len(PLACES)) for hour in range(len(_HOURS))]
-    views = [_view(opened, *pair, seed, textures) for pair in track(pairs, "rendering", disable=not progress)]
-    half = len(views) // 2
-    rows = np.vstack([np.hstack(views[:half]), np.hstack(views[half:])])
+    pairs = [(place, hour) for place in range(len(places(content))) for hour in range(len(_HOURS))]
+    views = [_view(opened, *pair, settings) for pair in track(pairs, "rendering", disable=not progress)]
+    rows = np.vstack([np.hstack(views[start : start + _ROW]) for start in range(0, len(views), _ROW)])
     sheet = cv2.resize(rows, None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
-    _, content = cv2.imencode(".png", sheet[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    write_atomically(path, content.tobytes())
+    _, encoded = cv2.imencode(".png", sheet[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    write_atomically(path, encoded.tobytes())
 
 
-def _view(renderer: Renderer, place: int, hour: int, seed: int, textures: str) -> np.ndarray:
+def _view(renderer: Renderer, place: int, hour: int, settings: DatasetSettings) -> np.ndarray:
     """(3 HEIGHT, WIDTH, 3): a view's picture, mask and depth; whole rooms and small things take turns."""
-    rng = generator((seed, place, hour), textures)
+    rng = generator((settings.seed, place, hour), settings.textures)
     while (mood := draw_mood(rng)).name != _HOURS[hour]:
         pass
-    _, build = list(PLACES.values())[place]
-    room = build(rng, mood)
-    renderer.load(room.world.compile())
-    camera, pose = choose_view(rng, room, renderer, "small" if (place + hour) % 2 else "room")
-    semantic, _, depth_m = renderer.labels(camera, pose)
+    _, build = list(places(settings.content).values())[place]
+    catalogue = CATALOGUES[settings.content]
+    room = build(rng, mood, catalogue)
+    world = room.world.compile()
+    renderer.load(world)
+    kinds = ("eye level", "tabletop", "thing") if catalogue.lived_in else ("room", "small")
+    camera, pose = choose_view(rng, room, renderer, kinds[(place + hour) % len(kinds)])
+    semantic, instance, depth_m = renderer.labels(camera, pose)
+    mask = colorize_mask(semantic, catalogue.labels.segmentation)
+    for thing in visible_things(instance, world, pose).values():
+        if thing.label not in catalogue.labels.segmentation:
+            x1, y1, x2, y2 = (round(float(value)) for value in thing.box_xyxy)
+            cv2.rectangle(mask, (x1, y1), (x2 - 1, y2 - 1), (255, 255, 255), 1)
     near_m, far_m = np.percentile(depth_m, [1, 99])
     return np.vstack([
-        through_camera(rng, renderer.picture(camera, pose)),
-        colorize_mask(semantic, SEGMENTATION_LABELS),
+        CAMERAS[settings.camera](rng, renderer.picture(camera, pose)),
+        mask,
         colorize_depth(depth_m, 0.95 * float(near_m), 1.05 * float(far_m)),
     ])  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 from mtl_perception.data.writer import Instance
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.scene import UNLABELLED
+from mtl_perception.simulation import hand_held
 from mtl_perception.simulation.boxes_3d import camera_box
 from mtl_perception.simulation.camera import Pose, draw_kind, intrinsics, random_pose
 from mtl_perception.simulation.plan import Room
@@ -28,25 +29,53 @@ def choose_view(
     rng: np.random.Generator, room: Room, renderer: Renderer, kind: str | None = None
 ) -> tuple[Intrinsics, Pose]:
     """A camera whose view shows something: not too near, not one surface only, in many of them several small
-    things from close by. It looks at small previews only. ``kind`` as in ``draw_kind``; drawn where None."""
-    kind = kind or draw_kind(rng)
+    things from close by. It looks at small previews only.
+
+    Args:
+        kind: as in ``draw_kind`` or, where the room is lived in, of HAND_HELD; drawn where None.
+    """
+    kind = kind or (_draw_any_kind if room.catalogue.lived_in else draw_kind)(rng)
     preview = (max(renderer.width // _PREVIEW, 1), max(renderer.height // _PREVIEW, 1))
     small = np.zeros(256, bool)
     small[[room.world.labels.segmentation_id(label) for label in room.world.labels.small]] = True
+    most, classes = _LIMITS.get(kind, (0.7, 3))
     fallback = None
     for _ in range(14):
-        hfov_deg = rng.uniform(50, 100)
-        pose = random_pose(rng, room, kind)
+        hfov_deg, pose = _draw_camera(rng, room, kind)
         semantic, instance, depth_m = renderer.labels(intrinsics(*preview, hfov_deg), pose)
         share = np.bincount(semantic.ravel(), minlength=256) / semantic.size
         near = np.percentile(depth_m, 2) > 0.2 and depth_m.min() > 0.1
-        if not (near and share.max() < 0.7 and share[UNLABELLED] < 0.4 and (share > 0.015).sum() >= 3):
+        if not (near and share.max() < most and share[UNLABELLED] < 0.4 and (share > 0.015).sum() >= classes):
             continue
         fallback = hfov_deg, pose
-        if kind != "small" or _large_enough(instance * small[semantic]) >= _SMALL_THINGS:
+        if kind not in ("small", "tabletop") or _large_enough(instance * small[semantic]) >= _SMALL_THINGS:
             break
     hfov_deg, pose = fallback or (hfov_deg, pose)
     return intrinsics(renderer.width, renderer.height, hfov_deg), pose
+
+
+HAND_HELD = {"tabletop": 0.17, "thing": 0.22, "eye level": 0.16}
+"""Shares of the views that people take in rooms that are lived in; the rest are a robot's."""
+_LIMITS = {"tabletop": (0.8, 2), "thing": (0.85, 2)}
+"""The largest share of one class in a view, and how many classes it must show; 0.7 and 3 for other kinds."""
+
+
+def _draw_any_kind(rng: np.random.Generator) -> str:
+    drawn = rng.uniform()
+    for kind, share in HAND_HELD.items():
+        if drawn < share:
+            return kind
+        drawn -= share
+    return draw_kind(rng)
+
+
+def _draw_camera(rng: np.random.Generator, room: Room, kind: str) -> tuple[float, Pose]:
+    """Horizontal field of view in degrees, and pose."""
+    held = hand_held.draw_camera(rng, room, kind) if kind in HAND_HELD else None
+    if held is not None:
+        return held
+    hfov_deg = rng.uniform(50, 100)
+    return hfov_deg, random_pose(rng, room, "room" if kind in HAND_HELD else kind)
 
 
 def visible_things(instance: np.ndarray, world: BuiltWorld, pose: Pose) -> dict[int, Instance]:

@@ -29,13 +29,13 @@ def vulkan():
 
 @pytest.fixture(scope="session")
 def built():
-    """One room of each kind and its compiled world, by the kind's name; they take a second each."""
+    """One room of each kind and its compiled world, by the kind's name and content; they take a second each."""
 
     @functools.cache
-    def build(place):
+    def build(place, content=1):
         from mtl_perception.simulation.room import furnished_room
 
-        room = furnished_room((21, 0), place=place)
+        room = furnished_room((21, 0), place=place, content=content)
         return room, room.world.compile()
 
     return build

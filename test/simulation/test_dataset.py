@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from mtl_perception.simulation.dataset import DatasetSettings, render_dataset
-from mtl_perception.simulation.labels import DETECTION_LABELS, SEGMENTATION_LABELS
+from mtl_perception.simulation.labels import DETECTION_LABELS, SECOND_LABELS, SEGMENTATION_LABELS
 
 SETTINGS = DatasetSettings(rooms=3, views=2, seed=148, width=160, height=120)
 FIRST_TWO = DatasetSettings(rooms=2, views=2, seed=148, width=160, height=120)
@@ -66,6 +67,38 @@ def test_the_folder_is_complete_and_consistent(folder):
             assert 0 < thing["box_3d"]["center_m"][2] < 20
 
 
+def test_the_second_content_lists_and_labels_its_classes(vulkan, tmp_path):
+    """Through a photographic camera; boxes of parts lie in those of what they belong to."""
+    settings = DatasetSettings(rooms=2, views=3, seed=2, width=192, height=144, content=2, camera="photographic")
+    render_dataset(tmp_path, settings, workers=1, progress=False)
+    description = json.loads((tmp_path / "dataset.json").read_text())
+    assert description["segmentation_labels"] == list(SECOND_LABELS.segmentation)
+    assert description["detection_labels"] == list(SECOND_LABELS.detection)
+    assert (description["settings"]["content"], description["settings"]["camera"]) == (2, "photographic")
+    coco = json.loads((tmp_path / "annotations.json").read_text())
+    names = {category["id"]: category["name"] for category in coco["categories"]}
+    assert list(names.values()) == list(SECOND_LABELS.detection)
+    boxes = {}
+    for thing in coco["annotations"]:
+        x, y, width, height = thing["bbox"]
+        boxes.setdefault((thing["image_id"], names[thing["category_id"]]), []).append((x, y, x + width, y + height))
+    fronts = [(image, box) for (image, label), found in boxes.items() if label == "cabinet door" for box in found]
+    assert fronts
+    for image, (x1, y1, x2, y2) in fronts:
+        owners = boxes.get((image, "cabinet"), []) + boxes.get((image, "table"), [])
+        assert any(a <= x1 and b <= y1 and x2 <= c and y2 <= d for a, b, c, d in owners)
+
+
+def test_a_folder_from_before_there_were_contents_goes_on(folder, tmp_path):
+    """Its settings name neither content nor camera: it holds the first of both."""
+    kept = json.loads((folder / "rooms" / "settings.json").read_text())
+    assert set(kept) == {"views", "seed", "width", "height", "renderer", "textures"}
+    (tmp_path / "rooms").mkdir()
+    (tmp_path / "rooms" / "settings.json").write_text(json.dumps(kept))
+    with pytest.raises(ValueError, match=r"other settings \(content None\); choose another folder"):
+        render_dataset(tmp_path, replace(FIRST_TWO, content=2), workers=1, progress=False)
+
+
 def test_a_run_that_was_killed_goes_on(folder, tmp_path):
     """To the same labels, to the bit."""
     command = "render --rooms 2 --views 2 --seed 148 --width 160 --height 120 --workers 1 --out".split()
@@ -109,7 +142,8 @@ def test_other_settings_are_refused(folder):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"views": 0}, "views is 0"), ({"textures": "odd"}, "'odd', expected one of: train, varied, unseen")],
+    [({"views": 0}, "views is 0"), ({"textures": "odd"}, "'odd', expected one of: train, varied, unseen"),
+     ({"content": 3}, "content is '3', expected one of: 1, 2"), ({"camera": "pinhole"}, "'pinhole', expected one of: mild, photographic")],
 )
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):

@@ -13,7 +13,7 @@ SURFACES = {
 }  # fmt: skip
 PRINTS = {
     "printed_label": (), "bottle_skin": (), "cardboard": (), "book_cover": (), "printed_page": (),
-    "peel": ((0.9, 0.5, 0.1),), "outdoors": (), "picture": (),
+    "peel": ((0.9, 0.5, 0.1),), "outdoors": (), "picture": (), "desktop": (), "keys": (),
 }  # fmt: skip
 
 

@@ -21,7 +21,10 @@ def television(rng: Rng, hung: bool = False) -> Item:
     low = 0.0 if hung else rng.uniform(0.04, 0.08)
     parts: list[Part] = [
         (box(wide, thick, high).moved(0, 0, low), shell),
-        (box(wide - 2 * rim, 0.002, high - 2 * rim, printed=True).moved(0, thick / 2 + 0.001, low + rim), materials.screen(rng)),
+        (
+            box(wide - 2 * rim, 0.002, high - 2 * rim, printed=True).moved(0, thick / 2 + 0.001, low + rim),
+            materials.screen(rng),
+        ),
     ]
     if not hung and rng.uniform() < 0.5:
         parts += [(box(0.03, 0.22, low).moved(side * 0.4 * wide), shell) for side in (-1, 1)]

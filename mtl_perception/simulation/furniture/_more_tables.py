@@ -40,7 +40,12 @@ def any_desk(rng: Rng) -> Item:
     if rng.uniform() < 0.5:
         return table
     width, side = rng.uniform(0.3, 0.42), float(rng.choice([-1, 1]))
-    x, body, high, depth = side * (table.half_x - 0.07 - width / 2), materials.furniture(rng), table.height - 0.06, 2 * table.half_y - 0.1
+    x, body, high, depth = (
+        side * (table.half_x - 0.07 - width / 2),
+        materials.furniture(rng),
+        table.height - 0.06,
+        2 * table.half_y - 0.1,
+    )
     style = replace(front_style(rng), all_drawers=0.8)
     block: Part = (board(x - width / 2, x + width / 2, -depth / 2, depth / 2 - 0.02, 0.05, high), body)
     fronts = tuple(front.moved(x) for front in style(rng, width / 2, depth / 2, 0.05, high, False, body, body))
@@ -84,17 +89,33 @@ def _stand(rng: Rng, half_x: float, half_y: float, height: float, legs: Material
         bar = rounded_box(thick, thick, height / np.cos(lean), 0.005, 1)
         for sx in (-1, 1):
             parts += [(bar.rotated(rotation_x(sy * lean)).moved(sx * x, sy * 0.85 * y), legs) for sy in (-1, 1)]
-            parts.append((board(sx * x - thick / 2, sx * x + thick / 2, -y * 0.5, y * 0.5, height * 0.3, height * 0.3 + thick), legs))
+            parts.append(
+                (
+                    board(
+                        sx * x - thick / 2, sx * x + thick / 2, -y * 0.5, y * 0.5, height * 0.3, height * 0.3 + thick
+                    ),
+                    legs,
+                )
+            )
     elif kind == "crossed":
         lean = np.arctan(2 * y / height)
         bar = rounded_box(thick, thick, height / np.cos(lean), 0.005, 1)
         for sx in (-1, 1):
             parts += [(bar.rotated(rotation_x(sy * lean)).moved(sx * x + 0.01 * sy, sy * y), legs) for sy in (-1, 1)]
-        parts.append((cylinder(thick / 3, 2 * x, 8).moved(z=-x).rotated(rotation_y(np.pi / 2)).moved(z=height / 2), legs))
+        parts.append(
+            (cylinder(thick / 3, 2 * x, 8).moved(z=-x).rotated(rotation_y(np.pi / 2)).moved(z=height / 2), legs)
+        )
     else:
         for sx in (-1, 1):
             for sy in (-1, 1):
-                parts.append((board(sx * x - thick / 2, sx * x + thick / 2, sy * y - thick / 2, sy * y + thick / 2, 0, height), legs))
+                parts.append(
+                    (
+                        board(
+                            sx * x - thick / 2, sx * x + thick / 2, sy * y - thick / 2, sy * y + thick / 2, 0, height
+                        ),
+                        legs,
+                    )
+                )
             for z in (0.0, height - thick):
                 parts.append((board(sx * x - thick / 2, sx * x + thick / 2, -y, y, z, z + thick), legs))
     return parts

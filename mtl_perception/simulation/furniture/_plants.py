@@ -22,17 +22,27 @@ def any_plant(rng: Rng, scale: float = 1.0) -> Item:
     leaf = _leaf_material(rng)
     if kind == "arching":
         top, reach = scale * rng.uniform(0.3, 0.8), scale * rng.uniform(0.25, 0.5)
-        meshes = [_blade(rng, reach * rng.uniform(0.4, 1), top * rng.uniform(0.6, 1), scale * rng.uniform(0.02, 0.06)) for _ in range(int(rng.integers(10, 26)))]
+        meshes = [
+            _blade(rng, reach * rng.uniform(0.4, 1), top * rng.uniform(0.6, 1), scale * rng.uniform(0.02, 0.06))
+            for _ in range(int(rng.integers(10, 26)))
+        ]
     elif kind == "upright":
         top, reach = scale * rng.uniform(0.3, 0.9), scale * 0.15
-        meshes = [_blade(rng, reach * rng.uniform(0.1, 1), top * rng.uniform(0.5, 1), scale * rng.uniform(0.025, 0.05)) for _ in range(int(rng.integers(6, 14)))]
+        meshes = [
+            _blade(rng, reach * rng.uniform(0.1, 1), top * rng.uniform(0.5, 1), scale * rng.uniform(0.025, 0.05))
+            for _ in range(int(rng.integers(6, 14)))
+        ]
     else:
         trunk = 0.0 if kind == "bush" else scale * rng.uniform(0.3, 0.8)
         reach, tall = scale * rng.uniform(0.15, 0.35), scale * rng.uniform(0.15, 0.4)
         top = trunk + 2 * tall
         if trunk:
             bark = Material(textures.wood(rng, (0.35, 0.25, 0.17)), 0.95)
-            bend = np.linspace(0, 1, 5)[:, None] * (0.03 * scale * rng.normal(), 0.03 * scale * rng.normal(), trunk + tall)
+            bend = np.linspace(0, 1, 5)[:, None] * (
+                0.03 * scale * rng.normal(),
+                0.03 * scale * rng.normal(),
+                trunk + tall,
+            )
             parts.append((tube(bend, 0.02 * scale, 8).moved(z=rim), bark))
         meshes = _crown(rng, reach, tall, trunk + tall, scale)
     parts.append((merge(meshes).moved(z=rim), leaf))
@@ -42,19 +52,34 @@ def any_plant(rng: Rng, scale: float = 1.0) -> Item:
 
 def _leaf_material(rng: Rng) -> Material:
     green = textures.color(rng.uniform(0.2, 0.4), rng.uniform(0.3, 0.8), rng.uniform(0.2, 0.6))
-    edge = textures.color(rng.uniform(0.15, 0.35), rng.uniform(0.2, 0.6), rng.uniform(0.5, 0.85)) if rng.uniform() < 0.35 else None
+    edge = (
+        textures.color(rng.uniform(0.15, 0.35), rng.uniform(0.2, 0.6), rng.uniform(0.5, 0.85))
+        if rng.uniform() < 0.35
+        else None
+    )
     return Material(textures.peel(rng, green, edge), rng.uniform(0.4, 0.8))
 
 
 def _pot(rng: Rng, scale: float) -> tuple[list[Part], float, float]:
     """A pot with soil, its radius, and the height of the soil."""
-    stuff = materials.glaze(rng) if rng.uniform() < 0.6 else Material(textures.plain(rng, textures.jitter(rng, (0.62, 0.33, 0.22))), 0.9)
+    stuff = (
+        materials.glaze(rng)
+        if rng.uniform() < 0.6
+        else Material(textures.plain(rng, textures.jitter(rng, (0.62, 0.33, 0.22))), 0.9)
+    )
     soil = Material(textures.plain(rng, (0.16, 0.11, 0.08)), 1.0)
     radius, height = scale * rng.uniform(0.1, 0.18), scale * rng.uniform(0.16, 0.36)
     foot, wall = radius * rng.uniform(0.6, 1.0), 0.92
     if rng.uniform() < 0.2:
         body = rounded_box(2 * radius, 2 * radius, height, 0.01 * scale, 1)
-        return [(body, stuff), (rounded_box(2 * wall * radius, 2 * wall * radius, 0.01, 0.002, 1).moved(z=height - 0.004), soil)], radius, height
+        return (
+            [
+                (body, stuff),
+                (rounded_box(2 * wall * radius, 2 * wall * radius, 0.01, 0.002, 1).moved(z=height - 0.004), soil),
+            ],
+            radius,
+            height,
+        )
     profile = [(0, 0), (foot, 0), (radius, height), (wall * radius, height), (wall * radius, 0.88 * height)]
     if rng.uniform() < 0.3:  # a rim
         profile[2:3] = [(0.95 * radius, 0.8 * height), (1.06 * radius, 0.8 * height), (1.06 * radius, height)]
@@ -87,6 +112,9 @@ def _crown(rng: Rng, reach: float, tall: float, middle: float, scale: float) -> 
         direction = rng.normal(size=3)
         direction /= np.linalg.norm(direction)
         at = direction * (reach, reach, tall) * rng.uniform(0.4, 1.0) ** 0.5
-        yaw, pitch = np.arctan2(direction[1], direction[0]) + rng.normal(0, 0.5), -np.arcsin(direction[2]) * 0.6 + rng.normal(0, 0.35)
+        yaw, pitch = (
+            np.arctan2(direction[1], direction[0]) + rng.normal(0, 0.5),
+            -np.arcsin(direction[2]) * 0.6 + rng.normal(0, 0.35),
+        )
         meshes.append(leaf.rotated(rotation_y(pitch)).turned(yaw).moved(at[0], at[1], at[2] + middle))
     return meshes

@@ -59,7 +59,9 @@ def _kettle(rng: Rng) -> Item:
     radius, height = rng.uniform(0.07, 0.085), rng.uniform(0.18, 0.23)
     angle = np.linspace(-np.pi / 2, np.pi / 2, 9)
     arc = np.stack([0.8 * radius + 0.055 * np.cos(angle), np.zeros(9), 0.55 * height + 0.4 * height * np.sin(angle)], 1)
-    spout = np.array([(-0.75 * radius, 0, 0.65 * height), (-1.1 * radius, 0, 0.85 * height), (-1.2 * radius, 0, 0.95 * height)])
+    spout = np.array(
+        [(-0.75 * radius, 0, 0.65 * height), (-1.1 * radius, 0, 0.85 * height), (-1.2 * radius, 0, 0.95 * height)]
+    )
     return _item([
         (lathe([(0, 0), (radius, 0), (radius, 0.1 * height), (0.65 * radius, 0.92 * height), (0, 0.96 * height)], 22, printed=False), body),
         (cylinder(0.02, 0.03, 10).moved(z=0.93 * height), grip),
@@ -72,7 +74,13 @@ def _toaster(rng: Rng) -> Item:
     dark = Material(textures.plain(rng, (0.05, 0.05, 0.05)), 0.6)
     wide, high = rng.uniform(0.24, 0.36), rng.uniform(0.16, 0.2)
     slots = [(box(0.75 * wide, 0.025, 0.002).moved(0, y, high), dark) for y in (-0.03, 0.03)]
-    return _item([(rounded_box(wide, 0.17, high - 0.01, 0.03).moved(z=0.01), _lacquer(rng)), *slots, (box(0.02, 0.05, 0.02).moved(wide / 2, 0, 0.6 * high), dark)])
+    return _item(
+        [
+            (rounded_box(wide, 0.17, high - 0.01, 0.03).moved(z=0.01), _lacquer(rng)),
+            *slots,
+            (box(0.02, 0.05, 0.02).moved(wide / 2, 0, 0.6 * high), dark),
+        ]
+    )
 
 
 def _microwave(rng: Rng) -> Item:
@@ -89,11 +97,23 @@ def _pot(rng: Rng) -> Item:
     steel, radius, high = _lacquer(rng), rng.uniform(0.08, 0.13), rng.uniform(0.08, 0.16)
     dark = Material(textures.plain(rng, (0.08, 0.08, 0.08)), 0.5)
     parts: list[Part] = [
-        (lathe([(0, 0), (radius, 0), (radius, high), (radius - 0.004, high), (radius - 0.004, 0.005), (0, 0.005)], 28, printed=False), steel),
-        *((rounded_box(0.05, 0.06, 0.012, 0.005, 1).moved(side * (radius + 0.015), 0, 0.75 * high), dark) for side in (-1, 1)),
+        (
+            lathe(
+                [(0, 0), (radius, 0), (radius, high), (radius - 0.004, high), (radius - 0.004, 0.005), (0, 0.005)],
+                28,
+                printed=False,
+            ),
+            steel,
+        ),
+        *(
+            (rounded_box(0.05, 0.06, 0.012, 0.005, 1).moved(side * (radius + 0.015), 0, 0.75 * high), dark)
+            for side in (-1, 1)
+        ),
     ]
     if rng.uniform() < 0.6:
-        parts.append((lathe([(radius + 0.002, high), (0.6 * radius, high + 0.025), (0, high + 0.03)], 28, printed=False), steel))
+        parts.append(
+            (lathe([(radius + 0.002, high), (0.6 * radius, high + 0.025), (0, high + 0.03)], 28, printed=False), steel)
+        )
         parts.append((cylinder(0.018, 0.025, 12).moved(z=high + 0.028), dark))
     return _item(parts)
 
@@ -102,7 +122,21 @@ def _pan(rng: Rng) -> Item:
     dark, radius = Material(textures.plain(rng, textures.jitter(rng, (0.1, 0.1, 0.1))), 0.5), rng.uniform(0.1, 0.15)
     grip = np.linspace((radius - 0.01, 0, 0.035), (radius + 0.18, 0, 0.06), 4)
     parts: list[Part] = [
-        (lathe([(0, 0), (0.8 * radius, 0), (radius, 0.045), (radius - 0.004, 0.045), (0.79 * radius, 0.005), (0, 0.005)], 28, printed=False), dark),
+        (
+            lathe(
+                [
+                    (0, 0),
+                    (0.8 * radius, 0),
+                    (radius, 0.045),
+                    (radius - 0.004, 0.045),
+                    (0.79 * radius, 0.005),
+                    (0, 0.005),
+                ],
+                28,
+                printed=False,
+            ),
+            dark,
+        ),
         (tube(grip, 0.011, 8), dark),
     ]
     shift = -0.09
@@ -111,17 +145,30 @@ def _pan(rng: Rng) -> Item:
 
 def _cutting_board(rng: Rng) -> Item:
     wood = Material(textures.wood(rng), 0.7)
-    return _item([(rounded_box(rng.uniform(0.25, 0.4), rng.uniform(0.17, 0.27), rng.uniform(0.012, 0.03), 0.006, 1), wood)])
+    return _item(
+        [(rounded_box(rng.uniform(0.25, 0.4), rng.uniform(0.17, 0.27), rng.uniform(0.012, 0.03), 0.006, 1), wood)]
+    )
 
 
 def _paper_roll(rng: Rng) -> Item:
     paper, stand = Material(textures.plain(rng, (0.94, 0.94, 0.93)), 0.95), materials.metal(rng)
-    return _item([(cylinder(0.07, 0.012, 20), stand), (cylinder(rng.uniform(0.045, 0.065), 0.23, 24).moved(z=0.012), paper), (cylinder(0.008, 0.3, 8), stand)])
+    return _item(
+        [
+            (cylinder(0.07, 0.012, 20), stand),
+            (cylinder(rng.uniform(0.045, 0.065), 0.23, 24).moved(z=0.012), paper),
+            (cylinder(0.008, 0.3, 8), stand),
+        ]
+    )
 
 
 def _spoons(rng: Rng) -> Item:
     jar, radius, high = materials.glaze(rng), rng.uniform(0.045, 0.06), rng.uniform(0.12, 0.16)
-    parts: list[Part] = [(lathe([(0, 0), (radius, 0), (radius, high), (radius - 0.005, high), (radius - 0.005, 0.01), (0, 0.01)], 22), jar)]
+    parts: list[Part] = [
+        (
+            lathe([(0, 0), (radius, 0), (radius, high), (radius - 0.005, high), (radius - 0.005, 0.01), (0, 0.01)], 22),
+            jar,
+        )
+    ]
     for _ in range(int(rng.integers(3, 7))):
         stuff = Material(textures.wood(rng), 0.8) if rng.uniform() < 0.6 else materials.metal(rng)
         lean = rng.normal(0, 0.35 * radius, 2)
@@ -140,7 +187,10 @@ def _vase(rng: Rng) -> Item:
     inner = [(max(r - 0.004, 0.002), max(h, 0.006)) for r, h in outer[::-1]]
     parts: list[Part] = [(lathe([(0, 0), *outer, *inner, (0, 0.006)], 24), materials.glaze(rng))]
     if rng.uniform() < 0.5:
-        green, petal = Material(textures.plain(rng, (0.25, 0.42, 0.2)), 0.8), Material(textures.plain(rng, textures.vivid(rng)), 0.8)
+        green, petal = (
+            Material(textures.plain(rng, (0.25, 0.42, 0.2)), 0.8),
+            Material(textures.plain(rng, textures.vivid(rng)), 0.8),
+        )
         for _ in range(int(rng.integers(3, 9))):
             lean = rng.normal(0, 0.05, 2)
             top = np.array([lean[0], lean[1], height + rng.uniform(0.06, 0.22)])
@@ -151,7 +201,12 @@ def _vase(rng: Rng) -> Item:
 
 def _remote(rng: Rng) -> Item:
     dark, buttons = Material(textures.plain(rng, (0.08, 0.08, 0.085)), 0.5), Material(textures.keys(rng), 0.6)
-    return _item([(rounded_box(0.045, 0.17, 0.02, 0.008, 1), dark), (box(0.034, 0.13, 0.002, printed=True).moved(z=0.019), buttons)])
+    return _item(
+        [
+            (rounded_box(0.045, 0.17, 0.02, 0.008, 1), dark),
+            (box(0.034, 0.13, 0.002, printed=True).moved(z=0.019), buttons),
+        ]
+    )
 
 
 def _ball(rng: Rng) -> Item:
@@ -166,14 +221,23 @@ def _clock(rng: Rng) -> Item:
     side, face = rng.uniform(0.08, 0.14), Material(textures.plain(rng, (0.92, 0.91, 0.88)), 0.4)
     dark = Material(textures.plain(rng, (0.05, 0.05, 0.05)), 0.6)
     disc = cylinder(0.42 * side, 0.004, 24).rotated(rotation_x(-np.pi / 2)).moved(0, 0.025, side / 2)
-    hands = [box(0.006, 0.002, 0.3 * side).moved(0, 0.031, side / 2), box(0.22 * side, 0.002, 0.006).moved(0.1 * side, 0.031, side / 2)]
-    return _item([(rounded_box(side, 0.05, side, 0.01, 1), _lacquer(rng)), (disc, face), *((hand, dark) for hand in hands)])
+    hands = [
+        box(0.006, 0.002, 0.3 * side).moved(0, 0.031, side / 2),
+        box(0.22 * side, 0.002, 0.006).moved(0.1 * side, 0.031, side / 2),
+    ]
+    return _item(
+        [(rounded_box(side, 0.05, side, 0.01, 1), _lacquer(rng)), (disc, face), *((hand, dark) for hand in hands)]
+    )
 
 
 def _basket(rng: Rng) -> Item:
     radius, high = rng.uniform(0.09, 0.16), rng.uniform(0.07, 0.16)
     straw = Material(textures.fabric(rng, textures.jitter(rng, (0.65, 0.5, 0.32))), 0.95)
-    mesh = lathe([(0, 0), (0.85 * radius, 0), (radius, high), (radius - 0.01, high), (0.84 * radius, 0.01), (0, 0.01)], 24, printed=False)
+    mesh = lathe(
+        [(0, 0), (0.85 * radius, 0), (radius, high), (radius - 0.01, high), (0.84 * radius, 0.01), (0, 0.01)],
+        24,
+        printed=False,
+    )
     return _item([(mesh, straw)])
 
 
@@ -190,7 +254,12 @@ def _folded_cloth(rng: Rng) -> Item:
 def _tissues(rng: Rng) -> Item:
     paper = Material(textures.plain(rng, (0.95, 0.95, 0.95)), 0.95)
     tip: Mesh = cushion(0.07, 0.02, 0.06, 0.8).moved(z=0.07)
-    return _item([(box(0.23, 0.12, 0.085, printed=True), Material(textures.wallpaper(rng, textures.vivid(rng)), 0.7)), (tip.moved(z=0.005), paper)])
+    return _item(
+        [
+            (box(0.23, 0.12, 0.085, printed=True), Material(textures.wallpaper(rng, textures.vivid(rng)), 0.7)),
+            (tip.moved(z=0.005), paper),
+        ]
+    )
 
 
 def _blocks(rng: Rng) -> Item:
@@ -198,5 +267,10 @@ def _blocks(rng: Rng) -> Item:
     for level in range(int(rng.integers(1, 4))):
         for x in (-0.03, 0.03)[: int(rng.integers(1, 3))]:
             stuff = Material(textures.plain(rng, textures.color(rng.uniform(), 0.8, 0.8)), 0.5)
-            parts.append((box(0.05, 0.035, 0.03).turned(rng.normal(0, 0.1)).moved(x + rng.normal(0, 0.004), 0, 0.03 * level), stuff))
+            parts.append(
+                (
+                    box(0.05, 0.035, 0.03).turned(rng.normal(0, 0.1)).moved(x + rng.normal(0, 0.004), 0, 0.03 * level),
+                    stuff,
+                )
+            )
     return _item(parts)

@@ -119,7 +119,13 @@ def _mug(rng: Rng, max_height_m: float) -> Item:
     radius, height = rng.uniform(0.036, 0.05), min(rng.uniform(0.075, 0.115), max_height_m - 0.015)
     foot = radius * rng.uniform(0.72, 1.0)
     belly = radius * (rng.uniform(1.0, 1.18) if rng.uniform() < 0.35 else 1.0)
-    profile = [(0.9 * foot, 0), (foot, 0.006), ((belly + foot) / 2, 0.3 * height), (belly, 0.55 * height), (radius, height)]
+    profile = [
+        (0.9 * foot, 0),
+        (foot, 0.006),
+        ((belly + foot) / 2, 0.3 * height),
+        (belly, 0.55 * height),
+        (radius, height),
+    ]
     ear = _ear(rng, (foot + belly) / 2, (belly + radius) / 2, height)
     outside = _print_or_glaze(rng)
     item = one_material("cup", [_open_vessel(profile, 0.004)], outside)
@@ -175,8 +181,15 @@ def _travel_mug(rng: Rng, max_height_m: float) -> Item:
     foot = radius * rng.uniform(0.72, 0.95)
     skin = materials.metal(rng) if rng.uniform() < 0.5 else Material(textures.plain(rng, textures.vivid(rng)), 0.35)
     lid = Material(textures.plain(rng, (0.06, 0.06, 0.06)), 0.5)
-    body = lathe([(0, 0), (foot, 0), (foot, 0.35 * height), (radius, 0.5 * height), (radius, height - 0.02), (0, height - 0.02)], 24)
-    top = lathe([(radius + 0.002, height - 0.024), (radius + 0.002, height - 0.008), (0.8 * radius, height), (0, height)], 24, printed=False)
+    body = lathe(
+        [(0, 0), (foot, 0), (foot, 0.35 * height), (radius, 0.5 * height), (radius, height - 0.02), (0, height - 0.02)],
+        24,
+    )
+    top = lathe(
+        [(radius + 0.002, height - 0.024), (radius + 0.002, height - 0.008), (0.8 * radius, height), (0, height)],
+        24,
+        printed=False,
+    )
     parts: list[Part] = [(body, skin), (top, lid)]
     if rng.uniform() < 0.4:
         parts.append((_ear(rng, foot, radius, height), lid))
@@ -189,8 +202,21 @@ def _wine_glass(rng: Rng, max_height_m: float) -> Item:
     glass = Material(textures.plain(rng, textures.jitter(rng, (0.82, 0.85, 0.86))), 0.05)
     stem = height * rng.uniform(0.35, 0.5)
     mouth = radius * rng.uniform(0.75, 0.95)
-    outer = [(0.032, 0), (0.032, 0.002), (0.004, 0.008), (0.004, stem), (0.7 * radius, stem + 0.02), (radius, stem + 0.4 * (height - stem)), (mouth, height)]
-    inner = [(mouth - 0.002, height), (radius - 0.002, stem + 0.4 * (height - stem)), (0.6 * radius, stem + 0.024), (0, stem + 0.012)]
+    outer = [
+        (0.032, 0),
+        (0.032, 0.002),
+        (0.004, 0.008),
+        (0.004, stem),
+        (0.7 * radius, stem + 0.02),
+        (radius, stem + 0.4 * (height - stem)),
+        (mouth, height),
+    ]
+    inner = [
+        (mouth - 0.002, height),
+        (radius - 0.002, stem + 0.4 * (height - stem)),
+        (0.6 * radius, stem + 0.024),
+        (0, stem + 0.012),
+    ]
     item = one_material("cup", [lathe([(0, 0), *outer, *inner], 24)], glass)
     if rng.uniform() < 0.5:
         item.parts.append(_drink(rng, radius - 0.004, stem + 0.38 * (height - stem)))
@@ -202,8 +228,17 @@ def _water_bottle(rng: Rng, max_height_m: float) -> Item:
     height = rng.uniform(0.19, 0.32)
     radius = height * rng.uniform(0.13, 0.17)
     grooves = [(radius * (0.965 if k % 2 else 1.0), height * (0.03 + 0.62 * k / 12)) for k in range(13)]
-    profile = [(0, 0), (0.8 * radius, 0), *grooves, (0.85 * radius, 0.74 * height), (0.4 * radius, 0.88 * height), (0.36 * radius, 0.93 * height)]
-    clear = textures.jitter(rng, ((0.75, 0.83, 0.86), (0.6, 0.75, 0.85), (0.85, 0.87, 0.87), (0.4, 0.6, 0.45))[int(rng.integers(4))])
+    profile = [
+        (0, 0),
+        (0.8 * radius, 0),
+        *grooves,
+        (0.85 * radius, 0.74 * height),
+        (0.4 * radius, 0.88 * height),
+        (0.36 * radius, 0.93 * height),
+    ]
+    clear = textures.jitter(
+        rng, ((0.75, 0.83, 0.86), (0.6, 0.75, 0.85), (0.85, 0.87, 0.87), (0.4, 0.6, 0.45))[int(rng.integers(4))]
+    )
     skin = Material(textures.plain(rng, clear), rng.uniform(0.08, 0.3))
     label = Material(textures.printed_label(rng), 0.5)
     low = height * rng.uniform(0.25, 0.4)
@@ -218,18 +253,37 @@ def _detergent(rng: Rng, max_height_m: float) -> Item:
     height, half_x, half_y = rng.uniform(0.18, 0.29), rng.uniform(0.04, 0.07), rng.uniform(0.025, 0.04)
     skin = Material(textures.plain(rng, textures.vivid(rng)), rng.uniform(0.3, 0.6))
     body = rounded_box(2 * half_x, 2 * half_y, 0.75 * height, 0.8 * half_y)
-    shoulder = lathe([(half_y, 0.6 * height), (0.9 * half_y, 0.76 * height), (0.35 * half_y, 0.86 * height), (0.35 * half_y, 0.9 * height)], 20)
+    shoulder = lathe(
+        [
+            (half_y, 0.6 * height),
+            (0.9 * half_y, 0.76 * height),
+            (0.35 * half_y, 0.86 * height),
+            (0.35 * half_y, 0.9 * height),
+        ],
+        20,
+    )
     label = box(1.3 * half_x, 2 * half_y + 0.002, 0.35 * height, printed=True).moved(z=0.2 * height)
     cap = cylinder(0.5 * half_y, 0.1 * height, 14).moved(z=0.9 * height)
-    parts: list[Part] = [(body, skin), (shoulder, skin), (label, Material(textures.printed_label(rng), 0.5)), (cap, materials.plastic(rng))]
+    parts: list[Part] = [
+        (body, skin),
+        (shoulder, skin),
+        (label, Material(textures.printed_label(rng), 0.5)),
+        (cap, materials.plastic(rng)),
+    ]
     return Item("bottle", parts, half_x, half_y + 0.001, height)
 
 
 def _pump_bottle(rng: Rng, max_height_m: float) -> Item:
     """Soap or lotion with a pump."""
     height, radius = rng.uniform(0.12, 0.19), rng.uniform(0.028, 0.042)
-    skin = Material(textures.bottle_skin(rng) if rng.uniform() < 0.6 else textures.plain(rng, textures.vivid(rng)), rng.uniform(0.2, 0.5))
-    body = lathe([(0, 0), (radius, 0), (radius, 0.75 * height), (0.6 * radius, 0.84 * height), (0.35 * radius, 0.87 * height)], 24)
+    skin = Material(
+        textures.bottle_skin(rng) if rng.uniform() < 0.6 else textures.plain(rng, textures.vivid(rng)),
+        rng.uniform(0.2, 0.5),
+    )
+    body = lathe(
+        [(0, 0), (radius, 0), (radius, 0.75 * height), (0.6 * radius, 0.84 * height), (0.35 * radius, 0.87 * height)],
+        24,
+    )
     pump = Material(textures.plain(rng, (0.92, 0.92, 0.91) if rng.uniform() < 0.6 else (0.07, 0.07, 0.07)), 0.4)
     spout = np.array([(0, 0, height + 0.02), (0.03, 0, height + 0.022), (0.045, 0, height + 0.012)])
     parts: list[Part] = [
@@ -244,9 +298,24 @@ def _pump_bottle(rng: Rng, max_height_m: float) -> Item:
 def _jar(rng: Rng, max_height_m: float) -> Item:
     """Of jam or pickles, with a wide lid; or a small spice jar."""
     small = rng.uniform() < 0.4
-    radius, height = (rng.uniform(0.02, 0.026), rng.uniform(0.08, 0.11)) if small else (rng.uniform(0.032, 0.045), rng.uniform(0.09, 0.16))
+    radius, height = (
+        (rng.uniform(0.02, 0.026), rng.uniform(0.08, 0.11))
+        if small
+        else (rng.uniform(0.032, 0.045), rng.uniform(0.09, 0.16))
+    )
     inside = Material(textures.plain(rng, textures.vivid(rng)), rng.uniform(0.08, 0.3))
-    body = lathe([(0, 0), (0.92 * radius, 0), (radius, 0.008), (radius, 0.75 * height), (0.8 * radius, 0.85 * height), (0.8 * radius, 0.87 * height), (0, 0.87 * height)], 24)
+    body = lathe(
+        [
+            (0, 0),
+            (0.92 * radius, 0),
+            (radius, 0.008),
+            (radius, 0.75 * height),
+            (0.8 * radius, 0.85 * height),
+            (0.8 * radius, 0.87 * height),
+            (0, 0.87 * height),
+        ],
+        24,
+    )
     lid = cylinder(0.87 * radius, 0.14 * height, 22).moved(z=0.86 * height)
     top = materials.metal(rng) if rng.uniform() < 0.5 else materials.plastic(rng)
     parts: list[Part] = [(body, inside), (lid, top)]
@@ -259,7 +328,11 @@ def _jar(rng: Rng, max_height_m: float) -> Item:
 def _flask(rng: Rng, max_height_m: float) -> Item:
     """A steel bottle for hikes, or a thermos."""
     height, radius = rng.uniform(0.18, 0.28), rng.uniform(0.031, 0.042)
-    skin = materials.metal(rng) if rng.uniform() < 0.4 else Material(textures.plain(rng, textures.vivid(rng)), rng.uniform(0.25, 0.6))
+    skin = (
+        materials.metal(rng)
+        if rng.uniform() < 0.4
+        else Material(textures.plain(rng, textures.vivid(rng)), rng.uniform(0.25, 0.6))
+    )
     neck = radius * rng.uniform(0.45, 0.9)
     body = lathe([(0, 0), (radius, 0), (radius, 0.76 * height), (neck, 0.86 * height), (0, 0.86 * height)], 24)
     cap = cylinder(neck + 0.002, 0.14 * height, 20).moved(z=0.86 * height)
