@@ -19,6 +19,7 @@ from mtl_perception.balancing.fixed import Fixed
 from mtl_perception.balancing.geometric import Geometric, Stch
 from mtl_perception.balancing.gradnorm import GradNorm
 from mtl_perception.balancing.mgda import Mgda
+from mtl_perception.balancing.nash_mtl import NashMtl
 from mtl_perception.balancing.rlw import Rlw
 from mtl_perception.balancing.trimmed_mean import TrimmedMean
 from mtl_perception.balancing.uncertainty import ImtlL, Uncertainty
@@ -26,7 +27,7 @@ from mtl_perception.settings_by_name import by_name
 
 _CLASSES: tuple[type[Settings], ...] = (
     *(Fixed, Uncertainty, ImtlL, Dwa, Rlw, Geometric, Stch, Famo, GradNorm, AutoLambda),
-    *(Mgda, torchjd.PcGrad, torchjd.CaGrad, torchjd.NashMtl, torchjd.ImtlG, torchjd.AlignedMtl, torchjd.UpGrad),
+    *(Mgda, torchjd.PcGrad, torchjd.CaGrad, NashMtl, torchjd.ImtlG, torchjd.AlignedMtl, torchjd.UpGrad),
     *(torchjd.DualProj, torchjd.GradDrop, torchjd.GradVac, torchjd.ConFig, torchjd.FairGrad, torchjd.ExcessMtl, torchjd.Pcd),
     *(torchjd.Krum, TrimmedMean, torchjd.Mean, torchjd.Sum, torchjd.Random, CrMogm),
 )

@@ -80,21 +80,6 @@ class CaGrad(TorchjdSettings):
         return CAGrad(c=self.c)
 
 
-class NashMtl(TorchjdSettings):
-    """The tasks bargain over the direction (Navon et al., ICML 2022)."""
-
-    packages: ClassVar[tuple[str, ...]] = ("cvxpy", "ecos")
-    method: Literal["nash_mtl"] = "nash_mtl"
-    max_norm: float = Field(1.0, ge=0)
-    update_weights_every: int = Field(1, gt=0)
-    optim_niter: int = Field(20, gt=0)
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import NashMTL
-
-        return NashMTL(count, self.max_norm, self.update_weights_every, self.optim_niter)
-
-
 class ImtlG(TorchjdSettings):
     """The combination with equal projections on every gradient's direction (Liu et al., ICLR 2021)."""
 
@@ -121,25 +106,29 @@ class AlignedMtl(TorchjdSettings):
 class UpGrad(TorchjdSettings):
     """The mean of the gradients, each projected so that it harms no task (Quinton and Rey, Jacobian Descent, 2024)."""
 
-    packages: ClassVar[tuple[str, ...]] = ("qpsolvers", "quadprog")
+    packages: ClassVar[tuple[str, ...]] = ("scipy",)
     method: Literal["upgrad"] = "upgrad"
 
     def aggregator(self, count: int) -> Aggregator:
         from torchjd.aggregation import UPGrad
 
-        return UPGrad()
+        from mtl_perception.balancing._dual_cone import LeastSquaresProjector
+
+        return UPGrad(projector=LeastSquaresProjector())
 
 
 class DualProj(TorchjdSettings):
     """The mean gradient, projected so that it harms no task (Lopez-Paz and Ranzato, GEM, NeurIPS 2017)."""
 
-    packages: ClassVar[tuple[str, ...]] = ("qpsolvers", "quadprog")
+    packages: ClassVar[tuple[str, ...]] = ("scipy",)
     method: Literal["dualproj"] = "dualproj"
 
     def aggregator(self, count: int) -> Aggregator:
         from torchjd.aggregation import DualProj
 
-        return DualProj()
+        from mtl_perception.balancing._dual_cone import LeastSquaresProjector
+
+        return DualProj(projector=LeastSquaresProjector())
 
 
 class GradDrop(TorchjdSettings):

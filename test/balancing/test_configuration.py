@@ -53,7 +53,7 @@ def test_one_task_has_nothing_to_balance(method: str) -> None:
 @pytest.mark.parametrize("method", ["pcgrad", "upgrad", "cagrad"])
 def test_what_is_not_installed_says_how_to_install_it(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = importlib.util.find_spec
-    gone = ("torchjd", "quadprog", "cvxpy")
+    gone = ("torchjd", "scipy", "cvxpy")
     monkeypatch.setattr(torchjd_methods, "find_spec", lambda name: None if name in gone else installed(name))
     with pytest.raises(ValueError, match=f"'{method}' needs torchjd.*pip install 'mtl-perception\\[mtl\\]'"):
         settings_of(method).check(["depth", "detection"])

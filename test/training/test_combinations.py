@@ -141,7 +141,7 @@ def states_equal(first: object, second: object) -> bool:
 def test_a_run_that_goes_on_is_the_run_that_never_stopped(tmp_path: Path, sources: Sources, method: str, sharing: str) -> None:
     """Bit for bit: weights, their running average, the optimiser and what the method remembers."""
     # So that the run is taken up in the middle of what a window or a warm-up remembers.
-    settings = {"dwa": {"window": 2}, "excess_mtl": {"n_warmup_steps": 3}, "nash_mtl": {"update_weights_every": 2}}.get(method, {})
+    settings = {"dwa": {"window": 2}, "excess_mtl": {"n_warmup_steps": 3}}.get(method, {})
     changes = {"small_heads": {"channels": 4}, "gradient_accumulation": 2, "validation": VALIDATED}
     config = tiny_config(ROOMS, tmp_path, {"method": method, **settings}, sharing, **changes)
 
