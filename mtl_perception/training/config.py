@@ -146,6 +146,8 @@ class TrainingConfig(_Strict):
         encoder_weights: what the encoder begins with: ``imagenet`` takes the weights from an installed package, timm or torchvision,
             whichever has them, and says which; else the path of a file. ``none`` begins with random ones.
         encoder_rate: factor of the learning rate for the encoder; below 1 keeps what a pretrained one knows.
+        mixture_rate: factor of the learning rate for the mixtures of cross-stitch units, which are few and begin far from where they
+            belong. Their paper takes 100 to 1000 with plain gradient descent; Adam's steps do not shrink with the gradient.
         frozen_stages: so many of the encoder's four stages, counted from the image, stay as they begin, batch norms included. With
             pretrained weights 1 makes a step about a quarter cheaper: the first stage has the most pixels and knows the least of the task.
         precision: of the forward pass. ``auto`` takes bfloat16 where the device is fast at it, float16 on older GPUs.
@@ -177,6 +179,7 @@ class TrainingConfig(_Strict):
     start_from: Path | None = None
     encoder_weights: str = "none"
     encoder_rate: float = Field(1.0, gt=0, le=10)
+    mixture_rate: float = Field(10.0, gt=0)
     frozen_stages: int = Field(0, ge=0, le=4)
     minutes: float | None = Field(None, gt=0)
     steps: int | None = Field(None, gt=0)

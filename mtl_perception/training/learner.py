@@ -14,6 +14,7 @@ from mtl_perception.checkpoint import ModelCard, TaskCard, build_network
 from mtl_perception.encoders import Encoder
 from mtl_perception.network import MultiTaskNetwork
 from mtl_perception.quantization.finetuning import add_adapters, merged
+from mtl_perception.sharing.grouped import CrossStitchNetwork
 from mtl_perception.training.averaging import RunningAverage
 from mtl_perception.training.batch_norm import synchronize_batch_norms
 from mtl_perception.training.config import TrainingConfig
@@ -156,12 +157,19 @@ def _trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
 
 
 def _optimizer(config: TrainingConfig, network: nn.Module) -> torch.optim.Optimizer:
-    """AdamW; biases and the two parameters of batch norm are not decayed. ``rate`` of a group is a factor of the learning rate."""
-    encoders = {p for module in network.modules() if isinstance(module, Encoder) for p in module.parameters()}
-    groups = []
-    for is_encoder, rate in ((False, 1.0), (True, config.encoder_rate)):
-        parameters = [p for p in _trainable(network.parameters()) if (p in encoders) == is_encoder]
-        decayed, plain = ([p for p in parameters if (p.ndim > 1) == wide] for wide in (True, False))
-        groups.append({"params": decayed, "weight_decay": config.weight_decay, "rate": rate})
-        groups.append({"params": plain, "weight_decay": 0.0, "rate": rate})
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=config.learning_rate, fused=True)
+    """AdamW; biases, the two parameters of batch norm and the weights of mixtures are not decayed: towards zero, a mixture has no
+    features left. ``rate`` of a group is a factor of the learning rate."""
+    rates: dict[nn.Parameter, float] = {}
+    mixtures: set[nn.Parameter] = set()
+    for module in network.modules():
+        if isinstance(module, Encoder):
+            rates |= dict.fromkeys(module.parameters(), config.encoder_rate)
+        elif isinstance(module, CrossStitchNetwork):
+            mixtures |= set(module.stitches)
+    rates |= dict.fromkeys(mixtures, config.mixture_rate)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter in _trainable(network.parameters()):
+        decay = config.weight_decay if parameter.ndim > 1 and parameter not in mixtures else 0.0
+        groups.setdefault((rates.get(parameter, 1.0), decay), []).append(parameter)
+    settings = [{"params": parameters, "weight_decay": decay, "rate": rate} for (rate, decay), parameters in groups.items()]
+    return torch.optim.AdamW(settings, lr=config.learning_rate, fused=True)

@@ -151,7 +151,8 @@ def held_out_samples(config: TrainingConfig, sources: Sources) -> MixedData:
 
 
 def class_weights(sources: Sources, images: int = 300) -> list[float]:
-    """Inverse root of each class's share of pixels over the first samples, mean 1, kept within 0.2 and 2.5."""
+    """Inverse root of each class's share of pixels over the first samples, kept within 0.2 and 2.5, before that with a mean of
+    1 over the classes that occur there: those that don't would push all others to the floor."""
     counts = np.zeros(256, np.int64)
     for i in range(min(images, sources.images)):
         mask = sources.samples[i].labels.get("segmentation")
@@ -159,4 +160,5 @@ def class_weights(sources: Sources, images: int = 300) -> list[float]:
             counts += np.bincount(mask.ravel(), minlength=256)
     shares = counts[: len(sources.samples.segmentation_labels)] / max(1, counts[:UNLABELLED].sum())
     weights = 1 / np.sqrt(shares + 1e-4)
-    return [round(float(w), 4) for w in np.clip(weights / weights.mean(), 0.2, 2.5)]
+    occurring = weights[shares > 0] if shares.any() else weights
+    return [round(float(w), 4) for w in np.clip(weights / occurring.mean(), 0.2, 2.5)]

@@ -80,6 +80,25 @@ def test_no_way_to_balance_stops_what_the_losses_move(
     assert parts_of == {name.split(".")[1] for name, _ in tiny.learner.trained.named_parameters()}
 
 
+def test_mixtures_have_a_rate_of_their_own_and_are_not_decayed(tmp_path: Path, sources: Sources) -> None:
+    changes = {"mixture_rate": 20.0, "encoder_rate": 0.5, "weight_decay": 0.9}
+    tiny = Tiny(tiny_config(ROOMS, tmp_path, "fixed", "cross_stitch", **changes), sources)
+    network = tiny.learner.network
+    before = {name: value.clone() for name, value in network.named_parameters()}
+    gradients = tiny.step(batches_of(ROOMS, tiny.learner, 4), learning_rate=1e-4)
+    for name, value in network.named_parameters():
+        rate = 20.0 if "stitches" in name else 0.5 if "encoders" in name else 1.0
+        decay = 0.9 if value.ndim > 1 and "stitches" not in name else 0.0
+        gradient = gradients[f"0.{name}"]
+        if gradient is None:
+            continue
+        # Adam's first step is the learning rate in the direction of the gradient's sign.
+        certain = gradient.abs() > 1e-4
+        moved = before[name] * (1 - 1e-4 * rate * decay) - 1e-4 * rate * gradient.sign()
+        torch.testing.assert_close(value[certain], moved[certain], rtol=1e-5, atol=1e-6)
+    assert all(gradients[f"0.stitches.{i}"].abs().max() > 1e-4 for i in range(4))
+
+
 @pytest.mark.parametrize("parts", [1, 2, 4])
 def test_famo_learns_nothing_of_a_network_that_stands_still(tmp_path: Path, sources: Sources, parts: int) -> None:
     """What a step's batches cost before and after it is measured on all of them, not on the last part."""
@@ -136,8 +155,10 @@ def states_equal(first: object, second: object) -> bool:
     return first == second
 
 
-@pytest.mark.parametrize("sharing", ["hard", "clustered"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("method", "sharing"),
+    [*((method, "hard") for method in METHODS), *((method, "clustered") for method in METHODS if METHODS[method].needs_shared)],
+)
 def test_a_run_that_goes_on_is_the_run_that_never_stopped(tmp_path: Path, sources: Sources, method: str, sharing: str) -> None:
     """Bit for bit: weights, their running average, the optimiser and what the method remembers."""
     # So that the run is taken up in the middle of what a window or a warm-up remembers.

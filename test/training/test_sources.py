@@ -16,7 +16,7 @@ from mtl_perception.evaluation.samples import FolderSamples
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.tasks import TASKS
 from mtl_perception.training import ConfigError
-from mtl_perception.training.sources import open_sources
+from mtl_perception.training.sources import class_weights, open_sources
 from runs import small_config
 
 NAMES = {
@@ -108,6 +108,23 @@ def test_a_model_is_scored_by_the_names_of_a_folder_and_what_it_lacks_is_told(tm
     assert truth.classification.present.tolist() == [False, True]
     assert truth.lanes.bits[0, 0] == 0b10
     assert samples.left_out == {"tunnel", "line"}
+
+
+def test_classes_that_do_not_occur_leave_the_weights_of_the_others_alone(tmp_path: Path) -> None:
+    """Three classes that no image has would have pushed the others' weights to the floor, all alike."""
+    weights = []
+    for absent in ([], ["sofa", "lamp", "rug"]):
+        root, entries = tmp_path / f"absent{len(absent)}", []
+        for i in range(2):
+            semantic = np.zeros((64, 64), np.uint8)
+            semantic[:16], semantic[:2] = 1, 2
+            labelled = LabelledImage(np.full((64, 64, 3), 90 + i, np.uint8), CAMERA, f"room{i}", semantic=semantic)
+            entries.append(write_sample(root, f"{i:04d}", labelled))
+        lists = {"segmentation_labels": [*NAMES["segmentation"], *absent], "detection_labels": []}
+        write_index(root, {**lists, "generator": "test", "seed": 0}, entries)
+        weights.append(class_weights(open_sources(small_config(tmp_path, data=str(root), tasks=["segmentation"]))))
+    assert weights[1] == [*weights[0], 2.5, 2.5, 2.5]
+    assert weights[0] == sorted(weights[0]) and weights[0][0] < 0.7 < 1.5 < weights[0][2]
 
 
 def test_a_folder_keeps_its_own_order_only_as_long_as_nobody_asks_for_another(tmp_path: Path) -> None:
