@@ -63,7 +63,7 @@ def predict(
     model: Model = "lite",
     device: Device = "auto",
     precision: Precision = "auto",
-    score: Annotated[float, typer.Option(min=0, max=1, help="Least score of a box.")] = 0.3,
+    score: Annotated[float | None, typer.Option(min=0, max=1, help="Least score of a box; as the node if not given.")] = None,
     fov: Annotated[float | None, typer.Option(help="The camera's horizontal field of view, degrees.")] = None,
     focal: Annotated[float | None, typer.Option(help="The camera's focal length, pixels of these images.")] = None,
     points: Annotated[bool, typer.Option("--points", help="Write point clouds (PLY) too, where the camera is known.")] = False,
@@ -75,12 +75,14 @@ def predict(
     from rich.console import Console
 
     with errors_in_one_line(), terminable():
+        from mtl_perception.pipeline import PipelineOptions
         from mtl_perception.prediction.command import CameraOptions, predict_source
         from mtl_perception.prediction.predictor import Predictor
         from mtl_perception.prediction.sources import open_source
 
         pictures = open_source(source, image, camera_info)
-        predictor = Predictor(model, device, precision, score)
+        options = PipelineOptions() if score is None else PipelineOptions(score_threshold=score)
+        predictor = Predictor(model, device, precision, options)
         predict_source(pictures, predictor, out, Console(stderr=True), CameraOptions(focal, fov), points, limit)
 
 

@@ -14,6 +14,9 @@ UNLABELLED = 255
 """Segmentation id of a pixel that belongs to no class."""
 
 
+SCORE_THRESHOLD = 0.3
+"""Least score of a detection that is published, unless somebody says otherwise."""
+
 AGNOSTIC_NMS_IOU = 0.8
 """Overlap above which two boxes are taken for two names of one thing. Of 403 boxes of `lite` that overlapped a better one
 by more than 0.6, in two drives, 352 did so by more than 0.9: second names stand apart from neighbours."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -11,9 +11,9 @@ import numpy as np
 
 from mtl_perception.drawing import colorize_depth, colorize_mask, draw_overlay
 from mtl_perception.evaluation import Truth
+from mtl_perception.pipeline import published
 from mtl_perception.scene import Scene
 
-SHOWN_SCORE = 0.3
 """Boxes below this score are not drawn, as the node leaves them out."""
 
 _INK = (231, 233, 238)
@@ -31,7 +31,7 @@ class Look:
     far_m: float
 
     def overlay(self, image_rgb: np.ndarray, scene: Scene) -> np.ndarray:
-        return draw_overlay(image_rgb, confident(scene), self.card)
+        return draw_overlay(image_rgb, published(scene), self.card)
 
     def mask(self, mask: np.ndarray) -> np.ndarray:
         return colorize_mask(mask, self.card.segmentation_labels)
@@ -54,15 +54,6 @@ class Look:
         if truth is not None and truth.depth_m is not None:
             panels["true depth"] = self.depth(truth.depth_m)
         return panels
-
-
-def confident(scene: Scene) -> Scene:
-    """The scene with the boxes that the node publishes: no weak ones, no second names of one thing."""
-    found = scene.detections
-    if found is None:
-        return scene
-    strong = found.first(int((found.scores >= SHOWN_SCORE).sum()))
-    return replace(scene, detections=strong.distinct())
 
 
 def contact_sheet(rows: list[tuple[str, dict[str, np.ndarray]]], tile_width: int = 320) -> np.ndarray:

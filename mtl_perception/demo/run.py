@@ -18,7 +18,7 @@ from rich.table import Table
 from mtl_perception import __version__
 from mtl_perception.bags import Bag, BagFrame, Topic
 from mtl_perception.demo.film import Film
-from mtl_perception.demo.pictures import Look, confident, contact_sheet, depth_range, film_frame
+from mtl_perception.demo.pictures import Look, contact_sheet, depth_range, film_frame
 from mtl_perception.demo.report import write_report
 from mtl_perception.evaluation import Evaluation, SceneEvaluator, Truth
 from mtl_perception.evaluation.ground_truth import BagTruth
@@ -26,6 +26,7 @@ from mtl_perception.evaluation.recorded import recorded_scenes
 from mtl_perception.evaluation.scenes import MEASURES, WEAKEST_SCORE
 from mtl_perception.evaluation.tables import plain, three_digits
 from mtl_perception.inference.engine import Engine
+from mtl_perception.pipeline import published
 from mtl_perception.progress import frame_progress
 from mtl_perception.resources import find_model
 from mtl_perception.ros.live import NODE_COMMAND
@@ -216,7 +217,7 @@ def _score_and_film(drive: _Drive, path: Path, console: Console) -> tuple[Evalua
                 known = drive.truth.at(frame.stamp_ns)
                 if known is not None:
                     evaluator.update(scene, known)
-                shown = confident(scene)
+                shown = published(scene)
                 caption = f"{(frame.stamp_ns - stamps_ns[0]) * 1e-9:.1f} s"
                 if shown.detections is not None:
                     caption += f"   {len(shown.detections)} objects"

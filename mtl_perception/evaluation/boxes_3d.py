@@ -13,14 +13,12 @@ from mtl_perception.evaluation.matching import match_boxes
 from mtl_perception.evaluation.metric import Metric
 from mtl_perception.evaluation.truth import Truth
 from mtl_perception.geometry import Intrinsics
+from mtl_perception.pipeline import PipelineOptions, published
 from mtl_perception.scene import Boxes3D, Scene
 from mtl_perception.spatial.boxes_3d import BoxEstimator
 from mtl_perception.spatial.rotation import rotation_matrix
 
-LEAST_SCORE = 0.3
-"""Only detections that the node publishes by default get a 3D box here."""
 LEAST_IOU = 0.25
-FLAT_LABELS = ("door", "window")
 
 _COLUMNS = ("class", "center_m", "center_relative", "size", "iou")
 
@@ -28,7 +26,7 @@ _COLUMNS = ("class", "center_m", "center_relative", "size", "iou")
 class Boxes3DMetric(Metric):
     """Errors of the boxes whose detection is right in 2D, and the share of all true things that a box sits on.
 
-    The boxes are made with gravity known, as on a robot that publishes its transforms.
+    Of the detections that the node publishes by default. The boxes are made with gravity known, as on a robot that publishes its transforms.
 
     Args:
         detection_labels, segmentation_labels: the model's.
@@ -47,7 +45,7 @@ class Boxes3DMetric(Metric):
 
     def __init__(self, detection_labels: Sequence[str], segmentation_labels: Sequence[str]) -> None:
         self._labels = list(detection_labels)
-        self._estimate = BoxEstimator(detection_labels, segmentation_labels, FLAT_LABELS)
+        self._estimate = BoxEstimator(detection_labels, segmentation_labels, PipelineOptions().flat_labels)
         self._rows = np.zeros((0, len(_COLUMNS)))
         self._true = np.zeros(len(self._labels), np.int64)
 
@@ -71,8 +69,8 @@ class Boxes3DMetric(Metric):
             truth: with boxes in 2D and 3D.
             up: (3,) against gravity, in the camera's optical frame.
         """
-        found = scene.detections.first(int((scene.detections.scores >= LEAST_SCORE).sum()))
-        boxes = self._estimate(Scene(scene.width, scene.height, found, scene.segmentation, scene.depth), intrinsics, up)
+        scene = published(scene)
+        found, boxes = scene.detections, self._estimate(scene, intrinsics, up)
         is_true = truth.boxes_3d.valid
         taken = match_boxes(found.boxes_xyxy, found.scores, found.class_ids, truth.boxes_xyxy, truth.class_ids)
         matched = np.flatnonzero((taken >= 0) & boxes.valid)

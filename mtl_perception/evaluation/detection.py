@@ -12,13 +12,14 @@ from mtl_perception.evaluation.coco import coco_arrays, require_coco
 from mtl_perception.evaluation.matching import average_precision, match_boxes
 from mtl_perception.evaluation.metric import Metric
 from mtl_perception.evaluation.truth import Truth
-from mtl_perception.scene import Scene
+from mtl_perception.pipeline import PipelineOptions, published_detections
+from mtl_perception.scene import Detections, Scene
 
 SMALL_THINGS = ("can", "bottle", "cup", "bowl", "fruit", "book")
 """Classes of the shipped models that a hand can hold; their AP50 is told apart from that of furniture."""
 
-NODE_THRESHOLD = 0.3
-"""The node's default score threshold: precision and recall are told at it."""
+PUBLISHED = PipelineOptions()
+"""What the node publishes by default."""
 
 SCORE_BINS = 20
 
@@ -124,7 +125,7 @@ class DetectionMetric(Metric):
             looked_for = np.isin(class_ids, labelled_ids)
             boxes_xyxy, scores, class_ids = boxes_xyxy[looked_for], scores[looked_for], class_ids[looked_for]
         is_right = match_boxes(boxes_xyxy, scores, class_ids, true_boxes_xyxy, true_class_ids) >= 0
-        self._count(scores, class_ids, true_class_ids, is_right)
+        self._count(boxes_xyxy, scores, class_ids, true_boxes_xyxy, true_class_ids, is_right)
         self._images.append((_xywh(boxes_xyxy), scores, class_ids, _xywh(true_boxes_xyxy), true_class_ids))
         self._accumulated = None
         classes, true_counts = np.unique(true_class_ids, return_counts=True)
@@ -144,8 +145,9 @@ class DetectionMetric(Metric):
         """mAP over IoU .50:.95, AP50, AP75, mAP of small (< 32² px), medium, large (> 96² px) boxes, AP50 of the
         classes in ``SMALL_THINGS``.
 
-        ``per_class`` holds AP, AP50, AP75, precision and recall at IoU .50 and the node's score threshold, the score at
-        which F1 is best, and the number of true boxes. What no true box speaks of is NaN.
+        Average precision is of what the network gives. ``per_class`` holds AP, AP50, AP75; precision and recall at IoU .50 of what the
+        node publishes of it, above the score threshold and after class-agnostic NMS; the score at which F1 is best, and the number of
+        true boxes. What no true box speaks of is NaN.
         """
         precision = self._evaluated()["precision"]
         per_class = {name: self._of_class(index) for index, name in enumerate(self.labels)}
@@ -196,13 +198,21 @@ class DetectionMetric(Metric):
         return float(found["scores"][0, best, index, 0]) if f1[best] > 0 else float("nan")
 
     def _count(
-        self, scores: np.ndarray, class_ids: np.ndarray, true_class_ids: np.ndarray, is_right: np.ndarray
+        self,
+        boxes_xyxy: np.ndarray,
+        scores: np.ndarray,
+        class_ids: np.ndarray,
+        true_boxes_xyxy: np.ndarray,
+        true_class_ids: np.ndarray,
+        is_right: np.ndarray,
     ) -> None:
         place = np.clip((scores * SCORE_BINS).astype(int), 0, SCORE_BINS - 1)
         for column, values in enumerate((None, is_right, scores)):
             self.calibration[:, column] += np.bincount(place, values, SCORE_BINS)
-        shown = scores >= NODE_THRESHOLD
-        for column, ids in enumerate((true_class_ids, class_ids[shown], class_ids[shown & is_right])):
+        order = np.argsort(-scores, kind="stable")
+        shown = published_detections(Detections(boxes_xyxy[order], scores[order], class_ids[order]), PUBLISHED)
+        right = match_boxes(shown.boxes_xyxy, shown.scores, shown.class_ids, true_boxes_xyxy, true_class_ids) >= 0
+        for column, ids in enumerate((true_class_ids, shown.class_ids, shown.class_ids[right])):
             self._at_threshold[:, column] += np.bincount(ids, minlength=len(self.labels))
 
     def _checked(self, boxes_xyxy: np.ndarray, class_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,14 +12,15 @@ from mtl_perception.boxes import box_iou
 from mtl_perception.evaluation.hota import Frame, hota
 from mtl_perception.evaluation.metric import Metric
 from mtl_perception.evaluation.truth import Truth
+from mtl_perception.pipeline import KnownPlacement, PipelineOptions, Postprocessor, TrackingOptions
 from mtl_perception.scene import Scene
-from mtl_perception.spatial.boxes_3d import BoxEstimator
-from mtl_perception.tracking import Track, Tracker, TrackerSettings
+from mtl_perception.tracking import Track
 from mtl_perception.tracking.association import assign
 
 MATCH_IOU = 0.5
 """Least overlap of a track's box with the true one for MOTA, IDF1 and what is counted."""
 HIDDEN_S = 1.0
+_NO_IMAGE = np.zeros((0, 0, 3), np.uint8)
 
 
 class TrackingMetric(Metric):
@@ -31,7 +31,7 @@ class TrackingMetric(Metric):
 
     Args:
         detection_labels, segmentation_labels: the model's.
-        settings: of the tracker.
+        options: of the way to what is published.
 
     Raises:
         ImportError: py-motmetrics is missing; the text says how to install it.
@@ -61,14 +61,13 @@ class TrackingMetric(Metric):
         self,
         detection_labels: Sequence[str],
         segmentation_labels: Sequence[str] = (),
-        settings: TrackerSettings | None = None,
+        options: PipelineOptions = PipelineOptions(tracking=TrackingOptions()),
     ) -> None:
         try:
             import motmetrics  # noqa: F401
         except ImportError as error:
             raise ImportError(f"tracking is scored with py-motmetrics ({error}): pip install 'mtl-perception[evaluate]'") from None
-        self._tracker = Tracker(settings)
-        self._estimate_boxes = BoxEstimator(detection_labels, segmentation_labels)
+        self._postprocess = Postprocessor(detection_labels, segmentation_labels, options)
         self._drives = [_Drive()]
 
     @classmethod
@@ -81,15 +80,8 @@ class TrackingMetric(Metric):
         return (scene, truth) if is_known and scene.detections is not None else None
 
     def update(self, scene: Scene, truth: Truth) -> dict[str, float]:
-        # As the node does before it tracks.
-        scene = replace(scene, detections=scene.detections.distinct())
-        boxes_3d = None
-        if scene.depth is not None and truth.intrinsics is not None:
-            up = None if truth.camera_pose is None else truth.camera_pose[2, :3]
-            boxes_3d = self._estimate_boxes(scene, truth.intrinsics, up)
-        pose = None if boxes_3d is None else truth.camera_pose
-        tracks = self._tracker.update(truth.stamp_s, scene.detections, boxes_3d, pose)
-        self.add(tracks, truth, self._tracker.is_in_fixed_frame)
+        frame = self._postprocess(scene, _NO_IMAGE, truth.intrinsics, truth.stamp_s, KnownPlacement(truth.camera_pose))
+        self.add(frame.tracks.tracks, truth, frame.tracks.is_in_fixed_frame)
         return {}
 
     def add(self, tracks: Sequence[Track], truth: Truth, is_in_fixed_frame: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from mtl_perception.checkpoint import ModelCard
 from mtl_perception.drawing import draw_overlay
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.inference.engine import Engine
+from mtl_perception.pipeline import PipelineOptions, published
 from mtl_perception.resources import find_model
-from mtl_perception.scene import AGNOSTIC_NMS_IOU, Scene
+from mtl_perception.scene import Scene
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,7 @@ class Predictor:
 
     Args:
         model: a shipped model's name, or the path of a checkpoint or an exported file.
-        score_threshold: least score of a box.
-        agnostic_nms_iou: of boxes that overlap more the weaker is left out, whatever their classes.
+        options: which boxes are given; as the node publishes them by default.
 
     Raises:
         CheckpointError, BackendError, DeviceError: as ``Engine.load``.
@@ -78,12 +78,11 @@ class Predictor:
         model: str | Path = "lite",
         device: str = "auto",
         precision: str = "auto",
-        score_threshold: float = 0.3,
-        agnostic_nms_iou: float = AGNOSTIC_NMS_IOU,
+        options: PipelineOptions = PipelineOptions(),
     ) -> None:
         self.engine = Engine.load(find_model(str(model)), device, precision)
-        self.engine.score_threshold = score_threshold
-        self._agnostic_nms_iou = agnostic_nms_iou
+        self.engine.score_threshold = options.score_threshold
+        self._options = options
 
     @property
     def card(self) -> ModelCard:
@@ -97,9 +96,7 @@ class Predictor:
         """
         if image_rgb.dtype != np.uint8 or image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or 0 in image_rgb.shape:
             raise ValueError(f"the image is {image_rgb.dtype} of shape {image_rgb.shape}, expected uint8 of shape (H, W, 3), RGB")
-        scene = self.engine(image_rgb, intrinsics)
-        if scene.detections is not None:
-            scene = replace(scene, detections=scene.detections.distinct(self._agnostic_nms_iou))
+        scene = published(self.engine(image_rgb, intrinsics), self._options)
         return Prediction(image_rgb, scene, self.card, intrinsics)
 
     @property

@@ -28,7 +28,6 @@ from mtl_perception.ros.recording import LEFT_OUT_TOPICS, Recording
 from mtl_perception.ros.report import FrameTiming, ReplayReport
 from mtl_perception.ros.specs import ALL_TASKS
 from mtl_perception.ros.transforms import Place
-from mtl_perception.ros.writer import Result
 
 
 def replay_offline(
@@ -80,7 +79,8 @@ def replay_offline(
             header = _header(frame.message)
             transforms.advance(frame.time_ns)
             place = Place(header, {**parameters, "transform_timeout": 0.0}, transforms.buffer)
-            for publisher, message in outputs.fill(Result(header, image_rgb, intrinsics, scene, place), outputs.read()):
+            result = outputs.frame(header, scene, image_rgb, intrinsics, place)
+            for publisher, message in outputs.fill(result, outputs.read()):
                 publisher.publish(message)
             for problem in (place.unpublished, place.unplaced):
                 if problem:

@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
@@ -14,7 +14,9 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification, Detection2DArray, Detection3DArray, LabelInfo, VisionClass
 from visualization_msgs.msg import MarkerArray
 
+from mtl_perception.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus, TrackArray
+from mtl_perception.pipeline import PipelineOptions, Postprocessor, TrackingOptions
 from mtl_perception.ros.classification import ClassificationWriter
 from mtl_perception.ros.detections import DetectionsWriter
 from mtl_perception.ros.detections_3d import Detections3DWriter
@@ -23,9 +25,10 @@ from mtl_perception.ros.images import ConfidenceWriter, DepthInfoWriter, DepthWr
 from mtl_perception.ros.lanes import LanesWriter
 from mtl_perception.ros.markers import MarkersWriter
 from mtl_perception.ros.points import PointsWriter
-from mtl_perception.ros.tracks import Tracking, TracksWriter
+from mtl_perception.ros.tracks import TracksWriter
+from mtl_perception.ros.transforms import Place
 from mtl_perception.ros.writer import EVERY_TASK, Result, Writer
-from mtl_perception.spatial.boxes_3d import BoxEstimator
+from mtl_perception.scene import Scene
 
 
 class Outputs:
@@ -46,12 +49,11 @@ class Outputs:
             return node.create_lifecycle_publisher(message_type, f"{topics}/{topic}", qos)
 
         self._parameters = parameters
-        self._tracking, tracks = None, []
+        self._postprocess = Postprocessor(card.detection_labels, card.segmentation_labels, pipeline_options(parameters))
+        tracks: list[Writer] = []
         if parameters["tracking.enabled"]:
-            self._tracking = Tracking(parameters)
             tracks = [TracksWriter(publish(TrackArray, "tracks"), card.detection_labels, parameters)]
         things, stuff, stride = card.detection_labels, card.segmentation_labels, parameters["stride"]
-        self._estimate_boxes = BoxEstimator(things, stuff, parameters["detections_3d.flat_classes"])
         more: list[Writer] = []
         names = [("segmentation/label_info", dict(enumerate(card.segmentation_labels)))]
         if classes := card.classification_labels:
@@ -84,7 +86,7 @@ class Outputs:
     @property
     def least_score(self) -> float:
         """Score from which on the engine is to find detections."""
-        return self._parameters["score_threshold"] if self._tracking is None else self._tracking.least_score
+        return pipeline_options(self._parameters).least_score
 
     def unserved(self, tasks: tuple[str, ...]) -> dict[str, list[str]]:
         """Topics that somebody reads and that nothing is published on, because these tasks lack some that it needs."""
@@ -98,17 +100,17 @@ class Outputs:
         """Readers that ask for more than is offered and so hear nothing, with what to do."""
         return [text for publisher in self._publishers for text in deaf_readers(self._node, publisher)]
 
+    def frame(self, header: Header, scene: Scene, image_rgb: np.ndarray, intrinsics: Intrinsics | None, place: Place) -> Result:
+        """What is published of the next frame, from what the engine found of it."""
+        self._postprocess.options = pipeline_options(self._parameters)
+        stamp_s = header.stamp.sec + header.stamp.nanosec * 1e-9
+        return Result(header, self._postprocess(scene, image_rgb, intrinsics, stamp_s, place), place)
+
     def fill(self, result: Result, writers: Iterable[Writer]) -> Iterator[tuple[LifecyclePublisher, Any]]:
         """(publisher, message) for every one of ``writers`` that has something to say, one after the other.
 
         A message is good until its writer is asked again.
         """
-        scene = result.scene
-        if scene.detections is not None:
-            scene = replace(scene, detections=scene.detections.distinct(self._parameters["agnostic_nms_iou"]))
-        result = replace(result, scene=scene, estimate_boxes=self._estimate_boxes)
-        if self._tracking is not None:
-            result = self._tracking.apply(result)
         for writer in writers:
             if (message := writer.fill(result)) is not None:
                 yield writer.publisher, message
@@ -139,3 +141,14 @@ class Outputs:
     def _publishers(self) -> list[LifecyclePublisher]:
         named = [publisher for publisher, _ in self._label_infos]
         return [*(writer.publisher for writer in self._writers), self._status, *named]
+
+
+def pipeline_options(parameters: Mapping[str, Any]) -> PipelineOptions:
+    """What the node's parameters say of the way from a scene to what is published."""
+    tracking = None
+    if parameters["tracking.enabled"]:
+        names = {"low_score": "tracking.low_score", "confirm_hits": "tracking.confirm_hits", "keep_s": "tracking.keep"}
+        tracking = TrackingOptions(**{field: parameters[name] for field, name in names.items()})
+    return PipelineOptions(
+        parameters["score_threshold"], parameters["agnostic_nms_iou"], tuple(parameters["detections_3d.flat_classes"]), tracking
+    )

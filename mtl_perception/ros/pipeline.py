@@ -22,7 +22,7 @@ from mtl_perception.ros.frames import Frame, Stopwatch
 from mtl_perception.ros.parameters import Parameters
 from mtl_perception.ros.stream import Stream
 from mtl_perception.ros.transforms import Place
-from mtl_perception.ros.writer import Result, Writer, wanted_tasks
+from mtl_perception.ros.writer import Writer, wanted_tasks
 from mtl_perception.scene import Scene
 from mtl_perception.transforms import TransformBuffer
 
@@ -121,7 +121,7 @@ class Pipeline:
         stream, watch = job.stream, job.watch
         watch.take_over(scene.stage_s)
         place = Place(job.header, self._parameters, self._transforms)
-        result = Result(job.header, job.image_rgb, job.intrinsics, scene, place)
+        result = stream.outputs.frame(job.header, scene, job.image_rgb, job.intrinsics, place)
         for publisher, output in stream.outputs.fill(result, job.writers):
             watch.lap("fill")
             publisher.publish(output)  # on its way while the next one is filled

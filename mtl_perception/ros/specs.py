@@ -10,7 +10,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 
 from mtl_perception.image_files import AUTO
 from mtl_perception.ros.conversions import BAYER_ENCODINGS, InputSettings
-from mtl_perception.scene import AGNOSTIC_NMS_IOU
+from mtl_perception.scene import AGNOSTIC_NMS_IOU, SCORE_THRESHOLD
 
 ALL_TASKS = "all"
 
@@ -149,7 +149,7 @@ SPECS = (
     ),
     Spec(
         "score_threshold",
-        0.3,
+        SCORE_THRESHOLD,
         "detections below this score are left out",
         low=0.0,
         high=1.0,

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Identity over time: tracks beside the detections, and their ids in them."""
+"""Tracks to messages."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from geometry_msgs.msg import Point, Vector3
@@ -14,62 +13,8 @@ from std_msgs.msg import Header
 from mtl_perception.msg import Track as TrackMessage
 from mtl_perception.msg import TrackArray
 from mtl_perception.ros.writer import Result, Writer
-from mtl_perception.tracking import Track, Tracker, TrackerSettings
+from mtl_perception.tracking import Track
 from mtl_perception.transforms import inverse
-
-
-@dataclass(frozen=True)
-class Tracks:
-    """What is tracked at one frame.
-
-    Attributes:
-        tracks: the confirmed ones by rising id, also those out of sight.
-        is_in_fixed_frame: whether their positions are in the fixed frame; else in the camera's optical frame.
-        detection_ids: for each of the scene's detections the id of its track as text; empty for one not confirmed yet.
-    """
-
-    tracks: list[Track]
-    is_in_fixed_frame: bool
-    detection_ids: Sequence[str]
-
-
-class Tracking:
-    """Follows what one camera sees."""
-
-    def __init__(self, parameters: Mapping[str, Any]) -> None:
-        self._parameters = parameters
-        threshold = parameters["score_threshold"]
-        self._tracker = Tracker(
-            TrackerSettings(
-                high_score=threshold,
-                low_score=self.least_score,
-                confirm_hits=parameters["tracking.confirm_hits"],
-                keep_s=parameters["tracking.keep"],
-            )
-        )
-
-    @property
-    def least_score(self) -> float:
-        """What the engine must find: tracks go on with detections too weak to be published."""
-        return min(self._parameters["tracking.low_score"], self._parameters["score_threshold"])
-
-    def apply(self, result: Result) -> Result:
-        """The same frame with its tracks, and without the detections that were found for their sake alone."""
-        found = result.scene.detections
-        if found is None:
-            return result
-        threshold = self._parameters["score_threshold"]
-        self._tracker.settings = replace(self._tracker.settings, high_score=threshold, low_score=self.least_score)
-        boxes_3d = result.boxes_3d
-        pose = None if boxes_3d is None else result.place.camera_pose
-        stamp = result.header.stamp
-        tracks = self._tracker.update(stamp.sec + stamp.nanosec * 1e-9, found, boxes_3d, pose)
-        ids = [""] * len(found)
-        for track in tracks:
-            if track.is_seen:
-                ids[track.detection] = str(track.id)
-        strong = int((found.scores >= threshold).sum())
-        return result.with_tracks(Tracks(tracks, self._tracker.is_in_fixed_frame, ids[:strong]), strong)
 
 
 class TracksWriter(Writer):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -92,6 +91,7 @@ def main() -> None:
     from mtl_perception.drawing import draw_overlay
     from mtl_perception.inference.engine import Engine
     from mtl_perception.resources import find_model
+    from mtl_perception.pipeline import PipelineOptions, published
     from mtl_perception.simulation.drive import CAMERA_TILT_DEG
     from mtl_perception.spatial.boxes_3d import BoxEstimator
     from mtl_perception.spatial.points import PointFilter, PointProjector
@@ -114,8 +114,7 @@ def main() -> None:
             first_ns = frame.stamp_ns if first_ns is None else first_ns
             if frame.stamp_ns - first_ns >= options.at * 1e9:
                 break
-    scene = engine(frame.image_rgb, frame.intrinsics)
-    scene = replace(scene, detections=scene.detections.distinct())
+    scene = published(engine(frame.image_rgb, frame.intrinsics), PipelineOptions(score_threshold=options.score))
     card, tilt = engine.card, np.radians(CAMERA_TILT_DEG)
     up = np.array([0.0, -np.cos(tilt), -np.sin(tilt)])
     estimate = BoxEstimator(card.detection_labels, card.segmentation_labels, ("door", "window"))

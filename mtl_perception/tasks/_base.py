@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
+from mtl_perception.scene import SCORE_THRESHOLD
 
 
 HeadStyle = Literal["wide", "slim"]
@@ -46,7 +47,7 @@ class LossTerm(NamedTuple):
 class CollectOptions(NamedTuple):
     """What a user may change while the network runs."""
 
-    score_threshold: float = 0.3
+    score_threshold: float = SCORE_THRESHOLD
 
 
 SettingsT = TypeVar("SettingsT", bound=TaskSettings)

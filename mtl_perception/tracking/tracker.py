@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtl_perception.scene import Detections
+from mtl_perception.scene import SCORE_THRESHOLD, Detections
 from mtl_perception.tracking.association import assign_pairs, paired_iou
 from mtl_perception.tracking.kalman import ConstantVelocity, IsotropicVelocity
 from mtl_perception.tracking.symmetric import mahalanobis_squared
@@ -43,7 +43,7 @@ class TrackerSettings:
         ValueError: a value is out of range.
     """
 
-    high_score: float = 0.3
+    high_score: float = SCORE_THRESHOLD
     low_score: float = 0.1
     confirm_hits: int = 2
     keep_s: float = 3.0

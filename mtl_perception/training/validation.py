@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from mtl_perception.data.folder import ImageFolder
 from mtl_perception.drawing import draw_overlay
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.inference.engine import Engine
-from mtl_perception.tasks import CollectOptions
+from mtl_perception.pipeline import published
 from mtl_perception.training.config import ValidationSettings
 
 CHOSEN_BY = {"detection": "AP50", "segmentation": "mIoU", "depth": "delta1"}
@@ -101,8 +101,7 @@ class Validator:
 
         def draw(scene: Any, scores: Any) -> None:
             if scores.index in self._drawn:
-                strong = scene if scene.detections is None else _without_weak_boxes(scene)
-                pictures.append(draw_overlay(images[0], strong, self._card))
+                pictures.append(draw_overlay(images[0], published(scene), self._card))
 
         try:
             evaluation = self._evaluate(engine, samples(), draw)
@@ -132,8 +131,3 @@ def _score(measures: dict[str, dict[str, float]]) -> float:
 def _numbers(values: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in values.items() if isinstance(value, (int, float))}
 
-
-def _without_weak_boxes(scene: Any) -> Any:
-    found = scene.detections
-    kept = found.scores >= CollectOptions().score_threshold
-    return replace(scene, detections=replace(found, boxes_xyxy=found.boxes_xyxy[kept], scores=found.scores[kept], class_ids=found.class_ids[kept]))

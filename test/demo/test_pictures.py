@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from mtl_perception.demo.charts import latency_chart, stage_bar
-from mtl_perception.demo.pictures import Look, confident, contact_sheet, depth_range, film_frame
+from mtl_perception.pipeline import published
+from mtl_perception.demo.pictures import Look, contact_sheet, depth_range, film_frame
 from mtl_perception.evaluation import Truth
 from mtl_perception.scene import Depth, Detections, Scene, Segmentation
 
@@ -27,13 +28,13 @@ def scene(**parts):
 
 
 def test_weak_boxes_are_not_shown():
-    assert confident(scene(detections=FOUND)).detections.scores.tolist() == pytest.approx([0.8])
-    assert confident(scene()).detections is None
+    assert published(scene(detections=FOUND)).detections.scores.tolist() == pytest.approx([0.8])
+    assert published(scene()).detections is None
 
 
 def test_a_thing_is_shown_under_one_name():
     twice = Detections(np.array([[2, 2, 30, 30], [2, 2, 30, 31]], np.float32), np.array([0.8, 0.6], np.float32), np.arange(2))
-    assert confident(scene(detections=twice)).detections.class_ids.tolist() == [0]
+    assert published(scene(detections=twice)).detections.class_ids.tolist() == [0]
 
 
 @pytest.mark.parametrize(

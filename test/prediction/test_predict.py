@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 import mtl_perception
+from mtl_perception.pipeline import PipelineOptions
 from mtl_perception.prediction import Predictor, intrinsics_for
 from mtl_perception.prediction.files import millimetres, ply
 from mtl_perception.prediction.sources import SourceError, open_source, read_picture
@@ -43,7 +44,7 @@ def predict(*arguments: str) -> subprocess.CompletedProcess:
 
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
-    return Predictor("lite", "cpu", "float32", score_threshold=0.05)
+    return Predictor("lite", "cpu", "float32", PipelineOptions(score_threshold=0.05))
 
 
 def test_a_folder_becomes_overlays_boxes_masks_depth_and_points(tmp_path: Path) -> None:

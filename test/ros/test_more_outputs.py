@@ -9,7 +9,7 @@ from std_msgs.msg import Header
 from mtl_perception.ros.outputs import Outputs
 from mtl_perception.ros.specs import SPECS
 from mtl_perception.ros.transforms import Place
-from mtl_perception.ros.writer import Result, wanted_tasks
+from mtl_perception.ros.writer import wanted_tasks
 from mtl_perception.scene import Classification, Lanes, Scene
 from mtl_perception.transforms import TransformBuffer
 
@@ -55,7 +55,7 @@ def test_classes_and_masks_are_published() -> None:
     scene = Scene(8, 6, classification=Classification(np.float32([0.25, 0.75])), lanes=Lanes(BITS))
     header = Header(frame_id="camera")
     pixels = np.zeros((6, 8, 3), np.uint8)
-    result = Result(header, pixels, None, scene, Place(header, DEFAULTS, TransformBuffer()))
+    result = outputs.frame(header, scene, pixels, None, Place(header, DEFAULTS, TransformBuffer()))
     for publisher, message in outputs.fill(result, writers):
         publisher.publish(message)
     (classification,) = publishers["~/classification"].said

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Points, 3D boxes and markers, written by us and read back by ROS's own readers."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,6 +14,7 @@ from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import Marker
 
 from mtl_perception.geometry import Intrinsics
+from mtl_perception.pipeline import Postprocessor
 from mtl_perception.ros.cdr import pack_header
 from mtl_perception.ros.detections_3d import write_detections_3d
 from mtl_perception.ros.markers import MarkersWriter
@@ -158,9 +160,9 @@ def result(boxes: int, place: _Place | None = None, tracks=None) -> Result:
     found = Detections(corners, np.array([0.9, 0.8], np.float32)[:boxes], np.array([2, 1])[:boxes])
     depth = Depth(np.full((HEIGHT, WIDTH), 2.0, np.float32))
     scene = Scene(WIDTH, HEIGHT, found, None, depth)
-    estimate = BoxEstimator(LABELS)
-    image_rgb = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-    return Result(header("camera"), image_rgb, CAMERA, scene, place or _Place("camera"), tracks, estimate)
+    place = place or _Place("camera")
+    frame = Postprocessor(LABELS, [])(scene, np.zeros((HEIGHT, WIDTH, 3), np.uint8), CAMERA, placement=place)
+    return Result(header("camera"), replace(frame, tracks=tracks), place)
 
 
 def shown(array) -> dict[str, list[Marker]]:
@@ -204,8 +206,9 @@ def test_without_its_place_or_calibration_nothing_is_said():
     unknown.to_output = None
     writer = MarkersWriter(None, LABELS, {"fixed_frame": ""})
     assert writer.fill(result(1, unknown)) is None
-    uncalibrated = Result(header("camera"), None, None, result(1).scene, _Place("camera"), None, BoxEstimator(LABELS))
-    assert writer.fill(uncalibrated) is None
+    place = _Place("camera")
+    uncalibrated = Postprocessor(LABELS, [])(result(1).scene, np.zeros((HEIGHT, WIDTH, 3), np.uint8), None, placement=place)
+    assert writer.fill(Result(header("camera"), uncalibrated, place)) is None
 
 
 def test_a_trail_grows_with_its_track_and_ends_with_it():

@@ -12,14 +12,18 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 from mtl_perception.msg import TrackArray
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.pipeline import Postprocessor
+from mtl_perception.ros.outputs import pipeline_options
 from mtl_perception.ros.specs import SPECS
-from mtl_perception.ros.tracks import Tracking, TracksWriter
+from mtl_perception.ros.tracks import TracksWriter
 from mtl_perception.ros.transforms import Place
 from mtl_perception.ros.writer import Result
-from mtl_perception.scene import Boxes3D, Detections, Scene
+from mtl_perception.scene import Boxes3D, Depth, Detections, Scene
 from mtl_perception.transforms import TransformBuffer
 
 WIDTH, HEIGHT = 640, 480
+CAMERA = Intrinsics(WIDTH, HEIGHT, 500.0, 500.0, 319.5, 239.5)
 DEFAULTS = {spec.name: spec.default for spec in SPECS}
 TURNED = (0.0, np.sin(np.pi / 4), 0.0, np.cos(np.pi / 4))  # optical z along the fixed frame's x
 
@@ -68,7 +72,8 @@ class Frames:
 
     def __init__(self, **parameters) -> None:
         self.parameters = DEFAULTS | {"transform_timeout": 0.0} | parameters
-        self.tracking = Tracking(self.parameters)
+        self.options = pipeline_options(self.parameters | {"tracking.enabled": True})
+        self.postprocess = Postprocessor(["ball"], [], self.options)
         publisher = SimpleNamespace()
         self.writer = TracksWriter(publisher, ["ball"], self.parameters)
         self.transforms = TransformBuffer()
@@ -80,17 +85,20 @@ class Frames:
         sec, nanosec = divmod(round(stamp_s * 1e9), 1_000_000_000)
         header = Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=FRAME_ID)
         count = len(scores)
-        boxes = np.float32([[100 + 150 * k, 100, 200 + 150 * k, 200] for k in range(count)])
-        scene = Scene(640, 480, Detections(boxes, np.float32(scores), np.zeros(count, np.int64)))
-        result = Result(header, np.zeros((480, 640, 3), np.uint8), None, scene, Place(header, self.parameters, self.transforms))
-        result.__dict__["boxes_3d"] = Boxes3D(
+        corners = np.float32([[100 + 150 * k, 100, 200 + 150 * k, 200] for k in range(count)])
+        found = Detections(corners, np.float32(scores), np.zeros(count, np.int64))
+        scene = Scene(640, 480, found, depth=Depth(np.ones((480, 640), np.float32)))
+        place = Place(header, self.parameters, self.transforms)
+        boxes = Boxes3D(
             centers_m=np.tile([0.5, 0.0, z_m], (count, 1)) + 0.4 * np.arange(count)[:, None],
             sizes_m=np.full((count, 3), 0.3),
             quaternions_xyzw=np.tile([0, 0, 0, 1.0], (count, 1)),
             center_covariances_m2=np.tile(np.diag([0.01, 0.01, 0.3]) ** 2, (count, 1, 1)),
             valid=np.ones(count, bool),
         )
-        result = self.tracking.apply(result)
+        self.postprocess._estimate = lambda *_: boxes  # of balls whose places are known better than depth would tell
+        frame = self.postprocess(scene, np.zeros((480, 640, 3), np.uint8), CAMERA, stamp_s, place)
+        result = Result(header, frame, place)
         return result, self.writer.fill(result)
 
 
@@ -139,7 +147,7 @@ def test_nothing_is_published_in_an_output_frame_that_cannot_be_reached():
 
 def test_weak_detections_continue_tracks_and_are_not_published():
     frames = Frames(**{"score_threshold": 0.5, "tracking.low_score": 0.2})
-    assert frames.tracking.least_score == 0.2
+    assert frames.options.least_score == 0.2
     for stamp_s in (1.0, 1.1, 1.2):
         result, _ = frames.show(stamp_s, (0.9, 0.8))
     assert list(result.tracks.detection_ids) == ["1", "2"]

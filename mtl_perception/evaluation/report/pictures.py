@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 
 from mtl_perception.drawing import colorize_depth, colorize_mask
-from mtl_perception.evaluation.detection import NODE_THRESHOLD
+from mtl_perception.evaluation.detection import PUBLISHED
 from mtl_perception.evaluation.matching import match_boxes
 from mtl_perception.evaluation.truth import Truth
+from mtl_perception.pipeline import published
 from mtl_perception.scene import UNLABELLED, Scene
 
 Panels = dict[str, np.ndarray]
@@ -27,16 +28,15 @@ _ERROR_SHARE = 0.5
 
 def detection_panels(image_rgb: np.ndarray, scene: Scene, truth: Truth, card: Any) -> Panels:
     """True boxes, green where found; and found boxes, green where right."""
-    found = scene.detections
-    shown = found.scores >= NODE_THRESHOLD
-    boxes, scores, class_ids = found.boxes_xyxy[shown], found.scores[shown], found.class_ids[shown]
+    found = published(scene, PUBLISHED).detections
+    boxes, scores, class_ids = found.boxes_xyxy, found.scores, found.class_ids
     taken = match_boxes(boxes, scores, class_ids, truth.boxes_xyxy, truth.class_ids)
     is_found = np.isin(np.arange(len(truth.boxes_xyxy)), taken)
     names = [card.detection_labels[class_id] for class_id in truth.class_ids]
     found_names = [f"{card.detection_labels[class_id]} {score:.2f}" for class_id, score in zip(class_ids, scores)]
     return {
         "truth: red was missed": _boxes(image_rgb, truth.boxes_xyxy, names, is_found),
-        f"found, score ≥ {NODE_THRESHOLD:g}: red is wrong": _boxes(image_rgb, boxes, found_names, taken >= 0),
+        f"found, score ≥ {PUBLISHED.score_threshold:g}: red is wrong": _boxes(image_rgb, boxes, found_names, taken >= 0),
     }
 
 

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a user may set between the network and what is published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mtl_perception.scene import AGNOSTIC_NMS_IOU, SCORE_THRESHOLD
+from mtl_perception.tracking import TrackerSettings
+
+
+@dataclass(frozen=True)
+class TrackingOptions:
+    """How identities are kept.
+
+    Attributes:
+        low_score: detections from here on, though not published below ``score_threshold``, continue tracks.
+        confirm_hits: successive frames in which a new thing must be seen to get an id.
+        keep_s: how long a thing out of sight keeps its id, seconds.
+    """
+
+    low_score: float = TrackerSettings.low_score
+    confirm_hits: int = TrackerSettings.confirm_hits
+    keep_s: float = TrackerSettings.keep_s
+
+
+@dataclass(frozen=True)
+class PipelineOptions:
+    """
+    Attributes:
+        score_threshold: least score of a published detection.
+        agnostic_nms_iou: of boxes that overlap more the weaker is left out, whatever their classes; 1 never.
+        flat_labels: detection classes of things without depth of their own, whose 3D boxes are left as they look.
+        tracking: None: things have no identity.
+    """
+
+    score_threshold: float = SCORE_THRESHOLD
+    agnostic_nms_iou: float = AGNOSTIC_NMS_IOU
+    flat_labels: tuple[str, ...] = ("door", "window")
+    tracking: TrackingOptions | None = None
+
+    @property
+    def least_score(self) -> float:
+        """What the engine must find: tracks go on with detections too weak to be published."""
+        return self.score_threshold if self.tracking is None else min(self.tracking.low_score, self.score_threshold)

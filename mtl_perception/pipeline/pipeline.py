@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Engine → thresholds and class-agnostic NMS → 3D boxes → tracks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.pipeline.options import PipelineOptions
+from mtl_perception.pipeline.result import FrameResult, KnownPlacement, Lift, Placement, Tracks
+from mtl_perception.scene import Detections, Scene
+from mtl_perception.spatial.boxes_3d import BoxEstimator
+from mtl_perception.tracking import Tracker, TrackerSettings
+
+
+def published(scene: Scene, options: PipelineOptions = PipelineOptions()) -> Scene:
+    """``scene`` with the detections that are published; where the engine found weaker ones too, as for average precision, they go."""
+    return scene if scene.detections is None else replace(scene, detections=published_detections(scene.detections, options))
+
+
+def published_detections(found: Detections, options: PipelineOptions = PipelineOptions()) -> Detections:
+    """Those from the threshold on, and of two boxes of one place the better. ``found`` are the best first."""
+    return _strong(found, options.score_threshold).distinct(options.agnostic_nms_iou)
+
+
+def _strong(found: Detections, threshold: float) -> Detections:
+    count = int((found.scores >= threshold).sum())
+    return found if count == len(found) else found.first(count)
+
+
+class Postprocessor:
+    """What happens to the scenes of one camera behind the engine. Not thread-safe.
+
+    Args:
+        detection_labels, segmentation_labels: the model's.
+        options: may be replaced from frame to frame; tracking goes on.
+    """
+
+    def __init__(
+        self, detection_labels: Sequence[str], segmentation_labels: Sequence[str], options: PipelineOptions = PipelineOptions()
+    ) -> None:
+        self.options = options
+        self._estimate = BoxEstimator(detection_labels, segmentation_labels, options.flat_labels)
+        self._tracker: Tracker | None = None
+
+    def __call__(
+        self,
+        scene: Scene,
+        image_rgb: np.ndarray,
+        intrinsics: Intrinsics | None = None,
+        stamp_s: float = 0.0,
+        placement: Placement = KnownPlacement(),
+    ) -> FrameResult:
+        """The next frame of this camera.
+
+        Args:
+            scene: what the engine found from ``options.least_score`` on.
+            image_rgb: (H, W, 3) uint8, the image that the engine saw.
+            stamp_s: when it was taken, seconds; for tracks.
+        """
+        options = self.options
+        if scene.detections is not None:
+            scene = replace(scene, detections=scene.detections.distinct(options.agnostic_nms_iou))
+        lift = Lift(self._estimate, scene, intrinsics, placement)
+        result = FrameResult(image_rgb, intrinsics, scene, placement, lift)
+        if options.tracking is not None and scene.detections is not None:
+            result = replace(result, tracks=self._tracked(result, stamp_s))
+        if scene.detections is not None:  # the best come first, so the strong ones are the first in boxes and ids too
+            scene = replace(scene, detections=_strong(scene.detections, options.score_threshold))
+        return replace(result, scene=scene)
+
+    def _tracked(self, result: FrameResult, stamp_s: float) -> Tracks:
+        options, found, boxes_3d = self.options, result.scene.detections, result.boxes_3d
+        assert options.tracking is not None and found is not None
+        settings = TrackerSettings(
+            high_score=options.score_threshold,
+            low_score=options.least_score,
+            confirm_hits=options.tracking.confirm_hits,
+            keep_s=options.tracking.keep_s,
+        )
+        if self._tracker is None:
+            self._tracker = Tracker(settings)
+        self._tracker.settings = settings
+        pose = None if boxes_3d is None else result.placement.camera_pose
+        tracks = self._tracker.update(stamp_s, found, boxes_3d, pose)
+        ids = [""] * len(found)
+        for track in tracks:
+            if track.is_seen:
+                ids[track.detection] = str(track.id)
+        strong = int((found.scores >= options.score_threshold).sum())
+        return Tracks(tracks, self._tracker.is_in_fixed_frame, ids[:strong])
+
+
+class FramePipeline:
+    """Images of one camera in, what is published out, in the order of the frames.
+
+    Args:
+        engine: a loaded ``Engine``; its score threshold is set.
+    """
+
+    def __init__(self, engine: Any, options: PipelineOptions = PipelineOptions()) -> None:
+        self.engine = engine
+        card = engine.card
+        self._postprocess = Postprocessor(card.detection_labels, card.segmentation_labels, options)
+        engine.score_threshold = options.least_score
+
+    def __call__(
+        self,
+        image_rgb: np.ndarray,
+        intrinsics: Intrinsics | None = None,
+        stamp_s: float = 0.0,
+        placement: Placement = KnownPlacement(),
+        tasks: Collection[str] | None = None,
+    ) -> FrameResult:
+        """What is published of the next image, (H, W, 3) uint8; ``tasks`` None for all of the network's."""
+        scene = self.engine(image_rgb, intrinsics, tasks)
+        return self._postprocess(scene, image_rgb, intrinsics, stamp_s, placement)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One frame as it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.scene import Boxes3D, Scene
+from mtl_perception.spatial.boxes_3d import BoxEstimator
+from mtl_perception.tracking import Track
+
+
+class Placement(Protocol):
+    """Where the camera was; each is looked up when it is asked for, and not before."""
+
+    @property
+    def camera_pose(self) -> np.ndarray | None:
+        """(4, 4) from the camera's optical frame to one that does not move and whose z points up; None where unknown."""
+
+    @property
+    def up(self) -> np.ndarray | None:
+        """(3,) direction against gravity in the optical frame; None where unknown."""
+
+
+@dataclass(frozen=True)
+class KnownPlacement:
+    """A pose at hand, as that of a recorded drive."""
+
+    camera_pose: np.ndarray | None = None
+
+    @property
+    def up(self) -> np.ndarray | None:
+        return None if self.camera_pose is None else self.camera_pose[2, :3]
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """What is tracked at one frame.
+
+    Attributes:
+        tracks: the confirmed ones by rising id, also those out of sight.
+        is_in_fixed_frame: whether their positions are in the fixed frame; else in the camera's optical frame.
+        detection_ids: for each of the scene's detections the id of its track as text; empty for one not confirmed yet.
+    """
+
+    tracks: list[Track]
+    is_in_fixed_frame: bool
+    detection_ids: Sequence[str]
+
+
+class Lift:
+    """The 3D boxes of a scene's detections, made when somebody first asks.
+
+    Args:
+        estimate: makes them.
+        scene, intrinsics, placement: of the frame.
+    """
+
+    def __init__(self, estimate: BoxEstimator, scene: Scene, intrinsics: Intrinsics | None, placement: Placement) -> None:
+        self._estimate, self._scene, self._intrinsics, self._placement = estimate, scene, intrinsics, placement
+
+    @cached_property
+    def boxes(self) -> Boxes3D | None:
+        """None without detections, depth or calibration."""
+        if self._scene.detections is None or self._scene.depth is None or self._intrinsics is None:
+            return None
+        return self._estimate(self._scene, self._intrinsics, self._placement.up)
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """One frame and what is published of it.
+
+    Attributes:
+        image_rgb: (H, W, 3) uint8, rectified if the camera is to be.
+        intrinsics: of the camera; None where not known.
+        scene: with the detections that are published.
+        placement: where the camera was.
+        tracks: if things are tracked.
+    """
+
+    image_rgb: np.ndarray
+    intrinsics: Intrinsics | None
+    scene: Scene
+    placement: Placement
+    lift: Lift = field(repr=False)
+    tracks: Tracks | None = None
+
+    @property
+    def boxes_3d(self) -> Boxes3D | None:
+        """Of the scene's detections, in the camera's optical frame; None without detections, depth or calibration."""
+        boxes, found = self.lift.boxes, self.scene.detections
+        if boxes is None or found is None:
+            return None
+        return boxes if len(boxes) == len(found) else boxes.first(len(found))
