@@ -17,10 +17,17 @@ from typing import Any
 
 import numpy as np
 
+from mtl_perception.foreign_text import cut
+
 HISTORY_S = 10.0
 _BACK_IN_TIME_S = 1.0  # messages overtake each other by less
 _SILENT_S = 1.0
 _NS = 1_000_000_000
+_MOST_FRAMES = 10_000
+_MOST_APART = 200
+"""Links between two frames: a humanoid's head and foot are some 20 apart. What is longer is an accident, and takes time to add up."""
+_LONGEST_NAME = 255
+_FARTHEST_M = 1e8  # Earth's radius is 6.4e6
 
 _Pose = tuple[tuple[float, ...], tuple[float, ...]]
 """Position and unit quaternion; plain numbers, for far more are put in than are looked up."""
@@ -80,6 +87,7 @@ class _Link:
     stamps_ns: list[int] = field(default_factory=list)
     poses: list[_Pose] = field(default_factory=list)
     heard_s: float = 0.0
+    parents_changed: int = 0
 
     def put(self, stamp_ns: int, pose: _Pose) -> None:
         self.heard_s = time.monotonic()
@@ -104,7 +112,7 @@ class _Link:
         before = after - 1
         if before >= 0 and self.stamps_ns[before] == stamp_ns:
             return matrix(*self.poses[before])
-        name = f"the transform from {child!r} to {self.parent!r}"
+        name = f"the transform from {cut(child)!r} to {cut(self.parent)!r}"
         if before < 0:
             early_s = (self.stamps_ns[0] - stamp_ns) / _NS
             raise TransformError(f"{name} begins {early_s:.3f} s after the image was taken")
@@ -135,33 +143,50 @@ class TransformBuffer:
         quaternion_xyzw: Sequence[float],
         *,
         is_static: bool = False,
-    ) -> None:
+    ) -> str:
         """Take in where ``child`` is in ``parent``.
 
         A stamp more than a second older than the newest one of its link means that time began anew, as when a bag
         starts over: all history is forgotten, the static transforms stay.
 
+        Returns:
+            What looks wrong though it was taken in (time that goes back, two parents in turns); empty if nothing does.
+
         Raises:
-            ValueError: a frame in itself, a number that is not finite, or a quaternion that is no rotation.
+            ValueError: a frame in itself, a name or number that none can be, a quaternion that is no rotation, or too many frames.
         """
         parent, child = parent.lstrip("/"), child.lstrip("/")
         length = math.hypot(*quaternion_xyzw)
         if not parent or not child or parent == child:
-            raise ValueError(f"transform from {child!r} to {parent!r}, expected two frames with names")
-        if not (all(map(math.isfinite, translation_m)) and abs(length - 1) < 0.01):
+            raise ValueError(f"transform from {cut(child)!r} to {cut(parent)!r}, expected two frames with names")
+        if max(len(parent), len(child)) > _LONGEST_NAME:
+            raise ValueError(f"transform from {cut(child)!r} to {cut(parent)!r}, expected names of at most {_LONGEST_NAME} characters")
+        if not (all(abs(value) <= _FARTHEST_M for value in translation_m) and abs(length - 1) < 0.01):
             raise ValueError(
-                f"transform from {child!r} to {parent!r} has the translation {list(translation_m)} and a quaternion "
-                f"of length {length:.3f}, expected finite numbers and 1"
+                f"transform from {cut(child)!r} to {cut(parent)!r} has the translation {list(translation_m)} and a quaternion "
+                f"of length {length:.3g}, expected finite numbers up to {_FARTHEST_M:g} m and 1"
             )
         with self._changed:
-            link = self._links.get(child)
-            if link is None or (link.parent, link.is_static) != (parent, is_static):
+            doubt, link = "", self._links.get(child)
+            if link is None:
+                if len(self._links) >= _MOST_FRAMES:
+                    raise ValueError(f"transform of a frame {cut(child)!r} beside {_MOST_FRAMES} others, expected fewer: who publishes them?")
                 link = self._links[child] = _Link(parent, is_static)
+            elif (link.parent, link.is_static) != (parent, is_static):
+                changed = link.parents_changed + 1
+                if changed > 1 and time.monotonic() - link.heard_s < _SILENT_S:
+                    doubt = f"the frame {cut(child)!r} has two parents in turns, {cut(link.parent)!r} and {cut(parent)!r}: who publishes it?"
+                link = self._links[child] = _Link(parent, is_static, parents_changed=changed)
             elif not is_static and stamp_ns < link.stamps_ns[-1] - int(_BACK_IN_TIME_S * _NS):
+                doubt = (
+                    f"time went back by {(link.stamps_ns[-1] - stamp_ns) / _NS:.1f} s on the transform from {cut(child)!r} to {cut(parent)!r}, so "
+                    "what was known is forgotten: did a bag begin anew, or do two publishers with different clocks send it?"
+                )
                 self._links = {name: known for name, known in self._links.items() if known.is_static}
                 link = self._links[child] = _Link(parent, is_static)
             link.put(stamp_ns, (tuple(translation_m), tuple(value / length for value in quaternion_xyzw)))
             self._changed.notify_all()
+        return doubt
 
     def put_message(self, message: Any, *, is_static: bool) -> None:
         """Take in a ``tf2_msgs/TFMessage``. Raises ValueError for the first that is no transform, after all others."""
@@ -209,27 +234,52 @@ class TransformBuffer:
                     self._changed.wait(until_s - now_s)
 
     def _lookup(self, target: str, source: str, stamp_ns: int) -> np.ndarray:
-        up, down = self._ancestors(source), self._ancestors(target)
-        meeting = next((frame for frame in up if frame in down), None)
+        (up, circle_above), (down, circle_below) = self._ancestors(source), self._ancestors(target)
+        below = set(down)
+        meeting = next((frame for frame in up if frame in below), None)
+        circle = circle_above or circle_below
+        if meeting is not None:
+            up, down = up[: up.index(meeting)], down[: down.index(meeting)]
+        if circle and (meeting is None or set(circle) & {*up, *down}):
+            first = circle.index(min(circle))
+            circle = circle[first:] + circle[:first]
+            around = " in ".join(repr(cut(frame)) for frame in [*circle[:5], *(["…"] if len(circle) > 5 else []), circle[0]])
+            raise TransformError(f"the transforms go round in a circle: {around}; one of these is published the wrong way round")
+        if len(up) + len(down) > _MOST_APART:
+            raise TransformError(f"more than {_MOST_APART} frames lie between {cut(target)!r} and {cut(source)!r}: who publishes them?")
         if meeting is None:
             unknown = [frame for frame in (target, source) if not self._knows(frame)]
             if unknown:
-                raise TransformError(f"nobody has published a transform of the frame {unknown[0]!r}")
-            raise TransformError(f"the frames {target!r} and {source!r} are not connected")
-        return inverse(self._to_ancestor(down, meeting, stamp_ns)) @ self._to_ancestor(up, meeting, stamp_ns)
+                raise TransformError(f"nobody has published a transform of the frame {cut(unknown[0])!r}")
+            raise TransformError(f"the frames {cut(target)!r} and {cut(source)!r} are not connected")
+        return inverse(self._to_ancestor(down, stamp_ns)) @ self._to_ancestor(up, stamp_ns)
 
-    def _to_ancestor(self, frames: list[str], ancestor: str, stamp_ns: int) -> np.ndarray:
+    def _to_ancestor(self, frames: list[str], stamp_ns: int) -> np.ndarray:
+        """From the first of the frames to the parent of the last."""
         transform = np.eye(4)
-        for frame in frames[: frames.index(ancestor)]:
+        for frame in frames:
             transform = self._links[frame].at(frame, stamp_ns) @ transform
         return transform
 
-    def _ancestors(self, frame: str) -> list[str]:
-        """The frame, its parent, and so on up to the root, or around once where somebody published a circle."""
-        frames = [frame]
-        while (link := self._links.get(frames[-1])) is not None and link.parent not in frames:
-            frames.append(link.parent)
-        return frames
+    def _ancestors(self, frame: str) -> tuple[list[str], list[str]]:
+        """The frame, its parent, and so on up to the root or to more than are added up; and, of these, a circle that they end in.
+
+        A link that closes a circle and that nobody publishes any more is forgotten: it would be in the way for ever.
+        """
+        frames = {frame: None}  # in this order
+        while (link := self._links.get(frame)) is not None and len(frames) <= _MOST_APART + 1:
+            frame = link.parent
+            if frame in frames:
+                names = list(frames)
+                circle = names[names.index(frame) :]
+                now_s = time.monotonic()
+                gone = [name for name in circle if not self._links[name].is_static and now_s - self._links[name].heard_s > HISTORY_S]
+                if not gone:
+                    return names, circle
+                del self._links[min(gone, key=lambda name: self._links[name].heard_s)]
+                return self._ancestors(names[0])
+            frames[frame] = None
+        return list(frames), []
 
     def _knows(self, frame: str) -> bool:
         return frame in self._links or any(link.parent == frame for link in self._links.values())

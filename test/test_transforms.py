@@ -79,11 +79,67 @@ def test_what_is_not_known_is_not_guessed(buffer: TransformBuffer, target: str, 
         buffer.lookup(target, source, int(stamp_s * NS))
 
 
-def test_a_circle_of_frames_ends(buffer: TransformBuffer) -> None:
+def test_a_circle_of_frames_is_named(buffer: TransformBuffer) -> None:
     buffer.put("a", "b", 0, (0, 0, 0), LEVEL, is_static=True)
     buffer.put("b", "a", 0, (0, 0, 0), LEVEL, is_static=True)
-    with pytest.raises(TransformError, match="not connected"):
+    with pytest.raises(TransformError, match="go round in a circle: 'a' in 'b' in 'a'"):
         buffer.lookup("odom", "a", NS)
+
+
+def test_a_circle_above_costs_nothing_below(buffer: TransformBuffer) -> None:
+    buffer.put("base_link", "odom", 2 * NS, (0, 0, 0), LEVEL)
+    assert buffer.lookup("base_link", "camera", 2 * NS)[2, 3] == 0.5
+    with pytest.raises(TransformError, match="go round in a circle: 'base_link' in 'odom' in 'base_link'"):
+        buffer.lookup("odom", "camera", 2 * NS)
+
+
+def test_a_circle_whose_publisher_is_gone_ends(buffer: TransformBuffer, monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer.put("base_link", "odom", 2 * NS, (0, 0, 0), LEVEL)
+    now_s = time.monotonic() + 11
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    buffer.put("odom", "base_link", 4 * NS, (4.0, 0.0, 0.0), yaw(270))  # which somebody still publishes
+    np.testing.assert_allclose(buffer.lookup("odom", "base_link", 4 * NS)[:3, 3], (4, 0, 0))
+
+
+def chain(frames: int) -> TransformBuffer:
+    buffer = TransformBuffer()
+    for number in range(frames - 1):
+        buffer.put(f"frame_{number}", f"frame_{number + 1}", 0, (1.0, 0.0, 0.0), LEVEL, is_static=True)
+    return buffer
+
+
+def test_a_long_chain_is_added_up_and_a_longer_one_named() -> None:
+    assert chain(201).lookup("frame_0", "frame_200", 0)[0, 3] == 200.0
+    with pytest.raises(TransformError, match="more than 200 frames lie between 'frame_0' and 'frame_9999'"):
+        chain(10_000).lookup("frame_0", "frame_9999", 0)
+
+
+def test_the_two_ends_of_a_fork_may_be_so_far_apart_together() -> None:
+    buffer = chain(150)
+    buffer.put("frame_0", "other_1", 0, (0.0, 1.0, 0.0), LEVEL, is_static=True)
+    for number in range(1, 150):
+        buffer.put(f"other_{number}", f"other_{number + 1}", 0, (0.0, 1.0, 0.0), LEVEL, is_static=True)
+    assert buffer.lookup("other_50", "frame_149", 0)[0, 3] == 149.0
+    with pytest.raises(TransformError, match="more than 200 frames"):
+        buffer.lookup("other_150", "frame_149", 0)
+
+
+def test_more_frames_than_any_robot_has_are_refused() -> None:
+    full = chain(10_001)
+    with pytest.raises(ValueError, match="frame 'one_more' beside 10000 others, expected fewer"):
+        full.put("frame_0", "one_more", 0, (0, 0, 0), LEVEL)
+    assert full.put("frame_0", "frame_1", 0, (0, 0, 0), LEVEL, is_static=True) == ""
+
+
+def test_a_frame_with_two_parents_in_turns_is_doubted(buffer: TransformBuffer) -> None:
+    doubts = [buffer.put(parent, "arm", NS, (0, 0, 0), LEVEL) for parent in ("base_link", "camera", "base_link", "camera")]
+    assert doubts[:2] == ["", ""]  # a thing that is gripped gets another parent once
+    assert "'arm' has two parents in turns, 'camera' and 'base_link'" in doubts[2] and doubts[3]
+
+
+def test_time_that_goes_back_is_doubted(buffer: TransformBuffer) -> None:
+    assert buffer.put("odom", "base_link", 4 * NS, (0, 0, 0), LEVEL) == ""
+    assert "time went back by 3.0 s on the transform from 'base_link' to 'odom'" in buffer.put("odom", "base_link", NS, (0, 0, 0), LEVEL)
 
 
 def test_a_transform_on_its_way_is_waited_for(buffer: TransformBuffer) -> None:
@@ -149,7 +205,9 @@ def test_a_frame_may_get_another_parent(buffer: TransformBuffer) -> None:
         ("odom", "odom", (0, 0, 0), LEVEL, "expected two frames"),
         ("", "camera", (0, 0, 0), LEVEL, "expected two frames"),
         ("odom", "camera", (0, math.nan, 0), LEVEL, "expected finite numbers"),
-        ("odom", "camera", (0, 0, 0), (0, 0, 0, 0), "quaternion of length 0.000"),
+        ("odom", "camera", (1e300, 0, 0), LEVEL, "expected finite numbers up to 1e[+]08 m"),
+        ("odom", "c" * 256, (0, 0, 0), LEVEL, "expected names of at most 255 characters"),
+        ("odom", "camera", (0, 0, 0), (0, 0, 0, 0), "quaternion of length 0"),
         ("odom", "camera", (0, 0, 0), (0, 0, 0, math.nan), "quaternion of length nan"),
     ],
 )

@@ -119,6 +119,8 @@ def camera_status(stream: Stream, recent: Change) -> DiagnosticStatus:
 
     if trace.frame_id == "":
         problems.append((WARN, _NO_FRAME_ID))
+    elif trace.frame_id is not None and trace.frame_id.startswith("/"):
+        problems.append((WARN, f"the images have the frame_id {cut(trace.frame_id)!r}: {_LEADING_SLASH}"))
 
     rate_hz = change.received / period_s if period_s else 0.0
     width, height = camera.image_size or (0, 0)
@@ -226,6 +228,9 @@ _NO_FRAME_ID = (
     "the images have an empty frame_id, so nothing can be placed in space: set it in the camera's driver "
     "to the camera's optical frame"
 )
+_LEADING_SLASH = (
+    "names of TF frames have no leading slash, so readers of the outputs will not find it; take the slash away in the camera's driver"
+)
 _UNPUBLISHED = (
     "3D boxes, tracks and points are not published; publish this transform, or leave output_frame empty "
     "for the camera's own frame"
@@ -246,9 +251,7 @@ def _nobody_publishes(camera: Camera) -> str:
 def _no_camera_info(camera: Camera) -> str:
     silent = [source.node for source in camera.info_sources if not source.mismatch]
     if silent:
-        return (
-            f"no camera_info on {camera.info_topic} yet, though {silent[0]} publishes it: with every image, or once as transient local?"
-        )
+        return f"no camera_info on {camera.info_topic} yet, though {silent[0]} is there: publish it with every image, or transient local"
     text = f"no camera_info on {camera.info_topic}: publish it, or remap ~/camera_info"
     others = camera.other_info_topics()
     return text + (f" (it is published on {', '.join(others[:4])})" if others else "")

@@ -44,13 +44,14 @@ def deaf_readers(node: Node, publisher: Publisher) -> list[str]:
     topic = publisher.topic_name
     if node.count_subscribers(topic) <= publisher.get_subscription_count():  # the usual case, and quickly told
         return []
+    own = node.get_fully_qualified_name()
+    offered = next((info.qos_profile for info in node.get_publishers_info_by_topic(topic) if _name(info) == own), None)
     found = []
-    for info in node.get_subscriptions_info_by_topic(topic):
-        compatibility, reason = qos_check_compatible(publisher.qos_profile, info.qos_profile)
-        if compatibility == QoSCompatibility.ERROR:
-            offered, asked = publisher.qos_profile.reliability, info.qos_profile.reliability
-            remedy = "set output.reliability to reliable" if offered != asked else "let it ask for durability volatile"
-            found.append(f"{_name(info)} cannot hear {topic} ({reason.strip(' ;')}): {remedy}")
+    for info in node.get_subscriptions_info_by_topic(topic) if offered else ():
+        if why := _incompatible(offered, info.qos_profile):
+            is_reliability = info.qos_profile.reliability != offered.reliability
+            remedy = "set output.reliability to reliable" if is_reliability else "let it ask for durability volatile"
+            found.append(f"{_name(info)} cannot hear {topic}, {why}: {remedy}")
     return found
 
 
@@ -79,11 +80,16 @@ def surroundings(node: Node) -> list[str]:
 def _mismatch(publisher: TopicEndpointInfo, expected: str, remedy: str, asked: QoSProfile) -> str | None:
     if publisher.topic_type != expected:
         return f"publishes {cut(publisher.topic_type)}, expected {expected}: {remedy}"
-    compatibility, reason = qos_check_compatible(publisher.qos_profile, asked)
-    if compatibility != QoSCompatibility.ERROR:
-        return None
-    offered = publisher.qos_profile.reliability.short_key
-    return f"offers {offered} and this node asks for {asked.reliability.short_key}: set input.reliability to {offered} ({reason})"
+    if why := _incompatible(publisher.qos_profile, asked):
+        offered = publisher.qos_profile.reliability.short_key
+        return f"offers {offered} and this node asks for {asked.reliability.short_key}: set input.reliability to {offered} ({why})"
+    return None
+
+
+def _incompatible(offered: QoSProfile, asked: QoSProfile) -> str:
+    """Why who asks cannot hear who offers; empty if it can."""
+    compatibility, reason = qos_check_compatible(offered, asked)
+    return reason.replace("ERROR: ", "").strip(" ;").lower() if compatibility == QoSCompatibility.ERROR else ""
 
 
 def _name(info: TopicEndpointInfo) -> str:

@@ -39,6 +39,7 @@ def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -
     # The worker holds the interpreter lock while it fills messages: let the camera's callback in sooner.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # Own handlers: rclpy's end the context first, and then the node could no longer say goodbye to its peers.
+    stop = StopOnSignal()
     try:
         arguments = sys.argv if args is None else args
         check_names(arguments)
@@ -52,7 +53,6 @@ def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -
         return 1
     if ignored := ignored_parameters(node):
         node.get_logger().warning(ignored)
-    stop = StopOnSignal()
     try:
         return _run(node, stop)
     finally:

@@ -47,9 +47,11 @@ class TransformListener:
         try:
             for stamp, parent, child, numbers in read_transforms(serialised):
                 try:
-                    self.buffer.put(
+                    doubt = self.buffer.put(
                         parent, child, stamp.nanoseconds, numbers[:3], numbers[3:], is_static=topic == _TF_STATIC
                     )
+                    if doubt:
+                        self._note(topic, ValueError(doubt))
                 except ValueError as error:  # costs the others nothing
                     self._note(topic, error)
         except ConversionError as error:

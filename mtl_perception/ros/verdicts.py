@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from vision_msgs.msg import Detection2DArray, Detection3DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
+from mtl_perception.foreign_text import cut
 from mtl_perception.msg import PerceptionStatus, TrackArray
 from mtl_perception.ros import contract
 
@@ -39,6 +40,8 @@ _IN_CAMERA_FRAME = (
     "overlay", "depth/image_rect", "depth/camera_info", "segmentation/mask", "segmentation/confidence", "detections",
 )  # fmt: skip
 _IN_OUTPUT_FRAME = ("points", "detections_3d")
+_LONGEST = 1000
+"""Characters of a status: those of another node may have any number."""
 Verdict = Literal["fine", "notice", "broken", "left out"]
 
 
@@ -110,7 +113,7 @@ def _judge_publishers(topic: str, message_type: type, publishers: list[Any]) -> 
     for info in publishers:
         qos = info.qos_profile
         if info.topic_type != expected:
-            yield Finding(rule, "broken", f"its type is {info.topic_type}", f"publish {expected}")
+            yield Finding(rule, "broken", f"its type is {cut(info.topic_type)}", f"publish {expected}")
         elif topic == LATCHED and (
             qos.durability != DurabilityPolicy.TRANSIENT_LOCAL or qos.reliability != ReliabilityPolicy.RELIABLE
         ):
@@ -177,8 +180,10 @@ def _judge_headers(heard: Heard, topics: list[str]) -> Iterator[Finding]:
         names = {message.header.frame_id for topic in group if topic in stamped for message in heard.messages[topic]}
         if not names:
             continue
-        shown = ", ".join(sorted(map(repr, names)))
-        if len(names) > 1 or "" in names:
+        shown = ", ".join(repr(cut(name)) for name in sorted(names))
+        if any(name.startswith("/") for name in names):
+            yield Finding(rule, "broken", f"frames {shown}", "names of TF frames have no leading slash; set it right in the camera's driver")
+        elif len(names) > 1 or "" in names:
             yield Finding(rule, "broken", f"frames {shown}", "give the camera one frame_id; the outputs carry it on")
         elif rule == "camera frame" and not next(iter(names)).endswith("_optical_frame"):
             yield Finding(rule, "notice", shown, "REP 103: images belong to a frame named ..._optical_frame, z forward")
@@ -215,7 +220,7 @@ def _judge_diagnostics(heard: Heard, node: str) -> Iterator[Finding]:
         yield Finding("/diagnostics", "broken", f"nothing of {node}", "publish diagnostic_msgs/DiagnosticArray")
     for name, status in statuses.items():
         verdict: Verdict = "fine" if status.level == status.OK else "notice"
-        yield Finding(f"/diagnostics: {name.partition(': ')[2]}", verdict, status.message)
+        yield Finding(f"/diagnostics: {cut(name.partition(': ')[2])}", verdict, cut(status.message, _LONGEST))
 
 
 def _statuses(heard: Heard, node: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The doctor beside real nodes over DDS: a good one, one that breaks the rules, none."""
 
+import io
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from peer import Peer, camera_info, image
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
+from rich.console import Console
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, VisionClass
 
@@ -181,7 +183,10 @@ def test_empty_arrays_that_are_not_published():
     assert "detections: empty arrays" not in verdicts(heard(detections=[full]))
 
 
-@pytest.mark.parametrize(("frame_id", "verdict"), [("camera_link", "notice"), ("", "broken"), ("camera_optical_frame", "fine")])
+@pytest.mark.parametrize(
+    ("frame_id", "verdict"),
+    [("camera_link", "notice"), ("", "broken"), ("camera_optical_frame", "fine"), ("/camera_optical_frame", "broken")],
+)
 def test_frames_of_the_camera(frame_id, verdict):
     messages = heard().messages
     for topic in ("detections", "overlay", "segmentation/mask", "segmentation/confidence"):
@@ -202,3 +207,15 @@ def test_trouble_in_the_diagnostics_is_told_and_their_absence_a_breach():
     assert verdicts(worried)["/diagnostics: model"] == "notice"
     worried.diagnostics.clear()
     assert verdicts(worried)["/diagnostics"] == "broken"
+
+
+def test_what_others_write_is_shown_as_it_is_and_cut():
+    hostile = heard()
+    status = hostile.diagnostics[0].status[0]
+    status.name, status.message, status.level = "perception: [/b]" + "x" * 5000, "[red" + "y" * 5_000_000, DiagnosticStatus.ERROR
+    for message in hostile.messages["overlay"]:
+        message.encoding, message.header.frame_id = "[/]" + "z" * 5_000_000, "[/i]" + "w" * 5_000_000
+    console = Console(file=io.StringIO(), width=200)
+    console.print(findings_table("/perception", judge(hostile, "/perception")))
+    text = console.file.getvalue()
+    assert all(given in text for given in ("[/b]xx", "[redyy", "[/]zz", "[/i]ww")) and len(text) < 20_000
