@@ -109,6 +109,11 @@ class ImageFolder:
             lanes = read_lanes(self.root / "lanes" / labels, *size, len(self._own.lanes_labels))
         return Pixels(image, semantic, millimetres, lanes)
 
+    @property
+    def image_files(self) -> list[Path]:
+        """The file of each sample's image."""
+        return [self.root / "images" / entry.file_name for entry in self.entries]
+
     def intrinsics(self, i: int) -> Intrinsics:
         """Of sample ``i``. For a camera that is not calibrated a focal length of the image's width is assumed; such an
         image has no depth, and nothing else asks for the focal length."""

@@ -86,6 +86,11 @@ def report_affinity(
     config = read_config(path)
     if len(config.tasks) < 2:
         raise ConfigError(f"{path} trains {', '.join(config.tasks)}; affinity is between two tasks or more")
+    if config.balancing.needs_validation or config.task_schedule.needs_validation:
+        method = config.balancing.method if config.balancing.needs_validation else config.task_schedule.method
+        raise ConfigError(f"{path}: '{method}' follows validation, which an affinity report does without; choose another one")
+    for remark in config.remarks:
+        console.print(remark, highlight=False, markup=False)
     out = out or Path("out/affinity") / config.name
     require_writable(out)
     found = train_and_measure(config, every, batches, console)
@@ -138,7 +143,8 @@ def train_and_measure(config: TrainingConfig, every: int, batches: int, console:
                 if schedule.share >= 1 or not read:
                     break
                 present = present_tasks(read, list(config.tasks), ranks)
-                step(schedule.step + 1, schedule.learning_rate, read, present, dict.fromkeys(config.tasks, 1.0))
+                factors = config.task_schedule.factors(list(config.tasks), schedule.step, schedule.share, {})
+                step(schedule.step + 1, schedule.learning_rate, read, present, factors)
                 schedule.step += 1
                 schedule.samples += parts[0].images_in_step
                 show(round(1000 * schedule.measure()), f"step {schedule.step}")

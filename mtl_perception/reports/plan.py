@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,11 @@ def plan(config: TransferConfig, seeds: int) -> list[PlannedRun]:
                 if (share == largest or name in curve) and (seed == 0 or name not in config.once):
                     runs.append(_run(config, name, changes, config.tasks, share, seed))
     return runs
+
+
+def remarks(runs: Sequence[PlannedRun]) -> list[str]:
+    """What a reader of the report should know of set-ups that can't do what their name says, in sentences."""
+    return list(dict.fromkeys(f"{run.setup}: {remark}" for run in runs for remark in run.training.remarks))
 
 
 def _run(config: TransferConfig, setup: str, changes: dict[str, Any], tasks: list[str], share: float, seed: int) -> PlannedRun:

@@ -13,10 +13,11 @@ from rich.console import Console
 from mtl_perception.evaluation.command import require_writable
 from mtl_perception.files import write_atomically
 from mtl_perception.reports.document import write_document
-from mtl_perception.reports.plan import plan, read_transfer_config
+from mtl_perception.reports.plan import plan, read_transfer_config, remarks
 from mtl_perception.reports.processes import in_processes
 from mtl_perception.reports.runs import TransferError, finished
 from mtl_perception.reports.transfer_table import Transfer, tabulate
+from mtl_perception.reports.unseen import check_unseen
 
 
 def report_transfer(
@@ -41,18 +42,22 @@ def report_transfer(
     runs = plan(config, seeds)
     if training and not config.test.exists():
         raise TransferError(f"test: {config.test} does not exist; give a data folder or a bag that networks are scored on")
+    check_unseen(config, runs)
     require_writable(config.output)
     done = finished(runs)
     missing = [run for run in runs if training and run.result not in done]
     console.print(f"{len(runs)} networks to train, {len(done)} of them done: {config.output}", highlight=False)
+    known = remarks(runs)
+    for remark in known:
+        console.print(remark, highlight=False, markup=False)
     results = list(done.values())
-    transfer = tabulate(config, results)
+    transfer = tabulate(config, results, known)
     if transfer is not None and not missing:
         _write(transfer, config.output, transfer_page)
     with closing(in_processes(config, missing, console, jobs)) as coming:
         for result in coming:
             results.append(result)
-            transfer = tabulate(config, results)
+            transfer = tabulate(config, results, known)
             if transfer is not None:
                 _write(transfer, config.output, transfer_page)
     if transfer is None:

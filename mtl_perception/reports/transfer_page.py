@@ -59,6 +59,7 @@ def markdown(transfer: Transfer, name: str | None = None) -> str:
         for line, points in lines.items():
             rows.append([line, *(f"{dict(points)[share]:.3f}" if share in dict(points) else "–" for share in shares)])
         parts += [table(rows), *_reached_in_words(transfer, task)]
+    parts += [f"To know: {sentence}." for sentence in transfer.remarks]
     parts += [f"Not trained: {sentence}." for sentence in transfer.failed]
     return "\n\n".join(parts) + "\n"
 
@@ -78,6 +79,7 @@ def html(transfer: Transfer) -> str:
         "chart": Markup(drawn["gain"]),
         "curves": curves,
         "failed": transfer.failed,
+        "remarks": transfer.remarks,
         "explanation": _EXPLANATION,
         "version": __version__,
     }
@@ -117,8 +119,13 @@ def _titled(task: str) -> str:
 
 
 def _reached_in_words(transfer: Transfer, task: str) -> list[str]:
+    """Where the single-task network itself does as well with less, less data costs nothing, and sharing can't make up for it."""
     words = []
+    alone = transfer.reached.get(task, {}).get("single-task", 1.0)
     for name, share in transfer.reached.get(task, {}).items():
+        if name == "single-task":
+            continue
         what = f"what the single-task network does with all the data in {METRICS[task].main}"
-        words.append(f"{name} never does {what}." if math.isnan(share) else f"{name} does {what} with {share * 100:.0f} % of it.")
+        so_does_it = f", and so does the single-task network with {alone * 100:.0f} %" if alone < 1 else ""
+        words.append(f"{name} never does {what}." if math.isnan(share) else f"{name} does {what} with {share * 100:.0f} % of it{so_does_it}.")
     return words

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mtl_perception.evaluation.compare import Column, Value, compare
@@ -41,9 +41,10 @@ class Transfer:
     Attributes:
         rows: the single-task networks first.
         curves: task → "single-task" or set-up → (share of the data, main measure), by rising share.
-        reached: task → set-up → least share of the data with which it does what the single-task network does with all of
-            it; NaN where it never does.
+        reached: task → "single-task" or set-up → least share of the data with which it does what the single-task network does
+            with all of it; NaN where it never does.
         failed: what could not be trained, in sentences.
+        remarks: what a reader should know of set-ups that can't do what their name says, in sentences.
         facts: encoder, data, schedule and device, for the head of the page.
     """
 
@@ -52,6 +53,7 @@ class Transfer:
     reached: dict[str, dict[str, float]]
     failed: list[str]
     facts: dict[str, str]
+    remarks: list[str] = field(default_factory=list)
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
@@ -62,6 +64,7 @@ class Transfer:
             "curves": self.curves,
             "reached": {t: {n: None if math.isnan(v) else v for n, v in values.items()} for t, values in self.reached.items()},
             "failed": self.failed,
+            "remarks": self.remarks,
         }
 
     def table(self) -> list[list[str]]:
@@ -89,8 +92,12 @@ class Transfer:
         return rows
 
 
-def tabulate(config: TransferConfig, results: Sequence[RunResult]) -> Transfer | None:
-    """What ``results`` say; None as long as they hold no multi-task network or lack a single-task one."""
+def tabulate(config: TransferConfig, results: Sequence[RunResult], remarks: Sequence[str] = ()) -> Transfer | None:
+    """What ``results`` say; None as long as they hold no multi-task network or lack a single-task one.
+
+    Args:
+        remarks: see ``Transfer``.
+    """
     largest = max(config.shares)
     good = [result for result in results if result.evaluation is not None]
     main = [result for result in good if result.share == largest]
@@ -108,6 +115,7 @@ def tabulate(config: TransferConfig, results: Sequence[RunResult]) -> Transfer |
         reached={task: _reached(task, lines) for task, lines in curves.items()},
         failed=[f"{r.setup}, seed {r.seed}, {r.share:.0%} of the data: {r.failed}" for r in results if r.failed is not None],
         facts=_facts(config, main, found.encoder),
+        remarks=list(remarks),
     )
 
 
@@ -158,8 +166,7 @@ def _reached(task: str, lines: dict[str, list[tuple[float, float]]]) -> dict[str
         return {}
     level = lines["single-task"][-1][1]
     sign = 1 if METRICS[task].directions[METRICS[task].main] == "higher" else -1
-    others = {name: points for name, points in lines.items() if name != "single-task"}
-    return {name: crossing([(x, sign * y) for x, y in points], sign * level) for name, points in others.items()}
+    return {name: crossing([(x, sign * y) for x, y in points], sign * level) for name, points in lines.items()}
 
 
 def crossing(points: Sequence[tuple[float, float]], level: float) -> float:

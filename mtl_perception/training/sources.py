@@ -13,6 +13,7 @@ from mtl_perception.checkpoint import ModelCard
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.label_lists import united
 from mtl_perception.data.mixed import MixedData
+from mtl_perception.data.shared_images import shared_images
 from mtl_perception.scene import UNLABELLED
 from mtl_perception.tasks import TASKS
 from mtl_perception.training.config import ConfigError, TrainingConfig
@@ -76,7 +77,7 @@ def open_sources(config: TrainingConfig) -> Sources:
     )
     notes = _mixture(samples)
     if held_out:
-        notes += _unseen(config, samples, held_out)
+        notes += [*_unscored(config, samples, held_out), *_seen(folders, held_out)]
     return Sources(samples, [samples.renamed(folder) for folder in held_out], notes)
 
 
@@ -87,7 +88,7 @@ def _mixture(samples: MixedData) -> list[str]:
     return ["of the samples " + ", ".join(f"{100 * share:.1f} % come from {folder.root}" for folder, share in pairs)]
 
 
-def _unseen(config: TrainingConfig, samples: MixedData, held_out: Sequence[ImageFolder]) -> list[str]:
+def _unscored(config: TrainingConfig, samples: MixedData, held_out: Sequence[ImageFolder]) -> list[str]:
     """What images to validate on say nothing of, in sentences; they may have label lists of their own.
 
     Raises:
@@ -112,6 +113,15 @@ def _unseen(config: TrainingConfig, samples: MixedData, held_out: Sequence[Image
             "scored; give a folder that is labelled with the names of the training data, or 'share' instead of 'data'"
         )
     return notes
+
+
+def _seen(folders: Sequence[ImageFolder], held_out: Sequence[ImageFolder]) -> list[str]:
+    """That images to validate on are trained on too, under whatever name: their score is that of what is known by heart."""
+    validated, trained = ([path for folder in side for path in folder.image_files] for side in (held_out, folders))
+    both = shared_images(validated, trained)
+    if not both:
+        return []
+    return [f"{len(both)} of {len(validated)} images to validate on are trained on too ({both[0][0]} is {both[0][1]}): scores say nothing of others"]
 
 
 def _check_labels(config: TrainingConfig, folders: Sequence[ImageFolder]) -> None:

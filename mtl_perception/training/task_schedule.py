@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, Literal, Union
+from typing import Annotated, ClassVar, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,10 @@ from mtl_perception.settings_by_name import by_name
 
 class _Schedule(BaseModel, ABC):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: str
+    needs_validation: ClassVar[bool] = False
+    """Whether it follows validation scores."""
 
     def check(self, tasks: Collection[str], is_validated: bool) -> None:
         """Raises:
@@ -107,6 +111,7 @@ class PerformanceGap(_Schedule):
         least: no task gets less than this.
     """
 
+    needs_validation: ClassVar[bool] = True
     method: Literal["performance_gap"]
     goals: dict[str, Annotated[float, Field(gt=0, le=1)]]
     gamma: float = Field(1.0, ge=0)

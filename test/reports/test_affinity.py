@@ -149,3 +149,26 @@ def test_from_training_to_the_page(tmp_path: Path) -> None:
 def test_one_task_has_no_affinity(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="trains depth; affinity is between two tasks or more"):
         report_affinity(write(tmp_path, tasks=["depth"]), tmp_path / "out", 2, 1, Console(quiet=True))
+
+
+def test_the_network_is_trained_by_the_schedule_of_its_configuration(tmp_path: Path) -> None:
+    """Depth and segmentation, which would begin later, are as little trained at the end as they were at first."""
+    write_shapes(tmp_path / "shapes", 8)
+    later = {"method": "easiest_first", "order": ["detection", "segmentation", "depth"], "apart": 0.45, "ramp": 0}
+    found = report_affinity(write(tmp_path, task_schedule=later, steps=1), tmp_path / "out", 9, 1, Console(quiet=True))
+    together = report_affinity(write(tmp_path, steps=1), tmp_path / "out", 9, 1, Console(quiet=True))
+    assert found.course[0].norms == together.course[0].norms
+    assert found.course[1].norms["depth"] != pytest.approx(together.course[1].norms["depth"], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"balancing": "auto_lambda"}, "auto_lambda"),
+        ({"task_schedule": {"method": "performance_gap", "goals": {"detection": 0.5, "segmentation": 0.5, "depth": 0.5}}}, "performance_gap"),
+    ],
+)
+def test_what_follows_validation_is_not_measured_without(tmp_path: Path, changes: dict[str, object], name: str) -> None:
+    config = write(tmp_path, **changes, validation={"share": 0.5, "every_steps": 1})
+    with pytest.raises(ConfigError, match=f"'{name}' follows validation, which an affinity report does without"):
+        report_affinity(config, tmp_path / "out", 9, 1, Console(quiet=True))

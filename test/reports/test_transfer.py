@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
@@ -20,7 +21,7 @@ import yaml
 from rich.console import Console
 
 from mtl_perception.reports.charts import bar_chart, heat_map, line_chart
-from mtl_perception.reports.plan import plan, read_transfer_config
+from mtl_perception.reports.plan import plan, read_transfer_config, remarks
 from mtl_perception.reports.runs import RunResult, TransferError, finished
 from mtl_perception.reports.transfer import report_transfer
 from mtl_perception.reports.transfer_page import html, markdown
@@ -207,6 +208,7 @@ def test_less_data_is_read_off_where_the_curve_meets_the_single_task_score(tmp_p
     # 0.5 at half of the data; a depth error of 0.8 between 0.82 at half and 0.72 at all
     assert transfer.reached["segmentation"]["good"] == pytest.approx(0.5)
     assert transfer.reached["depth"]["good"] == pytest.approx(0.6)
+    assert transfer.reached["segmentation"]["single-task"] == 1.0
     assert list(transfer.curves["depth"]) == ["single-task", "good"]
 
 
@@ -260,10 +262,54 @@ def test_a_wrong_configuration_is_told_before_anything_trains(folder: Path, chan
     assert not list((folder / "wrong").rglob("*.safetensors"))
 
 
+def test_networks_are_not_scored_on_what_they_are_trained_on(folder: Path, tmp_path: Path) -> None:
+    """Whatever the images are called: the training folder itself, a link to it, a copy of some of it under other names."""
+    write_shapes(tmp_path / "copied", 3, seed=8)
+    (tmp_path / "link").symlink_to(folder / "train")
+    renamed = tmp_path / "copied" / "images" / "0002.jpg"
+    renamed.write_bytes((folder / "train" / "images" / "0005.jpg").read_bytes())
+    (tmp_path / "test").symlink_to(folder / "test")
+    validated = {**yaml.safe_load(write(folder).read_text())["base"], "validation": {"data": str(tmp_path / "test"), "every_steps": 2}}
+    for changes, words in (
+        ({"test": str(folder / "train")}, "8 of 8 images of .*train are also in .*train, which networks are trained on"),
+        ({"test": str(tmp_path / "link")}, "8 of 8 images of .*link are also in .*train"),
+        ({"test": str(tmp_path / "copied")}, "1 of 3 images of .*copied/images/0002.jpg is .*train/images/0005.jpg"),
+        ({"setups": {"x": {"data": str(tmp_path / "copied")}}, "test": str(tmp_path / "copied")}, "3 of 3|1 of 3"),
+        ({"base": validated}, "2 of 2 images of .* or chosen by"),
+    ):
+        with pytest.raises(TransferError, match=words):
+            report_transfer(write(folder, output=str(tmp_path / "out"), **changes), 1, QUIET)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_set_up_that_can_not_do_what_its_name_says_is_named(folder: Path, tmp_path: Path) -> None:
+    text = io.StringIO()
+    config = write(folder, output=str(tmp_path / "out"), setups={"averaged": {"balancing": "dwa"}})
+    with pytest.raises(TransferError, match="no multi-task network yet"):
+        report_transfer(config, 1, Console(file=text, width=300), training=False)
+    remark = "averaged: balancing: 'dwa' never acts in this run: it begins after 400 steps, the run has 2; lower 'window'"
+    assert remark in text.getvalue()
+    runs = [result("single segmentation", 0, segmentation(0.5)), result("single depth", 0, depth(0.8))]
+    transfer = tabulate(read_transfer_config(config), [*runs, result("averaged", 0, segmentation(0.6) | depth(0.7))], [remark])
+    assert remark in markdown(transfer) and "never acts in this run" in html(transfer) and transfer.plain()["remarks"] == [remark]
+
+
+def test_less_data_is_no_gain_of_sharing_where_it_costs_the_single_task_network_nothing(tmp_path: Path) -> None:
+    config = read_transfer_config(write(tmp_path, setups={"good": {}}, shares=[0.25, 1.0]))
+    runs = []
+    for share, m_iou in ((0.25, 0.52), (1.0, 0.5)):
+        runs += [result("single segmentation", 0, segmentation(m_iou), share), result("single depth", 0, depth(0.8 - share / 10), share)]
+        runs.append(result("good", 0, segmentation(m_iou + 0.1) | depth(0.7), share))
+    words = markdown(tabulate(config, runs))
+    assert "good does what the single-task network does with all the data in mIoU with 25 % of it, and so does the single-task network with 25 %." in words
+    assert "good does what the single-task network does with all the data in RMSE with 25 % of it." in words
+
+
 def test_the_shipped_configuration_holds_what_it_should() -> None:
     pytest.importorskip("torchjd")
     config = read_transfer_config(Path(__file__).parents[2] / "config" / "transfer.yaml")
     runs = plan(config, 3)
+    assert remarks(runs) == []
     assert len({run.result for run in runs}) == len(runs)
     methods = {run.training.balancing.method for run in runs}
     gradient_methods = {"mgda", "pcgrad", "cagrad", "nash_mtl", "imtl_g", "aligned_mtl", "upgrad", "graddrop", "famo"}

@@ -96,6 +96,17 @@ def test_classes_and_tasks_that_validation_can_not_score_are_named(tmp_path: Pat
         open_sources(small_config(tmp_path, tasks=["lanes"], validation={"data": str(held_out), "every_steps": 1}))
 
 
+def test_images_that_are_validated_on_and_trained_on_are_told(tmp_path: Path) -> None:
+    root = write_everything(tmp_path / "shapes", NAMES, 3)
+    other = write_everything(tmp_path / "other", NAMES, 2, colour=20)
+    config = small_config(tmp_path, validation={"data": str(other), "every_steps": 1})
+    assert open_sources(config).notes == []
+    (other / "images" / "0001.jpg").write_bytes((root / "images" / "0002.jpg").read_bytes())
+    assert open_sources(config).notes == [
+        f"1 of 2 images to validate on are trained on too ({other}/images/0001.jpg is {root}/images/0002.jpg): scores say nothing of others"
+    ]
+
+
 def test_a_model_is_scored_by_the_names_of_a_folder_and_what_it_lacks_is_told(tmp_path: Path) -> None:
     folder = write_everything(tmp_path / "folder", NAMES)
     labels = {**TURNED, "classification": ["wet", "night"], "lanes": ["curb", "drivable"]}
