@@ -95,7 +95,8 @@ def colorize_depth(depth_m: np.ndarray, near_m: float, far_m: float) -> np.ndarr
     log_depth = cv2.log(np.where(valid, depth_m, np.float32(near_m)))
     cold, warm = _TURBO_ENDS
     nearness = (np.log(far_m) - log_depth) * np.float32((warm - cold) / np.log(far_m / near_m))
-    index = cv2.max(cv2.min(nearness + np.float32(cold + 0.5), float(warm)), float(cold)).astype(np.uint8)
+    # Not cv2.min() and cv2.max(): of an image of one pixel and a number they make four.
+    index = np.clip(nearness + np.float32(cold + 0.5), np.float32(cold), np.float32(warm)).astype(np.uint8)
     picture = cv2.cvtColor(cv2.applyColorMap(index, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
     picture[~valid] = _NOTHING
     return picture
@@ -141,7 +142,8 @@ def _tint_with_mask(image_rgb: np.ndarray, segmentation: Segmentation, labels: S
     canvas = cv2.addWeighted(image, 0.62, colors, 0.38, 0.0)
     border = cv2.morphologyEx(mask, cv2.MORPH_GRADIENT, np.ones((2, 2), np.uint8))
     cv2.copyTo(cv2.addWeighted(image, 0.2, colors, 0.8, 0.0), border, canvas)
-    cv2.copyTo(image, cv2.compare(mask, float(len(labels)), cv2.CMP_GE), canvas)
+    # Not cv2.compare(): with a number it refuses a mask of one pixel, which it takes for a number too.
+    cv2.copyTo(image, cv2.inRange(mask, len(labels), 255), canvas)
     return canvas
 
 

@@ -113,3 +113,14 @@ def test_each_task_can_be_missing():
         assert (draw_overlay(image, Scene(90, 60, **{name: getattr(full, name)}), CARD) != image).any()
     nothing_known = Scene(90, 60, depth=Depth(np.full((60, 90), np.nan, np.float32)))
     assert (draw_overlay(image, nothing_known, CARD) == image).all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 2), (2, 1), (2, 2), (1, 640), (480, 1), (3, 5)])
+def test_tiny_images_are_drawn_with_whatever_there_is(height, width):
+    """OpenCV takes arrays of one pixel, and of four, for numbers."""
+    image = np.full((height, width, 3), 90, np.uint8)
+    whole = scene_of(height, width, [[0, 0, width, height]])
+    for count in range(4):
+        for kinds in combinations(("detections", "segmentation", "depth"), count):
+            scene = Scene(width, height, **{kind: getattr(whole, kind) for kind in kinds})
+            assert draw_overlay(image, scene, CARD).shape == image.shape
