@@ -47,7 +47,10 @@ FORMATS = (
     Format("labelme", "labelme: one JSON a picture", "labelme"),
     Format("cvat", "CVAT XML for images", "cvat"),
     Format("label-studio", "Label Studio JSON", "label_studio"),
+    Format("openimages", "Open Images: CSV files of boxes and of verified labels", "openimages"),
     Format("masks", "pictures, label maps and a palette file", "masks"),
+    Format("kitti", "KITTI: boxes in the picture and in space, cameras", "kitti"),
+    Format("folders", "classification: a folder of pictures for each class", "folders"),
 )
 
 

@@ -31,7 +31,7 @@ def chunks(jobs: Iterable[Job]) -> Iterator[list[Job]]:
     things = 0
     for job in jobs:
         chunk.append(job)
-        things += len(job.picture.things or ())
+        things += len(job.picture.things) if hasattr(job.picture.things, "__len__") else 0
         if len(chunk) >= _PICTURES or things >= _THINGS:
             yield chunk
             chunk, things = [], 0

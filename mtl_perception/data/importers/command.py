@@ -78,6 +78,7 @@ def _settings(name: str, values: dict[str, Any]) -> Settings:
         options={**recipe.options, **settings.options},
         classes=settings.classes if values["classes"] is not None else recipe.classes,
         exhaustive=settings.exhaustive if settings.exhaustive is not None else recipe.exhaustive,
+        is_exhaustive_strict=settings.exhaustive is not None,
         group=settings.group if settings.group != "source" else recipe.group,
     )
 

@@ -57,6 +57,7 @@ class Plan:
         camera: fx, fy, cx, cy for pictures that bring none.
         rescale: labels that were made for another size are scaled to the picture's.
         jpeg_quality: of pictures that are not taken over as files.
+        keeps_unlabelled: pictures without a label go to ``unlabelled/``.
     """
 
     out: Path
@@ -71,6 +72,7 @@ class Plan:
     camera: tuple[float, float, float, float] | None = None
     rescale: bool = False
     jpeg_quality: int = 95
+    keeps_unlabelled: bool = False
 
 
 class Job(NamedTuple):
@@ -127,6 +129,7 @@ def _convert(job: Job, plan: Plan, done: Done) -> None:
     exhaustive: list[str] | None = None
     things = picture.things if "detection" in plan.tasks or plan.instance_ids is not None else None
     if things is not None:
+        things = things.read() if hasattr(things, "read") else things
         annotations = _annotations(things, picture, frame, plan, done.notes)
         exhaustive = _exhaustive(picture, plan)
     semantic = _read_map(picture.semantic, "segmentation", plan, frame, picture)
@@ -156,12 +159,16 @@ def _convert(job: Job, plan: Plan, done: Done) -> None:
         tasks.append("classification")
     if lanes is not None:
         tasks.append("lanes")
+    if not tasks and plan.keeps_unlabelled:
+        _write_picture(source, header, plan.out / "unlabelled", job.stem, plan, done)
+        done.notes.add("pictures without a label, in unlabelled/", picture.name)
+        return
     if not tasks:
         done.notes.add("pictures without any label that is wanted: left out", picture.name)
         return
 
     out, stem = plan.out, job.stem
-    file_name = _write_picture(source, header, out, stem, plan, done)
+    file_name = _write_picture(source, header, out / "images", stem, plan, done)
     if "segmentation" in tasks:
         _write_png(out / "semantic" / f"{stem}.png", semantic)
     if "depth" in tasks:
@@ -495,7 +502,7 @@ def _millimetres(
 # Files
 
 
-def _write_picture(source: ImageBytes | np.ndarray, header: Header, out: Path, stem: str, plan: Plan, done: Done) -> str:
+def _write_picture(source: ImageBytes | np.ndarray, header: Header, folder: Path, stem: str, plan: Plan, done: Done) -> str:
     """Its file name. A JPEG or PNG that is upright is taken over byte by byte."""
     if isinstance(source, np.ndarray):
         content, suffix = _encoded(source, ".jpg", [cv2.IMWRITE_JPEG_QUALITY, plan.jpeg_quality]), ".jpg"
@@ -515,7 +522,7 @@ def _write_picture(source: ImageBytes | np.ndarray, header: Header, out: Path, s
             if header.kind not in ("JPEG", "PNG"):
                 done.notes.add(f"{header.kind} pictures, stored as PNG", source.where)
     done.hash = perceptual_hash(grey)
-    write_atomically(out / "images" / f"{stem}{suffix}", content, durable=False)
+    write_atomically(folder / f"{stem}{suffix}", content, durable=False)
     return f"{stem}{suffix}"
 
 

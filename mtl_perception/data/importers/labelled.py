@@ -14,7 +14,7 @@ from mtl_perception.data.importers.image_file import ImageBytes
 from mtl_perception.data.importers.shapes import Shape
 from mtl_perception.geometry import Intrinsics
 
-__all__ = ["IdMap", "ImageSource", "Labelled", "MetreMap", "Notes", "Picture", "Thing"]
+__all__ = ["IdMap", "ImageSource", "Labelled", "MetreMap", "Notes", "Picture", "Thing", "ThingSource"]
 
 
 class ImageSource(Protocol):
@@ -50,6 +50,14 @@ class MetreMap(Protocol):
         Raises:
             DataError: it can't be read.
         """
+        ...
+
+
+class ThingSource(Protocol):
+    """Where things are that only a look into the picture's label image tells. It can be sent to another process."""
+
+    def read(self) -> Sequence[Thing]:
+        """Raises DataError: it can't be read."""
         ...
 
 
@@ -106,7 +114,7 @@ class Picture:
     is_normalized: bool = False
     group: str | None = None
     side: str | None = None
-    things: Sequence[Thing] | None = None
+    things: Sequence[Thing] | ThingSource | None = None
     exhaustive: Sequence[str] | None = None
     semantic: IdMap | None = None
     depth: MetreMap | None = None
@@ -152,6 +160,7 @@ class Labelled:
         detection_labels, segmentation_labels, classification_labels, lanes_labels: names, in the order of ids where there are.
         notes: what the format holds and was not read.
         total: how many pictures, where ``pictures`` has no length.
+        keeps_unlabelled: pictures without a label are worth having too: they go to ``unlabelled/``, to be labelled.
         origin: kept in dataset.json: what says how the data came about.
     """
 
@@ -162,4 +171,5 @@ class Labelled:
     lanes_labels: list[str] = field(default_factory=list)
     notes: Notes = field(default_factory=Notes)
     total: int | None = None
+    keeps_unlabelled: bool = False
     origin: dict[str, Any] = field(default_factory=dict)

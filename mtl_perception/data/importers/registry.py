@@ -87,7 +87,21 @@ FORMATS = (
     Format("labelme", "labelme: one JSON a picture", "labelme"),
     Format("cvat", "CVAT XML, for images and for video", "cvat"),
     Format("label-studio", "Label Studio: JSON and JSON-MIN", "label_studio"),
+    Format("openimages", "Open Images: CSV files of boxes and of verified labels", "openimages"),
     Format("masks", "folders of pictures and of masks, and a palette file", "masks"),
+    Format("cityscapes", "Cityscapes: label maps, instances, depth from disparity", "cityscapes"),
+    Format("camvid", "CamVid: coloured label maps, or SegNet's", "camvid"),
+    Format("bdd100k", "BDD100K: boxes, drivable areas, lanes", "bdd100k"),
+    Format("tusimple", "TuSimple: lanes", "tusimple"),
+    Format("culane", "CULane: lanes", "culane"),
+    Format("kitti", "KITTI: boxes in the picture and in space; depth", "kitti"),
+    Format("nyu", "NYU Depth v2: the labelled .mat, or .h5 files", "nyu"),
+    Format("sunrgbd", "SUN RGB-D: outlines, depth, kinds of rooms", "sun_rgbd"),
+    Format("tum", "TUM RGB-D: depth and poses", "tum_rgbd"),
+    Format("7scenes", "7-Scenes: depth and poses", "seven_scenes"),
+    Format("mot", "MOTChallenge: boxes and tracks", "mot"),
+    Format("rosbag2", "recorded drives: pictures, registered depth, poses", "rosbag2"),
+    Format("folders", "classification: a folder of pictures for each class", "folders"),
 )
 
 

@@ -47,6 +47,7 @@ class Settings:
         classes: class map.
         tasks: kinds of labels that are wanted; None: all that there are.
         exhaustive: classes (names here) of which each picture has all things labelled; None: as the format says, else all.
+        is_exhaustive_strict: each of these must be a class of the set; a recipe names those that a whole set has.
         group: rule of ``names.Grouping``.
         split: side → share of the groups, such as {"val": 0.1}; the rest is "train". {"own": 1}: as the source is split.
         duplicates: "group": pictures that are alike stay on one side of a split; "drop": exact copies are left out too;
@@ -62,6 +63,7 @@ class Settings:
     classes: ClassMap = ClassMap()
     tasks: tuple[str, ...] | None = None
     exhaustive: tuple[str, ...] | None = None
+    is_exhaustive_strict: bool = True
     group: str = "source"
     split: Mapping[str, float] = field(default_factory=dict)
     duplicates: str = "group"
@@ -238,6 +240,11 @@ def _plan(labelled: Labelled, out: Path, settings: Settings) -> Plan:
     for text in names.unknown(everything):
         labelled.notes.add("classes of the class map that the source does not have", text)
     tasks = frozenset(settings.tasks or TASKS)
+    for task in ("detection", "segmentation", "classification", "lanes"):
+        own = getattr(labelled, f"{task}_labels")
+        if own and task in tasks and not names.targets(own):
+            labelled.notes.add(f"labels for {task}: the class map drops all of their classes", own[0])
+            tasks -= {task}
     detection = names.targets(labelled.detection_labels)
     segmentation = names.targets(labelled.segmentation_labels) if "segmentation" in tasks else []
     instance_ids = None
@@ -246,7 +253,7 @@ def _plan(labelled: Labelled, out: Path, settings: Settings) -> Plan:
         instance_ids = {name: i for i, name in enumerate(detection)}
     if settings.exhaustive is not None:
         unknown = sorted(set(settings.exhaustive) - set(detection))
-        if unknown:
+        if unknown and settings.is_exhaustive_strict:
             raise DataError(
                 f"--exhaustive lists {', '.join(unknown)}, expected classes of the new data set: {', '.join(detection)}", "unknown class"
             )
@@ -263,6 +270,7 @@ def _plan(labelled: Labelled, out: Path, settings: Settings) -> Plan:
         None if settings.exhaustive is None else list(settings.exhaustive),
         settings.camera,
         settings.rescale,
+        keeps_unlabelled=labelled.keeps_unlabelled,
     )
 
 
@@ -301,6 +309,8 @@ def _finish(
             hashes.append(value)
             tasks.update(kinds)
             boxes += count
+    if not names and (out / "unlabelled").is_dir():
+        return Report(chosen.name, [str(out / "unlabelled")], notes=notes.lines())
     if not names:
         raise DataError(
             f"{source} has no picture with a label that is wanted" + "".join(f"\n  {line}" for line in notes.lines()), "empty"

@@ -23,10 +23,11 @@ _BEYOND = 0.1
 
 
 class Settings(Options):
-    """``names``: a file of class names, one a line, where there is no data.yaml; ``unlabelled``: what a picture without a label
+    """``names``: a file of class names, one a line, where there is no data.yaml; ``classes``: or the names, with commas; ``unlabelled``: what a picture without a label
     file is: "empty" (nothing is in it, as YOLO's trainers take it) or "skip"."""
 
     names: Path | None = None
+    classes: str | None = None
     unlabelled: str = "empty"
 
 
@@ -119,7 +120,9 @@ def _data_root(root: Path, content: dict[str, Any], config: Path | None) -> Path
 
 
 def _names(root: Path, content: dict[str, Any], config: Path | None, settings: Settings) -> dict[int, str]:
-    names = content.get("names")
+    names: Any = content.get("names")
+    if settings.classes is not None:
+        names = [name.strip() for name in settings.classes.split(",")]
     if isinstance(names, list):
         return {i: str(name) for i, name in enumerate(names)}
     if isinstance(names, dict):

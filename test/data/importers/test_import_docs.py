@@ -69,7 +69,7 @@ def test_every_source_is_recognised(sources: Path) -> None:
                 assert importers.recognised(path)[0][0].name == entry.name, path
 
 
-SAME = {"own": "rooms", "coco-panoptic": "panoptic"}
+SAME = {"own": "rooms", "coco-panoptic": "panoptic", "7scenes": "seven-scenes", "rosbag2": "drive"}
 
 
 def test_errors_are_one_line(tmp_path: Path) -> None:

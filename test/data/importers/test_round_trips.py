@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Out into another format and back: what both hold is the same again, and the rest was listed."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import cv2
 import numpy as np
@@ -79,7 +79,13 @@ def signature(folder: ImageFolder, holds: frozenset[str]) -> dict:
             kept["classes"] = sorted(entry.classes)
         if "group" in holds:
             kept["group"] = entry.group
-        found[entry.file_name] = kept
+        if "camera" in holds and entry.camera is not None:
+            kept["camera"] = folder.intrinsics(i)
+        if "boxes_3d" in holds and "boxes" in kept:
+            boxes_3d = sample.labels["detection"].boxes_3d
+            kept["centres"] = [] if boxes_3d is None else np.round(boxes_3d.centers_m[boxes_3d.valid], 3).tolist()
+        # Some formats have one folder, and call pictures by their ids.
+        found[PurePosixPath(entry.file_name.replace("--", "/")).name] = kept
     return found
 
 
@@ -95,8 +101,11 @@ def test_what_a_format_holds_comes_back(data: Path, tmp_path: Path, name: str) -
         for kept in [*expected.values(), *after.values()]:
             kept.pop("mask pixels", None)
     if "crowds" not in exporter.HOLDS:  # a class of a crowd counts as unlabelled; without the crowd it is labelled
-        for kept in (expected.get("täble/d.png"), after.get("täble/d.png")):
+        for kept in (expected.get("d.png"), after.get("d.png")):
             (kept or {}).pop("boxes", None)
+    if name == "folders":  # one class a picture
+        for kept in [*expected.values(), *after.values()]:
+            kept["classes"] = kept["classes"][:1]
     if name == "cvat" or name == "label-studio":  # no tag at all is nobody's answer
         for kept in [*expected.values(), *after.values()]:
             if kept.get("classes") == []:
@@ -125,8 +134,11 @@ def test_panoptic_segments_come_back(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found == 255, (wanted == 255) | bare)  # pixels of things too small for a mask
 
 
-@pytest.mark.parametrize("first", ["coco", "yolo", "voc", "labelme", "cvat", "label-studio"])
-@pytest.mark.parametrize("second", ["coco", "yolo", "voc", "labelme", "cvat", "label-studio"])
+BOXES = ["coco", "yolo", "voc", "labelme", "cvat", "label-studio", "openimages", "kitti"]
+
+
+@pytest.mark.parametrize("first", BOXES)
+@pytest.mark.parametrize("second", BOXES)
 def test_boxes_go_through_every_pair(data: Path, tmp_path: Path, first: str, second: str) -> None:
     source, options = data, {"duplicates": "keep"}
     for i, name in enumerate((first, second)):

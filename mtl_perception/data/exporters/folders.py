@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder of pictures for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from mtl_perception.data.exporters.item import Item, Labels
+
+HOLDS = frozenset({"classes"})
+
+
+def write_picture(item: Item, out: Path, labels: Labels) -> None:
+    if not item.classes:
+        item.notes.add("pictures of no class, left out", item.name)
+        return
+    item.notes.add("pictures of several classes: the first is taken", item.name, int(len(item.classes) > 1))
+    item.write_image(out / item.classes[0] / item.name)
+
+
+def finish(records: Iterable[Any], out: Path, labels: Labels) -> None:
+    pass
