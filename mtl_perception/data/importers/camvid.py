@@ -19,8 +19,9 @@ _ELEVEN = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence
 
 
 def looks_like(source: Path) -> str:
-    if (source / "trainannot").is_dir():
-        return "it has trainannot/"
+    annotated = _annotated(source)
+    if annotated:
+        return f"it has {annotated[0]}annot/"
     return "it has label_colors.txt and pictures whose names end with _L" if _colored(source) is not None else ""
 
 
@@ -33,21 +34,28 @@ def read(source: Path, settings: Settings) -> Labelled:
     colored = _colored(source)
     if colored is not None:
         return _read_colored(source, read_label_colors(colored))
-    if not (source / "trainannot").is_dir():
+    if not _annotated(source):
         raise NotThisFormat(f"{source} has neither label_colors.txt with *_L.png nor trainannot/")
-    colors = LabelColors(_ELEVEN, {**{i: i for i in range(11)}, 11: -1, 255: -1}, {})
+    palette = source / "label_colors.txt"
+    colors = read_label_colors(palette) if palette.is_file() else LabelColors(_ELEVEN, {**{i: i for i in range(11)}, 11: -1, 255: -1}, {})
     notes, pictures = Notes(), []
-    for side in ("train", "val", "test"):
-        if not (source / f"{side}annot").is_dir():
-            continue
+    for side in _annotated(source):
         images, masks = PictureFinder(source / side), PictureFinder(source / f"{side}annot")
         for found in images.all():
             mask = masks.find(found)
             if mask is None:
                 notes.add("pictures without a label map, left out", f"{side}/{found}")
                 continue
-            pictures.append(_picture(f"{side}/{found}", images.path(found), LabelImage(masks.path(mask), colors), side))
+            pictures.append(_picture(f"{side}/{found}", images.path(found), LabelImage(masks.path(mask), colors), side if side in ("train", "val", "test") else None))
     return Labelled(pictures, segmentation_labels=colors.labels, notes=notes)
+
+
+def _annotated(source: Path) -> list[str]:
+    """The folders of pictures that have one of label maps beside them, as train has trainannot."""
+    if not source.is_dir():
+        return []
+    names = {path.name for path in source.iterdir() if path.is_dir()}
+    return sorted(name for name in names if f"{name}annot" in names)
 
 
 def _colored(source: Path) -> Path | None:

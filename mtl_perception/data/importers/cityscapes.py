@@ -85,7 +85,7 @@ def read(source: Path, settings: Settings) -> Labelled:
     kind, finder, notes = labels.name, PictureFinder(source / "leftImg8bit"), Notes()
     pictures = []
     for found in finder.all():
-        stem = found.removesuffix("_leftImg8bit.png")
+        stem = found.rpartition("_leftImg8bit")[0]
         ids, instances = labels / f"{stem}_{kind}_labelIds.png", labels / f"{stem}_{kind}_instanceIds.png"
         if not ids.is_file():
             notes.add("pictures without a label map, left out", found)

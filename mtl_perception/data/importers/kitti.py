@@ -23,8 +23,9 @@ _CLASSES = ("Car", "Van", "Truck", "Pedestrian", "Person_sitting", "Cyclist", "T
 
 
 def looks_like(source: Path) -> str:
-    if (source / "label_2").is_dir() or (source / "training/label_2").is_dir():
-        return "it has label_2/"
+    objects = _objects_root(source)
+    if objects is not None:
+        return f"{objects.name}/ has label_2/"
     if (source / "groundtruth_depth").is_dir():
         return "it has groundtruth_depth/"
     found = next(source.glob("**/proj_depth/groundtruth/image_02"), None) if source.is_dir() else None
@@ -39,15 +40,21 @@ def read(source: Path, settings: Settings) -> Labelled:
         DataError: it is none of them, or a file can't be understood.
     """
     notes = Notes()
-    root = source / "training" if (source / "training/label_2").is_dir() else source
-    if (root / "label_2").is_dir():
-        return _read_objects(root, notes)
+    objects = _objects_root(source)
+    if objects is not None:
+        return _read_objects(objects, notes)
     if (source / "groundtruth_depth").is_dir():
         return _read_selection(source, notes)
     drives = sorted(path.parents[2] for path in source.glob("**/proj_depth/groundtruth/image_02"))
     if not drives:
         raise NotThisFormat(f"{source} has neither label_2/ nor groundtruth_depth/ nor drives with proj_depth/ as KITTI has")
     return Labelled([picture for drive in drives for picture in _read_drive(source, drive, notes)], notes=notes)
+
+
+def _objects_root(source: Path) -> Path | None:
+    """The folder with label_2/: ``source``, or one in it, such as training/."""
+    found = [source, *sorted(source.glob("*"))] if source.is_dir() else []
+    return next((path for path in found if (path / "label_2").is_dir()), None)
 
 
 def _read_objects(root: Path, notes: Notes) -> Labelled:

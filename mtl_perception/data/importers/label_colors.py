@@ -155,6 +155,9 @@ def _from_lines(path: Path, text: str) -> list[_Entry]:
         elif ":" in line:
             name, _, rest = line.partition(":")
             parts = [part.strip() for part in rest.split(":")[0].split(",")]
+            if parts == [""]:  # NAME::: in Pascal's own colours, which follow from the place in the list
+                entries.append((name.strip(), None, pascal_color(len(entries))))
+                continue
             if len(parts) != 3 or not all(part.isdigit() for part in parts):
                 raise DataError(f"{path}, line {number} is '{line[:60]}', expected NAME:R,G,B")
             entries.append((name.strip(), None, (int(parts[0]), int(parts[1]), int(parts[2]))))

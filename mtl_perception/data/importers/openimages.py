@@ -44,7 +44,7 @@ def read(source: Path, settings: Settings) -> Labelled:
     files = [(path, _kind(path)) for path in _csv_files(source)]
     if not any(kind == "boxes" for _, kind in files):
         raise NotThisFormat(f"{source} holds no CSV of boxes (columns {', '.join(_BOX_COLUMNS)})")
-    finder, notes = PictureFinder(root), Notes()
+    finder, notes = PictureFinder(root, skip=("masks",)), Notes()
     by_id = {PurePosixPath(found).stem: found for found in finder.all()}
     names = _names(path for path, kind in files if kind == "names")
     things: dict[str, list[Thing]] = defaultdict(list)

@@ -76,22 +76,25 @@ class PixelsOf:
     path: Path
     values: tuple[int, ...]
     in_rgb: bool = False
+    rgb_values: tuple[int, ...] = ()
+    """The same values where the picture turns out to be in colours."""
 
     def encoded(self, width: int, height: int) -> Encoded:
         try:
             pixels = _label_image(self.path)
         except DataError as error:
             raise ValueError(str(error)) from error
-        if self.in_rgb:
-            if pixels.ndim != 3:
-                raise ValueError(f"{self.path} is no colour PNG")
-            if pixels.dtype == np.uint8:
-                pixels = pixels.astype(np.int32) @ np.array([1, 256, 65536], np.int32)
+        values = self.values
+        if self.in_rgb and pixels.ndim != 3:
+            raise ValueError(f"{self.path} is no colour PNG")
+        if pixels.ndim == 3:
+            values = self.rgb_values or values
+            pixels = pixels.astype(np.int32) @ np.array([1, 256, 65536], np.int32)
         if pixels.shape != (height, width):
             raise ValueError(f"{self.path} is of {pixels.shape[1]}x{pixels.shape[0]}, the picture of {width}x{height}")
-        mask = pixels == self.values[0] if len(self.values) == 1 else np.isin(pixels, self.values)
+        mask = pixels == values[0] if len(values) == 1 else np.isin(pixels, values)
         if not mask.any():
-            raise ValueError(f"{self.path} has no pixel of value {', '.join(map(str, self.values))}")
+            raise ValueError(f"{self.path} has no pixel of value {', '.join(map(str, values))}")
         return encode_mask(mask)
 
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.finder import PictureFinder
 from mtl_perception.data.importers.image_file import ImageFile, has_picture_suffix
-from mtl_perception.data.importers.label_colors import LabelColors, LabelImage, pascal_colors, read_label_colors
+from mtl_perception.data.importers.label_colors import LabelColors, LabelImage, pascal_color, pascal_colors, read_label_colors, rgb
 from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 from mtl_perception.data.importers.shapes import PixelsOf
@@ -168,7 +168,7 @@ def _things(sheet: _Sheet, first_pixel: int, settings: Settings, root: Path, not
             if settings.difficult == "drop":
                 continue
         x1, y1, x2, y2 = thing.box
-        shape = PixelsOf(masks, (i + 1,)) if has_masks else None
+        shape = PixelsOf(masks, (i + 1,), rgb_values=(rgb(*pascal_color(i + 1)),)) if has_masks else None
         is_crowd = thing.is_difficult and settings.difficult == "crowd"
         things.append(Thing(thing.label, (x1 - first_pixel, y1 - first_pixel, x2, y2), shape, is_crowd))
     return things

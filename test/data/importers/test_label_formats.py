@@ -11,7 +11,8 @@ import pytest
 from imported import HEIGHT, WIDTH, boxes, imported, index, write_picture, write_text
 
 from mtl_perception.data.format import DataError
-from mtl_perception.data.importers.run import Settings, import_data
+from mtl_perception.data.folder import ImageFolder
+from mtl_perception.data.importers.run import Report, Settings, import_data
 
 
 def coco_file(path: Path, annotations: list[dict], images: list[dict] | None = None) -> Path:
@@ -147,7 +148,15 @@ def test_voc_counts_pixels_from_one(tmp_path: Path) -> None:
         path = root / name / "000001.png"
         path.parent.mkdir(parents=True)
         path.write_bytes(cv2.imencode(".png", ids)[1].tobytes())
-    folder, report = imported(tmp_path / "in", tmp_path / "out", "voc", options={"difficult": "crowd"})
+    check_voc(*imported(tmp_path / "in", tmp_path / "out", "voc", options={"difficult": "crowd"}))
+    # CVAT and others write colours in place of palettes: of 1 dark red, of 12 a dark blue.
+    colours = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    colours[objects == 1] = (0, 0, 128)
+    (root / "SegmentationObject/000001.png").write_bytes(cv2.imencode(".png", colours)[1].tobytes())
+    check_voc(*imported(tmp_path / "in", tmp_path / "out2", "voc", options={"difficult": "crowd"}))
+
+
+def check_voc(folder: ImageFolder, report: Report) -> None:
     assert boxes(folder) == [("dog", [10, 4, 20, 14])]
     assert folder[0].labels["detection"].labelled.tolist() == [True, False]
     assert int(folder.instance_masks(0)[0].sum()) == 100
@@ -309,14 +318,18 @@ def mask_set(root: Path, pixels: np.ndarray, palette: str, text: str) -> Path:
         ("palette.yaml", "floor: 3\ntable: 7\nvoid: 9\n", False),
         ("palette.yaml", "floor: [128, 64, 128]\ntable: [70, 70, 70]\nvoid: [0, 0, 0]\n", True),
         ("label_colors.txt", "128 64 128\tfloor\n70 70 70\ttable\n0 0 0\tVoid\n", True),
+        ("labelmap.txt", "floor:::\ntable:::\nvoid:::\n", None),
         ("labelmap.txt", "# label:color_rgb:parts:actions\nfloor:128,64,128::\ntable:70,70,70::\nvoid:0,0,0::\n", True),
         ("class_dict.csv", "name,r,g,b\nfloor,128,64,128\ntable,70,70,70\nvoid,0,0,0\n", True),
     ],
 )
-def test_mask_folders_with_every_kind_of_palette(tmp_path: Path, palette: str, text: str, is_color: bool) -> None:
+def test_mask_folders_with_every_kind_of_palette(tmp_path: Path, palette: str, text: str, is_color: bool | None) -> None:
     ids = np.zeros((HEIGHT, WIDTH), np.int64)
     ids[10:20], ids[0] = 1, 2
-    pixels = np.array([[128, 64, 128], [70, 70, 70], [0, 0, 0]], np.uint8)[ids] if is_color else np.array([3, 7, 9], np.uint8)[ids]
+    if is_color is None:  # Pascal's own colours
+        pixels = np.array([[0, 0, 0], [0, 0, 128], [0, 128, 0]], np.uint8)[ids]
+    else:
+        pixels = np.array([[128, 64, 128], [70, 70, 70], [0, 0, 0]], np.uint8)[ids] if is_color else np.array([3, 7, 9], np.uint8)[ids]
     folder, _ = imported(mask_set(tmp_path / "in", pixels, palette, text), tmp_path / "out", "masks")
     assert folder.segmentation_labels == ["floor", "table"]
     np.testing.assert_array_equal(folder[0].labels["segmentation"], np.array([0, 1, 255])[ids])

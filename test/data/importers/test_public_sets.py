@@ -26,7 +26,10 @@ def read(tmp_path: Path, name: str, source: str = "", **settings) -> tuple[Image
 
 
 def test_open_images_says_what_was_looked_for(tmp_path: Path) -> None:
+    SOURCES["openimages"](tmp_path / "in/openimages")
+    write_picture(tmp_path / "in/openimages/masks/0001eeaf4aed83f9_m02dgv_1.png")
     folder, notes = read(tmp_path, "openimages", options={"depictions": "drop"})
+    assert len(folder) == 2 and not any("no file lists" in note for note in notes)
     # A door was verified; bottles are a group: nobody knows how many. In the other picture there is no bottle.
     assert boxes(folder) == [("Door", [16, 12, 48, 24])]
     assert [entry.detection_labels for entry in folder.entries] == [None, ["Bottle"]]
@@ -51,6 +54,10 @@ def test_camvid_of_both_kinds(tmp_path: Path) -> None:
     semantic = folder[0].labels["segmentation"]
     assert [semantic[0, 0], semantic[5, 0], semantic[9, 0]] == [0, 255, 3] and folder.segmentation_labels[3] == "road"
     assert {entry.group for entry in folder.entries} == {"0001TP"}
+    (tmp_path / "in/camvid/train").rename(tmp_path / "in/camvid/default")
+    (tmp_path / "in/camvid/trainannot").rename(tmp_path / "in/camvid/defaultannot")
+    folder, report = imported(tmp_path / "in/camvid", tmp_path / "renamed", "auto")
+    assert report.format == "camvid" and len(folder) == 2
     write_picture(tmp_path / "c/701_StillsRaw_full/0016E5_00390.png")
     write_png(tmp_path / "c/LabeledApproved_full/0016E5_00390_L.png", np.full((HEIGHT, WIDTH, 3), (128, 64, 128), np.uint8))
     write_text(tmp_path / "c/label_colors.txt", "128 64 128\tRoad\n0 0 0\tVoid\n")
