@@ -41,6 +41,7 @@ ARGUMENTS = {  # name: (default, description)
     "autostart": ("true", "configure and activate the node; false where a lifecycle manager does"),
     "rviz": ("false", "show the outputs, of the first camera, in RViz (package rviz2)"),
     "foxglove": ("", "port, such as 8765, on which Foxglove can see the outputs of the first camera (pip install foxglove-sdk)"),
+    "foxglove_host": ("127.0.0.1", "address on which Foxglove can; 0.0.0.0 for all, and whoever reaches it sees what the robot sees"),
     "log_level": ("info", "debug, info, warn, error or fatal"),
 }
 
@@ -129,7 +130,7 @@ def start(context: LaunchContext) -> list:
     )
     actions = [node, transitions, rviz]
     if argument["foxglove"]:
-        command = [sys.executable, "-m", "mtl_perception.cli", "foxglove", "--port", argument["foxglove"]]
+        command = [sys.executable, "-m", "mtl_perception.cli", "foxglove", "--port", argument["foxglove"], "--host", argument["foxglove_host"]]
         shown = ["--node", "/" + f"{namespace}/perception".lstrip("/"), "--camera", cameras[0]]
         actions.append(ExecuteProcess(cmd=command + shown, output="screen"))
     if argument["bag"]:

@@ -66,10 +66,11 @@ def foxglove(
     node: NodeName = "/perception",
     camera: Annotated[str, typer.Option(help="A name out of the parameter cameras, if there are several.")] = "",
     image: Annotated[str, typer.Option(help="The camera's topic; the one that the node reads if not given.")] = "",
-    host: Annotated[str, typer.Option(help="Address to listen on; 127.0.0.1 for this machine alone.")] = "0.0.0.0",
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all: whoever reaches it sees what the robot sees.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8765,
     rate: Annotated[float, typer.Option(min=0.1, help="Messages a second of each topic, at most.")] = 10.0,
     points: Annotated[int, typer.Option(min=1, help="Points of a cloud, at most.")] = 30_000,
+    viewers: Annotated[int, typer.Option(min=1, help="Connections at a time, at most.")] = 8,
 ) -> None:
     """Show a running node in Foxglove on any laptop in the network, without ROS there."""
     with errors_in_one_line():
@@ -84,4 +85,4 @@ def foxglove(
             typer.echo(f"Foxglove server: {address} (Ctrl-C ends it)")
             typer.echo("On a laptop: Open connection, this address; and import the layout config/foxglove_layout.json")
 
-        serve(Settings(node, camera, image, host, port, rate, points), tell)
+        serve(Settings(node, camera, image, host, port, rate, points, viewers), tell)

@@ -9,6 +9,7 @@ others nothing.
 
 from __future__ import annotations
 
+import logging
 import socket
 import time
 from collections.abc import Callable
@@ -18,12 +19,15 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
+from mtl_perception.foreign_text import cut
 from mtl_perception.ros.foxglove_bridge import Bridge, Settings
+from mtl_perception.ros.foxglove_gate import Gate, OneLineOfAKind
 from mtl_perception.ros.main import StopOnSignal
 
 _LOOK_EVERY_S = 0.2
 _BACKLOG = 32
 """Messages that wait for one viewer."""
+_LONGEST = 300
 
 
 class FoxgloveError(ValueError):
@@ -38,27 +42,44 @@ def serve(settings: Settings, on_start: Callable[[str], None] = lambda address: 
     """
     if not settings.node.startswith("/"):
         raise FoxgloveError(f"node is {settings.node!r}, expected its full name, such as /perception")
+    _log_to_stderr()
     context = foxglove.Context()
     stop = StopOnSignal()
     try:
-        server = foxglove.start_server(
-            name=f"mtl_perception {settings.node}",
-            host=settings.host,
-            port=settings.port,
-            context=context,
-            message_backlog_size=_BACKLOG,
-        )
-    except (RuntimeError, OverflowError) as error:
+        gate = Gate(settings.host, settings.port, settings.viewers)
+    except (OSError, OverflowError) as error:
         raise FoxgloveError(
             f"can't listen on {settings.host}:{settings.port} ({error}); "
             "is another server running there? Choose another --port, or a --host that is this machine's"
         ) from None
+    server = None
     try:
+        # Viewers come through the gate; the server itself can't be reached from elsewhere.
+        server = foxglove.start_server(
+            name=f"mtl_perception {settings.node}", host="127.0.0.1", port=0, context=context, message_backlog_size=_BACKLOG
+        )
+        gate.start(server.port)
         host = socket.gethostname() if settings.host == "0.0.0.0" else settings.host
-        on_start(f"ws://{host}:{server.port}")
+        on_start(f"ws://{host}:{gate.port}")
         _run(settings, context, stop)
     finally:
-        server.stop()
+        gate.stop()
+        if server is not None:
+            server.stop()
+
+
+def _log_to_stderr() -> None:
+    """The SDK logs through Python, and quotes what viewers send."""
+    handler = logging.StreamHandler()
+    handler.addFilter(OneLineOfAKind())
+    handler.setFormatter(_CutFormatter("%(levelname)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    foxglove.set_log_level("WARNING")
+
+
+class _CutFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return cut(super().format(record), _LONGEST)
 
 
 def _run(settings: Settings, context: foxglove.Context, stop: StopOnSignal) -> None:

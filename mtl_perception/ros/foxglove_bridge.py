@@ -25,6 +25,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
 from mtl_perception.consumers import foxglove as schemas
+from mtl_perception.foreign_text import cut
 from mtl_perception.msg import PerceptionStatus, TrackArray
 from mtl_perception.ros.conversions import ConversionError, image_to_rgb
 from mtl_perception.ros.recording import MessageTypes
@@ -47,15 +48,17 @@ class Settings:
         port: 0 for any that is free.
         rate_hz: messages a second of each topic, at most.
         points: points of a cloud, at most.
+        viewers: connections at a time, at most.
     """
 
     node: str = "/perception"
     camera: str = ""
     image: str = ""
-    host: str = "0.0.0.0"
+    host: str = "127.0.0.1"
     port: int = 8765
     rate_hz: float = 10.0
     points: int = 30_000
+    viewers: int = 8
 
 
 @dataclass
@@ -177,7 +180,7 @@ class Bridge:
         try:
             feed.channel.log(feed.convert(message))
         except (ConversionError, ValueError, IndexError, KeyError) as error:
-            self._node.get_logger().warning(f"{feed.topic}: not shown: {error}", throttle_duration_sec=10.0)
+            self._node.get_logger().warning(f"{feed.topic}: not shown: {cut(error, 300)}", throttle_duration_sec=10.0)
 
     def _on_labels(self, message: LabelInfo) -> None:
         names = {one.class_id: one.class_name for one in message.class_map}

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A Foxglove server beside a running node, looked at over its WebSocket."""
 
+import json
 import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,6 +17,8 @@ from peer import LATCHED, PATIENCE_S, camera_info, compressed, image, stamped
 from rclpy.serialization import deserialize_message
 from tf2_msgs.msg import TFMessage
 from viewer import Viewer
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from mtl_perception.drawing import class_color
 from mtl_perception.msg import PerceptionStatus
@@ -175,7 +179,7 @@ def test_a_port_that_is_taken_is_named(scene):
     server = Server("--port", str(port))
     assert server.process.wait(60) == 1
     said = server.said + server.process.stdout.read()
-    assert f"can't listen on 0.0.0.0:{port}" in said and "Choose another --port" in said and "Traceback" not in said
+    assert f"can't listen on 127.0.0.1:{port}" in said and "Choose another --port" in said and "Traceback" not in said
 
 
 def test_a_name_that_is_none_is_refused_and_sigterm_ends_well(peer):
@@ -186,3 +190,37 @@ def test_a_name_that_is_none_is_refused_and_sigterm_ends_well(peer):
         viewer.subscribe("/perception/image", "/perception/detections")
         viewer.look(1.0)
     assert alone.end(signal.SIGTERM) == 0 and "Traceback" not in alone.said
+
+
+def test_without_a_host_only_this_machine_can_look_and_no_more_than_are_allowed(peer):
+    server = Server("--port", "0", "--viewers", "2")
+    assert "ws://127.0.0.1:" in server.said
+    listening = [line.split()[1] for line in Path("/proc/net/tcp").read_text().splitlines()[1:] if line.split()[3] == "0A"]
+    assert f"0100007F:{server.port:04X}" in listening and f"00000000:{server.port:04X}" not in listening
+    with Viewer(server.port):
+        with Viewer(server.port):
+            with pytest.raises(InvalidStatus, match="503"), connect(f"ws://127.0.0.1:{server.port}"):
+                pass
+        peer.until(lambda: _is_let_in(server.port), "room again")
+    assert server.end() == 0 and "a viewer was turned away: 2 look already" in server.said
+
+
+def _is_let_in(port: int) -> bool:
+    try:
+        with Viewer(port):
+            return True
+    except InvalidStatus:
+        return False
+
+
+def test_two_thousand_channels_that_there_are_not_are_one_line(peer):
+    server = Server("--port", "0")
+    wanted = [{"id": number, "channelId": 100_000 + number} for number in range(2000)]
+    for message in (json.dumps({"op": "subscribe", "subscriptions": wanted}), *[json.dumps({"op": "x" * 10_000})] * 5):
+        with connect(f"ws://127.0.0.1:{server.port}", subprotocols=["foxglove.sdk.v1"]) as viewer:  # each once: it may be thrown out
+            viewer.send(message)
+    with Viewer(server.port) as other:  # which is served as ever
+        other.subscribe("/tf")
+    assert server.end() == 0
+    assert server.said.count("unknown channel") == 1 and server.said.count("unknown variant") == 1
+    assert len(server.said) < 2000
