@@ -172,6 +172,10 @@ def render(
     textures: Annotated[str, typer.Option(help="train; varied: half of them under patterns of no material; or unseen: those that are held out for tests.")] = "train",
     content: Annotated[int, typer.Option(help="1: the rooms of the published tests; 2: more furniture, classes and cameras.")] = 1,
     camera: Annotated[str, typer.Option(help="mild, or photographic: exposure, noise, sharpness and colour of photographs.")] = "mild",
+    objects: Annotated[Path | None, typer.Option(help="Folder of your own meshes, CLASS/*.glb, .obj, .stl …, to put into the rooms.")] = None,
+    object_units: Annotated[str, typer.Option(help="What numbers in .obj, .stl and .ply are: m, cm, mm or in.")] = "m",
+    object_up: Annotated[str | None, typer.Option(help="Their axis that points up: y or z; y in .glb, z in others if not given.")] = None,
+    object_share: Annotated[float, typer.Option(help="Share of the small things that are yours.")] = 0.3,
     workers: Annotated[int, typer.Option(min=1, help="Processes; one a core if not given.")] = os.cpu_count()
     or 1,
 ) -> None:
@@ -179,7 +183,10 @@ def render(
     with errors_in_one_line():
         from mtl_perception.simulation.dataset import DatasetSettings, render_dataset
 
-        settings = DatasetSettings(rooms, views, seed, width, height, renderer, textures, content, camera)
+        settings = DatasetSettings(
+            rooms, views, seed, width, height, renderer, textures, content, camera,
+            None if objects is None else str(objects), object_units, object_up, object_share,
+        )  # fmt: skip
         render_dataset(out, settings, workers)
 
 

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mtl_perception.simulation import doors, fittings, furniture, objects, openings, refrigerators
 from mtl_perception.simulation.labels import FIRST_LABELS, SECOND_LABELS, LabelSet
 from mtl_perception.simulation.objects import Menu
+from mtl_perception.simulation.own_objects import OwnObjects
 from mtl_perception.simulation.world import Item, Material, Support
 
 Rng = np.random.Generator
@@ -37,6 +38,7 @@ class Catalogue:
         door: makes a door for a hole of half this width, of this height; with this trim, and this leaf if given.
         fronts: draws the style of a kitchen's doors.
         screens: draws what stands on a desk that has a screen.
+        own: meshes of the user's, None where there are none.
     """
 
     labels: LabelSet
@@ -56,6 +58,12 @@ class Catalogue:
     kitchen: Menu
     office: Menu
     store: Menu
+    own: OwnObjects | None = None
+
+    def with_objects(self, own: OwnObjects) -> Catalogue:
+        """This content with a user's meshes among its things."""
+        labels = self.labels.with_things(own.labels, own.small_labels)
+        return replace(self, labels=labels, own=own)
 
 
 def _one_screen(rng: Rng, support: Support) -> list[OnDesk]:

@@ -13,7 +13,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from mtl_perception.files import write_json
 from mtl_perception.progress import columns
 from mtl_perception.simulation.catalogue import CATALOGUES
 from mtl_perception.simulation.optics import CAMERAS, jpeg_quality
+from mtl_perception.simulation.own_objects import OwnObjects, fingerprint, load_objects
 from mtl_perception.simulation.renderer import Renderer, check_renderer, open_renderer
 from mtl_perception.simulation.room import furnished_room
 from mtl_perception.simulation.textures import TEXTURE_SETS
@@ -35,6 +36,8 @@ from mtl_perception.simulation.views import choose_view, visible_things
 ROOMS_PER_PROCESS = 12
 """Then it is replaced by a fresh one: the renderer keeps some 5 MB and many handles of every room."""
 _ROOMS_PER_INDEX = 100
+_CAME_LATER = ("content", "camera", "objects", "object_units", "object_up", "object_share")
+"""Settings that folders of earlier versions do not name."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ class DatasetSettings:
     textures: str = "train"
     content: int = 1
     camera: str = "mild"
+    objects: str | None = None
+    """A folder of own meshes; see :mod:`mtl_perception.simulation.own_objects` for this and the next three."""
+    object_units: str = "m"
+    object_up: str | None = None
+    object_share: float = 0.3
 
     def __post_init__(self) -> None:
         for name in ("rooms", "views", "width", "height"):
@@ -68,6 +76,8 @@ class DatasetSettings:
                 raise ValueError(
                     f"rendered data set: {name} is '{getattr(self, name)}', expected one of: {', '.join(map(str, known))}"
                 )
+        if not 0 < self.object_share <= 1:
+            raise ValueError(f"rendered data set: object_share is {self.object_share}, expected above 0, at most 1")
         if self.seed < 0:
             raise ValueError(f"rendered data set: seed is {self.seed}, expected 0 or more")
 
@@ -83,10 +93,11 @@ def render_dataset(
 
     Raises:
         RendererError: this machine lacks the renderer's driver.
-        ValueError: ``out`` holds a data set of other settings.
+        ValueError: ``out`` holds a data set of other settings, or a mesh is wrong.
         OSError: a file could not be written. The rooms that were finished stay, and are listed if that can be written.
     """
     check_renderer(settings.renderer)
+    own_objects(settings)  # what is wrong with a mesh should be heard before anything is rendered
     out = Path(out)
     (out / "rooms").mkdir(parents=True, exist_ok=True)
     _claim(out, settings)
@@ -130,7 +141,9 @@ def _render_rooms(
 def _render_room(out: Path, settings: DatasetSettings, index: int) -> list[dict[str, Any]]:
     """Writes the images of one room, then the file that says that it is finished."""
     renderer = _renderer(settings.renderer, settings.width, settings.height)
-    room = furnished_room((settings.seed, index), settings.textures, content=settings.content)
+    room = furnished_room(
+        (settings.seed, index), settings.textures, content=settings.content, own=own_objects(settings)
+    )
     world = room.world.compile()
     renderer.load(world)
     rng = np.random.default_rng((settings.seed, index, 1))
@@ -151,6 +164,19 @@ def _render_room(out: Path, settings: DatasetSettings, index: int) -> list[dict[
         images.append(entry | {"place": room.place, "light": room.mood.name})
     write_json(_shard(out, index), images)
     return images
+
+
+@functools.lru_cache(maxsize=1)
+def own_objects(settings: DatasetSettings) -> OwnObjects | None:
+    """The user's meshes; None if there are none.
+
+    Raises:
+        ValueError: one of them is wrong.
+    """
+    if settings.objects is None:
+        return None
+    own = load_objects(Path(settings.objects), settings.object_units, settings.object_up)
+    return replace(own, share=settings.object_share)
 
 
 def _start_worker() -> None:
@@ -176,8 +202,15 @@ def _finished(out: Path, rooms: int) -> dict[int, list[dict[str, Any]]]:
 
 def _made_by(settings: DatasetSettings) -> dict[str, Any]:
     """What must be the same in all runs that fill one folder. What came later is left out where it is as it was before."""
-    later = {"content": 1, "camera": "mild"}
-    return {key: value for key, value in asdict(settings).items() if key != "rooms" and later.get(key) != value}
+    defaults = DatasetSettings(rooms=1)
+    made_by = {
+        key: value
+        for key, value in asdict(settings).items()
+        if key != "rooms" and not (key in _CAME_LATER and value == getattr(defaults, key))
+    }
+    if settings.objects is not None:  # the folder may lie elsewhere next time
+        made_by["objects"] = fingerprint(settings.objects)
+    return made_by
 
 
 def _claim(out: Path, settings: DatasetSettings) -> None:
@@ -198,7 +231,9 @@ def _claim(out: Path, settings: DatasetSettings) -> None:
 
 
 def _write_index(out: Path, settings: DatasetSettings, entries: dict[int, list[dict[str, Any]]]) -> None:
-    labels = CATALOGUES[settings.content].labels
+    own = own_objects(settings)
+    catalogue = CATALOGUES[settings.content]
+    labels = (catalogue if own is None else catalogue.with_objects(own)).labels
     description = {
         "segmentation_labels": list(labels.segmentation),
         "detection_labels": list(labels.detection),

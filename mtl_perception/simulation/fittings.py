@@ -10,7 +10,6 @@ import numpy as np
 
 from mtl_perception.simulation import materials, textures
 from mtl_perception.simulation.furniture import cabinet_front
-from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.meshes import board, box, cylinder, frame, rotation_x, tube
 from mtl_perception.simulation.world import Detail, Item, Material, Part, Support
 
@@ -98,7 +97,7 @@ def _fronts_around(
         (board(gap - 0.25, gap + 0.25, y, y + 0.004, bottom + 0.06, top - 0.22), glass),
         *((knob.moved(gap + x, y, top - 0.07), steel) for x in np.linspace(-0.22, 0.22, 5)),
     ]
-    return (*doors, Detail(CLUTTER, front, (Detail("handle", [(mesh, steel) for mesh in (bar, *posts)]),)))
+    return (*doors, Detail("oven", front, (Detail("handle", [(mesh, steel) for mesh in (bar, *posts)]),)))
 
 
 def _sink(rng: Rng, x: float, y: float, height: float) -> Item:
@@ -144,7 +143,7 @@ def _hob(rng: Rng, x: float, y: float, height: float) -> Item:
         parts.append((cylinder(radius, high, 24).moved(at_x, at_y, height + 0.01), pot))
         parts.append((cylinder(0.018, 0.03, 10).moved(at_x, at_y, height + 0.01 + high), field))
         parts.append((box(2 * radius + 0.08, 0.02, 0.012).moved(at_x, at_y, height + high * 0.8), pot))
-    return Item(CLUTTER, parts, 0.28, 0.24, height + 0.2)
+    return Item("hob", parts, 0.28, 0.24, height + 0.2)
 
 
 def wall_cabinet(rng: Rng, style: Style, half_x: float, room_above: float) -> Item:

@@ -9,7 +9,6 @@ import numpy as np
 
 from mtl_perception.simulation import materials, textures
 from mtl_perception.simulation.furniture import FREE
-from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.meshes import board, box, merge, rotation_x
 from mtl_perception.simulation.world import Item, Material, Part, Support
 
@@ -120,5 +119,5 @@ def pallet(rng: Rng) -> Item:
     parts += [(board(x - 0.05, x + 0.05, -half_y, half_y, 0.1, 0.122), wood) for x in (-0.55, 0, 0.55)]
     parts += [(box(0.1, 0.1, 0.1).moved(x, y), wood) for x in (-0.55, 0, 0.55) for y in (-0.35, 0, 0.35)]
     return Item(
-        CLUTTER, parts, half_x, half_y, 0.144, (Support(0, 0, 0.144, half_x, half_y, 1.2),), loads=True
+        "pallet", parts, half_x, half_y, 0.144, (Support(0, 0, 0.144, half_x, half_y, 1.2),), loads=True
     )

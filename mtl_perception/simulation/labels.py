@@ -15,15 +15,15 @@ SEGMENTATION_LABELS = (
 DETECTION_LABELS = SEGMENTATION_LABELS[3:]
 SMALL_LABELS = ("can", "bottle", "cup", "bowl", "fruit", "book")
 CLUTTER = "clutter"
-"""Things that no label set names (a lamp, a curtain, a keyboard): segmentation id 255, no box."""
+"""What has no name. Like all things that a label set does not name (a lamp, a kettle) it has segmentation id 255 and no box."""
 
 
 @dataclass(frozen=True)
 class LabelSet:
     """The classes of one data set.
 
-    A thing whose class is in neither list is clutter. A class that only ``detection`` has belongs to parts of other
-    things, such as handles: their pixels keep the class of what they are part of.
+    A thing whose class is in neither list is unlabelled. Parts of other things, such as handles, have classes that only
+    ``detection`` lists: their pixels keep the class of what they are part of.
 
     Attributes:
         segmentation: names in the order of their ids in masks.
@@ -41,18 +41,18 @@ class LabelSet:
         """Id of ``label`` in a mask; clutter is unlabelled."""
         return self.segmentation.index(label) if label in self.segmentation else UNLABELLED
 
-    def with_things(self, labels: Iterable[str]) -> LabelSet:
-        """This set and small things of these classes, which come last where they are new."""
-        names = tuple(labels)
+    def with_things(self, labels: Iterable[str], small: Iterable[str]) -> LabelSet:
+        """This set and things of these classes, some of them ``small``; they come last where they are new."""
 
-        def extended(known: tuple[str, ...]) -> tuple[str, ...]:
+        def extended(known: tuple[str, ...], names: Iterable[str]) -> tuple[str, ...]:
             return (*known, *(name for name in names if name not in known))
 
+        names = tuple(labels)
         return replace(
             self,
-            segmentation=extended(self.segmentation),
-            detection=extended(self.detection),
-            small=extended(self.small),
+            segmentation=extended(self.segmentation, names),
+            detection=extended(self.detection, names),
+            small=extended(self.small, small),
         )
 
 

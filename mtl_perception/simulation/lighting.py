@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from mtl_perception.simulation import textures
-from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.meshes import box, cylinder
 from mtl_perception.simulation.plan import Room
 from mtl_perception.simulation.world import Lamp, Material, Spot
@@ -39,7 +38,7 @@ def add_lights(rng: Rng, room: Room, brightness: float = 1.0, rows: int | None =
         x = fx * room.half_x + rng.normal(0, 0.05 if rows else 0.2)
         y = fy * room.half_y + rng.normal(0, 0.05 if rows else 0.2)
         disc = box(0.18, 1.2, 0.06) if long else cylinder(rng.uniform(0.12, 0.25), 0.05, 24)
-        world.add(CLUTTER, [(disc, glow)], Spot(x, y, room.height - 0.06))
+        world.add("lamp", [(disc, glow)], Spot(x, y, room.height - 0.06))
         if on:
             at = (x, y, room.height - 0.08)
             world.lamps.append(Lamp(at, (0.0, 0.0, -1.0), power, mood.tint, 86, 0.15, True))

@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 
 from mtl_perception.simulation import materials, textures
-from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.meshes import box, cylinder, rotation_x
 from mtl_perception.simulation.plan import Opening, Room, Wall
 from mtl_perception.simulation.world import Material, Part, Spot
@@ -27,7 +26,7 @@ def add_radiator(rng: Rng, room: Room, wall: Wall, window: Opening) -> None:
             for x in np.arange(-half + 0.02, half, rng.uniform(0.045, 0.1))
         ]
     parts.append((cylinder(0.022, 0.05, 12).moved(half + 0.03, 0.06, 0.16), white))
-    room.world.add(CLUTTER, parts, wall.spot(window.along, 0.0))
+    room.world.add("heater", parts, wall.spot(window.along, 0.0))
     room.obstacles.append(wall.area(window.along, half + 0.05, 0.0, 0.12, high + 0.12))
 
 
@@ -43,12 +42,12 @@ def add_door_fittings(rng: Rng, room: Room, wall: Wall, along: float, half: floa
             (box(0.08, 0.01, 0.08).moved(0, 0.005), white),
             (box(0.055, 0.006, 0.055).moved(0, 0.012, 0.0125), white),
         ]
-        room.world.add(CLUTTER, parts, wall.spot(at, 0.0, rng.uniform(1.0, 1.15)))
+        room.world.add("switch", parts, wall.spot(at, 0.0, rng.uniform(1.0, 1.15)))
     if rng.uniform() < 0.3:
         page = Material(textures.printed_page(rng), 0.8)
         wide = rng.choice([0.21, 0.297])
         sheet = box(wide, 0.003, 0.297 if wide < 0.25 else 0.21, printed=True).moved(0, 0.0015)
-        room.world.add(CLUTTER, [(sheet, page)], wall.spot(at + side * 0.1, 0.0, rng.uniform(1.35, 1.5)))
+        room.world.add("notice", [(sheet, page)], wall.spot(at + side * 0.1, 0.0, rng.uniform(1.35, 1.5)))
 
 
 def add_rug(rng: Rng, room: Room, spot: Spot | None = None) -> None:
@@ -84,7 +83,7 @@ def hang_whiteboard(rng: Rng, room: Room, wall: Wall, along: float) -> None:
         note = Material(textures.plain(rng, textures.vivid(rng)), 0.9)
         x, up = rng.uniform(-0.9, 0.9) * (half - 0.06), z + rng.uniform(0.1, 0.85) * (high - 0.1)
         parts.append((box(0.076, 0.002, 0.076).moved(x, 0.0245, up), note))
-    room.world.add(CLUTTER, parts, wall.spot(along, 0.0))
+    room.world.add("whiteboard", parts, wall.spot(along, 0.0))
 
 
 def hang_clock(rng: Rng, room: Room, wall: Wall, along: float) -> None:
@@ -97,4 +96,4 @@ def hang_clock(rng: Rng, room: Room, wall: Wall, along: float) -> None:
         (cylinder(0.92 * radius, 0.032, 28).rotated(rotation_x(-np.pi / 2)), face),
         *((box(0.012, 0.004, length * radius).moved(0, 0.035), dark) for length in (0.5, 0.75)),
     ]
-    room.world.add(CLUTTER, parts, wall.spot(along, 0.0, z))
+    room.world.add("clock", parts, wall.spot(along, 0.0, z))

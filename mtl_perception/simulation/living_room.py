@@ -13,7 +13,6 @@ import numpy as np
 
 from mtl_perception.simulation import furniture, materials, objects, textures
 from mtl_perception.simulation.catalogue import FIRST, Catalogue, Maker
-from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.lighting import add_lights
 from mtl_perception.simulation.lived_in import add_rug, hang_clock
 from mtl_perception.simulation.meshes import box
@@ -63,7 +62,7 @@ def hang_picture(rng: Rng, room: Room, wall: Wall, along: float) -> None:
         (box(2 * half_x, 0.02, high).moved(0, 0.01, z), frame),
         (box(2 * half_x - 0.05, 0.004, high - 0.05, printed=True).moved(0, 0.021, z + 0.025), image),
     ]
-    room.world.add(CLUTTER, parts, wall.spot(along, 0))
+    room.world.add("picture", parts, wall.spot(along, 0))
 
 
 def hang_board(rng: Rng, room: Room, wall: Wall, along: float) -> None:
@@ -185,8 +184,11 @@ def scatter(rng: Rng, room: Room, chairs: bool = True) -> None:
     )
     parcels = [objects.parcel] * int(rng.integers(0, 4)) + [objects.bottle] * int(rng.uniform() < 0.15)
     items = [maker(rng) for maker in makers] + [maker(rng, furniture.FREE) for maker in parcels]
+    if catalogue.own is not None:
+        drawn = [catalogue.own.large(rng, room.height - 0.1) for _ in range(int(rng.integers(1, 4)))]
+        items += [item for item in drawn if item is not None]
     for item in items:
-        at_wall = item.label in ("bin", "box", "plant", CLUTTER) and rng.uniform() < 0.75
+        at_wall = item.label in ("bin", "box", "plant", "lamp") and rng.uniform() < 0.75
         spot = free_spot(rng, room, item, lambda: rng.uniform(-np.pi, np.pi), at_wall)
         if spot is not None:
             place(rng, room, item, spot, area_of(item, spot))

@@ -64,6 +64,14 @@ def lying_on(rng: Rng, item: Item, top: Spot) -> Loose:
     return _loose(item, at, rotation_z(top.yaw + rng.normal(0, 0.15)))
 
 
+def tumbling(rng: Rng, item: Item, top: Spot) -> Loose:
+    """``item``, whose first solid is its hull, in any pose a little above ``top``."""
+    turned, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    rotation = turned * np.sign(np.linalg.det(turned))
+    lowest = float((item.solids[0].vertices @ rotation.T)[:, 2].min())
+    return Loose(item, Placement(np.array([top.x, top.y, top.z - lowest + _GAP_M]), rotation))
+
+
 def _boxes(rng: Rng, half_m: float) -> list[Item]:
     """Boxes that may stand on each other, the widest below."""
     drawn = [objects.parcel(rng, 0.22) for _ in range(int(rng.integers(2, 5)))]

@@ -14,6 +14,7 @@ from mtl_perception.simulation.kitchen import kitchen
 from mtl_perception.simulation.living_room import living_room
 from mtl_perception.simulation.mood import Mood, draw_mood
 from mtl_perception.simulation.office import office
+from mtl_perception.simulation.own_objects import OwnObjects
 from mtl_perception.simulation.plan import Room
 from mtl_perception.simulation.textures import generator
 from mtl_perception.simulation.warehouse import warehouse
@@ -50,7 +51,11 @@ def draw_place(rng: np.random.Generator, content: int = 1) -> str:
 
 
 def furnished_room(
-    seed: int | Sequence[int], textures: str = "train", place: str | None = None, content: int = 1
+    seed: int | Sequence[int],
+    textures: str = "train",
+    place: str | None = None,
+    content: int = 1,
+    own: OwnObjects | None = None,
 ) -> Room:
     """The room of this seed; equal seeds give equal rooms.
 
@@ -58,10 +63,12 @@ def furnished_room(
         textures: a key of textures.TEXTURE_SETS.
         place: a key of ``places(content)``; drawn where None.
         content: a key of catalogue.CATALOGUES.
+        own: meshes of the user's to put among its things.
     """
     rng = generator(seed, textures)
     drawn = draw_place(rng, content)
     name = place or drawn
-    room = places(content)[name][1](rng, draw_mood(rng), CATALOGUES[content])
+    catalogue = CATALOGUES[content] if own is None else CATALOGUES[content].with_objects(own)
+    room = places(content)[name][1](rng, draw_mood(rng), catalogue)
     room.place = name
     return room

@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 
 from mtl_perception.simulation import materials, openings
-from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.meshes import Mesh, board, box
 from mtl_perception.simulation.lived_in import add_door_fittings, add_radiator
 from mtl_perception.simulation.plan import Opening, Room, Subject, Target, Wall
@@ -112,7 +111,7 @@ def add_window(
         "window", openings.window(rng, hole.half_width, hole.low, hole.high, trim, room.mood.daylight), spot
     )
     if curtains:
-        room.world.add(CLUTTER, openings.curtains(rng, hole.half_width, hole.high), spot)
+        room.world.add("curtain", openings.curtains(rng, hole.half_width, hole.high), spot)
     if room.catalogue.lived_in:
         add_radiator(rng, room, wall, hole)
     middle = (hole.low + hole.high) / 2

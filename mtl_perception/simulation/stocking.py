@@ -15,6 +15,7 @@ from mtl_perception.simulation.piles import (
     fruit_in,
     leaning_book,
     lying_on,
+    tumbling,
 )
 from mtl_perception.simulation.plan import Obstacle, Room, Subject, Target
 from mtl_perception.simulation.settle import Placement, settle
@@ -23,6 +24,8 @@ from mtl_perception.simulation.world import Item, Spot, Support
 Rng = np.random.Generator
 GAP_M = 0.006
 _NEIGHBOURS_M = 0.4
+_TUMBLED = 0.25
+"""How many of a user's meshes lie as they fell, and do not stand as they were made."""
 _ROLLS_M = 0.35
 """As far as something that falls here gets."""
 
@@ -163,7 +166,10 @@ class Tray:
     def _add_some(self) -> bool:
         """One thing, or several alike side by side; False where there is no place left."""
         rng = self._rng
-        item = self._draw()
+        own = self._draw_own()
+        if own is not None and rng.uniform() < _TUMBLED:
+            return self._tumble(own)
+        item = own or self._draw()
         straight = item.label == "box" and rng.uniform() >= 0.3
         yaw = float(rng.normal(0, 0.15) if straight else rng.uniform(-np.pi, np.pi))
         for _ in range(5):
@@ -181,6 +187,13 @@ class Tray:
                         break
             return True
         return False
+
+    def _draw_own(self) -> Item | None:
+        """One of the user's meshes, as often as they are wanted."""
+        rng, own = self._rng, self._room.catalogue.own
+        if own is None or rng.uniform() >= own.share:
+            return None
+        return own.small(rng, self._support.clearance - 0.01)
 
     def _draw(self) -> Item:
         """A new thing, or one as there is in this room already: people buy the same again."""
@@ -206,6 +219,16 @@ class Tray:
         if rng.uniform() < 0.6 and self._claim(x + reach / 2, 0.0, reach / 2, last.half_y, last.height):
             self._loose.append(leaning_book(rng, last, self._top.moved(x - GAP_M, 0.0)))
 
+    def _tumble(self, item: Item) -> bool:
+        """Lets it fall here in any pose; False where there is no place left."""
+        half = float(np.linalg.norm(item.solids[0].vertices, axis=1).max()) / 2
+        for _ in range(5):
+            x, y = self._somewhere()
+            if 2 * half < self._support.clearance - 0.05 and self._claim(x, y, half, half, 2 * half):
+                self._loose.append(tumbling(self._rng, item, self._top.moved(x, y)))
+                return True
+        return False
+
     def _pile(self) -> None:
         for _ in range(6):
             x, y = self._somewhere()
@@ -224,7 +247,7 @@ class Tray:
             if np.hypot(*(starts[:, :2] - (spot.x, spot.y)).T).min() < _ROLLS_M + item.half_x + item.half_y:
                 hull = item.solids or [merge([mesh for mesh, _ in item.all_parts])]
                 fixed += [spot.place(solid) for solid in hull]
-        hulls = [[merge([mesh for mesh, _ in loose.item.all_parts])] for loose in self._loose]
+        hulls = [loose.item.solids or [merge([mesh for mesh, _ in loose.item.all_parts])] for loose in self._loose]
         places = settle(fixed, hulls, [loose.start for loose in self._loose])
         for loose, at in zip(self._loose, places, strict=True):
             if at is None or at.position[2] < self._top.z - 0.02:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
+from mtl_perception.scene import UNLABELLED
 from mtl_perception.simulation.boxes_3d import ThingBox, thing_box
-from mtl_perception.simulation.labels import CLUTTER, FIRST_LABELS, LabelSet
+from mtl_perception.simulation.labels import FIRST_LABELS, LabelSet
 from mtl_perception.simulation.meshes import Mesh, merge
 from mtl_perception.simulation.textures import Texture
 
@@ -214,11 +215,10 @@ class World:
         model = self._spec.compile()
         data = mujoco.MjData(model)
         mujoco.mj_forward(model, data)
-        outside = self.labels.segmentation_id(CLUTTER)
         return BuiltWorld(
             model,
             data,
-            np.array([*self._geom_class, outside], np.uint8),
+            np.array([*self._geom_class, UNLABELLED], np.uint8),
             np.array([*self._geom_instance, 0], np.int32),
             tuple(self._instance_labels),
             np.array(self._instance_parent, np.int32),

@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 
 from mtl_perception.simulation import materials, textures
-from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.meshes import (
     cylinder,
     lathe,
@@ -115,4 +114,4 @@ def floor_lamp(rng: Rng) -> Item:
             shade,
         ),
     ]
-    return Item(CLUTTER, parts, radius, radius, height + 0.18)
+    return Item("lamp", parts, radius, radius, height + 0.18)

@@ -7,7 +7,6 @@ import numpy as np
 
 from mtl_perception.simulation import materials
 from mtl_perception.simulation.furniture._legs import FREE, legs_at_corners
-from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.meshes import (
     Mesh,
     board,
@@ -112,4 +111,4 @@ def bench(rng: Rng) -> Item:
     parts = [(box(2 * half_x, 2 * half_y, 0.04).moved(z=height - 0.04), seat)]
     parts += legs_at_corners(half_x - 0.08, half_y - 0.03, height - 0.04, 0.04, False, legs)
     supports = (Support(0, 0, height, half_x, half_y, FREE),) if rng.uniform() < 0.4 else ()
-    return Item(CLUTTER, parts, half_x, half_y, height, supports)
+    return Item("bench", parts, half_x, half_y, height, supports)

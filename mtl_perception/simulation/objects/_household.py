@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What else stands about in kitchens and living rooms. None of it has a class: a cup is not whatever stands on a table."""
+"""What else stands about in kitchens and living rooms. No content labels it: a cup is not whatever stands on a table."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from mtl_perception.simulation import materials, textures
-from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.meshes import (
     Mesh,
     box,
@@ -44,10 +43,10 @@ def _fitting(rng: Rng, makers: list, max_height_m: float) -> Item:
     return _folded_cloth(rng)
 
 
-def _item(parts: list[Part]) -> Item:
+def _item(label: str, parts: list[Part]) -> Item:
     vertices = np.concatenate([mesh.vertices for mesh, _ in parts])
     half_x, half_y = np.abs(vertices[:, :2]).max(0)
-    return Item(CLUTTER, parts, float(half_x), float(half_y), float(vertices[:, 2].max()))
+    return Item(label, parts, float(half_x), float(half_y), float(vertices[:, 2].max()))
 
 
 def _lacquer(rng: Rng) -> Material:
@@ -62,7 +61,7 @@ def _kettle(rng: Rng) -> Item:
     spout = np.array(
         [(-0.75 * radius, 0, 0.65 * height), (-1.1 * radius, 0, 0.85 * height), (-1.2 * radius, 0, 0.95 * height)]
     )
-    return _item([
+    return _item("kettle", [
         (lathe([(0, 0), (radius, 0), (radius, 0.1 * height), (0.65 * radius, 0.92 * height), (0, 0.96 * height)], 22, printed=False), body),
         (cylinder(0.02, 0.03, 10).moved(z=0.93 * height), grip),
         (tube(arc, 0.011, 8), grip),
@@ -75,6 +74,7 @@ def _toaster(rng: Rng) -> Item:
     wide, high = rng.uniform(0.24, 0.36), rng.uniform(0.16, 0.2)
     slots = [(box(0.75 * wide, 0.025, 0.002).moved(0, y, high), dark) for y in (-0.03, 0.03)]
     return _item(
+        "toaster",
         [
             (rounded_box(wide, 0.17, high - 0.01, 0.03).moved(z=0.01), _lacquer(rng)),
             *slots,
@@ -86,7 +86,7 @@ def _toaster(rng: Rng) -> Item:
 def _microwave(rng: Rng) -> Item:
     shell, dark = _lacquer(rng), Material(textures.plain(rng, (0.05, 0.05, 0.055)), 0.2)
     wide, deep, high = rng.uniform(0.42, 0.5), rng.uniform(0.3, 0.36), rng.uniform(0.24, 0.29)
-    return _item([
+    return _item("microwave", [
         (box(wide, deep, high), shell),
         (box(0.68 * wide, 0.006, 0.8 * high).moved(-0.13 * wide, deep / 2, 0.1 * high), dark),
         (box(0.16 * wide, 0.006, 0.8 * high).moved(0.38 * wide, deep / 2, 0.1 * high), dark if rng.uniform() < 0.5 else shell),
@@ -115,7 +115,7 @@ def _pot(rng: Rng) -> Item:
             (lathe([(radius + 0.002, high), (0.6 * radius, high + 0.025), (0, high + 0.03)], 28, printed=False), steel)
         )
         parts.append((cylinder(0.018, 0.025, 12).moved(z=high + 0.028), dark))
-    return _item(parts)
+    return _item("pot", parts)
 
 
 def _pan(rng: Rng) -> Item:
@@ -140,12 +140,13 @@ def _pan(rng: Rng) -> Item:
         (tube(grip, 0.011, 8), dark),
     ]
     shift = -0.09
-    return _item([(mesh.moved(shift), stuff) for mesh, stuff in parts])
+    return _item("pan", [(mesh.moved(shift), stuff) for mesh, stuff in parts])
 
 
 def _cutting_board(rng: Rng) -> Item:
     wood = Material(textures.wood(rng), 0.7)
     return _item(
+        "cutting board",
         [(rounded_box(rng.uniform(0.25, 0.4), rng.uniform(0.17, 0.27), rng.uniform(0.012, 0.03), 0.006, 1), wood)]
     )
 
@@ -153,6 +154,7 @@ def _cutting_board(rng: Rng) -> Item:
 def _paper_roll(rng: Rng) -> Item:
     paper, stand = Material(textures.plain(rng, (0.94, 0.94, 0.93)), 0.95), materials.metal(rng)
     return _item(
+        "paper roll",
         [
             (cylinder(0.07, 0.012, 20), stand),
             (cylinder(rng.uniform(0.045, 0.065), 0.23, 24).moved(z=0.012), paper),
@@ -175,7 +177,7 @@ def _spoons(rng: Rng) -> Item:
         top = np.array([2 * lean[0], 2 * lean[1], high + rng.uniform(0.1, 0.17)])
         parts.append((tube(np.linspace((lean[0] * 0.3, lean[1] * 0.3, 0.012), top, 3), 0.005, 6), stuff))
         parts.append((cushion(0.045, 0.03, 0.07, 0.9).moved(top[0], top[1], top[2] - 0.02), stuff))
-    return _item(parts)
+    return _item("utensils", parts)
 
 
 def _vase(rng: Rng) -> Item:
@@ -196,12 +198,13 @@ def _vase(rng: Rng) -> Item:
             top = np.array([lean[0], lean[1], height + rng.uniform(0.06, 0.22)])
             parts.append((tube(np.linspace((0, 0, 0.01), top, 4), 0.0025, 5), green))
             parts.append((cushion(0.05, 0.05, 0.035, 0.9).moved(top[0], top[1], top[2] - 0.015), petal))
-    return _item(parts)
+    return _item("vase", parts)
 
 
 def _remote(rng: Rng) -> Item:
     dark, buttons = Material(textures.plain(rng, (0.08, 0.08, 0.085)), 0.5), Material(textures.keys(rng), 0.6)
     return _item(
+        "remote",
         [
             (rounded_box(0.045, 0.17, 0.02, 0.008, 1), dark),
             (box(0.034, 0.13, 0.002, printed=True).moved(z=0.019), buttons),
@@ -214,7 +217,7 @@ def _ball(rng: Rng) -> Item:
     angle = np.linspace(0, np.pi, 12)
     profile = [(float(radius * np.sin(a)), float(radius * (1 - np.cos(a)))) for a in angle]
     profile[0], profile[-1] = (0.0, 0.0), (0.0, 2 * radius)
-    return _item([(lathe(profile, 22), Material(textures.printed_label(rng), 0.6))])
+    return _item("ball", [(lathe(profile, 22), Material(textures.printed_label(rng), 0.6))])
 
 
 def _clock(rng: Rng) -> Item:
@@ -226,6 +229,7 @@ def _clock(rng: Rng) -> Item:
         box(0.22 * side, 0.002, 0.006).moved(0.1 * side, 0.031, side / 2),
     ]
     return _item(
+        "clock",
         [(rounded_box(side, 0.05, side, 0.01, 1), _lacquer(rng)), (disc, face), *((hand, dark) for hand in hands)]
     )
 
@@ -238,7 +242,7 @@ def _basket(rng: Rng) -> Item:
         24,
         printed=False,
     )
-    return _item([(mesh, straw)])
+    return _item("basket", [(mesh, straw)])
 
 
 def _folded_cloth(rng: Rng) -> Item:
@@ -247,14 +251,15 @@ def _folded_cloth(rng: Rng) -> Item:
     if layers == 1:  # spread out and wavy
         x, y = np.meshgrid(np.linspace(-1, 1, 10), np.linspace(-1, 1, 10))
         z = 0.006 + 0.004 * np.sin(3 * x + rng.uniform(0, 6)) * np.sin(2 * y + rng.uniform(0, 6))
-        return _item([(sheet(np.stack([wide * x * 0.8, deep * y * 0.8, z], -1), texture_m=1.0), stuff)])
-    return _item([(rounded_box(wide, deep, 0.012, 0.006, 1).moved(z=0.012 * k), stuff) for k in range(layers)])
+        return _item("cloth", [(sheet(np.stack([wide * x * 0.8, deep * y * 0.8, z], -1), texture_m=1.0), stuff)])
+    return _item("cloth", [(rounded_box(wide, deep, 0.012, 0.006, 1).moved(z=0.012 * k), stuff) for k in range(layers)])
 
 
 def _tissues(rng: Rng) -> Item:
     paper = Material(textures.plain(rng, (0.95, 0.95, 0.95)), 0.95)
     tip: Mesh = cushion(0.07, 0.02, 0.06, 0.8).moved(z=0.07)
     return _item(
+        "tissues",
         [
             (box(0.23, 0.12, 0.085, printed=True), Material(textures.wallpaper(rng, textures.vivid(rng)), 0.7)),
             (tip.moved(z=0.005), paper),
@@ -273,4 +278,4 @@ def _blocks(rng: Rng) -> Item:
                     stuff,
                 )
             )
-    return _item(parts)
+    return _item("toy", parts)

@@ -348,7 +348,7 @@ def plate(rng: Rng, max_height_m: float) -> Item:
     """Flat, at times with fruit on it; it has no class."""
     radius = rng.uniform(0.085, 0.14)
     profile = [(0, 0), (0.6 * radius, 0), (radius, 0.018), (radius - 0.003, 0.021), (0.6 * radius, 0.005), (0, 0.005)]
-    item = one_material("clutter", [lathe(profile, 30)], materials.glaze(rng))
+    item = one_material("plate", [lathe(profile, 30)], materials.glaze(rng))
     if rng.uniform() < 0.3 and max_height_m > 0.2:
         inner = fruit(rng, 0.12)
         if max(inner.half_x, inner.half_y) < 0.6 * radius:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 
 from mtl_perception.simulation import furniture, materials, textures
-from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.meshes import (
     box,
     cylinder,
@@ -71,7 +70,7 @@ def candle(rng: Rng, max_height_m: float) -> Item:
         )
     ]
     parts.append((cylinder(0.01, tall - 0.03, 10).moved(z=0.03), wax))
-    return Item(CLUTTER, parts, 0.05, 0.05, tall)
+    return Item("candle", parts, 0.05, 0.05, tall)
 
 
 def small_plant(rng: Rng, max_height_m: float) -> Item:

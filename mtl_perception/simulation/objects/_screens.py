@@ -6,7 +6,6 @@ from __future__ import annotations
 import numpy as np
 
 from mtl_perception.simulation import materials, textures
-from mtl_perception.simulation.labels import CLUTTER
 from mtl_perception.simulation.meshes import (
     Mesh,
     box,
@@ -85,14 +84,14 @@ def keyboard(rng: Rng, max_height_m: float = 1.0) -> Item:
         (rounded_box(wide, deep, 0.02, 0.006, 1), shell),
         (box(wide - 0.015, deep - 0.015, 0.004, printed=True).moved(z=0.018), keys),
     ]
-    return Item(CLUTTER, parts, wide / 2, deep / 2, 0.022)
+    return Item("keyboard", parts, wide / 2, deep / 2, 0.022)
 
 
 def mouse(rng: Rng, max_height_m: float = 1.0) -> Item:
     shell = _shell(rng)
     body = rounded_box(0.06, 0.105, 0.036, 0.017)
     parts: list[Part] = [(body, shell), (box(0.006, 0.02, 0.004).moved(0, 0.025, 0.033), materials.black(rng))]
-    return Item(CLUTTER, parts, 0.032, 0.055, 0.037)
+    return Item("mouse", parts, 0.032, 0.055, 0.037)
 
 
 def phone(rng: Rng, max_height_m: float = 1.0) -> Item:
@@ -100,7 +99,7 @@ def phone(rng: Rng, max_height_m: float = 1.0) -> Item:
         (rounded_box(0.072, 0.15, 0.009, 0.004, 1), _shell(rng)),
         (box(0.066, 0.14, 0.001, printed=True).moved(z=0.0085), materials.screen(rng)),
     ]
-    return Item(CLUTTER, parts, 0.037, 0.076, 0.01)
+    return Item("phone", parts, 0.037, 0.076, 0.01)
 
 
 def papers(rng: Rng, max_height_m: float = 1.0) -> Item:
@@ -114,7 +113,7 @@ def papers(rng: Rng, max_height_m: float = 1.0) -> Item:
             .moved(*rng.normal(0, 0.008, 2), 0.002 * level)
         )
         meshes.append(mesh)
-    return Item(CLUTTER, [(mesh, page) for mesh in meshes], 0.12, 0.16, 0.01)
+    return Item("paper", [(mesh, page) for mesh in meshes], 0.12, 0.16, 0.01)
 
 
 def pens(rng: Rng, max_height_m: float = 1.0) -> Item:
@@ -123,7 +122,7 @@ def pens(rng: Rng, max_height_m: float = 1.0) -> Item:
     for k in range(int(rng.integers(1, 4))):
         ends = np.array([(-0.07, 0.02 * k - 0.02, 0.005), (0.07, 0.02 * k - 0.02 + rng.normal(0, 0.01), 0.005)])
         parts.append((tube(np.linspace(*ends, 3), 0.0045, 6), materials.plastic(rng)))
-    return Item(CLUTTER, parts, 0.075, 0.04, 0.01)
+    return Item("pen", parts, 0.075, 0.04, 0.01)
 
 
 def desk_lamp(rng: Rng, max_height_m: float = 1.0) -> Item:
@@ -138,7 +137,7 @@ def desk_lamp(rng: Rng, max_height_m: float = 1.0) -> Item:
             printed=False,
         )
         hood = lathe([(0.13, 0.55 * height), (0.09, height), (0.088, height), (0.128, 0.55 * height)], 22)
-        return Item(CLUTTER, [(base, stand), (hood, shade)], 0.13, 0.13, height)
+        return Item("lamp", [(base, stand), (hood, shade)], 0.13, 0.13, height)
     path = np.array([(0, -0.05, 0.02), (0, -0.09, 0.5 * height), (0, -0.02, 0.95 * height), (0, 0.08, 0.97 * height)])
     head = (
         lathe([(0.055, 0.0), (0.02, 0.07), (0, 0.08)], 16).rotated(rotation_x(0.4)).moved(0, 0.1, 0.9 * height - 0.03)
@@ -148,4 +147,4 @@ def desk_lamp(rng: Rng, max_height_m: float = 1.0) -> Item:
         (tube(path, 0.008, 8, across=(1.0, 0.0, 0.0)), stand),
         (head, stand),
     ]
-    return Item(CLUTTER, parts, 0.08, 0.14, height)
+    return Item("lamp", parts, 0.08, 0.14, height)
