@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ import cv2
 import numpy as np
 
 from mtl_perception.data.format import DataError
+from mtl_perception.data.importers.annotations import annotations_of, painted
 from mtl_perception.data.importers.class_map import ClassMap, wholly_labelled
 from mtl_perception.data.importers.duplicates import perceptual_hash
 from mtl_perception.data.importers.image_file import (
@@ -21,23 +21,17 @@ from mtl_perception.data.importers.image_file import (
     decode,
     read_header,
     read_pixels,
-    turned,
     turned_camera,
-    turned_points,
     turned_size,
 )
-from mtl_perception.data.importers.labelled import Notes, Picture, Thing
-from mtl_perception.data.importers.shapes import Encoded
-from mtl_perception.data.masks import decode_mask, encode_mask
+from mtl_perception.data.importers.labelled import Notes, Picture
+from mtl_perception.data.importers.placing import Frame, frame_of, named, placed_map
 from mtl_perception.data.writer import to_millimetres
 from mtl_perception.files import write_atomically
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.scene import UNLABELLED
 
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3]
-_ROUNDING_PX = 1.0
-_MASK_TO_BOX_PX = 2
-_RESCALED_ASPECT = 0.02
 
 
 
@@ -122,7 +116,7 @@ def _convert(job: Job, plan: Plan, done: Done) -> None:
     picture = job.picture
     source = picture.image.read()
     header = read_header(source) if isinstance(source, ImageBytes) else Header("", source.shape[1], source.shape[0], 1)
-    frame = _frame(picture, header, plan, done.notes)
+    frame = frame_of(picture, header, plan.rescale, done.notes)
     width, height = header.upright_size
 
     annotations: list[dict[str, Any]] | None = None
@@ -130,14 +124,14 @@ def _convert(job: Job, plan: Plan, done: Done) -> None:
     things = picture.things if "detection" in plan.tasks or plan.instance_ids is not None else None
     if things is not None:
         things = things.read() if hasattr(things, "read") else things
-        annotations = _annotations(things, picture, frame, plan, done.notes)
+        annotations = annotations_of(things, picture, frame, plan.names, done.notes)
         exhaustive = _exhaustive(picture, plan)
     semantic = _read_map(picture.semantic, "segmentation", plan, frame, picture)
     if semantic is not None:
         _check_ids(semantic, plan.segmentation_table, picture)
         semantic = plan.segmentation_table[semantic]
     elif plan.instance_ids is not None and annotations is not None:
-        semantic = _painted(annotations, plan.instance_ids, width, height, done.notes)
+        semantic = painted(annotations, plan.instance_ids, width, height, done.notes)
     lanes = _read_map(picture.lanes, "lanes", plan, frame, picture)
     if lanes is not None:
         lanes = plan.lanes_table[lanes]
@@ -197,223 +191,7 @@ def _convert(job: Job, plan: Plan, done: Done) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# Where labels are
-
-
-class _Frame(NamedTuple):
-    """The picture as its labels see it: ``size``, then scaled to ``true_size``, then turned by ``orientation``."""
-
-    size: tuple[int, int]
-    true_size: tuple[int, int]
-    orientation: int
-
-    @property
-    def scale(self) -> tuple[float, float]:
-        return self.true_size[0] / self.size[0], self.true_size[1] / self.size[1]
-
-
-def _frame(picture: Picture, header: Header, plan: Plan, notes: Notes) -> _Frame:
-    stored, upright = (header.width, header.height), header.upright_size
-    said = picture.size
-    if header.orientation != 1:
-        notes.add("pictures that were turned upright by their EXIF orientation, and so compressed anew", picture.name)
-        if said is None or (said == stored and said == upright):
-            notes.add(
-                "of these, labels whose size does not tell on which way up they were drawn: taken as drawn on the "
-                + ("upright picture" if picture.labels_are_upright else "stored picture"),
-                picture.name,
-            )
-    as_upright = _Frame(upright, upright, 1)
-    as_stored = _Frame(stored, stored, header.orientation)
-    if said is None or said == upright == stored:
-        return as_upright if picture.labels_are_upright else as_stored
-    if said == upright:
-        return as_upright
-    if said == stored:
-        return as_stored
-    if plan.rescale:
-        true = upright if picture.labels_are_upright else stored
-        if abs(said[0] / said[1] / (true[0] / true[1]) - 1) > _RESCALED_ASPECT:
-            raise DataError(
-                f"{_named(picture)}: labels are for {said[0]}x{said[1]}, the picture is of {true[0]}x{true[1]}: of another "
-                "shape, so it was not only resized; bring the picture that was labelled",
-                "size",
-            )
-        notes.add("pictures of another size than their labels say: labels were scaled (--rescale)", picture.name)
-        return _Frame(said, true, 1 if picture.labels_are_upright else header.orientation)
-    raise DataError(
-        f"{_named(picture)}: labels are for {said[0]}x{said[1]}, the picture is of {upright[0]}x{upright[1]}; "
-        "bring the picture that was labelled, or give --rescale if it was only resized",
-        "size",
-    )
-
-
-def _named(picture: Picture) -> str:
-    return f"{picture.name} ({picture.where})" if picture.where else picture.name
-
-
-def _placed_box(box: Sequence[float], frame: _Frame, is_normalized: bool) -> tuple[float, float, float, float]:
-    sx, sy = frame.true_size if is_normalized else frame.scale
-    x1, y1, x2, y2 = box[0] * sx, box[1] * sy, box[2] * sx, box[3] * sy
-    if frame.orientation != 1:
-        (x1, y1), (x2, y2) = turned_points(np.array([[x1, y1], [x2, y2]]), frame.true_size, frame.orientation).tolist()
-    return min(x1, x2), min(y1, y2), max(x1, x2), max(y1, y2)
-
-
-def _placed_shape(encoded: Encoded, frame: _Frame, is_normalized: bool) -> Encoded:
-    """In the upright picture."""
-    if isinstance(encoded, list):
-        sx, sy = frame.true_size if is_normalized else frame.scale
-        if (sx, sy) == (1, 1) and frame.orientation == 1:
-            return encoded
-        placed = []
-        for part in encoded:
-            xy = np.array(part, np.float64).reshape(-1, 2) * (sx, sy)
-            if frame.orientation != 1:
-                xy = turned_points(xy, frame.true_size, frame.orientation)
-            placed.append(xy.round(2).ravel().tolist())
-        return placed
-    if frame.size == frame.true_size and frame.orientation == 1:
-        return encoded
-    mask = decode_mask(encoded, frame.size[1], frame.size[0]).astype(np.uint8)
-    if frame.size != frame.true_size:
-        mask = cv2.resize(mask, frame.true_size, interpolation=cv2.INTER_NEAREST)
-    return encode_mask(turned(mask, frame.orientation).astype(bool))
-
-
-# ---------------------------------------------------------------------------------------------------------------------
 # Labels
-
-
-def _annotations(
-    things: Sequence[Thing], picture: Picture, frame: _Frame, plan: Plan, notes: Notes
-) -> list[dict[str, Any]]:
-    width, height = turned_size(frame.true_size, frame.orientation)
-    annotations = []
-    for thing in things:
-        label = plan.names.target(thing.label)
-        if label is None:
-            continue
-        shape = None
-        if thing.shape is not None:
-            try:
-                encoded = thing.shape.encoded(*frame.size)
-                shape = _placed_shape(encoded, frame, picture.is_normalized)
-            except ValueError as error:
-                notes.add("masks that can't be used, left out", f"{_named(picture)}: {thing.label}: {error}")
-        given = None if thing.box_xyxy is None else _placed_box(thing.box_xyxy, frame, picture.is_normalized)
-        extent = None
-        if shape is not None:
-            # Pixels are counted only where the outline alone leaves a doubt: there may be a million.
-            extent = _outline_extent(shape, width, height) if isinstance(shape, list) and shape else None
-            if extent is None or (given is not None and _apart(extent, _cut(given, width, height)) > _MASK_TO_BOX_PX - 1):
-                extent = _pixel_extent(shape, width, height) if shape else None
-            if extent is None:
-                notes.add("masks that cover no pixel, left out", f"{_named(picture)}: {thing.label}")
-                shape = None
-        box = extent if given is None else given
-        if box is None:
-            notes.add("things with neither a box nor a mask, left out", f"{_named(picture)}: {thing.label}")
-            continue
-        beyond = max(-box[0], -box[1], box[2] - width, box[3] - height)
-        if beyond > _ROUNDING_PX:
-            notes.add(
-                "boxes that reached beyond their picture, cut at its edge", f"{_named(picture)}: {thing.label} by {beyond:.0f} px"
-            )
-        box = _cut(box, width, height)
-        if box[2] - box[0] < 0.005 or box[3] - box[1] < 0.005:
-            notes.add("boxes without area, left out", f"{_named(picture)}: {thing.label}")
-            continue
-        if shape is not None and _apart(extent, box) > _MASK_TO_BOX_PX:
-            notes.add(
-                f"masks that end more than {_MASK_TO_BOX_PX} px from their boxes, left out; the boxes are kept",
-                f"{_named(picture)}: {thing.label}: mask {[round(v) for v in extent]}, box {[round(v) for v in box]}",
-            )
-            shape = None
-        annotations.append(_annotation(label, box, shape, thing, frame, notes, picture))
-    return annotations
-
-
-def _cut(box: Sequence[float], width: int, height: int) -> list[float]:
-    """To the picture."""
-    return [min(max(box[0], 0), width), min(max(box[1], 0), height), min(max(box[2], 0), width), min(max(box[3], 0), height)]
-
-
-def _apart(one: Sequence[float], other: Sequence[float]) -> float:
-    """By how much the edges of two boxes differ at most."""
-    return max(abs(one[0] - other[0]), abs(one[1] - other[1]), abs(one[2] - other[2]), abs(one[3] - other[3]))
-
-
-def _annotation(
-    label: str, box: list[float], shape: Encoded | None, thing: Thing, frame: _Frame, notes: Notes, picture: Picture
-) -> dict[str, Any]:
-    x1, y1, x2, y2 = box
-    bbox = [int(v) if v == int(v) else round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)]
-    annotation: dict[str, Any] = {"label": label, "bbox": bbox, "area": round(bbox[2] * bbox[3], 2), "iscrowd": int(thing.is_crowd)}
-    if shape is not None:
-        annotation["segmentation"] = shape
-        annotation["area"] = _area(shape)
-    if thing.box_3d is not None:
-        if frame.orientation == 1:
-            annotation["box_3d"] = {
-                key: [round(float(value), 5) for value in values] for key, values in thing.box_3d.items()
-            }
-        else:
-            notes.add("3D boxes of pictures that were turned upright, left out", picture.name)
-    if thing.track is not None:
-        annotation["track"] = thing.track
-    if thing.score is not None:
-        annotation["score"] = thing.score
-    return annotation
-
-
-def _outline_extent(parts: Sequence[Sequence[float]], width: int, height: int) -> list[float] | None:
-    """The box around polygons, in the picture: within a pixel that of their pixels. None if they may cover no pixel."""
-    x1, y1 = min(min(part[0::2]) for part in parts), min(min(part[1::2]) for part in parts)
-    x2, y2 = max(max(part[0::2]) for part in parts), max(max(part[1::2]) for part in parts)
-    box = [max(x1, 0.0), max(y1, 0.0), min(x2, width), min(y2, height)]
-    return box if box[2] - box[0] > 2 and box[3] - box[1] > 2 else None
-
-
-def _pixel_extent(shape: Encoded, width: int, height: int) -> list[float] | None:
-    """The box around the pixels of a shape; None if there are none."""
-    from faster_coco_eval import mask as coco
-
-    runs = coco.frPyObjects(shape, height, width) if isinstance(shape, list) else [shape]
-    boxes = np.asarray(coco.toBbox(runs), np.float64).reshape(-1, 4)
-    boxes = boxes[(boxes[:, 2:] > 0).all(1)]
-    if not len(boxes):
-        return None
-    low, high = boxes[:, :2].min(0), (boxes[:, :2] + boxes[:, 2:]).max(0)
-    return [float(low[0]), float(low[1]), float(high[0]), float(high[1])]
-
-
-def _area(shape: Encoded) -> float:
-    """Pixels of run lengths; of polygons the area inside, which is what COCO's own files say."""
-    if not isinstance(shape, list):
-        from faster_coco_eval import mask as coco
-
-        return int(coco.area(shape))
-    total = 0.0
-    for part in shape:
-        x, y = np.array(part[0::2]), np.array(part[1::2])
-        total += abs(float(x[:-1] @ y[1:] - x[1:] @ y[:-1] + x[-1] * y[0] - x[0] * y[-1])) / 2
-    return round(total, 2)
-
-
-def _painted(
-    annotations: Sequence[Mapping[str, Any]], ids: Mapping[str, int], width: int, height: int, notes: Notes
-) -> np.ndarray:
-    """Label map of the things' masks, smaller ones over larger ones; what no mask covers is unlabelled."""
-    semantic = np.full((height, width), UNLABELLED, np.uint8)
-    for annotation in sorted(annotations, key=lambda a: -a["area"]):
-        if annotation["label"] not in ids:
-            continue
-        if "segmentation" in annotation:
-            semantic[decode_mask(annotation["segmentation"], height, width)] = ids[annotation["label"]]
-        else:
-            notes.add("things with a box alone: their pixels stay unlabelled in the segmentation", annotation["label"])
-    return semantic
 
 
 def _exhaustive(picture: Picture, plan: Plan) -> list[str] | None:
@@ -433,38 +211,21 @@ def _classes(picture: Picture, plan: Plan) -> list[str] | None:
     return list(dict.fromkeys(target for target in targets if target is not None))
 
 
-def _read_map(source: Any, task: str, plan: Plan, frame: _Frame, picture: Picture) -> np.ndarray | None:
+def _read_map(source: Any, task: str, plan: Plan, frame: Frame, picture: Picture) -> np.ndarray | None:
     if source is None or task not in plan.tasks:
         return None
-    return _placed_map(source.read(), frame, picture, task)
-
-
-def _placed_map(values: np.ndarray, frame: _Frame, picture: Picture, what: str) -> np.ndarray:
-    """A label image in the upright picture."""
-    found = (values.shape[1], values.shape[0])
-    upright = turned_size(frame.true_size, frame.orientation)
-    if found == frame.size:
-        if frame.size != frame.true_size:
-            values = cv2.resize(values, frame.true_size, interpolation=cv2.INTER_NEAREST)
-        return turned(values, frame.orientation)
-    if found == upright:
-        return values
-    raise DataError(
-        f"{_named(picture)}: its {what} image is of {found[0]}x{found[1]}, the picture of {upright[0]}x{upright[1]}; "
-        "bring those that belong together",
-        "size",
-    )
+    return placed_map(source.read(), frame, picture, task)
 
 
 def _check_ids(ids: np.ndarray, table: np.ndarray, picture: Picture) -> None:
     if ids.size and (int(ids.max()) >= len(table) - 1 or int(ids.min()) < -1):
         bad = int(ids.max()) if int(ids.max()) >= len(table) - 1 else int(ids.min())
         raise DataError(
-            f"{_named(picture)}: its segmentation holds id {bad}, expected -1 to {len(table) - 2}", "unknown class"
+            f"{named(picture)}: its segmentation holds id {bad}, expected -1 to {len(table) - 2}", "unknown class"
         )
 
 
-def _camera(picture: Picture, frame: _Frame, plan: Plan) -> Intrinsics | None:
+def _camera(picture: Picture, frame: Frame, plan: Plan) -> Intrinsics | None:
     """Of the upright picture."""
     width, height = frame.true_size
     if picture.camera is not None:
@@ -479,14 +240,14 @@ def _camera(picture: Picture, frame: _Frame, plan: Plan) -> Intrinsics | None:
 
 
 def _millimetres(
-    picture: Picture, frame: _Frame, plan: Plan, camera: Intrinsics | None, notes: Notes
+    picture: Picture, frame: Frame, plan: Plan, camera: Intrinsics | None, notes: Notes
 ) -> np.ndarray | None:
     if picture.depth is None or "depth" not in plan.tasks:
         return None
     if camera is None:
         notes.add("depth of pictures whose camera is not known, left out: give --camera FX,FY,CX,CY", picture.name)
         return None
-    depth_m = _placed_map(picture.depth.read(), frame, picture, "depth")
+    depth_m = placed_map(picture.depth.read(), frame, picture, "depth")
     with np.errstate(invalid="ignore"):
         beyond = int(np.count_nonzero((depth_m > 65.535) & np.isfinite(depth_m)))
     if beyond:

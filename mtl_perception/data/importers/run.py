@@ -24,7 +24,7 @@ from mtl_perception.data.importers.class_map import ClassMap, lanes_table, segme
 from mtl_perception.data.importers.convert import Job, Plan
 from mtl_perception.data.importers.duplicates import same_or_near
 from mtl_perception.data.importers.image_file import has_picture_suffix
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture
+from mtl_perception.data.importers.labelled import Labelled, Notes
 from mtl_perception.data.importers.names import Grouping, Stems, merged_groups, shared_folders
 from mtl_perception.data.importers.registry import Format, read_source
 from mtl_perception.data.index_writer import IndexWriter
