@@ -12,13 +12,15 @@ from model import tiny_card, tiny_network
 from rich.console import Console
 from small_bags import HEIGHT, WIDTH, write_drive
 
-from mtl_perception.bags import Bag
-from mtl_perception.checkpoint import save_checkpoint
-from mtl_perception.demo.report import write_report
-from mtl_perception.demo.run import assess, run_demo
-from mtl_perception.evaluation import evaluate_engine
-from mtl_perception.evaluation.samples import BagSamples
-from mtl_perception.inference.engine import Engine
+pytest.importorskip("rclpy", reason="needs ROS: run with scripts/run")
+
+from mtl_perception.bags import Bag  # noqa: E402
+from mtl_perception.checkpoint import save_checkpoint  # noqa: E402
+from mtl_perception.demo.report import write_report  # noqa: E402
+from mtl_perception.demo.run import assess, run_demo  # noqa: E402
+from mtl_perception.evaluation import evaluate_engine  # noqa: E402
+from mtl_perception.evaluation.samples import BagSamples  # noqa: E402
+from mtl_perception.inference.engine import Engine  # noqa: E402
 
 IMAGES = 7
 

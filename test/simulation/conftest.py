@@ -1,19 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 import functools
 import os
-from importlib.util import find_spec
 
 import pytest
-
-
-class SkippedModule(pytest.Module):
-    def collect(self):
-        pytest.skip("MuJoCo is not installed (there is none for Python 3.10)")
+from skipped_module import skipped_without
 
 
 def pytest_pycollect_makemodule(module_path, parent):
-    """Files of tests that could not even be imported are skipped."""
-    return SkippedModule.from_parent(parent, path=module_path) if find_spec("mujoco") is None else None
+    return skipped_without("mujoco", "MuJoCo is not installed (there is none for Python 3.10)", module_path, parent)
 
 
 @pytest.fixture(scope="session")
