@@ -108,7 +108,7 @@ class Balancer(ABC):
 
     Attributes:
         wants_losses_after_step: ``after_step`` must be called with the step's losses once the optimiser has stepped.
-        wants_validation: ``see_validation`` must be called with the losses of a held-out batch before each step.
+        wants_validation: ``see_validation`` must be called with the losses of held-out images before each step.
     """
 
     wants_losses_after_step: ClassVar[bool] = False
@@ -197,7 +197,8 @@ class Balancer(ABC):
         made."""
 
     def see_validation(self, losses: Mapping[str, Tensor]) -> None:
-        """Losses of a held-out batch, with their graphs, at the parameters of the step that follows."""
+        """Losses of held-out images, with their graphs, at the parameters of the step that follows. Those of several batches
+        before one step add up."""
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run needs: tensors, numbers, strings and containers of them."""

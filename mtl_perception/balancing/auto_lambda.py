@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -53,8 +53,9 @@ class AutoLambdaBalancer(GradientBalancer):
         super().__init__(problem)
         self._primary = tuple(settings.primary or problem.factors)
         self.weights = PerTask(problem.factors, settings.start, settings.learning_rate)
-        # The gradient of the held-out loss, parameter by parameter.
-        self._validation: Sequence[Tensor] | None = None
+        # The gradient of the held-out loss by all shared parameters, and the step that it was taken before.
+        self._validation: Tensor | None = None
+        self._seen_before = 0
 
     def own_weight(self, task: str) -> float:
         return float(self.weights[task])
@@ -69,23 +70,18 @@ class AutoLambdaBalancer(GradientBalancer):
         flat = torch.cat([g.reshape(-1).float() for g in zeros])
         if self.problem.reduce is not None:
             self.problem.reduce([flat])
-        self._validation = flat.split([p.numel() for p in self._shared])
+        before = self._validation if self._seen_before == self._step else None
+        self._validation, self._seen_before = (flat if before is None else before + flat), self._step
 
     def weigh(self, trunk: Trunk) -> dict[str, float]:
         weights = {task: self.own_weight(task) for task in trunk.rows}
-        if self._validation is not None:
-            wanted = torch.cat([self._validation[i] for i in trunk.parameters])
+        if self._validation is not None and self._seen_before == self._step:
+            pieces = self._validation.split([p.numel() for p in self._shared])
+            wanted = torch.cat([pieces[i] for i in trunk.parameters])
             if bool(torch.isfinite(wanted).all()):
                 self.weights.step({task: -float(wanted @ row) for task, row in trunk.rows.items()})
                 for task in trunk.rows:
                     self.weights.set(task, max(self.own_weight(task), 0.0))
-        return weights
-
-    def _finish(
-        self, values: dict[str, Tensor], schedule: Mapping[str, float], scale: Callable[[Tensor], Tensor] | None
-    ) -> dict[str, float]:
-        weights = super()._finish(values, schedule, scale)
-        self._validation = None
         return weights
 
     def state_dict(self) -> dict[str, Any]:

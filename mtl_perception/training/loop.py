@@ -182,7 +182,7 @@ class Run:
             present = self._present(batches)
             if held_out is not None:
                 _, unseen = next(held_out)
-                step.see_validation(unseen[0], self._present(unseen[:1])[0])
+                step.see_validation(unseen, self._present(unseen))
             factors = config.task_schedule.factors(list(config.tasks), schedule.step, schedule.share, self._keeper.validated["scores"])
             step(schedule.step + 1, schedule.learning_rate, batches, present, factors)
             learner.average.update_parameters(learner.network)

@@ -75,10 +75,13 @@ class Step:
         if self._balancer.wants_losses_after_step:
             self._balancer.after_step(divided(self._look_at(batches, wanted, draws)).values)
 
-    def see_validation(self, batch: Batch, tasks: Sequence[str]) -> None:
-        """Show a balancing method that wants it what a held-out batch costs now; nothing else is learned from it."""
+    def see_validation(self, batches: Sequence[Batch], present: Sequence[Sequence[str]]) -> None:
+        """Show a balancing method that wants it what held-out ``batches``, the parts of a step, cost now; nothing else is learned
+        from them."""
+        whole = self._look_at(batches, present, random_state(self._device)) if len(batches) > 1 else None
         with running_statistics_kept(*self._moved):
-            self._balancer.see_validation(self.losses(batch.to(self._device), tasks).losses)
+            for batch, tasks in zip(batches, present, strict=True):
+                self._balancer.see_validation(divided(self._sums(batch.to(self._device), tasks), whole).losses)
 
     def losses(self, batch: Batch, tasks: Sequence[str]) -> TaskLosses:
         """What ``batch``, already on the device, costs ``tasks``."""

@@ -25,7 +25,7 @@ def two_steps(folder: Path, method: str, sources: Sources, ranks: Ranks, parts: 
     changes = {"small_heads": {"channels": 4}, "gradient_accumulation": parts, "validation": VALIDATED}
     tiny = Tiny(tiny_config(ROOMS, folder, method, **changes), sources, ranks, batch_norms=False)
     every = batches_of(ROOMS, tiny.learner, 8, parts * ranks.size, WITHOUT)
-    held_out = batches_of(ROOMS, tiny.learner, 4, ranks.size)[ranks.rank]
+    held_out = batches_of(ROOMS, tiny.learner, 8, parts * ranks.size, {"depth": [1, 2, 3]})[ranks.rank :: ranks.size]
     batches = every[ranks.rank :: ranks.size]
     tiny.step(batches, 1e-3, SCHEDULE, held_out)
     return tiny.step(batches, 1e-3, SCHEDULE, held_out), tiny.step_of.weights

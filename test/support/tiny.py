@@ -87,11 +87,16 @@ class Tiny:
         self.step_of = Step(config, self.learner, torch.device("cpu"), self.ranks, LossWatch(1))
 
     def step(
-        self, batches: Sequence[Batch], learning_rate: float = 0.0, schedule: Mapping[str, float] | None = None, held_out: Batch | None = None
+        self,
+        batches: Sequence[Batch],
+        learning_rate: float = 0.0,
+        schedule: Mapping[str, float] | None = None,
+        held_out: Sequence[Batch] | None = None,
     ) -> dict[str, Tensor | None]:
         """One step over ``batches``, its parts; the gradient, by parameter."""
         if self.learner.balancer.wants_validation:
-            self.step_of.see_validation(held_out or batches[0], list(self.config.tasks))
+            unseen = held_out or batches[:1]
+            self.step_of.see_validation(unseen, present_tasks(unseen, list(self.config.tasks), self.ranks))
         present = present_tasks(batches, list(self.config.tasks), self.ranks)
         factors = {task: 1.0 if schedule is None else schedule[task] for task in self.config.tasks}
         self.step_of(1, learning_rate, batches, present, factors)

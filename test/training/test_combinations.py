@@ -118,7 +118,7 @@ def test_what_is_only_looked_at_leaves_no_trace(tmp_path: Path, sources: Sources
     statistics = []
     for method in ("fixed", "famo", "auto_lambda"):
         tiny = Tiny(tiny_config(ROOMS, tmp_path, method, gradient_accumulation=2, validation=VALIDATED), sources)
-        held_out, batches = batches_of(ROOMS, tiny.learner, 4)[0], batches_of(ROOMS, tiny.learner, 8, 2)
+        held_out, batches = batches_of(ROOMS, tiny.learner, 4), batches_of(ROOMS, tiny.learner, 8, 2)
         tiny.step(batches, held_out=held_out)
         statistics.append(dict(tiny.learner.network.named_buffers()))
     for other in statistics[1:]:
@@ -173,7 +173,7 @@ def test_a_run_that_goes_on_is_the_run_that_never_stopped(tmp_path: Path, source
         for step in steps:
             # Every third step lacks a task, and each one's schedule is its own.
             without = {"depth": range(8)} if step % 3 == 2 else {"segmentation": [0, 1, 2, 3]}
-            held_out = batches_of(ROOMS, tiny.learner, 4)[0]
+            held_out = batches_of(ROOMS, tiny.learner, 4)
             tiny.step(batches_of(ROOMS, tiny.learner, 8, 2, without), 1e-2, dict.fromkeys(TASKS, 1 / (1 + step)), held_out)
             tiny.learner.average.update_parameters(tiny.learner.network)
 
