@@ -44,6 +44,8 @@ class Settings(BaseModel, ABC):
     """Whether it works on the gradients of shared parameters."""
     needs_validation: ClassVar[bool] = False
     """Whether it learns from held-out images."""
+    needs_company: ClassVar[bool] = True
+    """Whether it has nothing to weigh in a step that trains one task."""
 
     def check(self, tasks: Collection[str]) -> None:
         """Raises:

@@ -20,6 +20,7 @@ class Fixed(Settings):
 
     method: Literal["fixed"] = "fixed"
     needs_tasks: ClassVar[int] = 1
+    needs_company: ClassVar[bool] = False
 
     def build(self, problem: Problem) -> FixedWeights:
         return FixedWeights(problem)

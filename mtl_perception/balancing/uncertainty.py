@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -19,6 +19,7 @@ class Uncertainty(Settings):
     Where it comes to rest, sᵢ = log Lᵢ: a task weighs one over twice its loss.
     """
 
+    needs_company: ClassVar[bool] = False
     method: Literal["uncertainty"] = "uncertainty"
     learning_rate: float = Field(0.01, gt=0)
 
@@ -29,6 +30,7 @@ class Uncertainty(Settings):
 class ImtlL(Settings):
     """Σ exp(−sᵢ) Lᵢ + sᵢ, with which every scaled loss comes to the same value, 1 (IMTL-L: Liu et al., ICLR 2021)."""
 
+    needs_company: ClassVar[bool] = False
     method: Literal["imtl_l"] = "imtl_l"
     learning_rate: float = Field(0.01, gt=0)
 

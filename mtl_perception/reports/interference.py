@@ -50,7 +50,7 @@ def measure(network: MultiTaskNetwork, losses: Losses, step: int) -> Interferenc
     The look ahead is the inter-task affinity of Fifty et al., Efficiently Identifying Task Groupings for Multi-Task
     Learning, NeurIPS 2021, with a step of one size for all tasks instead of the optimiser's.
     """
-    copied = copy.deepcopy(network).float().train()
+    copied = copy.deepcopy(network).float()
     names = layer_names(copied)
     before = losses(copied)
     parameters = [p for name in names for p in names[name]]
@@ -70,7 +70,7 @@ def measure(network: MultiTaskNetwork, losses: Losses, step: int) -> Interferenc
 
 
 def layer_names(network: MultiTaskNetwork) -> dict[str, list[nn.Parameter]]:
-    """The shared parameters by part of the network, from the image to the heads.
+    """The shared parameters that are trained, by part of the network, from the image to the heads.
 
     Raises:
         ValueError: the network shares no encoder.
@@ -79,8 +79,9 @@ def layer_names(network: MultiTaskNetwork) -> dict[str, list[nn.Parameter]]:
         raise ValueError(
             f"sharing '{network.architecture.sharing.method}' has no encoder that all tasks share; measure with 'hard' sharing"
         )
-    stages = {f"stage {i + 1}": list(stage.parameters()) for i, stage in enumerate(network.encoder.stages)}
-    return {**stages, "neck": list(network.neck.parameters())}
+    parts = {f"stage {i + 1}": stage for i, stage in enumerate(network.encoder.stages)} | {"neck": network.neck}
+    trained = {name: [p for p in part.parameters() if p.requires_grad] for name, part in parts.items()}
+    return {name: parameters for name, parameters in trained.items() if parameters}
 
 
 def _pair(a: str, b: str) -> str:

@@ -278,6 +278,8 @@ class TrainingConfig(_Strict):
         found = self.balancing.remarks(self.built_architecture.sharing.shared_by(list(self.tasks)), self.steps)
         if self.steps is not None:
             found += self.task_schedule.remarks(self.tasks, self.steps, None if self.validation is None else self.validation.every_steps)
+        if self.task_schedule.one_at_a_time and self.balancing.needs_company:
+            found.append(f"balancing: '{self.balancing.method}' has nothing to weigh: '{self.task_schedule.method}' trains one task in each step")
         return found
 
     @property

@@ -19,6 +19,8 @@ class _Schedule(BaseModel, ABC):
     method: str
     needs_validation: ClassVar[bool] = False
     """Whether it follows validation scores."""
+    one_at_a_time: ClassVar[bool] = False
+    """Whether no step trains more than one task."""
 
     def check(self, tasks: Collection[str], is_validated: bool) -> None:
         """Raises:
@@ -56,6 +58,7 @@ class AllTasks(_Schedule):
 class RoundRobin(_Schedule):
     """One task after the other, ``steps`` steps each."""
 
+    one_at_a_time: ClassVar[bool] = True
     method: Literal["round_robin"]
     steps: int = Field(1, gt=0)
 

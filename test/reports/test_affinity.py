@@ -172,3 +172,9 @@ def test_what_follows_validation_is_not_measured_without(tmp_path: Path, changes
     config = write(tmp_path, **changes, validation={"share": 0.5, "every_steps": 1})
     with pytest.raises(ConfigError, match=f"'{name}' follows validation, which an affinity report does without"):
         report_affinity(config, tmp_path / "out", 9, 1, Console(quiet=True))
+
+
+def test_stages_that_stand_still_are_left_out(tmp_path: Path) -> None:
+    write_shapes(tmp_path / "shapes", 8)
+    found = report_affinity(write(tmp_path, frozen_stages=2, start_from="lite", architecture={}, steps=1), tmp_path / "out", 9, 1, Console(quiet=True))
+    assert list(found.course[0].cosine["segmentation, depth"]) == ["stage 3", "stage 4", "neck", "all"]

@@ -81,6 +81,8 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
         ({"balancing": "mgda", "architecture": {"sharing": PAIR}}, None),
         ({"task_schedule": {"method": "round_robin", "steps": 10}, "steps": 20}, "depth is never trained: 'round_robin' takes 10 steps a turn"),
         ({"task_schedule": {"method": "round_robin", "steps": 10}, "steps": 21}, None),
+        ({"task_schedule": "round_robin", "balancing": "gradnorm"}, "'gradnorm' has nothing to weigh: 'round_robin' trains one task"),
+        ({"task_schedule": "round_robin", "balancing": "uncertainty"}, None),
         ({"task_schedule": {"method": "performance_gap", "goals": GOALS}, "validation": {"share": 0.5, "every_steps": 9}, "steps": 9}, "never acts"),
         ({"task_schedule": {"method": "performance_gap", "goals": GOALS}, "validation": {"share": 0.5, "every_steps": 8}, "steps": 9}, None),
     ],
