@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each target does the set-up it needs; an unchanged set-up is skipped in well under a second.
 .DEFAULT_GOAL := help
-.PHONY: help setup build test demo bench clean
+.PHONY: help setup build test test-lowest demo bench clean
 
 export PYTHON ?= python3
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup:  ## install what is missing into .venv and build the messages
 	@scripts/setup
@@ -15,8 +15,11 @@ build:  ## build messages and package again with colcon
 	@rm -f install/setup-stamp
 	@scripts/setup
 
-test: setup  ## run all tests; TEST=test/ros for a part of them
+test: setup  ## run all tests; TEST=test/ros for a part of them, TEST=quick for those that end within two minutes
 	@scripts/test $(or $(TEST),test)
+
+test-lowest:  ## run the quick tests with the oldest versions that pyproject.toml allows, without ROS
+	@scripts/test-lowest
 
 demo: setup  ## replay the recorded drive through the node; results in out/demo
 	@scripts/run mtl-perception demo --out out/demo
