@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from free_engine import FreeEngine
+from free_engine import Card, FreeEngine
 
 from mtl_perception.ros.main import main
 from mtl_perception.ros.parameters import Parameters
@@ -47,6 +47,13 @@ def wait_at_gate() -> None:
     os.read(sys.stdin.fileno(), 1)
 
 
+def every_label_engine() -> FreeEngine:
+    """With a card that makes every topic that there can be."""
+    engine = FreeEngine()
+    engine.card = Card(classification_labels=("kitchen",), lanes_labels=("lane",))
+    return engine
+
+
 def load_engine(parameters: Parameters) -> FreeEngine:
     model = parameters["model"]
     if parameters["device"] == "cuda":
@@ -55,6 +62,7 @@ def load_engine(parameters: Parameters) -> FreeEngine:
         "free": FreeEngine,
         "gated": GatedEngine,
         "broken": BrokenEngine,
+        "every_label": every_label_engine,
         "detection_only": lambda: FreeEngine(tasks=("detection",)),
         "gated_batch": lambda: BatchEngine(is_gated=True),
         "picky_batch": lambda: BatchEngine(is_picky=True),
