@@ -30,7 +30,7 @@ class OnDesk:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """One content. The makers of each draw the same things of the same random numbers for ever.
+    """One content. What the makers of the first draw of a random generator must stay as it is: tests are rendered with it.
 
     Attributes:
         labels: the classes that are labelled.

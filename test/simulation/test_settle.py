@@ -79,10 +79,12 @@ def test_what_is_stuck_in_something_is_not_placed():
         check_contacts(walls, [[merge([mesh for mesh, _ in can.parts])]], [place])
 
 
-@pytest.mark.parametrize("place", ["living room", "kitchen", "warehouse"])
-def test_small_things_stand_on_something(built, place):
+@pytest.mark.parametrize(
+    ("place", "content"), [("living room", 1), ("kitchen", 1), ("warehouse", 1), ("living room", 2), ("office", 2)]
+)
+def test_small_things_stand_on_something(built, place, content):
     """Below the lowest point of nearly every small thing there is something else, at no distance."""
-    room, world = built(place)
+    room, world = built(place, content)
     model, data = world.model, world.data
     groups = np.array([1, 0, 0, 0, 0, 0], np.uint8)
     gaps = []

@@ -12,6 +12,7 @@ import numpy as np
 
 from mtl_perception.simulation.objects._fruit import fruit
 from mtl_perception.simulation.objects._household import household_thing, kitchen_thing
+from mtl_perception.simulation.objects._more_paper import any_book, any_parcel
 from mtl_perception.simulation.objects._more_vessels import (
     any_bottle,
     any_bowl,
@@ -54,21 +55,21 @@ STORE: Menu = (
     (0.38, parcel), (0.22, can), (0.16, bottle), (0.07, cup), (0.08, bowl), (0.05, fruit), (0.04, book),
 )  # fmt: skip
 _SECOND: Menu = (
-    (0.1, parcel), (0.12, any_can), (0.17, any_bottle), (0.24, any_cup), (0.15, any_bowl), (0.12, fruit), (0.1, book),
+    (0.1, any_parcel), (0.12, any_can), (0.17, any_bottle), (0.24, any_cup), (0.15, any_bowl), (0.12, fruit), (0.1, any_book),
 )  # fmt: skip
 SECOND_HOME: Menu = (
     *_SECOND, (0.01, candle), (0.05, small_plant), (0.1, household_thing), (0.02, phone), (0.03, plate), (0.02, papers),
     (0.02, desk_lamp),
 )  # fmt: skip
 SECOND_KITCHEN: Menu = (
-    *_SECOND[:-1], (0.02, book), (0.02, small_plant), (0.05, household_thing), (0.12, kitchen_thing), (0.06, plate),
+    *_SECOND[:-1], (0.02, any_book), (0.02, small_plant), (0.05, household_thing), (0.12, kitchen_thing), (0.06, plate),
 )  # fmt: skip
 SECOND_OFFICE: Menu = (
-    *_SECOND, (0.08, book), (0.03, small_plant), (0.04, household_thing), (0.05, phone), (0.12, papers), (0.05, pens),
+    *_SECOND, (0.08, any_book), (0.03, small_plant), (0.04, household_thing), (0.05, phone), (0.12, papers), (0.05, pens),
     (0.03, desk_lamp), (0.03, keyboard),
 )  # fmt: skip
 SECOND_STORE: Menu = (
-    (0.36, parcel), (0.2, any_can), (0.2, any_bottle), (0.08, any_cup), (0.07, any_bowl), (0.04, fruit), (0.04, book),
+    (0.36, any_parcel), (0.2, any_can), (0.2, any_bottle), (0.08, any_cup), (0.07, any_bowl), (0.04, fruit), (0.04, any_book),
 )  # fmt: skip
 
 
@@ -80,8 +81,8 @@ def small_thing(rng: Rng, max_height_m: float, menu: Menu = HOME) -> Item:
 
 
 __all__ = [
-    "HOME", "KITCHEN", "SECOND_HOME", "SECOND_KITCHEN", "SECOND_OFFICE", "SECOND_STORE", "STORE", "Maker", "Menu", "any_bottle",
-    "any_bowl", "any_can", "any_cup", "any_laptop", "any_monitor", "book", "bottle", "bowl", "can", "candle", "cup",
+    "HOME", "KITCHEN", "SECOND_HOME", "SECOND_KITCHEN", "SECOND_OFFICE", "SECOND_STORE", "STORE", "Maker", "Menu", "any_book",
+    "any_bottle", "any_bowl", "any_can", "any_cup", "any_laptop", "any_monitor", "any_parcel", "book", "bottle", "bowl", "can", "candle", "cup",
     "desk_lamp", "fruit", "household_thing", "keyboard", "kitchen_thing", "laptop", "monitor", "mouse", "papers", "parcel",
     "pens", "phone", "plate", "small_plant", "small_thing",
 ]  # fmt: skip
