@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,7 +64,7 @@ def import_(
     from rich.console import Console
 
     console = Console()
-    with errors_in_one_line(), terminable():
+    with errors_in_one_line(), terminable(), _import_extra():
         from mtl_perception.data.importers.command import import_command, list_formats
 
         if source_format == "formats":
@@ -171,8 +171,9 @@ def _export_model(
 def _export_data(data: Path, file_format: str | None, out: Path | None, workers: int) -> None:
     from rich.console import Console
 
-    from mtl_perception.data.exporters.registry import FORMATS
-    from mtl_perception.data.exporters.run import export_data
+    with _import_extra():
+        from mtl_perception.data.exporters.registry import FORMATS
+        from mtl_perception.data.exporters.run import export_data
 
     console = Console()
     if not (data / "dataset.json").is_file():
@@ -188,6 +189,17 @@ def _export_data(data: Path, file_format: str | None, out: Path | None, workers:
     for line in done.lost:
         console.print(f"  not in {done.format}: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{done.out}: {done.images} pictures as {done.format}", highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def _import_extra() -> Iterator[None]:
+    """A library that is missing is named with what brings it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("mtl_perception"):
+            raise
+        raise ImportError(f"data sets of other formats need {error.name}: pip install 'mtl-perception[import]'") from None
 
 
 Progress = tuple[Callable[[str, int | None], None], Callable[[int], None]]

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import signal
 from collections import deque
@@ -133,7 +132,7 @@ def summaries(state: Path) -> Iterator[Summary]:
 def entries(state: Path) -> Iterator[dict[str, Any]]:
     """The index entries of all pictures, in the same order."""
     for path in sorted(state.glob("chunk*.json")):
-        yield from json.loads(path.read_bytes())["entries"]
+        yield from msgspec.json.decode(path.read_bytes())["entries"]
 
 
 def _start_worker() -> None:

@@ -34,7 +34,6 @@ from mtl_perception.scene import UNLABELLED
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3]
 
 
-
 @dataclass(frozen=True)
 class Plan:
     """How every picture of an import is converted. It can be sent to another process.

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -61,9 +61,8 @@ class ThingSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
-    """One labelled thing.
+class Thing(NamedTuple):
+    """One labelled thing. A tuple: there may be a million, and they go to other processes.
 
     Attributes:
         label: its class, one of ``Labelled.detection_labels``.

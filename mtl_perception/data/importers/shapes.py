@@ -8,7 +8,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -32,8 +32,7 @@ class Shape(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Polygons:
+class Polygons(NamedTuple):
     """Outlines, each x, y, x, y …; of a picture's width and height if the picture's labels are normalized."""
 
     parts: Sequence[Sequence[float]]
@@ -42,8 +41,7 @@ class Polygons:
         return checked_polygons(self.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class CocoJson:
+class CocoJson(NamedTuple):
     """COCO's ``segmentation`` as the bytes of its JSON: a million of them fit into memory so."""
 
     json: bytes

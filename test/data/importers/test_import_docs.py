@@ -2,6 +2,8 @@
 """Every command that docs/import.md shows runs, on a source of the name that it shows."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,3 +95,11 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
         code, text = call("mtl-perception " + command)
         assert code == 1 and words in text and text.count("error: ") == 1 and "Traceback" not in text, (command, text)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [["import", "coco", "x", "--out", "y"], ["export", "data", "--format", "coco", "--out", "y"]])
+def test_a_missing_library_is_named_with_what_brings_it(tmp_path: Path, arguments: list[str]) -> None:
+    write_text(tmp_path / "data/dataset.json", "{}")
+    code = f"import sys; sys.modules['msgspec'] = None; from mtl_perception.cli import app; app({arguments})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 1 and "need msgspec: pip install 'mtl-perception[import]'" in done.stderr, done.stderr
