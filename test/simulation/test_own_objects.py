@@ -7,11 +7,15 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from rich.console import Console
 
+from mtl_perception.checkpoint import read_card
 from mtl_perception.data.checker import check_files
 from mtl_perception.data.index import read_index
 from mtl_perception.simulation.dataset import DatasetSettings, render_dataset
 from mtl_perception.simulation.own_objects import load_objects
+from mtl_perception.training import train
+from runs import small_config
 
 trimesh = pytest.importorskip("trimesh")
 SIZE_M = np.array([0.16, 0.1, 0.12])
@@ -43,7 +47,7 @@ def write(path, mesh):
 
 @pytest.fixture
 def meshes(tmp_path):
-    """A folder of two classes: a red bracket as .glb, y up, and a cup in millimetres would be too large as it is."""
+    """A folder of one class: a red bracket as .glb, y up."""
     folder = tmp_path / "meshes"
     mesh = textured((220, 30, 30))
     mesh.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, (1, 0, 0)))
@@ -160,7 +164,7 @@ def test_a_class_that_rooms_have_too_is_one_class(built, tmp_path):
 
 
 def test_own_meshes_stand_in_rooms_and_are_labelled(vulkan, meshes, tmp_path):
-    """End to end: boxes, masks and 3D boxes of a red bracket, in pictures where it is red."""
+    """End to end: boxes, masks and 3D boxes of a red bracket, in pictures where it is red. The set can be trained on."""
     out = tmp_path / "rooms"
     write(meshes / "large crate" / "crate.stl", trimesh.creation.box((0.7, 0.6, 0.5)))
     settings = DatasetSettings(
@@ -193,6 +197,10 @@ def test_own_meshes_stand_in_rooms_and_are_labelled(vulkan, meshes, tmp_path):
     assert upright >= len(found) / 2  # the rest lie as they fell
     findings = check_files(read_index(out, masks=True))
     assert findings.errors == 0, [problem.text for problem in findings.problems if problem.is_error]
+    config = small_config(tmp_path, data=str(out), steps=2)
+    checkpoint = train(config, Console(quiet=True))
+    card = read_card(checkpoint)
+    assert {"bracket", "large crate"} <= {*card.detection_labels} & {*card.segmentation_labels}
 
 
 def test_a_set_goes_on_with_the_same_meshes_only(vulkan, meshes, tmp_path):
