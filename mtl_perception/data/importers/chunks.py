@@ -51,8 +51,7 @@ def convert_all(
         What is wrong with the pictures that could not be used. Their chunks are done again by the next run.
 
     Raises:
-        OSError: a file could not be written.
-        RuntimeError: a worker process was killed.
+        OSError: a file could not be written, or a worker process was killed.
     """
     problems: list[str] = []
     numbered = enumerate(chunks(jobs))
@@ -85,7 +84,9 @@ def convert_all(
             problems += future.result()
             on_pictures(count)
     except BrokenProcessPool as error:
-        raise RuntimeError("a worker process was killed, perhaps for lack of memory; run this again: it goes on, with fewer --workers if need be") from error
+        raise ChildProcessError(
+            "a worker process was killed, perhaps for lack of memory; run this again: it goes on, with fewer --workers if need be"
+        ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

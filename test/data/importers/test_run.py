@@ -313,6 +313,23 @@ def test_an_import_that_was_interrupted_goes_on(tmp_path: Path, number: int) -> 
     assert (tmp_path / "straight/annotations.json").read_bytes() == (tmp_path / "out/annotations.json").read_bytes()
 
 
+def test_a_killed_worker_is_named_and_loses_nothing(tmp_path: Path) -> None:
+    source = many(tmp_path / "in", 1500)
+    command = [sys.executable, "-m", "mtl_perception.cli", "import", "coco", source, "--out", tmp_path / "out", "--workers", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list((tmp_path / "out/import").glob("chunk*.json")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.005)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    worker = next(int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    os.kill(worker, signal.SIGKILL)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 1 and "error: a worker process was killed" in errors and "Traceback" not in errors, errors
+    assert not (tmp_path / "out/dataset.json").exists()
+    folder, report = imported(source, tmp_path / "out", "coco")
+    assert len(folder) == 1500 and report.boxes == 1500
+
+
 def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path) -> None:
     source = many(tmp_path / "in", 70)
     write_picture(source / "0066.jpg", 66, 640, 480)
