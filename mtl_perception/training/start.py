@@ -27,17 +27,18 @@ def take_over(start: Path, network: MultiTaskNetwork, card: ModelCard) -> list[s
         What a user should know of it: what begins anew, and which classes are left behind.
 
     Raises:
-        CheckpointError: the checkpoint can't be used, or is of another architecture.
+        CheckpointError: the checkpoint can't be used, or is of another architecture; heads of another style begin anew.
     """
     try:
         loaded, earlier = load_checkpoint(find_model(start))
     except FileNotFoundError as error:
         raise CheckpointError(f"start_from: {error}") from error
-    if earlier.architecture != card.architecture:
+    if earlier.architecture.model_copy(update={"heads": card.architecture.heads}) != card.architecture:
         raise CheckpointError(
             f"start_from: {start} is made of {earlier.architecture}, this run trains {card.architecture}; choose the same variant"
         )
-    heads = [name for name, task in network.tasks.items() if name in loaded.tasks and task.agrees_with(loaded.tasks[name])]
+    known = loaded.tasks if earlier.architecture.heads == card.architecture.heads else {}
+    heads = [name for name, task in network.tasks.items() if name in known and task.agrees_with(known[name])]
     own, stored = network.state_dict(), loaded.state_dict()
     own_names, stored_names = network.named_axes(), loaded.named_axes()
     new: list[str] = []

@@ -19,11 +19,13 @@ WITHOUT = {"depth": [0, 1, 3], "detection": [2, 6], "segmentation": [4, 5, 6, 7]
 SCHEDULE = {"detection": 1.0, "segmentation": 0.05, "depth": 1.7}
 
 
-def two_steps(folder: Path, method: str, sources: Sources, ranks: Ranks, parts: int) -> tuple[dict[str, Tensor | None], dict[str, float]]:
+def two_steps(
+    folder: Path, method: str, sources: Sources, ranks: Ranks, parts: int, sharing: str = "hard", heads: str = "wide"
+) -> tuple[dict[str, Tensor | None], dict[str, float]]:
     """The gradient and the weights of the second of two steps over eight images that lack labels here and there, with small
     heads. Each image goes to the process and the part that a run would send it to."""
     changes = {"small_heads": {"channels": 4}, "gradient_accumulation": parts, "validation": VALIDATED}
-    tiny = Tiny(tiny_config(ROOMS, folder, method, **changes), sources, ranks, batch_norms=False)
+    tiny = Tiny(tiny_config(ROOMS, folder, method, sharing, heads, **changes), sources, ranks, batch_norms=False)
     every = batches_of(ROOMS, tiny.learner, 8, parts * ranks.size, WITHOUT)
     held_out = batches_of(ROOMS, tiny.learner, 8, parts * ranks.size, {"depth": [1, 2, 3]})[ranks.rank :: ranks.size]
     batches = every[ranks.rank :: ranks.size]

@@ -50,13 +50,15 @@ def tiny_encoder() -> Iterator[None]:
         del ENCODERS["tiny"]
 
 
-def tiny_config(root: Path, folder: Path, balancing: object = "fixed", sharing: str = "hard", **changes: object) -> TrainingConfig:
+def tiny_config(
+    root: Path, folder: Path, balancing: object = "fixed", sharing: str = "hard", heads: str = "wide", **changes: object
+) -> TrainingConfig:
     """A run over the data folder ``root`` that writes into ``folder``; only inside of ``tiny_encoder``."""
     parts = int(changes.get("gradient_accumulation", 1))  # type: ignore[call-overload]
     values: dict[str, Any] = {
         "name": "tiny",
         "variant": "lite",
-        "architecture": {"encoder": "tiny", "neck": "pan", "neck_channels": 8, "sharing": SHARING_SETTINGS[sharing]},
+        "architecture": {"encoder": "tiny", "neck": "pan", "neck_channels": 8, "heads": heads, "sharing": SHARING_SETTINGS[sharing]},
         "data": root,
         "output": folder / "tiny.safetensors",
         "steps": 4,

@@ -4,19 +4,27 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 import torch.multiprocessing
+from rich.console import Console
 from torch import Tensor
 
 from mtl_perception.balancing import METHODS
+from mtl_perception.checkpoint import load_checkpoint
 from mtl_perception.sharing import SHARINGS
+from mtl_perception.tasks import HeadStyle
+from mtl_perception.training import train
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.sources import Sources, open_sources
 from combined import ROOMS, VALIDATED, rank_of_two, two_steps
+from shapes import write_shapes
 from tiny import TASKS, Tiny, batches_of, tiny_config, tiny_encoder
 
 pytest.importorskip("torchjd")
@@ -135,6 +143,15 @@ def test_parts_make_the_step_of_the_whole_batch(tmp_path: Path, sources: Sources
     assert weights_of_parts == pytest.approx(weights, rel=1e-3, abs=1e-6)
 
 
+@pytest.mark.parametrize("heads", get_args(HeadStyle))
+@pytest.mark.parametrize(("sharing", "method"), [("cross_stitch", "gradnorm"), ("clustered", "mgda"), ("soft", "famo"), ("hard", "fixed")])
+def test_parts_make_the_whole_with_every_sharing_and_style_of_heads(
+    tmp_path: Path, sources: Sources, sharing: str, method: str, heads: str
+) -> None:
+    (whole, _), (parts, _) = (two_steps(tmp_path, method, sources, Ranks(), parts, sharing, heads) for parts in (1, 2))
+    close(parts, whole)
+
+
 def test_two_processes_in_two_parts_make_the_step_of_the_whole_batch(tmp_path: Path, sources: Sources) -> None:
     torch.multiprocessing.spawn(rank_of_two, (tmp_path,), nprocs=2)
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
@@ -152,7 +169,7 @@ def states_equal(first: object, second: object) -> bool:
         return isinstance(second, dict) and first.keys() == second.keys() and all(states_equal(first[k], second[k]) for k in first)
     if isinstance(first, (list, tuple)):
         return isinstance(second, (list, tuple)) and len(first) == len(second) and all(map(states_equal, first, second))
-    return first == second
+    return first == second or (first != first and second != second)  # a measure that nothing is known of is NaN
 
 
 @pytest.mark.parametrize(
@@ -186,3 +203,49 @@ def test_a_run_that_goes_on_is_the_run_that_never_stopped(tmp_path: Path, source
     train(second, range(3, 6))
     found, expected = second.learner.state_dict(), whole.learner.state_dict()
     assert [key for key in expected if not states_equal(found[key], expected[key])] == []
+
+
+class StopsAt:
+    """A console's file that asks the run to end, as Ctrl-C does, when ``words`` are said."""
+
+    def __init__(self, words: str) -> None:
+        self.words, self.text = words, ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+        if self.words in text:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def flush(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("stop", ["step 2 ", "step 3: validation", "step 5 "])
+def test_a_whole_run_that_is_stopped_anywhere_ends_as_if_it_had_not_been(tmp_path: Path, stop: str) -> None:
+    """With all that follows something outside of the step: held-out images, validation scores, the place in the data."""
+    write_shapes(tmp_path / "shapes", 16)
+    changes = {
+        "steps": 7,
+        "small_heads": {"channels": 4},
+        "gradient_accumulation": 2,
+        "data_share": 0.7,
+        "validation": {"share": 0.3, "every_steps": 3, "images": 4, "pictures": 0},
+        "task_schedule": {"method": "performance_gap", "goals": dict.fromkeys(TASKS, 0.3)},
+        "log_every_steps": 1,
+        "warmup_steps": 2,
+        "learning_rate": 1e-2,
+        "ema_decay": 0.5,
+    }
+    balancing = {"method": "auto_lambda", "learning_rate": 0.05}
+    configs = [tiny_config(tmp_path / "shapes", tmp_path / name, balancing, **changes) for name in ("whole", "stopped")]
+    train(configs[0], Console(quiet=True))
+    with pytest.raises(KeyboardInterrupt):
+        train(configs[1], Console(file=StopsAt(stop), width=300))
+    train(configs[1], Console(quiet=True))
+    whole, stopped = (torch.load(config.folder / "state.pt", weights_only=True) for config in configs)
+    # When it was saved, and how long that took, is not part of the result.
+    differing = [key for key in whole if key not in ("config", "schedule", "card", "validated") and not states_equal(whole[key], stopped[key])]
+    assert differing == []
+    assert whole["schedule"]["samples"] == stopped["schedule"]["samples"] and states_equal(whole["validated"]["scores"], stopped["validated"]["scores"])
+    checkpoints = [load_checkpoint(config.output)[0].state_dict() for config in configs]
+    assert states_equal(*map(dict, checkpoints))

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ import torch
 from mtl_perception.checkpoint import CheckpointError, ModelCard, TaskCard, build_network, load_checkpoint, save_checkpoint
 from mtl_perception.network import Architecture, MultiTaskNetwork
 from mtl_perception.resources import find_model
-from mtl_perception.tasks import TASKS
+from mtl_perception.tasks import TASKS, HeadStyle
 from mtl_perception.training.start import take_over
 from model import tiny_card, tiny_network
 from runs import small_config, spoken
@@ -24,8 +25,8 @@ SHARED = [name for name in NOW if name in BEFORE]
 IMAGES = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
 
 
-def card_of(tasks: dict[str, dict], sharing: object = "hard") -> ModelCard:
-    architecture = Architecture(encoder="mobilenet_v3_small", neck_channels=8, sharing=sharing)
+def card_of(tasks: dict[str, dict], sharing: object = "hard", heads: str = "wide") -> ModelCard:
+    architecture = Architecture(encoder="mobilenet_v3_small", neck_channels=8, sharing=sharing, heads=heads)
     heads = {task: TaskCard(kind=task, settings=settings) for task, settings in tasks.items()}
     return ModelCard(name="tiny", architecture=architecture, input_width=64, input_height=64, tasks=heads)
 
@@ -51,12 +52,12 @@ def rows(network: MultiTaskNetwork, labels: list[str]) -> dict[str, torch.Tensor
     return {f"{name} {label}": state[name][i] for name in network.named_axes() for i, label in enumerate(labels)}
 
 
+@pytest.mark.parametrize("heads", get_args(HeadStyle))
 @pytest.mark.parametrize("task", WITH_CLASSES)
-def test_classes_in_another_order_are_the_same_classes(tmp_path: Path, task: str) -> None:
+def test_classes_in_another_order_are_the_same_classes(tmp_path: Path, task: str, heads: str) -> None:
     order = [2, 0, 3, 1]
-    earlier, _, network, said = started(
-        tmp_path, card_of({task: {"labels": BEFORE}}), card_of({task: {"labels": [BEFORE[i] for i in order]}})
-    )
+    before, now = ({task: {"labels": labels}} for labels in (BEFORE, [BEFORE[i] for i in order]))
+    earlier, _, network, said = started(tmp_path, card_of(before, heads=heads), card_of(now, heads=heads))
     torch.testing.assert_close(logits(network, task), logits(earlier, task)[order], rtol=0, atol=0)
     assert len(said) == 1 and "new" not in said[0]
 
@@ -75,10 +76,11 @@ def test_a_class_without_a_namesake_begins_anew_and_is_listed(tmp_path: Path, ta
     ]
 
 
+@pytest.mark.parametrize("heads", get_args(HeadStyle))
 @pytest.mark.parametrize("task", TASKS)
-def test_a_task_names_every_layer_that_depends_on_its_classes(task: str) -> None:
-    """Also what is the same number of classes by chance, such as a fifth class beside four sides of a box."""
-    networks = [build_network(card_of({task: {"labels": NOW[:count]} if task in WITH_CLASSES else {}})) for count in (4, 5)]
+def test_a_task_names_every_layer_that_depends_on_its_classes(task: str, heads: str) -> None:
+    settings = [{"labels": NOW[:count]} if task in WITH_CLASSES else {} for count in (4, 5)]
+    networks = [build_network(card_of({task: of_task}, heads=heads)) for of_task in settings]
     first, second = (network.state_dict() for network in networks)
     grows = {name for name, value in first.items() if value.shape != second[name].shape}
     assert grows == set(networks[0].named_axes())
@@ -110,6 +112,14 @@ def test_a_depth_of_another_range_and_a_head_of_another_kind_begin_anew(tmp_path
     for name, value in network.named_parameters():
         from_before = not name.startswith(("heads.depth", "heads.segmentation"))
         assert torch.equal(value, (earlier if from_before else fresh).get_parameter(name)), name
+
+
+def test_heads_of_another_style_begin_anew_above_the_same_trunk(tmp_path: Path) -> None:
+    tasks = {"detection": {"labels": BEFORE}, "segmentation": {"labels": BEFORE}}
+    earlier, fresh, network, said = started(tmp_path, card_of(tasks), card_of(tasks, heads="slim"))
+    assert len(said) == 1 and said[0].endswith(", heads.detection, heads.segmentation")
+    for own, other in ((network.encoder, earlier.encoder), (network.heads, fresh.heads)):
+        assert all(torch.equal(value, other.get_parameter(name)) for name, value in own.named_parameters())
 
 
 def test_a_run_starts_from_a_shipped_model_by_its_name_class_by_class(tmp_path: Path) -> None:
