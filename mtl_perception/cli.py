@@ -72,7 +72,7 @@ def predict(
     camera_info: CameraInfo = None,
 ) -> None:
     """Run the network on pictures, without ROS: overlays, boxes, masks, depth."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with errors_in_one_line(), terminable():
         from mtl_perception.pipeline import PipelineOptions
@@ -83,7 +83,7 @@ def predict(
         pictures = open_source(source, image, camera_info)
         options = PipelineOptions() if score is None else PipelineOptions(score_threshold=score)
         predictor = Predictor(model, device, precision, options)
-        predict_source(pictures, predictor, out, Console(stderr=True), CameraOptions(focal, fov), points, limit)
+        predict_source(pictures, predictor, out, Terminal(stderr=True), CameraOptions(focal, fov), points, limit)
 
 
 @app.command()
@@ -103,14 +103,14 @@ def replay(
     overlay: Annotated[bool, typer.Option("--overlay", help="Record the overlay picture too.")] = False,
 ) -> None:
     """Play a bag through the node and record what it says."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with errors_in_one_line():
         require_ros()
         os.environ.update(tuned_environment())
         from mtl_perception.ros.replay import replay_bag, report_table
 
-        console = Console(stderr=True)
+        console = Terminal(stderr=True)
         report = replay_bag(
             bag,
             out,
@@ -125,7 +125,7 @@ def replay(
             overlay=overlay,
             console=console,
         )
-        Console().print(report_table(report))
+        Terminal().print(report_table(report))
     if report.interrupted:
         typer.echo(f"interrupted; what was recorded until then is in {out}", err=True)
         raise typer.Exit(130)
@@ -142,7 +142,7 @@ def demo(
     precision: Precision = "auto",
 ) -> None:
     """Replay the recorded drive through the node; pictures, a film and a report."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with errors_in_one_line():
         require_ros()
@@ -156,7 +156,7 @@ def demo(
             model=model,
             device=device,
             precision=precision,
-            console=Console(),
+            console=Terminal(),
         )
 
 
@@ -230,12 +230,12 @@ def check(
     show_all: Annotated[bool, typer.Option("--all", help="Name every problem, not the first of a kind.")] = False,
 ) -> None:
     """Look for broken files and labels in a data set."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with errors_in_one_line():
         from mtl_perception.data.check_command import check as check_data
 
-        fine = check_data(data, Console(), show_all)
+        fine = check_data(data, Terminal(), show_all)
     if not fine:
         raise typer.Exit(1)
 
@@ -274,13 +274,13 @@ def evaluate(
     camera_info: CameraInfo = None,
 ) -> None:
     """Score a model: mAP, mIoU, depth errors; tables, JSON and an HTML report."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with errors_in_one_line():
         from mtl_perception.evaluation.command import Options, evaluate_model
 
         options = Options(report, json_file, device, precision, backend, limit, image, camera_info)
-        evaluate_model(model, data, options, Console())
+        evaluate_model(model, data, options, Terminal())
 
 
 @app.command()
@@ -293,12 +293,12 @@ def compare(
     markdown: Annotated[Path | None, typer.Option(help="Write the table here, as Markdown.")] = None,
 ) -> None:
     """Multi-task against single-task networks: every measure, Δm and costs."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with errors_in_one_line():
         from mtl_perception.evaluation.compare_command import compare_files
 
-        compare_files(scores, set_name, json_file, markdown, Console())
+        compare_files(scores, set_name, json_file, markdown, Terminal())
 
 
 @app.command()
@@ -307,12 +307,12 @@ def results(
     out: Annotated[Path, typer.Option(help="The Markdown page.")] = Path("results.md"),
 ) -> None:
     """Write a page of results from the scores of several models."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with errors_in_one_line():
         from mtl_perception.evaluation.results_page import write_results_page
 
-        write_results_page(folder, out, Console())
+        write_results_page(folder, out, Terminal())
 
 
 @app.command()
@@ -323,12 +323,12 @@ def card(
     limits: Annotated[str | None, typer.Option(help="What the model can't do; as before if not given.")] = None,
 ) -> None:
     """Put scores into a model's card, and write the card as a page."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with errors_in_one_line():
         from mtl_perception.evaluation.card import write_card
 
-        write_card(model, scores, out, limits, Console())
+        write_card(model, scores, out, limits, Terminal())
 
 
 @app.command()
@@ -336,13 +336,13 @@ def info(
     model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
 ) -> None:
     """What a model is: tasks, labels, training, scores."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with errors_in_one_line():
         from mtl_perception.checkpoint import read_card
         from mtl_perception.resources import find_model
 
-        Console().print_json(read_card(find_model(model)).model_dump_json())
+        Terminal().print_json(read_card(find_model(model)).model_dump_json())
 
 
 report = typer.Typer(help="How the tasks of a network get on with each other.", no_args_is_help=True)
@@ -358,12 +358,12 @@ def transfer(
     jobs: Annotated[int, typer.Option(min=1, help="Networks to train at a time.")] = 1,
 ) -> None:
     """Train single-task networks and multi-task set-ups and compare them; a run that was cut off goes on."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with errors_in_one_line():
         from mtl_perception.reports.transfer import report_transfer
 
-        report_transfer(config, seeds, Console(), docs, training, jobs)
+        report_transfer(config, seeds, Terminal(), docs, training, jobs)
 
 
 @report.command()
@@ -375,12 +375,12 @@ def affinity(
     docs: Annotated[Path | None, typer.Option(help="Also write Markdown with its charts beside it into this folder.")] = None,
 ) -> None:
     """Train a network and measure where its tasks' gradients agree or conflict; groups of tasks that help each other."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with errors_in_one_line():
         from mtl_perception.reports.affinity import report_affinity
 
-        report_affinity(config, out, every, batches, Console(), docs)
+        report_affinity(config, out, every, batches, Terminal(), docs)
 
 
 if __name__ == "__main__":

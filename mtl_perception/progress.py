@@ -21,10 +21,10 @@ from rich.progress import (
 def columns() -> tuple[ProgressColumn, ...]:
     """What is done, how much of it, a ``note`` (a field of the task), and for how long."""
     return (
-        TextColumn("[bold]{task.description}"),
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}", style="dim"),
+        TextColumn("{task.fields[note]}", style="dim", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )

@@ -35,7 +35,7 @@ def benchmark(
     remark: Annotated[str, typer.Option(help="What a reader should know, such as what else ran meanwhile.")] = "",
 ) -> None:
     """Measure stages, memory and scaling, beside single-task networks, torchvision's and other backends."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with errors_in_one_line():
         from mtl_perception.benchmark.command import benchmark as run_benchmark
@@ -43,7 +43,7 @@ def benchmark(
 
         ours = {"model": model, "device": device, "precision": precision, "backend": backend}
         settings = make_settings(quick, size, **ours, threads=threads, rounds=rounds, frames=frames)
-        failed = run_benchmark(settings, only or [], out, restart, remark, Console())
+        failed = run_benchmark(settings, only or [], out, restart, remark, Terminal())
     if failed:
         raise typer.Exit(1)
 
@@ -54,11 +54,11 @@ def benchmark_page(
     out: Annotated[Path, typer.Option(help="The Markdown page.")] = Path("benchmarks.md"),
 ) -> None:
     """Write a page with charts from the results of several machines."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with errors_in_one_line():
         from mtl_perception.benchmark.page import write_docs_page
 
-        console = Console()
+        console = Terminal()
         write_docs_page(folder, out, console)
         console.print(str(out), highlight=False)

@@ -49,14 +49,14 @@ def doctor(
     seconds: Annotated[float, typer.Option(min=1.0, help="How long to listen.")] = 10.0,
 ) -> None:
     """Check everything that a running node publishes against what its readers rely on; status 1 if something is broken."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with errors_in_one_line():
         require_ros()
         from mtl_perception.ros.doctor import examine, findings_table
 
         findings = examine(node, camera, seconds)
-        Console().print(findings_table(node, findings))
+        Terminal().print(findings_table(node, findings))
     if any(finding.is_breach for finding in findings):
         raise typer.Exit(1)
 

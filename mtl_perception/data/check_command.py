@@ -8,10 +8,14 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from mtl_perception.data.checker import Findings, check_files
-from mtl_perception.data.format import TASKS, Problem
+from mtl_perception.data.content import printed
+from mtl_perception.data.errors import Problem
+from mtl_perception.data.format import TASKS
 from mtl_perception.data.index import read_index
+from mtl_perception.foreign_text import cut
 from mtl_perception.progress import frame_progress
 from mtl_perception.scene import UNLABELLED
 
@@ -27,11 +31,12 @@ def check(root: Path, console: Console, show_all: bool = False) -> bool:
     index = read_index(root, masks=True)
     with frame_progress(console, f"checking {root.name}", len(index.images)) as show:
         findings = check_files(index, show)
+    console.print(printed(root), style="italic", markup=False, highlight=False, soft_wrap=True)
     console.print(_overview(findings))
     if findings.index.description.detection_labels or findings.index.description.segmentation_labels:
         console.print(_classes(findings))
     for problems in _by_kind(findings.problems).values():
-        console.print(f"\n[bold]{problems[0].kind}[/bold]", highlight=False)
+        console.print(f"\n{problems[0].kind}", style="bold", highlight=False, markup=False)
         shown = problems if show_all else problems[:SHOWN_OF_A_KIND]
         for problem in shown:
             console.print(
@@ -48,7 +53,11 @@ def check(root: Path, console: Console, show_all: bool = False) -> bool:
     remarks = len(findings.problems) - findings.errors
     verdict = f"{findings.errors} error{'s' * (findings.errors != 1)}, {remarks} remark{'s' * (remarks != 1)}"
     console.print(
-        f"\n{root}: {verdict}", style="red" if findings.errors else "green", highlight=False, soft_wrap=True
+        f"\n{root}: {verdict}",
+        style="red" if findings.errors else "green",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
     )
     return not findings.errors
 
@@ -63,7 +72,7 @@ def _by_kind(problems: list[Problem]) -> dict[tuple[bool, str], list[Problem]]:
 
 def _overview(findings: Findings) -> Table:
     images = findings.index.images
-    table = Table(title=str(findings.index.root), show_header=False)
+    table = Table(show_header=False)
     sizes = sorted({(image.width, image.height) for image in images})
     table.add_row("images", f"{len(images)} in {len({image.group for image in images})} groups")
     table.add_row(
@@ -96,5 +105,5 @@ def _classes(findings: Findings) -> Table:
     for name in dict.fromkeys([*description.segmentation_labels, *description.detection_labels]):
         boxed = name in description.detection_labels
         counts = [str(findings.boxes[name]), str(findings.boxed_images[name])] if boxed else ["", ""]
-        table.add_row(name, *counts, f"{share[name]:.2%}" if name in share else "")
+        table.add_row(Text(cut(name)), *counts, f"{share[name]:.2%}" if name in share else "")
     return table

@@ -10,19 +10,25 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 import numpy as np
 
-from mtl_perception.data.format import Camera, DataError, ImageEntry, MaskedAnnotation, Problem
-from mtl_perception.data.index import Index, find_problems, stem
+from mtl_perception.data.content import printed
+from mtl_perception.data.errors import DataError, Problem
+from mtl_perception.data.format import MAX_PIXELS, Camera, ImageEntry, MaskedAnnotation
+from mtl_perception.data.index import Index, called, fault_of_name, find_problems, listed, stem
 from mtl_perception.data.masks import decode_mask
-from mtl_perception.data.pixels import read_lanes, read_millimetres, read_rgb, read_semantic
+from mtl_perception.data.pixels import decode_photograph, read_lanes, read_millimetres, read_picture, read_semantic
+from mtl_perception.foreign_text import cut
+from mtl_perception.image_files import orientation
 from mtl_perception.scene import UNLABELLED
 
 DEPTH_BIN_MM = 50
 MASK_TO_BOX_PX = 2
+
+_DEPTH_BINS = 65535 // DEPTH_BIN_MM + 1
 
 T = TypeVar("T")
 
@@ -44,7 +50,7 @@ class Findings:
     boxes: Counter[str] = field(default_factory=Counter)
     boxed_images: Counter[str] = field(default_factory=Counter)
     pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
-    depth_bins: np.ndarray = field(default_factory=lambda: np.zeros(65535 // DEPTH_BIN_MM + 1, np.int64))
+    depth_bins: np.ndarray = field(default_factory=lambda: np.zeros(_DEPTH_BINS, np.int64))
 
     @property
     def errors(self) -> int:
@@ -71,19 +77,31 @@ def check_files(index: Index, on_image: Callable[[int], None] = lambda done: Non
     for annotation in index.annotations:
         boxes[annotation.image_id].append(annotation)
     _count_labels(findings, boxes)
-    # OpenCV works outside Python's lock, so threads suffice.
+    # Decoders work outside Python's lock, so threads suffice.
     pool = ThreadPoolExecutor(os.cpu_count() or 1)
+    digests: list[bytes | None] = []
     try:
         reports = pool.map(lambda image: _check_image(index, image, boxes.get(image.id, [])), index.images)
-        for done, (problems, pixels, depth_bins) in enumerate(reports, start=1):
-            findings.problems += problems
-            findings.pixels += pixels
-            findings.depth_bins += depth_bins
+        for done, report in enumerate(reports, start=1):
+            findings.problems += report.problems
+            findings.pixels += report.pixels
+            findings.depth_bins += report.depth_bins
+            digests.append(report.digest)
             on_image(done)
-        findings.problems += _copies(index, pool)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+    findings.problems += _copies(index, digests)
     return findings
+
+
+@dataclass
+class _Report:
+    """What one image's files say: problems, pixels by class and by depth, and which picture it is."""
+
+    problems: list[Problem] = field(default_factory=list)
+    pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
+    depth_bins: np.ndarray = field(default_factory=lambda: np.zeros(_DEPTH_BINS, np.int64))
+    digest: bytes | None = None
 
 
 def _count_labels(findings: Findings, boxes: dict[int, list[MaskedAnnotation]]) -> None:
@@ -97,47 +115,60 @@ def _count_labels(findings: Findings, boxes: dict[int, list[MaskedAnnotation]]) 
         findings.boxed_images.update(names.keys())
 
 
-def _check_image(
-    index: Index, image: ImageEntry, boxes: list[MaskedAnnotation]
-) -> tuple[list[Problem], np.ndarray, np.ndarray]:
-    """Problems, pixels by class, pixels by depth of one image."""
-    problems: list[Problem] = []
-    pixels, depth_bins = np.zeros(256, np.int64), np.zeros(65535 // DEPTH_BIN_MM + 1, np.int64)
+def _check_image(index: Index, image: ImageEntry, boxes: list[MaskedAnnotation]) -> _Report:
+    report = _Report()
+    if fault_of_name(image.file_name) or image.width * image.height > MAX_PIXELS:  # named already
+        return report
 
-    def attempt(read: Callable[..., T], path: Path, *arguments: int) -> T | None:
+    def attempt(read: Callable[..., T], path: Path, *arguments: object, **options: object) -> T | None:
         try:
-            return read(path, image.width, image.height, *arguments)
+            return read(path, *arguments, **options)
         except DataError as error:
-            problems.append(Problem(error.kind, str(error)))
+            report.problems.append(Problem(error.kind, str(error)))
             return None
 
+    path, size, labels = index.root / "images" / image.file_name, (image.width, image.height), stem(image)
+    content = attempt(read_picture, path)
+    if content is not None:
+        report.digest = hashlib.blake2b(content, digest_size=16).digest()
+        if attempt(decode_photograph, path, content, *size, quiet=True) is not None:
+            report.problems += _orientation_problems(path, content)
     mask = None
-    attempt(read_rgb, index.root / "images" / image.file_name)
     if "segmentation" in image.tasks:
-        path = index.root / "semantic" / stem(image)
-        mask = attempt(read_semantic, path, len(index.description.segmentation_labels))
+        path = index.root / "semantic" / labels
+        mask = attempt(read_semantic, path, *size, len(index.description.segmentation_labels), quiet=True)
         if mask is not None:
-            pixels = np.bincount(mask.ravel(), minlength=256)
-            if pixels[UNLABELLED] == mask.size:
-                text = f"{path} is {UNLABELLED} (unlabelled) everywhere; it teaches nothing"
-                problems.append(Problem("no labels", text, is_error=False))
+            report.pixels = np.bincount(mask.ravel(), minlength=256)
+            if report.pixels[UNLABELLED] == mask.size:
+                text = f"{printed(path)} is {UNLABELLED} (unlabelled) everywhere; it teaches nothing"
+                report.problems.append(Problem("no labels", text, is_error=False))
     if "depth" in image.tasks:
-        millimetres = attempt(read_millimetres, index.root / "depth" / stem(image))
+        millimetres = attempt(read_millimetres, index.root / "depth" / labels, *size, quiet=True)
         if millimetres is not None:
             known = millimetres[millimetres > 0]
-            depth_bins = np.bincount(known // DEPTH_BIN_MM, minlength=len(depth_bins))
+            report.depth_bins = np.bincount(known // DEPTH_BIN_MM, minlength=_DEPTH_BINS)
     if "lanes" in image.tasks:
-        attempt(read_lanes, index.root / "lanes" / stem(image), len(index.description.lanes_labels))
+        attempt(read_lanes, index.root / "lanes" / labels, *size, len(index.description.lanes_labels), quiet=True)
     for annotation in boxes:
         if annotation.segmentation:
-            problems += _mask_problems(index, image, annotation, mask)
-    return problems, pixels, depth_bins
+            report.problems += _mask_problems(index, image, annotation, mask)
+    return report
+
+
+def _orientation_problems(path: Path, content: bytes) -> Iterator[Problem]:
+    turned = orientation(content)
+    if turned != 1:
+        text = (
+            f"{printed(path)} has the EXIF orientation {turned}, which is not applied: where its labels were drawn on the "
+            "turned picture, turn the file itself (such as by ImageMagick's mogrify -auto-orient)"
+        )
+        yield Problem("orientation", text, is_error=False)
 
 
 def _mask_problems(
     index: Index, image: ImageEntry, annotation: MaskedAnnotation, semantic: np.ndarray | None
 ) -> Iterator[Problem]:
-    where = f"{image.file_name}: annotation {annotation.id}"
+    where = f"{called(image)}: annotation {annotation.id}"
     try:
         mask = decode_mask(annotation.segmentation, image.height, image.width)
     except ValueError as error:
@@ -158,7 +189,7 @@ def _mask_problems(
         share = float((semantic[mask] == index.description.segmentation_labels.index(name)).mean())
         if share < 0.5:
             yield Problem(
-                "mask", f"{where}: semantic/ says {name} for {share:.0%} of its mask's pixels", is_error=False
+                "mask", f"{where}: semantic/ says {cut(name)} for {share:.0%} of its mask's pixels", is_error=False
             )
 
 
@@ -166,24 +197,22 @@ def _remarks(index: Index) -> Iterator[Problem]:
     """What is odd and need not be wrong."""
     groups = {image.group for image in index.images}
     if len(groups) == 1:
-        text = f"{index.annotations_file}: all images are of the group '{groups.pop()}': none can be held out"
+        text = f"{index.annotations_file}: all images are of the group '{cut(groups.pop())}': none can be held out"
         yield Problem("group", text, is_error=False)
     for id_, camera in index.cameras.items():
         yield from (
-            Problem("camera", f"{index.root / 'cameras.json'}: '{id_}' {text}", is_error=False)
+            Problem("camera", f"{index.root / 'cameras.json'}: '{cut(id_)}' {text}", is_error=False)
             for text in _odd(camera)
         )
     used = {image.camera for image in index.images}
     unused = sorted(index.cameras.keys() - used)
     if unused:
-        names = ", ".join(unused[:5]) + (" …" if len(unused) > 5 else "")
-        yield Problem("unused", f"{index.root / 'cameras.json'}: no image is of {names}", is_error=False)
-    expected = {
-        "images": {image.file_name for image in index.images},
-        "semantic": {str(stem(image)) for image in index.images if "segmentation" in image.tasks},
-        "depth": {str(stem(image)) for image in index.images if "depth" in image.tasks},
-        "lanes": {str(stem(image)) for image in index.images if "lanes" in image.tasks},
-    }
+        text = f"{index.root / 'cameras.json'}: no image is of {listed(unused)}"
+        yield Problem("unused", text, is_error=False)
+    images = [image for image in index.images if not fault_of_name(image.file_name)]
+    expected = {"images": {str(PurePosixPath(image.file_name)) for image in images}}
+    for folder, task in {"semantic": "segmentation", "depth": "depth", "lanes": "lanes"}.items():
+        expected[folder] = {str(stem(image)) for image in images if task in image.tasks}
     for folder, names in expected.items():
         present = {
             path.relative_to(index.root / folder).as_posix()
@@ -192,27 +221,21 @@ def _remarks(index: Index) -> Iterator[Problem]:
         }
         left = sorted(present - names)
         if left:
-            named = ", ".join(left[:3]) + (" …" if len(left) > 3 else "")
-            text = f"{index.root / folder}: {len(left)} file{'s' * (len(left) > 1)} of no image that is labelled so: {named}"
+            files = f"{len(left)} file{'s' * (len(left) > 1)}"
+            text = f"{index.root / folder}: {files} of no image that is labelled so: {listed(left)}"
             yield Problem("unused", text, is_error=False)
 
 
-def _copies(index: Index, pool: ThreadPoolExecutor) -> Iterator[Problem]:
+def _copies(index: Index, digests: list[bytes | None]) -> Iterator[Problem]:
     """The same picture in two groups may end on both sides of a split."""
-
-    def digest(image: ImageEntry) -> bytes | None:
-        try:
-            return hashlib.blake2b(
-                (index.root / "images" / image.file_name).read_bytes(), digest_size=16
-            ).digest()
-        except OSError:
-            return None  # named already
-
     first: dict[bytes, ImageEntry] = {}
-    for image, content in zip(index.images, pool.map(digest, index.images), strict=True):
+    for image, content in zip(index.images, digests, strict=True):
         other = image if content is None else first.setdefault(content, image)
         if other.group != image.group:
-            text = f"{image.file_name} of group '{image.group}' is the same picture as {other.file_name} of group '{other.group}'"
+            text = (
+                f"{called(image)} of group '{cut(image.group)}' is the same picture as "
+                f"{called(other)} of group '{cut(other.group)}'"
+            )
             yield Problem("duplicate", text, is_error=False)
 
 

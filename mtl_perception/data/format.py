@@ -3,46 +3,38 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from mtl_perception.data.content import printed, read_content
+from mtl_perception.data.errors import DataError
+from mtl_perception.foreign_text import LONGEST, cut
 from mtl_perception.scene import UNLABELLED
 
 FORMAT_VERSION = 2
+MAX_PIXELS = 50_000_000
+"""Of one image: a photograph is decoded once, where a camera's frames come thirty times a second."""
 TASKS = ("detection", "segmentation", "depth", "classification", "lanes")
 """The kinds of label that a folder can hold."""
 
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-PositiveFinite = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_MAX_INDEX_BYTES = 4_000_000_000
+_MOST_NAMED = 3
+_UTF_16 = "is UTF-16, expected UTF-8; convert it: iconv -f UTF-16 -t UTF-8 FILE > NEW"
+_BYTE_ORDER_MARKS = {
+    b"\xef\xbb\xbf": r"begins with a byte order mark (BOM), which JSON does not have; remove it: sed -i '1s/^\xEF\xBB\xBF//' FILE",
+    b"\xff\xfe": _UTF_16,
+    b"\xfe\xff": _UTF_16,
+}
 
-
-class DataError(ValueError):
-    """A data set that can't be used; the message names the file, what was expected and what to do.
-
-    Attributes:
-        kind: a word or two for tables, such as "unreadable".
-    """
-
-    def __init__(self, message: str, kind: str = "index") -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
-class Problem(NamedTuple):
-    """Something wrong with a data set.
-
-    Attributes:
-        kind: a word or two for tables.
-        text: names the file or entry, what it holds and what was expected.
-        is_error: False for what training can live with.
-    """
-
-    kind: str
-    text: str
-    is_error: bool = True
+# Strict: "7", 7.0 and true are no id, and "7.5" is no number. The limits are those of the arrays that take them.
+Id = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
+Side = Annotated[int, Field(strict=True, gt=0, le=1_000_000)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e9, le=1e9)]
+PositiveFinite = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False, le=1e9)]
 
 
 class Description(BaseModel):
@@ -68,8 +60,8 @@ class Camera:
             to one factor an image and teaches shape alone.
     """
 
-    width: PositiveInt
-    height: PositiveInt
+    width: Side
+    height: Side
     fx: PositiveFinite
     fy: PositiveFinite
     cx: Finite
@@ -97,10 +89,10 @@ class ImageEntry:
         classes: those of the classification labels that apply to the image.
     """
 
-    id: int
+    id: Id
     file_name: str
-    width: PositiveInt
-    height: PositiveInt
+    width: Side
+    height: Side
     group: str
     tasks: list[str]
     camera: str | None = None
@@ -127,9 +119,9 @@ class Annotation:
             then it says that this thing is there, and nothing of others. None: somebody drew it.
     """
 
-    id: int
-    image_id: int
-    category_id: int
+    id: Id
+    image_id: Id
+    category_id: Id
     bbox: tuple[Finite, Finite, Finite, Finite]
     iscrowd: Annotated[int, Field(ge=0, le=1)] = 0
     box_3d: Box3D | None = None
@@ -140,12 +132,12 @@ class Annotation:
 class MaskedAnnotation(Annotation):
     """One box with its instance's mask: COCO's run lengths, or polygons."""
 
-    segmentation: dict[str, Any] | list[list[Finite]] | None = None
+    segmentation: Any = None  # masks.decode_mask says what may be here
 
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    id: int
+    id: Id
     name: str
 
 
@@ -177,14 +169,18 @@ def parse(path: Path, kind: type[T]) -> T:
         DataError: the file is missing, is not JSON, or holds something else.
     """
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        hint = "a data set is a folder that 'mtl-perception render' writes, or one as in docs/data.md"
-        raise DataError(f"{path} does not exist; {hint}", "missing") from None
+        content = read_content(path, _MAX_INDEX_BYTES)
+    except DataError as error:
+        if error.kind == "missing":
+            raise DataError(f"{printed(path)} does not exist; {_WHAT_A_SET_IS}", "missing") from None
+        raise
+    for mark, problem in _BYTE_ORDER_MARKS.items():
+        if content.startswith(mark):
+            raise DataError(f"{printed(path)} {problem}")
     try:
         return TypeAdapter(kind).validate_json(content)
     except ValidationError as error:
-        raise DataError(f"{path} {_first_problems(error)}") from None
+        raise DataError(f"{printed(path)} {_first_problems(error)}") from None
 
 
 def parse_description(path: Path) -> Description:
@@ -197,22 +193,45 @@ def parse_description(path: Path) -> Description:
     version = content.get("format_version")
     if version != FORMAT_VERSION:
         raise DataError(
-            f"{path} is of format_version {version!r}, this version reads {FORMAT_VERSION}; "
+            f"{printed(path)} is of format_version {cut(_as_json(version))}, this version reads {FORMAT_VERSION}; "
             "render the data again, or write it with mtl_perception.data.writer"
         )
     try:
         return Description.model_validate(content)
     except ValidationError as error:
-        raise DataError(f"{path} {_first_problems(error)}") from None
+        raise DataError(f"{printed(path)} {_first_problems(error)}") from None
 
 
 def _first_problems(error: ValidationError) -> str:
-    problems = error.errors()
+    problems = error.errors(include_url=False)
     if problems[0]["type"] == "json_invalid":
-        return f"is not valid JSON: {problems[0]['ctx']['error']}"
-    named = [f"{'.'.join(map(str, p['loc'])) or 'content'}: {p['msg']}" for p in problems[:3]]
-    return (
-        "is not as expected: "
-        + "; ".join(named)
-        + (f"; and {len(problems) - 3} more" if len(problems) > 3 else "")
-    )
+        return f"is not valid JSON: {cut(problems[0]['ctx']['error'])}"
+    missing = [problem["loc"] for problem in problems if problem["type"] == "missing"]
+    if {("images", 0, "group"), ("images", 0, "tasks")} <= set(missing):
+        return f"is plain COCO: its images have neither group nor tasks; {_CONVERT}"
+    named = "; ".join(map(_in_words, problems[:_MOST_NAMED]))
+    rest = f"; and {len(problems) - _MOST_NAMED} more" if len(problems) > _MOST_NAMED else ""
+    return f"is not as expected: {named}{rest}"
+
+
+def _in_words(problem: Any) -> str:
+    text = f"{cut('.'.join(map(str, problem['loc']))) or 'content'}: {problem['msg']}"
+    if problem["type"] == "missing":
+        return text
+    is_quoted = isinstance(problem["input"], str) and problem["type"] in ("int_type", "float_type")
+    return f"{text}, got {cut(_as_json(problem['input']))}" + "; write numbers without quotes" * is_quoted
+
+
+def _as_json(value: object) -> str:
+    """Cut where it could be of any size."""
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "a list"
+    if isinstance(value, int) and value.bit_length() > 64:
+        return "a number of more than 19 digits"
+    return json.dumps(value[:LONGEST] if isinstance(value, str) else value, ensure_ascii=False)
+
+
+_CONVERT = "'mtl-perception import coco FOLDER --out NEW' makes a data set of it"
+_WHAT_A_SET_IS = (
+    "a data set is a folder that 'mtl-perception render' or 'mtl-perception import' writes, or one as in docs/data.md"
+)

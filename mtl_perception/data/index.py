@@ -3,26 +3,32 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from mtl_perception.data.content import printed
+from mtl_perception.data.errors import Problem
 from mtl_perception.data.format import (
+    MAX_PIXELS,
     TASKS,
     Annotation,
     Annotations,
     Camera,
     Cameras,
+    Category,
     Description,
     ImageEntry,
     MaskedAnnotations,
-    Problem,
     parse,
     parse_description,
 )
+from mtl_perception.foreign_text import cut
 
 ROUNDING_PX = 1.0
 """How far a box may reach beyond the image: annotation tools round. It is clipped when it is read."""
@@ -37,7 +43,12 @@ class Index:
     cameras: dict[str, Camera]
     images: list[ImageEntry]
     annotations: list[Annotation]
-    categories: dict[int, str]
+    listed_categories: list[Category]
+
+    @cached_property
+    def categories(self) -> dict[int, str]:
+        """Names by id."""
+        return {category.id: category.name for category in self.listed_categories}
 
     @property
     def annotations_file(self) -> Path:
@@ -53,8 +64,7 @@ def read_index(root: Path, masks: bool = False) -> Index:
     description = parse_description(root / "dataset.json")
     cameras = parse(root / "cameras.json", Cameras)
     content = parse(root / "annotations.json", MaskedAnnotations if masks else Annotations)
-    categories = {category.id: category.name for category in content.categories}
-    return Index(root, description, cameras.cameras, content.images, content.annotations, categories)
+    return Index(root, description, cameras.cameras, content.images, content.annotations, content.categories)
 
 
 def stem(entry: ImageEntry) -> PurePosixPath:
@@ -66,20 +76,81 @@ def find_problems(index: Index) -> Iterator[Problem]:
     """Everything that does not fit together; nothing of the images themselves is read."""
     if not index.images:
         yield Problem("empty", f"{index.annotations_file} lists no image; render or convert some first")
-    unknown = sorted(set(index.categories.values()) - set(index.description.detection_labels))
-    if unknown:
-        known = ", ".join(index.description.detection_labels)
-        text = f"categories {', '.join(unknown)} are not among the detection_labels of dataset.json ({known})"
-        yield Problem("unknown class", f"{index.annotations_file}: {text}")
-    for task in TASKS:
-        for name in _repeated(getattr(index.description, f"{task}_labels", [])):
-            yield Problem("duplicate", f"{index.root / 'dataset.json'}: {task}_labels holds '{name}' twice")
+    yield from _label_problems(index)
+    yield from _category_problems(index)
     yield from _duplicates(index)
     for image in index.images:
-        yield from (
-            Problem(kind, f"{image.file_name}: {text}") for kind, text in _image_problems(index, image)
-        )
+        yield from (Problem(kind, f"{called(image)}: {text}") for kind, text in _image_problems(index, image))
     yield from _annotation_problems(index)
+
+
+def called(image: ImageEntry) -> str:
+    """The image as problems name it: by its file, or by its id where that names no file."""
+    return f"image {image.id}" if fault_of_name(image.file_name) == _EMPTY else printed(image.file_name)
+
+
+def fault_of_name(file_name: str) -> str:
+    """Why ``file_name`` can be no file below images/; empty if it can."""
+    path = PurePosixPath(file_name)
+    if not path.name:
+        return _EMPTY
+    if path.is_absolute() or ".." in path.parts or _DRIVE.match(file_name):
+        return "file_name leaves the folder"
+    if not file_name.isprintable():
+        return "file_name holds characters that do not print, such as line breaks"
+    return f"file_name has {len(file_name)} characters" if len(file_name) > _LONGEST_FILE_NAME else ""
+
+
+_EMPTY = "file_name names no file"
+_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
+_LONGEST_FILE_NAME = 1000
+_LONGEST_CLASS_NAME = 100
+
+
+def _label_problems(index: Index) -> Iterator[Problem]:
+    for task in TASKS:
+        where = f"{index.root / 'dataset.json'}: {task}_labels holds"
+        names = getattr(index.description, f"{task}_labels", [])
+        for name in _repeated(names):
+            yield Problem("duplicate", f"{where} '{cut(name)}' twice")
+        for i, name in enumerate(names):
+            if not name.strip():
+                yield Problem("class name", f"{where} an empty name at position {i}, expected the class's name")
+            elif not name.isprintable():
+                yield Problem("class name", f"{where} '{cut(name)}', which has characters that do not print; rename it")
+            elif len(name) > _LONGEST_CLASS_NAME:
+                yield Problem("class name", f"{where} '{cut(name, 20)}', expected at most {_LONGEST_CLASS_NAME}")
+            elif name != name.strip():
+                text = f"{where} '{cut(name)}' with spaces around it: it is another class than '{cut(name.strip())}'"
+                yield Problem("class name", text, is_error=False)
+
+
+def _category_problems(index: Index) -> Iterator[Problem]:
+    file = index.annotations_file
+    unknown = sorted(set(index.categories.values()) - set(index.description.detection_labels))
+    if unknown:
+        known = listed(index.description.detection_labels)
+        text = f"categories {listed(unknown)} are not among the detection_labels of dataset.json ({known})"
+        yield Problem("unknown class", f"{file}: {text}")
+    for id_ in _repeated([category.id for category in index.listed_categories]):
+        names = listed([category.name for category in index.listed_categories if category.id == id_])
+        text = f"the categories {names} have one id, {id_}, so which of them are its boxes? Give each an id of its own"
+        yield Problem("duplicate", f"{file}: {text}")
+    for name in _repeated([category.name for category in index.listed_categories]):
+        ids = [category.id for category in index.listed_categories if category.name == name]
+        if len(set(ids)) > 1:
+            text = f"categories {listed(ids)} have one name, {cut(name)}: they are taken for one class"
+            yield Problem("duplicate", f"{file}: {text}", is_error=False)
+
+
+def listed(values: Iterable[object]) -> str:
+    """The first of them, and how many more there are."""
+    values = list(values)
+    more = f" … ({len(values)})" if len(values) > _MOST_LISTED else ""
+    return ", ".join(map(cut, values[:_MOST_LISTED])) + more
+
+
+_MOST_LISTED = 10
 
 
 def _repeated(values: list) -> list:
@@ -92,16 +163,18 @@ def _duplicates(index: Index) -> Iterator[Problem]:
         yield Problem("duplicate", f"{file}: several images have the id {id_}, so whose boxes are they?")
     for id_ in _repeated([annotation.id for annotation in index.annotations]):
         yield Problem("duplicate", f"{file}: several annotations have the id {id_}")
-    for name in _repeated([stem(image) for image in index.images]):
-        yield Problem(
-            "duplicate", f"{file}: several images would share the label files {name}; rename all but one"
-        )
+    for name in _repeated([stem(image) for image in index.images if not fault_of_name(image.file_name)]):
+        text = f"several images would share the label files {printed(str(name))}; rename all but one"
+        yield Problem("duplicate", f"{file}: {text}")
 
 
 def _image_problems(index: Index, image: ImageEntry) -> Iterator[tuple[str, str]]:
-    path = PurePosixPath(image.file_name)
-    if path.is_absolute() or ".." in path.parts:
-        yield "index", f"file_name leaves the folder; expected a path below {index.root / 'images'}"
+    fault = fault_of_name(image.file_name)
+    if fault:
+        yield "index", f"{fault}; expected a path below {index.root / 'images'}"
+    if image.width * image.height > MAX_PIXELS:
+        size = f"{image.width}x{image.height} = {image.width * image.height} pixels"
+        yield "size", f"it is of {size}, expected at most {MAX_PIXELS}; scale it down, and its labels alike"
     if not image.tasks:
         yield (
             "no labels",
@@ -109,7 +182,7 @@ def _image_problems(index: Index, image: ImageEntry) -> Iterator[tuple[str, str]
         )
     for task in image.tasks:
         if task not in TASKS:
-            yield "index", f"tasks lists '{task}', expected some of {', '.join(TASKS)}"
+            yield "index", f"tasks lists '{cut(task)}', expected some of {', '.join(TASKS)}"
         elif not getattr(index.description, f"{task}_labels", True):
             yield "unknown class", f"tasks lists '{task}', but {task}_labels of dataset.json is empty"
     if image.camera is None:
@@ -119,23 +192,23 @@ def _image_problems(index: Index, image: ImageEntry) -> Iterator[tuple[str, str]
                 "it is labelled for depth and has no camera: metres can't be learned from an unknown lens",
             )
     elif image.camera not in index.cameras:
-        yield "camera", f"its camera '{image.camera}' is not in cameras.json"
+        yield "camera", f"its camera '{cut(image.camera)}' is not in cameras.json"
     else:
         camera = index.cameras[image.camera]
         if (camera.width, camera.height) != (image.width, image.height):
-            sizes = f"camera '{image.camera}' is of {camera.width}x{camera.height}, the image of {image.width}x{image.height}"
+            sizes = f"camera '{cut(image.camera)}' is of {camera.width}x{camera.height}, the image of {image.width}x{image.height}"
             yield "camera", f"{sizes}; a resized image needs intrinsics scaled alike"
     if image.detection_labels is not None:
         unknown = sorted(set(image.detection_labels) - set(index.description.detection_labels))
         if unknown:
-            yield "unknown class", f"detection_labels lists {', '.join(unknown)}, which dataset.json does not"
+            yield "unknown class", f"detection_labels lists {listed(unknown)}, which dataset.json does not"
         if not image.detection_labels and "detection" in image.tasks:
             yield "no labels", "detection_labels is empty; remove 'detection' from its tasks instead"
     unknown = sorted(set(image.classes) - set(index.description.classification_labels))
     if unknown:
         yield (
             "unknown class",
-            f"classes lists {', '.join(unknown)}, which are not among the classification_labels of dataset.json",
+            f"classes lists {listed(unknown)}, which are not among the classification_labels of dataset.json",
         )
     if image.classes and "classification" not in image.tasks:
         yield "index", "it has classes, but its tasks do not list 'classification'"
@@ -158,7 +231,7 @@ def _annotation_problems(index: Index) -> Iterator[Problem]:
             text = f"annotation {annotation.id} is of image {annotation.image_id}, which is not listed"
             yield Problem("index", f"{index.annotations_file}: {text}")
             continue
-        where = f"{image.file_name}: annotation {annotation.id}"
+        where = f"{called(image)}: annotation {annotation.id}"
         name = index.categories.get(annotation.category_id)
         if name is None:
             yield Problem(
@@ -167,7 +240,7 @@ def _annotation_problems(index: Index) -> Iterator[Problem]:
         elif image.detection_labels is not None and name not in image.detection_labels and annotation.score is None:
             yield Problem(
                 "unused",
-                f"{where} is a {name}, which the image's detection_labels leaves out",
+                f"{where} is a {cut(name)}, which the image's detection_labels leaves out",
                 is_error=False,
             )
         if "detection" not in image.tasks:

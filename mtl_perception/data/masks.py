@@ -8,6 +8,8 @@ from typing import TypedDict
 
 import numpy as np
 
+from mtl_perception.foreign_text import cut
+
 
 class RunLengths(TypedDict):
     """COCO's compressed run-length encoding: ``size`` is [height, width]."""
@@ -26,28 +28,71 @@ def encode_mask(mask: np.ndarray) -> RunLengths:
     return {"size": [int(side) for side in encoded["size"]], "counts": encoded["counts"].decode("ascii")}
 
 
-def decode_mask(encoded: RunLengths | list[list[float]] | None, height: int, width: int) -> np.ndarray:
-    """Run lengths, or COCO's polygons (x, y, x, y …, pixels), → (height, width) bool; None → no pixel.
+def decode_mask(encoded: object, height: int, width: int) -> np.ndarray:
+    """A mask as JSON has it → (height, width) bool; None and an empty list → no pixel.
+
+    Args:
+        encoded: COCO's run lengths, ``{"size": [height, width], "counts": …}`` with the counts as text or as a list, or its
+            polygons, lists of x, y, x, y … in pixels.
 
     Raises:
         ImportError: faster-coco-eval is not installed.
-        ValueError: the run lengths are damaged, or of another size.
+        ValueError: it is none of these, is damaged, or of another size.
     """
-    if not encoded:
+    if encoded is None or encoded == []:
         return np.zeros((height, width), bool)
-    coco = _coco_masks()
+    if isinstance(encoded, list):
+        return _decode_polygons(encoded, height, width)
+    if not isinstance(encoded, dict) or not encoded.keys() >= {"size", "counts"}:
+        raise ValueError(f"its mask is {cut(repr(encoded))}, expected run lengths (size, counts) or polygons")
+    if encoded["size"] != [height, width]:
+        size = cut(repr(encoded["size"]))
+        raise ValueError(f"its mask is of size {size}, expected the image's [{height}, {width}]")
+    counts = encoded["counts"]
+    if isinstance(counts, str):
+        return _decode_text(counts, height, width)
+    if isinstance(counts, list):
+        return _decode_list(counts, height, width)
+    raise ValueError(f"its mask's counts are {cut(repr(counts))}, expected text or a list of numbers")
+
+
+def _decode_text(counts: str, height: int, width: int) -> np.ndarray:
     try:
-        if isinstance(encoded, list):
-            encoded = coco.merge(coco.frPyObjects(encoded, height, width))
-        elif isinstance(encoded["counts"], list):
-            encoded = coco.frPyObjects(encoded, height, width)
-        if list(encoded["size"]) != [height, width]:
+        return _coco_masks().decode({"size": [height, width], "counts": counts}).astype(bool)
+    except ImportError:
+        raise
+    except Exception as error:  # the library's own words are of its insides
+        raise ValueError(
+            f"its mask's counts {cut(repr(counts), 40)} are no run lengths of {height * width} pixels"
+        ) from error
+
+
+def _decode_list(counts: list[object], height: int, width: int) -> np.ndarray:
+    wrong = next((count for count in counts if type(count) is not int or count < 0), None)
+    if wrong is not None:
+        raise ValueError(f"its mask's counts hold {cut(repr(wrong))}, expected whole numbers from 0 on")
+    if sum(counts) != height * width:
+        total = sum(counts)
+        said = total if total < 2**63 else "more than the largest number"
+        raise ValueError(f"its mask's counts add up to {said}, expected the image's {height * width} pixels")
+    return np.repeat(np.arange(len(counts)) % 2 == 1, counts).reshape(width, height).T
+
+
+def _decode_polygons(polygons: list[object], height: int, width: int) -> np.ndarray:
+    for polygon in polygons:
+        if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
             raise ValueError(
-                f"its mask is of size {encoded['size']}, expected the image's [{height}, {width}]"
+                f"its mask has the polygon {cut(repr(polygon))}, expected x, y, x, y … of three points or more"
             )
-        return coco.decode(encoded).astype(bool)
-    except (RuntimeError, TypeError, KeyError) as error:
-        raise ValueError(f"its mask is damaged: {error}") from error
+        for i, value in enumerate(polygon):
+            side = height if i % 2 else width
+            # The library draws point by point what lies outside, too: a far one takes all memory.
+            if type(value) not in (int, float) or not -side <= value <= 2 * side:
+                raise ValueError(
+                    f"its mask has a polygon with {'xy'[i % 2]} {cut(repr(value))}, expected a number within the image of {width}x{height}"
+                )
+    coco = _coco_masks()
+    return coco.decode(coco.merge(coco.frPyObjects(polygons, height, width))).astype(bool)
 
 
 def _coco_masks() -> ModuleType:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import EvaluationResult, SetResult
@@ -95,14 +96,14 @@ def plain(value: Any) -> Any:
     return value
 
 
-def _cell(one: SetResult, task: str, measure: str) -> str:
+def _cell(one: SetResult, task: str, measure: str) -> Text | str:
     """Value and change; both stay aligned in a column, which is narrow enough for four in a terminal of 80."""
     value = digits(one.scores.get(task, {}).get(measure))
     if not one.loss_of_first:
         return value
     loss = one.loss_of_first.get(task, {}).get(measure)
     change = "" if loss is None else whole_per_cent(-loss).replace(" ", "")
-    return f"{value} [dim]{change:>5}[/dim]"
+    return Text.assemble(value, " ", (f"{change:>5}", "dim"))
 
 
 def whole_per_cent(share: float) -> str:

@@ -6,8 +6,8 @@ Three rules hold for whoever reads a picture, the node, a bag, training or the c
 - Sizes are read from the header, and what is too large is refused before anything is allocated for it.
 - Pixels are those that are stored. EXIF's orientation is never applied, since labels and intrinsics belong to the stored
   pixels; ``orientation`` tells it to whoever wants to name such a file.
-- Damage is an error. The decoders (libjpeg-turbo in simplejpeg, Pillow for PNG) say what they found and write nothing to
-  the terminal.
+- Damage is an error. libjpeg-turbo (in simplejpeg) tells what it complains of, and the chunks of a PNG are compared with their
+  checksums; nothing is written to the terminal.
 """
 
 from mtl_perception.image_files.decoding import (
@@ -17,7 +17,7 @@ from mtl_perception.image_files.decoding import (
     orientation,
     picture_size,
 )
-from mtl_perception.image_files.errors import CorruptJpeg, ImageError, TooLarge, refuse_too_large
+from mtl_perception.image_files.errors import CorruptJpeg, ImageError, TooLarge, WrongKind, refuse_too_large
 from mtl_perception.image_files.sixteen_bits import AUTO, to_8_bit
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "CorruptJpeg",
     "ImageError",
     "TooLarge",
+    "WrongKind",
     "decode_label_map",
     "decode_rgb",
     "orientation",

@@ -10,7 +10,7 @@ from types import ModuleType
 import numpy as np
 
 from mtl_perception.image_files import jpeg, png
-from mtl_perception.image_files.errors import ImageError
+from mtl_perception.image_files.errors import ImageError, WrongKind
 from mtl_perception.image_files.sixteen_bits import AUTO, to_8_bit
 
 MAX_PIXELS = 16_000_000
@@ -49,7 +49,7 @@ def decode_rgb(
             right and whose content is not.
 
     Raises:
-        TooLarge, CorruptJpeg, ImageError: it is of another kind, truncated or damaged.
+        WrongKind, TooLarge, CorruptJpeg, ImageError: it is truncated or damaged.
     """
     if _reader(data) is jpeg:
         return jpeg.decode_rgb(data, max_pixels, on_damage)
@@ -65,13 +65,15 @@ def decode_label_map(data: bytes, bits: int, max_pixels: int = MAX_PIXELS, quiet
         quiet: as in ``decode_rgb``.
 
     Raises:
-        TooLarge, ImageError: it is of another kind, truncated or damaged.
+        WrongKind, TooLarge, ImageError: it is truncated or damaged.
     """
     if _reader(data) is not png:
-        raise ImageError("it is a JPEG, whose numbers are not those that were written, expected a PNG")
+        raise WrongKind("it is a JPEG, whose compression changes numbers, expected a PNG")
     header = png.read_header(data)
-    if (header.bits == 16) != (bits == 16):
-        raise ImageError(f"it is {header.kind}, expected a grey PNG of {bits} bits" + " or a palette PNG" * (bits == 8))
+    if bits == 16 and (header.color_type, header.bits) != (png.GREY, 16):
+        raise WrongKind(f"it is {header.kind}, expected a grey PNG of 16 bits")
+    if bits == 8 and (header.color_type not in (png.GREY, png.PALETTE) or header.bits > 8):
+        raise WrongKind(f"it is {header.kind}, expected a grey or palette PNG of 8 bits or less")
     return png.decode_unscaled(data, max_pixels, quiet)
 
 
@@ -114,5 +116,5 @@ def _reader(data: bytes) -> ModuleType:
         return png
     for at, magic, name in _OTHERS:
         if data.startswith(magic, at):
-            raise ImageError(f"it is {name}, expected a JPEG or PNG")
+            raise WrongKind(f"it is {name}, expected a JPEG or PNG")
     raise ImageError(f"it starts with the bytes {data[:4].hex(' ') or '(none)'}, expected a JPEG or PNG")

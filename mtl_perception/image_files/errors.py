@@ -8,6 +8,10 @@ class ImageError(ValueError):
     """A picture that can't be decoded; the text says what it is and what is wrong with it."""
 
 
+class WrongKind(ImageError):
+    """It is whole, and of a kind that is not read here."""
+
+
 class TooLarge(ImageError):
     """It has more pixels than are allowed."""
 

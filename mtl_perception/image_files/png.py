@@ -69,15 +69,13 @@ def decode_rgb(data: bytes, max_pixels: int, quiet: bool) -> np.ndarray:
 
 
 def decode_unscaled(data: bytes, max_pixels: int, quiet: bool) -> np.ndarray:
-    """(H, W) uint8 or uint16: the numbers as they are stored; of a palette PNG those of the palette's entries.
+    """(H, W) uint8 or uint16 of a grey or palette PNG: the numbers as they are stored, or those of the palette's entries.
 
     Raises:
-        TooLarge, ImageError: it is truncated or damaged, or has colours of its own.
+        TooLarge, ImageError: it is truncated or damaged.
     """
     header = read_header(data)
     refuse_too_large("PNG", header.width, header.height, max_pixels)
-    if header.color_type not in (GREY, PALETTE):
-        raise ImageError(f"it is {header.kind}, expected grey or palette")
     values = _pixels(_sound(data, header, as_grey=True), data, True, quiet)
     # Less than eight bits come spread over 0 to 255.
     return values // np.uint8(255 // (2**header.bits - 1)) if header.bits < 8 else values

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from mtl_perception.reports.plan import PlannedRun, TransferConfig
 from mtl_perception.reports.runs import RunResult, TransferError, do
+from mtl_perception.terminal import Terminal
 from mtl_perception.training.interruption import interrupted_by_sigterm
 
 _INTERRUPTED = 130
@@ -86,11 +87,11 @@ def _alone(config: TransferConfig, run: PlannedRun, log: Path | None) -> None:
             os.dup2(file.fileno(), sys.stdout.fileno())
             os.dup2(file.fileno(), sys.stderr.fileno())
     try:
-        do(config, run, Console())
+        do(config, run, Terminal())
     except KeyboardInterrupt:
         sys.exit(_INTERRUPTED)
     except Exception as error:
         if not type(error).__module__.startswith("mtl_perception.") and not isinstance(error, (ValueError, OSError, ImportError)):
             raise
-        Console(stderr=True).print(f"error: {error}", highlight=False)
+        Terminal(stderr=True).print(f"error: {error}", highlight=False)
         sys.exit(1)

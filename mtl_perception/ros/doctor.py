@@ -12,8 +12,8 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from mtl_perception.ros.verdicts import LATCHED, OPTIONAL, TOPICS, Finding, Heard, judge, type_name
 
@@ -52,8 +52,9 @@ def findings_table(node: str, findings: Iterable[Finding]) -> Table:
         table.add_column(column, overflow="fold")
     order = ("broken", "notice", "left out", "fine")
     for finding in sorted(findings, key=lambda one: order.index(one.verdict)):
-        rule, text, remedy = map(escape, (finding.rule, finding.text, finding.remedy))  # they quote names of others
-        table.add_row(rule, f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]", text, remedy)
+        # Text, for rich reads str for markup, and these quote names of others.
+        rule, text, remedy = map(Text, (finding.rule, finding.text, finding.remedy))
+        table.add_row(rule, Text(finding.verdict, _STYLES[finding.verdict]), text, remedy)
     return table
 
 

@@ -83,7 +83,7 @@ FILES = {
     ),
     "colour mask": (
         write("semantic/0001.png", np.zeros((96, 128, 3), np.uint8)),
-        "semantic/0001.png holds 3 channels of uint8, expected a grey PNG of 8 bits",
+        "semantic/0001.png: it is a PNG of 8 bits, RGB, expected a grey or palette PNG of 8 bits or less",
     ),
     "unknown class in a mask": (
         hole(4),
@@ -93,7 +93,7 @@ FILES = {
     "cut depth": (cut("depth/0001.png"), "depth/0001.png is not readable"),
     "depth in 8 bits": (
         write("depth/0001.png", np.ones((96, 128), np.uint8)),
-        "depth/0001.png holds 1 channel of uint8, expected a grey PNG of 16 bits",
+        "depth/0001.png: it is a PNG of 8 bits, grey, expected a grey PNG of 16 bits",
     ),
     "resized depth": (
         write("depth/0001.png", np.ones((48, 64), np.uint16)),
@@ -242,8 +242,8 @@ def run_lengths(root: Path, **values: object) -> None:
     ("values", "words"),
     [
         ({"size": [48, 64]}, "its mask is of size [48, 64], expected the image's [96, 128]"),
-        ({"counts": "zz"}, "Invalid RLE"),
-        ({"counts": 3}, "its mask is damaged"),
+        ({"counts": "zz"}, "its mask's counts 'zz' are no run lengths of 12288 pixels"),
+        ({"counts": 3}, "its mask's counts are 3, expected text or a list of numbers"),
         ({"counts": [96 * 128]}, "its mask is empty"),
         ({"counts": [0, 96 * 128]}, "its mask spans [0, 0, 128, 96]"),
     ],

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from made_pictures import SIGNATURE, chunk, jpeg, packed_rows, palette, png, png_of_chunks, smooth
 
-from mtl_perception.image_files import ImageError, decode_label_map, decode_rgb
+from mtl_perception.image_files import ImageError, WrongKind, decode_label_map, decode_rgb
 
 PICTURE = smooth()
 BOTH = pytest.mark.parametrize("quiet", [True, False], ids=["Pillow", "OpenCV"])
@@ -53,15 +53,15 @@ def test_interlaced_files_are_read(quiet):
 @pytest.mark.parametrize(
     ("data", "bits", "words"),
     [
-        (png(PICTURE), 8, "it is a PNG of 8 bits, RGB, expected grey or palette"),
+        (png(PICTURE), 8, "it is a PNG of 8 bits, RGB, expected a grey or palette PNG of 8 bits or less"),
         (png(IDS), 16, "it is a PNG of 8 bits, grey, expected a grey PNG of 16 bits"),
-        (png(IDS.astype(np.uint16)), 8, "it is a PNG of 16 bits, grey, expected a grey PNG of 8 bits or a palette PNG"),
+        (png(IDS.astype(np.uint16)), 8, "it is a PNG of 16 bits, grey, expected a grey or palette PNG of 8 bits or less"),
         (png_of_chunks(8, 1, 1, 0, b"\0\1"), 16, "it is a PNG of 1 bit, grey, expected a grey PNG of 16 bits"),
-        (jpeg(IDS), 8, "it is a JPEG, whose numbers are not those that were written, expected a PNG"),
+        (jpeg(IDS), 8, "it is a JPEG, whose compression changes numbers, expected a PNG"),
     ],
 )
 def test_what_can_hold_no_labels_is_named(data, bits, words):
-    with pytest.raises(ImageError, match=words):
+    with pytest.raises(WrongKind, match=words):
         decode_label_map(data, bits)
 
 
