@@ -61,9 +61,9 @@ def import_(
     workers: Workers = 1,
 ) -> None:
     """Bring a data set of another format into this project's (docs/import.md)."""
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
-    console = Console()
+    console = Terminal()
     with errors_in_one_line(), terminable(), _import_extra():
         from mtl_perception.data.importers.command import import_command, list_formats
 
@@ -150,14 +150,13 @@ def _export_model(
     tasks: str | None,
     calibration: Path | None,
 ) -> None:
-    from rich.console import Console
-
     from mtl_perception.inference.export import ExportSettings
     from mtl_perception.inference.export import export as export_file
     from mtl_perception.inference.export_table import parity_table
     from mtl_perception.resources import find_model
+    from mtl_perception.terminal import Terminal
 
-    console = Console()
+    console = Terminal()
     precision, batch = precision or "float32", 1 if batch is None else batch
     names = None if tasks is None else [name.strip() for name in tasks.split(",")]
     settings = ExportSettings(file_format, precision, width, height, input_width, input_height, batch, names, calibration)
@@ -169,13 +168,13 @@ def _export_model(
 
 
 def _export_data(data: Path, file_format: str | None, out: Path | None, workers: int) -> None:
-    from rich.console import Console
+    from mtl_perception.terminal import Terminal
 
     with _import_extra():
         from mtl_perception.data.exporters.registry import FORMATS
         from mtl_perception.data.exporters.run import export_data
 
-    console = Console()
+    console = Terminal()
     if not (data / "dataset.json").is_file():
         raise ValueError(
             f"{data} is a folder without dataset.json: neither a model nor a data set of this project; "
