@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from mtl_perception.bags import Bag, BagMessage
-from mtl_perception.transforms import TransformBuffer
+from mtl_perception.bags import TRANSFORMS, Bag, BagError, BagMessage
+from mtl_perception.transforms import TF, TF_STATIC, TransformBuffer
 
 _AHEAD_NS = 1_000_000_000
 
@@ -25,9 +25,9 @@ class BagTransforms:
     def __init__(self, bag: Bag, warn: Callable[[str], None]) -> None:
         self.buffer = TransformBuffer()
         self._bag, self._warn = bag, warn
-        for message in bag.messages("/tf_static") if "/tf_static" in bag.topics else ():
+        for message in transforms_of(bag, TF_STATIC, warn):
             self._put(message, is_static=True)
-        self._moving = bag.messages("/tf") if "/tf" in bag.topics else iter(())
+        self._moving = transforms_of(bag, TF, warn)
         self._next = next(self._moving, None)
 
     def advance(self, time_ns: int) -> None:
@@ -41,3 +41,13 @@ class BagTransforms:
             self.buffer.put_message(self._bag.deserialize(message), is_static=is_static)
         except ValueError as error:
             self._warn(f"{message.topic}: {error}")
+
+
+def transforms_of(bag: Bag, topic: str, warn: Callable[[str], None]) -> Iterator[BagMessage]:
+    """Messages of /tf or /tf_static; none where the topic is missing, or holds something else, which ``warn`` is told."""
+    try:
+        found = bag.find(topic, TRANSFORMS)
+    except BagError as error:
+        warn(str(error))
+        found = None
+    return bag.messages(topic) if found is not None else iter(())

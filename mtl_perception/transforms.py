@@ -19,6 +19,8 @@ import numpy as np
 
 from mtl_perception.foreign_text import cut
 
+TF, TF_STATIC = "/tf", "/tf_static"
+
 HISTORY_S = 10.0
 _BACK_IN_TIME_S = 1.0  # messages overtake each other by less
 _SILENT_S = 1.0

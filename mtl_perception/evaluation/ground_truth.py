@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_perception.bags import GROUND_TRUTH, Bag, BagError, BagMessage, stamp_ns
+from mtl_perception.bags import COMPRESSED_IMAGE, GROUND_TRUTH, Bag, BagError, BagMessage, stamp_ns
 from mtl_perception.evaluation.poses import camera_poses
 from mtl_perception.evaluation.truth import Truth
 from mtl_perception.image_files import ImageError, decode_label_map
@@ -20,6 +20,13 @@ _SEGMENTATION = GROUND_TRUTH + "segmentation"
 _DEPTH = GROUND_TRUTH + "depth"
 _TASKS = {_DETECTIONS: "detection", _SEGMENTATION: "segmentation", _DEPTH: "depth"}
 _LABEL_INFO = GROUND_TRUTH + "label_info"
+_TYPES = {
+    _DETECTIONS: "vision_msgs/msg/Detection2DArray",
+    _DETECTIONS_3D: "vision_msgs/msg/Detection3DArray",
+    _SEGMENTATION: COMPRESSED_IMAGE,
+    _DEPTH: COMPRESSED_IMAGE,
+    _LABEL_INFO: "vision_msgs/msg/LabelInfo",
+}
 _FIXED_FRAME = "odom"
 
 
@@ -41,28 +48,29 @@ class BagTruth:
         detection_labels, segmentation_labels: the model's.
 
     Raises:
-        BagError: a mask without label_info, or a damaged bag.
+        BagError: a mask without label_info, a topic of another type, or a damaged bag.
     """
 
     def __init__(self, bag: Bag, detection_labels: Sequence[str], segmentation_labels: Sequence[str]) -> None:
         self._bag = bag
         self._detection_ids = {name: index for index, name in enumerate(detection_labels)}
         self.left_out: set[str] = set()
-        self.tasks = {task for topic, task in _TASKS.items() if topic in bag.topics}
+        has = {topic for topic, kind in _TYPES.items() if bag.find(topic, kind) is not None}
+        self.tasks = {task for topic, task in _TASKS.items() if topic in has}
         self._by_stamp: dict[int, dict[str, BagMessage]] = {}
         frames: dict[int, str] = {}
         names: set[str] = set()
         for topic in (*_TASKS, _DETECTIONS_3D):
-            if topic in bag.topics:
+            if topic in has:
                 for message in bag.messages(topic):
                     content = bag.deserialize(message)
                     stamp = stamp_ns(content)
                     self._by_stamp.setdefault(stamp, {})[topic] = message
                     frames[stamp] = content.header.frame_id
                     names |= {one.id for one in content.detections} if topic == _DETECTIONS else set()
-        self._has_ids = bool(names) and all(name.isdecimal() for name in names)
+        self._has_ids = bool(names) and all(name.isdecimal() and len(name) < 19 for name in names)
         self._poses = camera_poses(bag, frames, _FIXED_FRAME)
-        self._model_ids = self._read_label_info(segmentation_labels) if _SEGMENTATION in bag.topics else None
+        self._model_ids = self._read_label_info(segmentation_labels) if _SEGMENTATION in has else None
         self.stamps_ns = sorted(self._by_stamp)
 
     def __len__(self) -> int:
@@ -91,6 +99,8 @@ class BagTruth:
         detections = self._bag.deserialize(message).detections
         known, boxes, class_ids = [], [], []
         for index, detection in enumerate(detections):
+            if not detection.results:
+                raise BagError(f"bag {self._bag.path}: {message.topic} has a box without a class")
             name = detection.results[0].hypothesis.class_id
             if name not in self._detection_ids:
                 self.left_out.add(name)
@@ -129,13 +139,15 @@ class BagTruth:
 
     def _read_label_info(self, segmentation_labels: Sequence[str]) -> np.ndarray:
         """(256,) uint8: the truth's id → the model's id, 255 where the model has no such class."""
-        if _LABEL_INFO not in self._bag.topics:
+        if self._bag.find(_LABEL_INFO, _TYPES[_LABEL_INFO]) is None:
             raise BagError(
                 f"bag {self._bag.path} has {_SEGMENTATION} and no {_LABEL_INFO}: its ids have no names"
             )
         table = np.full(256, UNLABELLED, np.uint8)
         for message in self._bag.messages(_LABEL_INFO):
             for entry in self._bag.deserialize(message).class_map:
+                if entry.class_id >= UNLABELLED:
+                    raise BagError(f"bag {self._bag.path}: {_LABEL_INFO} has the id {entry.class_id}, expected one below {UNLABELLED}")
                 if entry.class_name in segmentation_labels:
                     table[entry.class_id] = segmentation_labels.index(entry.class_name)
                 else:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from mtl_perception.bags import Bag
-from mtl_perception.transforms import TransformBuffer, TransformError
+from mtl_perception.bags import TRANSFORMS, Bag, BagError
+from mtl_perception.transforms import TF, TF_STATIC, TransformBuffer, TransformError
 
 
 def camera_poses(bag: Bag, frames: Mapping[int, str], fixed_frame: str) -> dict[int, np.ndarray]:
@@ -18,12 +18,15 @@ def camera_poses(bag: Bag, frames: Mapping[int, str], fixed_frame: str) -> dict[
         bag: an open bag.
         frames: stamp in nanoseconds → the camera's optical frame.
     """
-    topics = [topic for topic in ("/tf_static", "/tf") if topic in bag.topics]
+    topics = [topic for topic in (TF_STATIC, TF) if bag.find(topic, TRANSFORMS) is not None]
     buffer = TransformBuffer()
     poses: dict[int, np.ndarray] = {}
     waiting = sorted(frames, reverse=True)
     for recorded in bag.messages(*topics) if topics else ():
-        buffer.put_message(bag.deserialize(recorded), is_static=recorded.topic == "/tf_static")
+        try:
+            buffer.put_message(bag.deserialize(recorded), is_static=recorded.topic == TF_STATIC)
+        except ValueError as error:
+            raise BagError(f"bag {bag.path}: {recorded.topic}: {error}") from error
         # The history is short: take each stamp as soon as it can be had.
         while waiting and (pose := _pose(buffer, fixed_frame, frames[waiting[-1]], waiting[-1])) is not None:
             poses[waiting.pop()] = pose

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mtl_perception.bags import Bag, stamp_ns
+from mtl_perception.bags import IMAGE, Bag, stamp_ns
 from mtl_perception.scene import Depth, Detections, Scene, Segmentation
 
 NODE = "/perception"
@@ -30,8 +30,12 @@ def recorded_scenes(bag: Bag, detection_labels: list[str], node: str = NODE) -> 
         f"{node}/segmentation/confidence": lambda message: {"confidence": _pixels(message)},
         f"{node}/depth/image_rect": lambda message: {"depth": Depth(_depth_m(message))},
     }
-    topics = [topic for topic in (*readers, f"{node}/status") if topic in bag.topics]
     status = f"{node}/status"
+    types = {topic: IMAGE for topic in readers} | {
+        f"{node}/detections": "vision_msgs/msg/Detection2DArray",
+        status: "mtl_perception/msg/PerceptionStatus",
+    }
+    topics = [topic for topic, kind in types.items() if bag.find(topic, kind) is not None]
     pending: dict[int, dict[str, Any]] = {}
     finished: list[int] = []
     for recorded in bag.messages(*topics):

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mtl_perception.bags import Bag, BagError, Topic
+from mtl_perception.bags import Bag, BagError, Topic, is_bag
 from mtl_perception.evaluation.ground_truth import BagTruth
 from mtl_perception.evaluation.truth import Truth
 from mtl_perception.geometry import Intrinsics
@@ -65,8 +65,7 @@ def open_samples(
     """
     if not data.exists():
         raise FileNotFoundError(f"{data} does not exist; expected a data folder, or a bag with ground truth")
-    is_bag = data.is_file() or (data / "metadata.yaml").exists() or any(data.glob("*.mcap"))
-    if not is_bag:
+    if not is_bag(data):
         yield FolderSamples(data, card, limit)
         return
     with Bag(data) as bag:

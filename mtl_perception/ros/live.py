@@ -13,7 +13,8 @@ import os
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from heapq import merge
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +33,22 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
 
+from mtl_perception.bag_transforms import transforms_of
 from mtl_perception.bags import COMPRESSED_IMAGE, Bag, BagMessage, Topic
 from mtl_perception.command_line import terminable
 from mtl_perception.msg import PerceptionStatus
-from mtl_perception.ros.node_process import NODE_COMMAND, TF, TF_STATIC, last_words, node_process, ros_arguments
+from mtl_perception.ros.node_process import NODE_COMMAND, last_words, node_process, ros_arguments
 from mtl_perception.ros.recording import LATCHED_TOPICS, LEFT_OUT_TOPICS, Recording
 from mtl_perception.ros.report import FrameTiming, ReplayReport
+from mtl_perception.transforms import TF, TF_STATIC
 
 _START_LIMIT_S = 180.0
 _MATCH_LIMIT_S = 15.0
 _CLOCK_PERIOD_S = 0.01
 _QUIET_LIMIT_S = 5.0
+_LONGEST_GAP_S = 86400.0
+_STAMP_BYTES = 12
+"""Four of the encoding, then the stamp of the header."""
 
 
 class ReplayError(ValueError):
@@ -103,9 +109,9 @@ def replay_live(
             try:
                 player.wait_until_active()
                 player.connect(camera_info is not None, overlay)
-                player.publish_static(bag.messages(TF_STATIC) if TF_STATIC in bag.topics else ())
-                topics = [image.name] + ([camera_info.name] if camera_info is not None else [])
-                player.play(bag.messages(*topics, *((TF,) if TF in bag.topics else ())))
+                player.publish_static(transforms_of(bag, TF_STATIC, report.warn))
+                camera = bag.messages(*(topic.name for topic in (image, camera_info) if topic is not None))
+                player.play(merge(transforms_of(bag, TF, report.warn), camera, key=lambda message: message.time_ns))
                 player.wait_for_last_result()
             finally:
                 player.close()
@@ -211,9 +217,16 @@ class _Player:
         for message in messages:
             self._static.publish(message.data)
 
-    def play(self, messages: Iterator[BagMessage]) -> None:
+    def play(self, messages: Iterable[BagMessage]) -> None:
         next_clock_s = self._started_s = time.monotonic()
+        before_ns = self._start_ns
         for message in messages:
+            if message.time_ns - before_ns > _LONGEST_GAP_S * 1e9:
+                raise ReplayError(
+                    f"the bag's time jumps by {(message.time_ns - before_ns) / 86400e9:.0f} days, as where the recorder's clock was set; "
+                    "--offline replays it without waiting"
+                )
+            before_ns = message.time_ns
             due_s = self._started_s + (message.time_ns - self._start_ns) * 1e-9 / self._rate
             while True:
                 now_s = time.monotonic()
@@ -247,6 +260,9 @@ class _Player:
             (self._moving if message.topic == TF else self._infos).publish(message.data)
             return
         self._require_alive()
+        if len(message.data) < _STAMP_BYTES:
+            self._report.warn(f"{message.topic}: a message of {len(message.data)} bytes is no image; left out")
+            return
         self._last_stamp_ns = _stamp_ns(message.data)
         self._sent_s[self._last_stamp_ns] = time.monotonic()
         self._images.publish(message.data)

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mtl_perception.transforms import TF, TF_STATIC
+
 NODE_COMMAND = (sys.executable, "-m", "mtl_perception.ros.main")
 """What starts the node; ROS arguments are appended."""
-
-TF, TF_STATIC = "/tf", "/tf_static"
 
 _STOP_LIMIT_S = 10.0
 

@@ -62,7 +62,7 @@ def replay_offline(
     report = ReplayReport("offline", image.name, engine.card.name, engine.device, engine.precision)
     transforms = BagTransforms(bag, report.warn)
     try:
-        for frame in bag.frames(image, camera_info, InputSettings.of(parameters)):
+        for frame in bag.frames(image, camera_info, InputSettings.of(parameters), rectified=parameters["rectified"]):
             sink.time_ns = frame.time_ns
             if report.frames_in == 0:
                 outputs.publish_labels()

@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes a bag that ``ros2 bag`` reads: MCAP with message definitions and QoS."""
+"""Records the outputs of the node into a bag."""
 
 from __future__ import annotations
 
-import shutil
-from collections import Counter
 from pathlib import Path
 
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
-from rosbags.interfaces import Connection, Qos
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 from rosbags.typesys.store import Typestore
 
-from mtl_perception.bags import BagError, recorded_qos
+from mtl_perception.bags import BagError
+from mtl_perception.bags.writer import BagWriter
 
 LATCHED_TOPICS = ("label_info",)
 """Last elements of topics that a late subscriber must get too."""
@@ -23,44 +20,41 @@ LEFT_OUT_TOPICS = ("points", "markers")
 
 
 class Recording:
-    """A bag being written. ``close`` makes it whole, after an interruption too; an empty one is removed.
+    """A bag of the node's outputs being written; see ``BagWriter``. Masks in it are compressed to a tenth.
 
     Attributes:
-        counts: messages written, by topic.
+        path: of its folder.
         types: definitions of what is written.
 
     Raises:
-        BagError: something exists at ``path`` already.
+        BagError: something exists at ``path`` already, or there is no space for anything.
     """
 
     def __init__(self, path: Path) -> None:
-        if path.exists():
-            raise BagError(f"{path} exists already; choose another folder, or remove it")
-        self.path = path
-        self.counts: Counter[str] = Counter()
-        self._connections: dict[str, Connection] = {}
-        self.types = MessageTypes()
-        self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
-        # Masks shrink to a tenth; the chunks stay readable by ros2 bag and by Foxglove.
-        self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        self._writer.open()
+        self.path, self.types = path, MessageTypes()
+        self._writer = BagWriter(path)
+        self._topics: set[str] = set()
 
     def write(self, topic: str, msgtype: str, time_ns: int, data: bytes) -> None:
-        """Add one serialised message, recorded at ``time_ns``."""
-        if topic not in self._connections:
-            self._connections[topic] = self._writer.add_connection(
-                topic, msgtype, typestore=self.types.of(msgtype), offered_qos_profiles=[_qos_of(topic)]
-            )
-        self._writer.write(self._connections[topic], time_ns, data)
-        self.counts[topic] += 1
+        """Add one serialised message, recorded at ``time_ns``.
+
+        Raises:
+            BagError: the disk is full, and what came before is kept; or the messages of a package are not installed.
+        """
+        if topic not in self._topics:
+            is_latched = topic.rpartition("/")[2] in LATCHED_TOPICS
+            self._writer.add_topic(topic, msgtype, self.types.of(msgtype), latched=is_latched)
+            self._topics.add(topic)
+        self._writer.write(topic, time_ns, data)
+
+    @property
+    def count(self) -> int:
+        """Messages written."""
+        return self._writer.counts.total()
 
     def close(self) -> None:
-        """Write what is pending, the index and metadata.yaml."""
-        if self.counts:
-            self._writer.close()
-        else:
-            self._writer.abort()
-            shutil.rmtree(self.path)
+        """Make it whole, after an interruption too; an empty one is removed."""
+        self._writer.close()
 
 
 class MessageTypes:
@@ -91,6 +85,3 @@ class MessageTypes:
             if name not in self._typestore.fielddefs:
                 self._typestore.register(get_types_from_msg(file.read_text(encoding="utf-8"), name))
 
-
-def _qos_of(topic: str) -> Qos:
-    return recorded_qos(latched=topic.rpartition("/")[2] in LATCHED_TOPICS)

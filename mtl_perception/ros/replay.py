@@ -62,6 +62,8 @@ def replay_bag(
     with Bag(bag_path) as bag:
         image_topic = bag.find_image(image)
         info_topic = bag.find_camera_info(image_topic, camera_info)
+        for topic, reason in bag.skipped.items():
+            console.print(f"left out of {bag_path.name}: {topic}: {reason}", highlight=False, markup=False)
         if info_topic is None:
             console.print(
                 f"no camera_info for {image_topic.name}: depth is in the metres of the camera trained on"
@@ -94,10 +96,14 @@ def replay_bag(
                         on_progress=on_progress,
                         node_command=node_command,
                     )
+        except ValueError:
+            if recording.count:
+                console.print(f"{recording.count} messages that were recorded until then are in {out}", highlight=False, markup=False)
+            raise
         finally:
             recording.close()
     for warning in report.warnings:
-        console.print(f"warning: {warning}", style="yellow", highlight=False)
+        console.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
     return report
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+_WARNINGS = 50
+
 
 @dataclass(frozen=True)
 class FrameTiming:
@@ -36,7 +38,7 @@ class ReplayReport:
         frames_rejected: messages that hold no usable image.
         frames_lost: sent and never received.
         interrupted: ended by Ctrl-C.
-        warnings: in words, each once.
+        warnings: in words, each once; some of them, where a bag gives cause for many.
     """
 
     mode: str
@@ -54,8 +56,8 @@ class ReplayReport:
     warnings: list[str] = field(default_factory=list)
 
     def warn(self, text: str) -> None:
-        if text not in self.warnings:
-            self.warnings.append(text)
+        if len(self.warnings) < _WARNINGS and text not in self.warnings:
+            self.warnings.append(text if len(self.warnings) < _WARNINGS - 1 else "there are more warnings, which are not shown")
 
     def durations_s(self) -> dict[str, np.ndarray]:
         """Stage → seconds of every processed frame, in the order of the work; ``whole`` is the latency."""

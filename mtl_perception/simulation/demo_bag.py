@@ -16,10 +16,9 @@ from typing import Any
 import cv2
 import numpy as np
 from rich.progress import track
-from rosbags.interfaces import Connection
-from rosbags.rosbag2 import StoragePlugin, Writer
 
-from mtl_perception.bags import recorded_qos
+from mtl_perception.bags.types import jazzy_with_vision_msgs
+from mtl_perception.bags.writer import BagWriter
 from mtl_perception.data.writer import Instance, to_millimetres
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.simulation.camera import Pose, intrinsics
@@ -28,7 +27,6 @@ from mtl_perception.simulation.drive import DrivePoint, camera_in_room, camera_o
 from mtl_perception.simulation.labels import SEGMENTATION_LABELS
 from mtl_perception.simulation.renderer import Rendering, RoomRenderer
 from mtl_perception.simulation.views import visible_things
-from mtl_perception.simulation.vision_messages import jazzy_with_vision_msgs
 
 WIDTH, HEIGHT, HFOV_DEG = 640, 480, 70.0
 ROOM_SEED = 7041
@@ -99,16 +97,12 @@ class DriveRecorder:
     def __init__(self, path: Path, camera: Intrinsics) -> None:
         self._store = jazzy_with_vision_msgs()
         self._camera = camera
-        self._writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
+        self._path = path
 
     def __enter__(self) -> DriveRecorder:
-        self._writer.open()
-        self._connections: dict[str, Connection] = {
-            topic: self._writer.add_connection(
-                topic, kind, typestore=self._store, offered_qos_profiles=[recorded_qos(latched=topic in _LATCHED)]
-            )
-            for topic, kind in _TOPICS.items()
-        }
+        self._writer = BagWriter(self._path, compressed=False)
+        for topic, kind in _TOPICS.items():
+            self._writer.add_topic(topic, kind, self._store, latched=topic in _LATCHED)
         self._add_constants()
         return self
 
@@ -190,7 +184,7 @@ class DriveRecorder:
     def _write(self, topic: str, time_ns: int, **fields: Any) -> None:
         kind = _TOPICS[topic]
         data = self._store.serialize_cdr(self._new(kind, **fields), kind)
-        self._writer.write(self._connections[topic], time_ns, data)
+        self._writer.write(topic, time_ns, bytes(data))
 
     def _header(self, time_ns: int, frame_id: str) -> Any:
         stamp = self._new("builtin_interfaces/msg/Time", sec=time_ns // 10**9, nanosec=time_ns % 10**9)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from rosbags.highlevel import AnyReader
 
+from mtl_perception.bags.types import jazzy_with_vision_msgs
 from mtl_perception.simulation.demo_bag import CAMERA_FRAME, TRUTH_EVERY
 from mtl_perception.simulation.drive import RATE_HZ
 from mtl_perception.simulation.labels import DETECTION_LABELS, SEGMENTATION_LABELS
-from mtl_perception.simulation.vision_messages import jazzy_with_vision_msgs
 
 BAG = Path(__file__).parents[2] / "bags" / "demo"
 

@@ -41,12 +41,13 @@ def typestore():
 class SmallBag:
     """A bag being written; stamps follow from the frame's number."""
 
-    def __init__(self, path: Path, storage: str = "MCAP", rate_hz: float = 10.0) -> None:
+    def __init__(self, path: Path, storage: str = "MCAP", rate_hz: float = 10.0, compression: str | None = None) -> None:
+        """Args: compression: NONE, STORAGE (of MCAP), MESSAGE or FILE; what is usual for the storage if None."""
         self.path, self.rate_hz = Path(path), rate_hz
         self.store = typestore()
         self._writer = Writer(self.path, version=9, storage_plugin=StoragePlugin[storage])
-        if storage == "MCAP":
-            self._writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        mode = CompressionMode[compression or ("STORAGE" if storage == "MCAP" else "NONE")]
+        self._writer.set_compression(mode, CompressionFormat.ZSTD)
         self._connections = {}
 
     def __enter__(self) -> SmallBag:
@@ -75,12 +76,12 @@ class SmallBag:
         self._writer.write(self._connections[topic], time_ns, self.store.serialize_cdr(message, msgtype))
 
     def write_jpeg(
-        self, frame: int, topic: str = "/camera/image_raw/compressed", data: bytes | None = None
+        self, frame: int, topic: str = "/camera/image_raw/compressed", data: bytes | None = None, form: str = "jpeg"
     ) -> None:
         if data is None:
             bgr = cv2.cvtColor(picture(frame), cv2.COLOR_RGB2BGR)
             data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-        self.write(topic, frame, self._compressed(frame, "jpeg", data))
+        self.write(topic, frame, self._compressed(frame, form, data))
 
     def write_raw(
         self, frame: int, topic: str = "/camera/image_raw", encoding: str = "rgb8", pixels=None
@@ -98,26 +99,29 @@ class SmallBag:
         )
         self.write(topic, frame, message)
 
-    def write_camera_info(self, frame: int, topic: str = "/camera/camera_info", focal: float = 80.0) -> None:
+    def write_camera_info(
+        self, frame: int, topic: str = "/camera/camera_info", focal: float = 80.0, region=(0, 0, 0, 0), **fields
+    ) -> None:
+        """Args: region: x, y, width, height. fields: of the message, instead of the usual."""
+        x, y, width, height = region
         roi = self.make(
-            "sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
+            "sensor_msgs/msg/RegionOfInterest", x_offset=x, y_offset=y, height=height, width=width, do_rectify=False
         )
         k = [focal, 0, WIDTH / 2, 0, focal, HEIGHT / 2, 0, 0, 1]
-        message = self.make(
-            "sensor_msgs/msg/CameraInfo",
-            header=self.header(frame),
-            height=HEIGHT,
-            width=WIDTH,
-            distortion_model="plumb_bob",
-            d=np.zeros(5),
-            k=np.array(k, float),
-            r=np.eye(3).ravel(),
-            p=np.array([*k[:3], 0, *k[3:6], 0, *k[6:], 0], float),
-            binning_x=0,
-            binning_y=0,
-            roi=roi,
-        )
-        self.write(topic, frame, message)
+        usual = {
+            "header": self.header(frame),
+            "height": HEIGHT,
+            "width": WIDTH,
+            "distortion_model": "plumb_bob",
+            "d": np.zeros(5),
+            "k": np.array(k, float),
+            "r": np.eye(3).ravel(),
+            "p": np.array([*k[:3], 0, *k[3:6], 0, *k[6:], 0], float),
+            "binning_x": 0,
+            "binning_y": 0,
+            "roi": roi,
+        }
+        self.write(topic, frame, self.make("sensor_msgs/msg/CameraInfo", **usual | fields))
 
     def write_transform(
         self, frame: int, parent: str, child: str, x: float, w: float = 1.0, topic: str = "/tf"
@@ -159,6 +163,12 @@ class SmallBag:
         )
         self.write("/ground_truth/label_info", 0, message)
 
+    def write_bytes(self, topic: str, frame: int, msgtype: str, data: bytes) -> None:
+        """A message that need not be one."""
+        if topic not in self._connections:
+            self._connections[topic] = self._writer.add_connection(topic, msgtype, typestore=self.store)
+        self._writer.write(self._connections[topic], self.stamp_ns(frame), data)
+
     def _compressed(self, frame: int, kind: str, data: bytes):
         array = np.frombuffer(data, np.uint8)
         return self.make(
@@ -187,6 +197,14 @@ class SmallBag:
         return make("vision_msgs/msg/Detection2DArray", header=self.header(frame), detections=[detection])
 
 
+def camera_message(store, frame: int, form: str, data: bytes):
+    """A CompressedImage at 10 Hz."""
+    seconds, nanoseconds = divmod(START_NS + frame * SECOND_NS // 10, SECOND_NS)
+    stamp = store.types["builtin_interfaces/msg/Time"](sec=seconds, nanosec=nanoseconds)
+    header = store.types["std_msgs/msg/Header"](stamp=stamp, frame_id="camera")
+    return store.types["sensor_msgs/msg/CompressedImage"](header=header, format=form, data=np.frombuffer(data, np.uint8))
+
+
 def box(frame: int) -> tuple[int, int, int, int]:
     """Where the frame's box is, xyxy."""
     left = 8 + frame % 40
@@ -202,10 +220,16 @@ def picture(frame: int) -> np.ndarray:
 
 
 def write_drive(
-    path: Path, frames: int = 6, *, storage: str = "MCAP", rate_hz: float = 10.0, truth: bool = True
+    path: Path,
+    frames: int = 6,
+    *,
+    storage: str = "MCAP",
+    rate_hz: float = 10.0,
+    truth: bool = True,
+    compression: str | None = None,
 ) -> Path:
     """A JPEG camera with calibration and, by default, ground truth."""
-    with SmallBag(path, storage, rate_hz) as bag:
+    with SmallBag(path, storage, rate_hz, compression) as bag:
         if truth:
             bag.write_label_info()
         for frame in range(frames):

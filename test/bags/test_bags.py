@@ -126,7 +126,7 @@ def test_what_is_no_bag_is_named(tmp_path):
         "empty": "no metadata.yaml",
         "old.bag": "ROS 1 bag",
         "film.mp4": "is no bag",
-        "unfinished": "recording was cut off; run 'ros2 bag reindex",
+        "unfinished": "was cut off; run 'ros2 bag reindex",
     }.items():
         with pytest.raises(BagError, match=message), Bag(tmp_path / name):
             pass

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""rosbag2 recordings, MCAP or SQLite, read and written on a machine with or without ROS."""
+
+from mtl_perception.bags.bag import GROUND_TRUTH, Bag, BagFrame, BagMessage, Topic, stamp_ns
+from mtl_perception.bags.error import BagError
+from mtl_perception.bags.files import is_bag
+from mtl_perception.bags.types import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, TRANSFORMS
+
+__all__ = [
+    "CAMERA_INFO",
+    "COMPRESSED_IMAGE",
+    "GROUND_TRUTH",
+    "IMAGE",
+    "TRANSFORMS",
+    "Bag",
+    "BagError",
+    "BagFrame",
+    "BagMessage",
+    "Topic",
+    "is_bag",
+    "stamp_ns",
+]

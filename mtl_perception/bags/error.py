@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is wrong with a bag."""
+
+from __future__ import annotations
+
+
+class BagError(ValueError):
+    """A bag that can't be used; the text names the bag, what is wrong with it and what to do."""
