@@ -25,6 +25,7 @@ def rewrite(path: Path, card: dict | None = None, tensors: dict | None = None) -
     return path
 
 
+@pytest.mark.slow
 def test_round_trip_keeps_card_and_answers(tmp_path: Path) -> None:
     network, card = tiny_network(), tiny_card(training={"seed": 3}, scores={"shapes": {"mIoU": 0.5}})
     save_checkpoint(tmp_path / "m.safetensors", network, card, dtype=torch.float32)
@@ -36,6 +37,7 @@ def test_round_trip_keeps_card_and_answers(tmp_path: Path) -> None:
         torch.testing.assert_close(loaded(image), network(image), rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_half_precision_halves_the_file_and_moves_answers_little(tmp_path: Path) -> None:
     network = tiny_network()
     save_checkpoint(tmp_path / "half.safetensors", network, tiny_card())
@@ -65,6 +67,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "none.safetensors")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [0, 7, 4000, 0.5, 0.999])
 def test_a_truncated_file_is_refused(checkpoint: Path, kept: float) -> None:
     content = checkpoint.read_bytes()
@@ -97,6 +100,7 @@ def test_a_wrong_number_of_classes_names_the_weights(checkpoint: Path) -> None:
         load_checkpoint(rewrite(checkpoint, card))
 
 
+@pytest.mark.slow
 def test_a_task_or_key_of_another_world_is_named(checkpoint: Path) -> None:
     tasks = {"depth": {"kind": "telepathy", "settings": {}}}
     with pytest.raises(CheckpointError, match="telepathy"):
@@ -107,6 +111,7 @@ def test_a_task_or_key_of_another_world_is_named(checkpoint: Path) -> None:
         load_checkpoint(rewrite(rewritten, {"colour": "blue"}))
 
 
+@pytest.mark.slow
 def test_missing_extra_and_spoilt_weights_are_named(checkpoint: Path) -> None:
     tensors = load_file(checkpoint)
     name = "heads.depth.regress.bias"
@@ -118,6 +123,7 @@ def test_missing_extra_and_spoilt_weights_are_named(checkpoint: Path) -> None:
         load_checkpoint(rewrite(checkpoint, tensors={**tensors, name: torch.full_like(tensors[name], torch.nan)}))
 
 
+@pytest.mark.slow
 def test_a_failed_write_leaves_the_old_file(checkpoint: Path) -> None:
     before = checkpoint.read_bytes()
     # A network whose card can't be serialised stops the write halfway through.

@@ -38,12 +38,14 @@ def test_help_names_every_command():
     assert code == 0 and all(f" {command} " in text for command in COMMANDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_explains_itself(command):
     code, text, _ = call(command, "--help")
     assert code == 0 and "Usage" in text
 
 
+@pytest.mark.slow
 def test_help_loads_nothing_heavy():
     code = (
         "import sys; from mtl_perception.cli import app\n"
@@ -55,6 +57,7 @@ def test_help_loads_nothing_heavy():
     assert "LOADED []" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", [[], ["--offline"]])
 def test_replay_of_a_bag_that_cannot_be_used_is_one_line(tmp_path, checkpoint, mode):
     with SmallBag(tmp_path / "blind") as bag:
@@ -87,6 +90,7 @@ def test_replay_of_a_bag_that_cannot_be_used_is_one_line(tmp_path, checkpoint, m
         assert "Traceback" not in errors and not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_offline_replay_writes_a_bag_and_a_table(tmp_path, checkpoint):
     drive = write_drive(tmp_path / "drive", 3)
     code, text, errors = call("replay", drive, "--out", tmp_path / "out", "--offline", "--model", checkpoint)
@@ -104,6 +108,7 @@ def test_info_prints_the_card(checkpoint, tmp_path):
     assert code == 1 and errors.startswith("error: ") and "pickle" in errors
 
 
+@pytest.mark.slow
 def test_evaluate_scores_a_folder_and_a_bag(checkpoint, tmp_path, monkeypatch):
     write_shapes(tmp_path / "shapes", 5)
     monkeypatch.chdir(tmp_path)
@@ -131,6 +136,7 @@ def test_train_names_what_is_wrong_with_its_configuration(tmp_path):
     assert code == 1 and errors.startswith("error: ") and "variant" in errors
 
 
+@pytest.mark.slow
 def test_run_starts_the_node_with_its_arguments(tmp_path):
     """The node itself refuses the value, and so has read both the shipped file and our argument."""
     environment = os.environ | {

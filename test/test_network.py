@@ -10,6 +10,7 @@ from mtl_perception.tasks import build_task
 from model import tiny_card, tiny_network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "parameters_m", "gmac"), [("lite", 4, 5.9), ("base", 13, 20), ("large", 26, 35)])
 def test_stays_within_its_budget_at_vga(variant: str, parameters_m: float, gmac: float) -> None:
     labels = [f"class {i}" for i in range(17)]
@@ -27,6 +28,7 @@ def test_stays_within_its_budget_at_vga(variant: str, parameters_m: float, gmac:
     assert counter.get_total_flops() / 2e9 <= gmac
 
 
+@pytest.mark.slow
 def test_runs_only_the_heads_it_is_asked_for_and_gives_the_same_numbers() -> None:
     network = tiny_network()
     image = torch.randint(0, 256, (1, 3, 96, 128), dtype=torch.uint8)
@@ -42,6 +44,7 @@ def test_runs_only_the_heads_it_is_asked_for_and_gives_the_same_numbers() -> Non
     torch.testing.assert_close(only["depth"], everything["depth"], rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_each_head_answers_with_the_shapes_it_promises() -> None:
     with torch.no_grad():
         raw = tiny_network()(torch.zeros(2, 3, 96, 160, dtype=torch.uint8))
@@ -53,6 +56,7 @@ def test_each_head_answers_with_the_shapes_it_promises() -> None:
     assert raw["depth"]["z"].shape == raw["depth"]["log_scale"].shape == (2, 1, 24, 40)
 
 
+@pytest.mark.slow
 def test_shared_parameters_are_those_of_no_head() -> None:
     network = tiny_network()
     shared = {id(p) for p in network.shared_parameters()}
@@ -77,6 +81,7 @@ def test_unknown_names_list_the_known_ones() -> None:
         Architecture(encoder="resnet18", neck_channels=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("neck", NECKS)
 def test_every_neck_gives_every_level_the_same_channels(neck: str) -> None:
     encoder = build_encoder("mobilenet_v3_large")
@@ -102,6 +107,7 @@ def test_fused_levels_are_a_weighted_mean() -> None:
     torch.testing.assert_close(fusion([a, b]), a * 3 / 3.0001)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "mobilenet_v3_large", "resnet18"])
 def test_after_a_hundred_steps_evaluation_normalises_as_training_did(name: str) -> None:
     torch.manual_seed(0)

@@ -185,6 +185,7 @@ def test_random_weights_are_positive_sum_to_the_number_of_tasks_and_change() -> 
     assert problem.balancer("rlw", seed=4).backward(problem.losses()) != drawn[0]
 
 
+@pytest.mark.slow
 def test_gradnorm_makes_the_norms_equal_when_alpha_is_zero() -> None:
     problem = two()
     balancer = problem.balancer("gradnorm", alpha=0.0, learning_rate=0.01)
@@ -196,6 +197,7 @@ def test_gradnorm_makes_the_norms_equal_when_alpha_is_zero() -> None:
     assert weights["a"] * lengths["a"] == pytest.approx(weights["b"] * lengths["b"], rel=0.05)
 
 
+@pytest.mark.slow
 def test_gradnorm_gives_the_task_that_lags_behind_the_longer_gradient() -> None:
     problem = two(a=4.0, b=4.0)
     balancer = problem.balancer("gradnorm", alpha=1.0, learning_rate=0.01)

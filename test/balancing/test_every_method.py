@@ -40,6 +40,7 @@ def about(state: Any, task: str) -> list[Any]:
     return [v for key, value in state.items() for v in ([value] if task in str(key).split() else about(value, task))]
 
 
+@pytest.mark.slow
 @EVERY
 def test_an_absent_task_is_as_if_it_did_not_exist(method: str) -> None:
     if method == "trimmed_mean":
@@ -52,6 +53,7 @@ def test_an_absent_task_is_as_if_it_did_not_exist(method: str) -> None:
         torch.testing.assert_close(three.own[task][0], two.own[task][0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @EVERY
 def test_an_absent_task_gets_no_gradient_and_what_was_learned_of_it_stays(method: str) -> None:
     toy = Toy()
@@ -85,6 +87,7 @@ def test_a_step_without_any_label_leaves_everything_alone(method: str) -> None:
     assert toy.gradients() == [None] * 5
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(method: str, tmp_path: Path) -> None:
     whole = Toy()
@@ -99,6 +102,7 @@ def test_a_resumed_run_goes_on_as_if_it_had_not_stopped(method: str, tmp_path: P
         close(resumed.step(second), whole.step(balancer), rtol=1e-5)
 
 
+@pytest.mark.slow
 @EVERY
 def test_two_half_batches_are_one_whole(method: str) -> None:
     toy, halves = Toy(), Toy()
@@ -153,6 +157,7 @@ def test_a_schedule_scales_a_tasks_part_however_the_method_weighs_it(method: str
         torch.testing.assert_close(gradients[0], combined, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_loss_scale_cancels(method: str) -> None:
     plain, scaled = Toy(), Toy()
@@ -203,6 +208,7 @@ def test_a_regulariser_is_added_once_and_as_it_is(method: str) -> None:
     close(found[1:], expected[1:])
 
 
+@pytest.mark.slow
 def test_two_processes_come_to_the_gradient_of_one(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(rank_of_toys, (str(tmp_path),), nprocs=2)
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))

@@ -17,6 +17,7 @@ FACTORS = (("a", 1.0), ("b", 2.0), ("c", 1.0))
 _DRAWN = ("pcgrad", "graddrop", "gradvac", "random")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [name for name, settings in METHODS.items() if issubclass(settings, TorchjdSettings)])
 @pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")
 def test_the_shared_gradient_is_that_of_torchjd_over_the_parameters(method: str) -> None:
@@ -72,6 +73,7 @@ def test_smoothed_weights_are_torchjds(of: str) -> None:
             parameter.data += 0.03
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["uncertainty", "imtl_l", "geometric", "stch", "famo", "dwa"])
 def test_weights_of_losses_are_those_of_torchjds_scalarizers(method: str) -> None:
     from torchjd import scalarization

@@ -43,6 +43,7 @@ def out(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_every_section_states_what_it_ran_on_and_its_percentiles(out):
     report = load_report(out / "benchmark.json")
     assert list(report.parts) == ["stages", "sharing", "peers", "cameras", "resolution"]
@@ -120,6 +121,7 @@ def test_single_task_networks_are_parts_of_the_multi_task_one(tmp_path):
     assert len(weights) > len(alone.state_dict())
 
 
+@pytest.mark.slow
 def test_memory_is_of_a_process_of_its_own(tmp_path):
     """One that holds 400 MB itself does not count; a larger image does."""
     ballast = bytearray(400 << 20)
@@ -132,11 +134,13 @@ def test_memory_is_of_a_process_of_its_own(tmp_path):
     assert abs(large.before_mib - small.before_mib) < 50
 
 
+@pytest.mark.slow
 def test_memory_that_cannot_be_measured_says_why(tmp_path):
     with pytest.raises(BenchmarkError, match="measuring memory failed: .*does not exist"):
         measure_memory([EngineSpec(model=str(tmp_path / "no.safetensors"), image=(96, 64))], 1)
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_the_parts_that_were_done(tmp_path):
     command = [sys.executable, "-m", "mtl_perception.cli", "benchmark", *TINY, "--out", str(tmp_path)]
     command += ["--only=stages", "--only=resolution", "--only=node"]

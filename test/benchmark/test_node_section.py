@@ -21,6 +21,7 @@ def own_domain(monkeypatch):
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 
 
+@pytest.mark.slow
 def test_stages_and_the_whole_way_over_dds(tmp_path):
     settings = make_settings(True, "96x64", threads=1, backend="torch", device="cpu", frames=4)
     assert not benchmark(settings, ["node"], tmp_path, False, "", Console())

@@ -49,6 +49,7 @@ def summary(demo):
     return json.loads((demo[0] / "out/summary.json").read_text())
 
 
+@pytest.mark.slow
 def test_summary_counts_every_frame(demo, summary):
     frames = summary["frames"]
     assert frames["in"] == IMAGES and frames["lost"] == frames["rejected"] == 0

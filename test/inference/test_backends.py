@@ -42,6 +42,7 @@ def same_answers(one: Scene, other: Scene, depth: float, mask: float) -> None:
     assert (one.segmentation.mask == other.segmentation.mask).mean() >= mask
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("height", "width"), [(96, 128), (288, 384), (72, 128), (48, 64)])
 def test_openvino_agrees_with_pytorch(checkpoint: Path, cache: Path, height: int, width: int) -> None:
     engine = Engine.load(checkpoint, device="cpu", precision="float32", backend="openvino")
@@ -66,6 +67,7 @@ def test_a_network_is_converted_once(checkpoint: Path, cache: Path, caplog: pyte
     assert len(list(cache.glob("*.onnx"))) >= 1
 
 
+@pytest.mark.slow
 def test_a_cache_that_cannot_be_written_is_done_without(
     checkpoint: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -143,6 +145,7 @@ def test_without_memory_an_engine_frees_its_own_and_tries_once_more() -> None:
         Engine(ShortOfMemory(2))(picture(96, 128), CAMERA)
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_noted_after_engines_have_come_and_gone(checkpoint: Path, cache: Path) -> None:
     code = f"""
 import gc, signal

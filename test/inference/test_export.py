@@ -43,6 +43,7 @@ def assert_agree(one: Scene, other: Scene) -> None:
     np.testing.assert_allclose(one.detections.scores[:count], other.detections.scores[:count], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_heads_agree_with_pytorch_and_operators_are_standard(exported: ExportReport) -> None:
     raw = [difference for difference in exported.differences if difference.is_raw]
     assert len(raw) == 5
@@ -88,6 +89,7 @@ def test_an_image_of_another_shape_is_an_error_that_says_how_to_export(exported:
         Engine.load(exported.path, "cpu", backend="onnxruntime")(picture(90, 160))
 
 
+@pytest.mark.slow
 def test_the_network_is_padded_and_answers_at_the_cameras_size(checkpoint: Path, tmp_path: Path) -> None:
     """A camera of 16:9, two heads: the whole way is in the file, resizing and padding too."""
     settings = ExportSettings(width=240, height=135, tasks=["segmentation", "depth"])
@@ -102,6 +104,7 @@ def test_the_network_is_padded_and_answers_at_the_cameras_size(checkpoint: Path,
     assert (scene.segmentation.mask == other.segmentation.mask).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_half_precision_is_smaller_and_about_the_same(checkpoint: Path, exported: ExportReport, tmp_path: Path) -> None:
     report = export(checkpoint, tmp_path / "half.onnx", ExportSettings(precision="fp16"))
     assert report.path.stat().st_size < 0.7 * exported.path.stat().st_size
@@ -113,6 +116,7 @@ def test_half_precision_is_smaller_and_about_the_same(checkpoint: Path, exported
     np.testing.assert_allclose(depth_m, reference(checkpoint)(picture(96, 128), CAMERA).depth.depth_m, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_a_torch_export_is_a_program_of_its_own(checkpoint: Path, tmp_path: Path) -> None:
     report = export(checkpoint, tmp_path / "small.pt2", ExportSettings("torch-export"))
     extra = {METADATA_KEY: ""}
@@ -125,6 +129,7 @@ def test_a_torch_export_is_a_program_of_its_own(checkpoint: Path, tmp_path: Path
         Engine.load(report.path, device="cpu")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -178,6 +183,7 @@ def test_what_a_file_cannot_be_run_by_is_said(exported: ExportReport, checkpoint
             Engine.load(exported.path, backend="tensorrt")
 
 
+@pytest.mark.slow
 def test_the_command_prints_how_the_outputs_differ(checkpoint: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "depth.onnx"
     result = CliRunner().invoke(app, ["export", str(checkpoint), "--out", str(out), "--tasks", "depth"])

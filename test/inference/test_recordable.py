@@ -37,6 +37,7 @@ def copies_while_running(card: ModelCard, width: int, height: int) -> list[str]:
     return copies.found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(128, 96), (100, 30), (320, 240), (64, 48)])
 def test_a_camera_of_any_size(width: int, height: int) -> None:
     assert copies_while_running(five_tasks(), width, height) == []

@@ -30,6 +30,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> ExportReport:
     return export(find_model("lite"), tmp_path_factory.mktemp("int8") / "lite.onnx", settings)
 
 
+@pytest.mark.slow
 def test_weights_are_bytes_and_the_ends_are_not(exported: ExportReport) -> None:
     model = onnx.load(exported.path)
     stored = {tensor.name: tensor.data_type for tensor in model.graph.initializer}

@@ -77,6 +77,7 @@ def test_the_checkpoint_is_an_ordinary_one_whose_encoder_moved_by_low_rank(tmp_p
     assert scene.depth is not None and np.isfinite(scene.depth.depth_m).all()
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     whole = config(tmp_path, output=str(tmp_path / "whole.safetensors"))
     train(whole, Console(quiet=True))

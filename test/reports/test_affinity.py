@@ -121,6 +121,7 @@ def write(folder: Path, **changes: object) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_from_training_to_the_page(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 8)
     found = report_affinity(write(tmp_path), tmp_path / "out", 2, 1, Console(quiet=True), tmp_path / "docs")

@@ -67,6 +67,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_from_training_to_the_page_and_what_is_done_is_not_done_again(folder: Path) -> None:
     config = write(folder, setups={"both": None, "too fast": {"learning_rate": 1e30, "steps": 6}})
     transfer = report_transfer(config, 1, QUIET, jobs=2)
@@ -118,6 +119,7 @@ def test_from_training_to_the_page_and_what_is_done_is_not_done_again(folder: Pa
         report_transfer(config, 1, QUIET)
 
 
+@pytest.mark.slow
 def test_who_ends_the_command_ends_the_networks_in_training_too(folder: Path) -> None:
     base = {**yaml.safe_load(write(folder).read_text())["base"], "steps": 100_000}
     config = write(folder, output=str(folder / "ended"), base=base)

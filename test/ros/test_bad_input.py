@@ -51,6 +51,7 @@ def changed(**fields) -> Image:
     return message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -83,6 +84,7 @@ def test_big_endian_16_bit_is_understood(peer, raw):
     peer.until(lambda: len(raw.masks) >= 3, "masks", every=lambda: raw.send(big))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [0.0, math.nan])
 def test_a_bad_camera_info_is_named_and_depth_goes_on(peer, start_node, bad):
     node = start_node()
@@ -137,6 +139,7 @@ def test_a_camera_info_of_another_camera_is_named(peer, start_node):
     peer.until(lambda: peer.says(node.name, "calibration", words), words, every=show)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rectify", [False, True])
 def test_a_lens_that_distorts_is_corrected_or_named(peer, start_node, rectify):
     node = start_node("-p", f"rectify:={str(rectify).lower()}")
@@ -166,6 +169,7 @@ def test_an_empty_frame_id_is_named(peer, raw):
     )
 
 
+@pytest.mark.slow
 def test_a_topic_that_the_model_cannot_serve_is_named(peer, start_node):
     node = start_node(model="detection_only")
     detections = peer.subscribe(f"{node.name}/detections", Detection2DArray)
@@ -180,6 +184,7 @@ def test_a_topic_that_the_model_cannot_serve_is_named(peer, start_node):
     assert masks == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -260,6 +265,7 @@ def compressed_node(peer, start_shared_node):
     return node
 
 
+@pytest.mark.slow
 def test_a_network_that_fails_is_named(peer, start_node):
     node = start_node(model="broken")
     peer.subscribe(f"{node.name}/segmentation/mask", Image)
@@ -271,6 +277,7 @@ def test_a_network_that_fails_is_named(peer, start_node):
     assert peer.status(node.name, "model").level == DiagnosticStatus.ERROR
 
 
+@pytest.mark.slow
 def test_a_camera_that_is_missing_stops_and_comes_back(peer, start_node):
     node = start_node()
     send = lambda: peer.publish(f"{node.name}/image", image(PIXELS))  # noqa: E731
@@ -292,6 +299,7 @@ def test_a_camera_that_is_missing_stops_and_comes_back(peer, start_node):
     )
 
 
+@pytest.mark.slow
 def test_incompatible_qos_is_named(peer, start_node):
     node = start_node("-p", "input.reliability:=reliable")
     send = lambda qos: peer.publish(f"{node.name}/image", image(PIXELS), qos)  # noqa: E731
@@ -340,6 +348,7 @@ def test_stale_and_unstamped_images_are_processed(peer, start_node):
     )
 
 
+@pytest.mark.slow
 def test_images_that_get_lost_are_named(peer, start_node):
     """A camera without the Fast DDS profile: its shared memory is smaller than an image."""
     node = start_node()

@@ -33,6 +33,7 @@ def send(peer, node, *cameras, info=False):
         peer.publish(f"{topics}/image", message)
 
 
+@pytest.mark.slow
 def test_four_cameras_of_which_one_is_dead_and_one_is_slow(peer, start_node):
     """Right sends once where front and left send ten times; nobody sends as rear."""
     node = start_node("-p", FOUR)
@@ -71,6 +72,7 @@ def test_four_cameras_of_which_one_is_dead_and_one_is_slow(peer, start_node):
     peer.until(lambda: masks["rear"], "rear, once it is there", lambda: send(peer, node, "rear"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["gated", "gated_batch"])
 def test_under_overload_every_camera_has_its_turn(peer, start_node, model):
     """Front sends five times as often as the others, and all send faster than the network answers."""
@@ -103,6 +105,7 @@ def test_under_overload_every_camera_has_its_turn(peer, start_node, model):
     assert statuses["front"][-1].frames_dropped > statuses["front"][-1].frames_processed
 
 
+@pytest.mark.slow
 def test_a_frame_that_fails_costs_only_itself(peer, start_node):
     """In a batch: what its neighbours show is still said."""
     node = start_node("-p", "cameras:=[front, left]", model="picky_batch")  # fails on images as wide as left's
@@ -137,6 +140,7 @@ def test_cameras_that_look_the_same_are_refused(start_node):
     assert "cameras has 'front' twice" in node.log
 
 
+@pytest.mark.slow
 def test_each_camera_gets_what_the_engine_says_of_its_image(peer, start_node, tmp_path):
     """The real node and network; images of two shapes and lenses."""
     card = tiny_card()

@@ -41,6 +41,7 @@ def consult(peer: Peer, *arguments: str, every) -> tuple[int, str]:
     return process.returncode, " ".join(text.split())
 
 
+@pytest.mark.slow
 def test_a_running_node_is_well(peer, start_node):
     node = start_node("-p", "stride:=2", "-p", "tracking.enabled:=true")
 
@@ -56,6 +57,7 @@ def test_a_running_node_is_well(peer, start_node):
     assert "broken" not in text and all(topic in text for topic in TOPICS)
 
 
+@pytest.mark.slow
 def test_the_shipped_model_is_well_on_the_demo_drive(peer, start_node):
     node = start_node(model="lite", program=REAL)
     with Bag(resource("bags/demo")) as bag:
@@ -81,6 +83,7 @@ def replace_stamp(info: CameraInfo) -> CameraInfo:
     return fresh
 
 
+@pytest.mark.slow
 def test_a_node_that_breaks_the_rules(peer):
     """One of each kind: a wrong type, labels that nobody gets late, zeros in the depth, a detection without results."""
     volatile = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE)
@@ -107,6 +110,7 @@ def test_a_node_that_breaks_the_rules(peer):
         assert words in text, (words, text)
 
 
+@pytest.mark.slow
 def test_nobody_there(peer):
     status, text = consult(peer, "--node", "/nobody", "--seconds", "2", every=lambda: None)
     assert status == 1 and "nobody publishes below /nobody" in text

@@ -4,6 +4,7 @@
 import time
 
 import numpy as np
+import pytest
 from peer import image, since, stamped
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
@@ -14,6 +15,7 @@ PIXELS = np.zeros((48, 64, 3), np.uint8)
 IMAGES_PER_FRAME = 10  # that the camera sends while the network is busy with one
 
 
+@pytest.mark.slow
 def test_age_stays_flat_with_a_slow_network(peer, start_node):
     """Images are numbered by the seconds of their stamps; ages are counted in images."""
     node = start_node(model="gated")

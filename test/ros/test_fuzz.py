@@ -15,6 +15,8 @@ from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
 
+pytestmark = pytest.mark.slow
+
 COUNT = 5000
 PIXELS = np.full((48, 64, 3), 80, np.uint8)
 PNG = cv2.imencode(".png", PIXELS)[1].tobytes()

@@ -50,6 +50,7 @@ def test_the_whole_cycle(peer, start_node):
         peer.until(lambda: peer.says(node.name, "model", "unconfigured"), "diagnostics")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -89,6 +90,7 @@ def test_a_wrong_parameter_ends_with_status_1(start_node):
     assert "transport is 'zip', expected one of raw, compressed" in node.log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_leaves_no_shared_memory(peer, number):
     """Whatever the node made in /dev/shm, it takes away; other processes may come and go meanwhile."""

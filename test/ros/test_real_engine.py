@@ -28,6 +28,7 @@ def checkpoint(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 def test_what_arrives_is_what_the_engine_says(peer, start_node, checkpoint):
     node = start_node("-p", "device:=cpu", "-p", "score_threshold:=0.0", "-p", "agnostic_nms_iou:=1.0", model=str(checkpoint), program=REAL)
     pixels = np.random.default_rng(3).integers(0, 256, (120, 160, 3), np.uint8)

@@ -107,6 +107,7 @@ def test_recordings_hold_what_ros2_bag_reads(drive, tmp_path):
         assert sum(1 for _ in bag.messages()) == content["message_count"] == bag.message_count
 
 
+@pytest.mark.slow
 def test_live_gives_what_offline_gives(drive, tmp_path):
     report = live(drive, tmp_path / "live", rate=0.5)
     offline(drive, tmp_path / "offline")
@@ -128,6 +129,7 @@ def test_live_gives_what_offline_gives(drive, tmp_path):
     assert stages["whole"]["p99"] >= stages["whole"]["p50"] >= stages["network"]["p50"]
 
 
+@pytest.mark.slow
 def test_a_slow_network_drops_frames_and_says_so(tmp_path):
     drive = write_drive(tmp_path / "drive", 20, rate_hz=20, truth=False)
     report = live(drive, tmp_path / "live", delay_s=1.0)
@@ -144,6 +146,7 @@ def test_a_slow_network_drops_frames_and_says_so(tmp_path):
     assert f"20 frames in, {report.frames_processed} processed" in table.getvalue()
 
 
+@pytest.mark.slow
 def test_raw_images_in_a_database_with_a_bad_one_among_them(tmp_path):
     with SmallBag(tmp_path / "drive", "SQLITE3") as bag:
         for frame in range(5):
@@ -169,6 +172,7 @@ def test_a_node_that_cannot_start_is_quoted_and_leaves_no_bag(drive, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_node_that_dies_ends_the_replay_and_keeps_what_came(tmp_path):
     drive = write_drive(tmp_path / "drive", 600, truth=False)  # longer than a node takes to end
     killed = []
@@ -187,6 +191,7 @@ def test_a_node_that_dies_ends_the_replay_and_keeps_what_came(tmp_path):
     assert len(read(tmp_path / "out", "/perception/status")) >= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_replay_leaves_a_whole_bag_and_no_node(tmp_path, end):
     drive = write_drive(tmp_path / "drive", 600, truth=False)
@@ -221,6 +226,7 @@ def _processes_with(text: str) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_a_bags_transforms_reach_the_node(tmp_path):
     """Tracks come in the output frame, live as offline; a frame without its transform has none."""
     with SmallBag(tmp_path / "drive") as bag:

@@ -9,6 +9,8 @@ from rclpy.action import get_action_client_names_and_types_by_node, get_action_s
 
 from mtl_perception.resources import resource
 
+pytestmark = pytest.mark.slow
+
 POLICY = resource("config/security/policy.xml")
 DOCS = Path(__file__).parents[2] / "docs" / "security.md"
 

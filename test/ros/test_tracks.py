@@ -28,6 +28,7 @@ DEFAULTS = {spec.name: spec.default for spec in SPECS}
 TURNED = (0.0, np.sin(np.pi / 4), 0.0, np.cos(np.pi / 4))  # optical z along the fixed frame's x
 
 
+@pytest.mark.slow
 def test_ids_stand_in_detections_and_tracks_over_dds(peer, start_node):
     node = start_node("-p", "tracking.enabled:=true")
     detections = peer.subscribe(f"{node.name}/detections", Detection2DArray)
@@ -55,6 +56,7 @@ def test_ids_stand_in_detections_and_tracks_over_dds(peer, start_node):
         assert track.in_sight and track.unseen_s == 0 and track.age_s > 0
 
 
+@pytest.mark.slow
 def test_without_tracking_ids_are_empty_and_there_is_no_such_topic(peer, start_node):
     node = start_node()
     detections = peer.subscribe(f"{node.name}/detections", Detection2DArray)

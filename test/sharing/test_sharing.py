@@ -47,6 +47,7 @@ def test_every_kind_is_tested() -> None:
     assert set(KINDS) == set(SHARINGS)
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_head_alone_gives_the_numbers_it_gives_among_all(kind: str) -> None:
     network = network_of(kind)
@@ -59,6 +60,7 @@ def test_a_head_alone_gives_the_numbers_it_gives_among_all(kind: str) -> None:
     assert list(everything) == list(TASKS)
 
 
+@pytest.mark.slow
 @EVERY
 def test_only_what_the_wanted_heads_need_is_run(kind: str) -> None:
     network = build_network(card_with(KINDS[kind])).eval()
@@ -79,6 +81,7 @@ def test_only_what_the_wanted_heads_need_is_run(kind: str) -> None:
     assert {name for name in ran if name.startswith("heads.") and name.count(".") == 1} == {"heads.depth"}
 
 
+@pytest.mark.slow
 @EVERY
 def test_what_a_task_owns_no_other_task_trains_and_the_rest_is_shared(kind: str) -> None:
     network = build_network(card_with(KINDS[kind]))
@@ -100,6 +103,7 @@ def test_what_a_task_owns_no_other_task_trains_and_the_rest_is_shared(kind: str)
     assert reached["depth"] & reached["segmentation"] <= shared
 
 
+@pytest.mark.slow
 @EVERY
 def test_a_checkpoint_comes_back_and_runs_in_the_engine(kind: str, tmp_path: Path) -> None:
     card = card_with(KINDS[kind])
@@ -119,6 +123,7 @@ def test_a_checkpoint_comes_back_and_runs_in_the_engine(kind: str, tmp_path: Pat
     assert engine(picture, tasks=("depth",)).segmentation is None
 
 
+@pytest.mark.slow
 def test_a_card_without_a_choice_is_hard_and_stays_readable_by_older_versions(tmp_path: Path) -> None:
     card = tiny_card()
     assert "sharing" not in json.loads(card.model_dump_json())["architecture"]
@@ -126,6 +131,7 @@ def test_a_card_without_a_choice_is_hard_and_stays_readable_by_older_versions(tm
     assert read_card(tmp_path / "x.safetensors").architecture.sharing.method == "hard"
 
 
+@pytest.mark.slow
 def test_soft_tasks_start_alike_and_the_penalty_pulls_them_together() -> None:
     network = build_network(card_with(KINDS["soft"]))
     penalty = network.regulariser()
@@ -141,6 +147,7 @@ def test_soft_tasks_start_alike_and_the_penalty_pulls_them_together() -> None:
     torch.testing.assert_close(stem[1].grad, torch.full_like(stem[1], -0.5 * 1.0), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_cross_stitch_without_mixing_is_separate_networks() -> None:
     network = tiny_network(card_with({"method": "cross_stitch", "own_share": 1.0}))
     with torch.no_grad():
@@ -150,6 +157,7 @@ def test_cross_stitch_without_mixing_is_separate_networks() -> None:
             torch.testing.assert_close(network.features(x, [task])[task], alone, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_cross_stitch_mixes_channel_by_channel() -> None:
     network = tiny_network(card_with("cross_stitch"))
     assert [tuple(s.shape) for s in network.stitches] == [(3, 3, 24), (3, 3, 40), (3, 3, 112), (3, 3, 160)]
@@ -191,6 +199,7 @@ def test_settings_that_make_no_sense_are_refused(sharing: object, words: str) ->
         Architecture(encoder="resnet18", neck_channels=8, sharing=sharing)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_whose_groups_do_not_fit_says_so(tmp_path: Path) -> None:
     card = card_with(KINDS["clustered"])
     network = build_network(card)

@@ -73,6 +73,7 @@ def test_frames_lead_from_odom_to_the_camera(topics):
     assert -0.4 < optical_axis[2] < 0  # a little down
 
 
+@pytest.mark.slow
 def test_truth_is_consistent(topics):
     labels = {c.class_id: c.class_name for c in topics["/ground_truth/label_info"][0].class_map}
     assert labels == dict(enumerate(SEGMENTATION_LABELS))

@@ -11,6 +11,7 @@ from mtl_perception.simulation.mood import draw_mood
 from mtl_perception.simulation.room import PLACES, draw_place, furnished_room
 
 
+@pytest.mark.slow
 def test_a_seed_gives_one_room():
     first, again, other = (furnished_room(seed).world.compile() for seed in ((4, 1), (4, 1), (4, 2)))
     assert np.array_equal(first.model.mesh_vert, again.model.mesh_vert)
@@ -20,6 +21,7 @@ def test_a_seed_gives_one_room():
     assert first.model.mesh_vert.shape != other.model.mesh_vert.shape
 
 
+@pytest.mark.slow
 def test_every_class_turns_up_in_a_few_rooms(built):
     seen = np.zeros(256, bool)
     for place in PLACES:
@@ -65,6 +67,7 @@ def test_rooms_are_closed(built, place):
         )
 
 
+@pytest.mark.slow
 def test_the_drive_is_smooth_and_hits_nothing():
     room, points = demo_room(ROOM_SEED), drive()
     where = np.array([(p.x, p.y, p.yaw) for p in points])

@@ -32,6 +32,7 @@ def test_every_family_has_one_that_training_never_draws(name):
     assert seen.rgb.shape != unseen.rgb.shape or not np.array_equal(seen.rgb, unseen.rgb)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_rooms_draw_from_one_set(built, place):
     seen = built(place)[0].world.texture_families
@@ -42,6 +43,7 @@ def test_rooms_draw_from_one_set(built, place):
     assert len(unseen) > 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["plain", "planks", "printed_label", "peel"])
 def test_half_of_the_varied_textures_lie_under_a_pattern(name):
     arguments = (SURFACES | PRINTS)[name]
@@ -57,6 +59,7 @@ def test_half_of_the_varied_textures_lie_under_a_pattern(name):
     assert (first.family, first.size_m) == (name, again.size_m)
 
 
+@pytest.mark.slow
 def test_varied_rooms_draw_from_the_families_of_training():
     families = furnished_room((21, 0), "varied", "living room").world.texture_families
     assert len(families) > 6

@@ -60,6 +60,7 @@ def write_roads(root: Path, images: int, seed: int) -> Path:
     return root
 
 
+@pytest.mark.slow
 def test_roads_are_learned_and_scored(tmp_path: Path) -> None:
     config = TrainingConfig(
         name="roads",
@@ -150,6 +151,7 @@ def test_a_perfect_answer_costs_next_to_nothing() -> None:
     assert float(wrong["dice"].total / wrong["dice"].count) > 0.6
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_three_tasks_still_loads_and_runs() -> None:
     network, card = load_checkpoint(find_model("lite"))
     assert list(card.tasks) == ["detection", "segmentation", "depth"]

@@ -47,6 +47,7 @@ def gradients(network: MultiTaskNetwork, batch: Batch, task: str) -> dict[str, t
     return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("removed", ["detection", "segmentation", "depth"])
 def test_removing_one_tasks_labels_changes_no_other_tasks_gradient(samples: list[Sample], removed: str) -> None:
     network = tiny_network()
@@ -58,6 +59,7 @@ def test_removing_one_tasks_labels_changes_no_other_tasks_gradient(samples: list
         torch.testing.assert_close(gradients(network, partial, task), gradients(network, whole, task), rtol=0, atol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["detection", "segmentation", "depth"])
 def test_an_unlabelled_sample_weighs_nothing_in_its_tasks_loss(samples: list[Sample], task: str) -> None:
     network = tiny_network()
@@ -72,12 +74,14 @@ def test_an_unlabelled_sample_weighs_nothing_in_its_tasks_loss(samples: list[Sam
         torch.testing.assert_close(found[name], expected[name], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_task_without_any_label_is_left_out_not_zero(samples: list[Sample]) -> None:
     network = tiny_network()
     batch = collate([without(s, "depth") for s in samples], network.tasks)
     assert set(losses_of(network, batch).losses) == {"detection", "segmentation"}
 
 
+@pytest.mark.slow
 def test_losses_are_finite_where_there_is_nothing_to_learn_from(samples: list[Sample]) -> None:
     network = tiny_network()
     empty = replace(
@@ -95,6 +99,7 @@ def test_losses_are_finite_where_there_is_nothing_to_learn_from(samples: list[Sa
     assert all(torch.isfinite(value) for value in found.terms.values())
 
 
+@pytest.mark.slow
 def test_losses_lie_where_the_batch_does(samples: list[Sample]) -> None:
     """On a GPU, a tensor made on the host by mistake would end the first step with an error."""
     network = tiny_network().train()

@@ -15,12 +15,14 @@ from runs import SMALL, small_config, spoken
 from shapes import write_shapes
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_batch(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 6)
     with pytest.raises(TrainingDiverged, match=r"step \d+: .* not finite .*batch was .*images/000\d\.jpg.*No checkpoint had"):
         train(small_config(tmp_path, learning_rate=1e30, warmup_steps=0, steps=20), Console(quiet=True))
 
 
+@pytest.mark.slow
 def test_the_last_good_checkpoint_outlives_a_loss_that_is_not_finite(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 6)
     config = small_config(tmp_path, learning_rate=1e30, warmup_steps=0, steps=20, save_every_minutes=1e-6)
@@ -46,6 +48,7 @@ def test_a_gradient_may_overflow_where_losses_are_scaled() -> None:
     assert watch.take_means() == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 1])
 def test_an_unreadable_file_is_named_in_one_line(tmp_path: Path, workers: int) -> None:
     write_shapes(tmp_path / "shapes", 4)
@@ -91,6 +94,7 @@ def test_shared_memory_that_can_not_hold_the_batches_is_noticed_before(tmp_path:
         train(small_config(tmp_path, workers=64, prefetch=99, stages=[stage]), Console(quiet=True))
 
 
+@pytest.mark.slow
 def test_tensorboard_that_is_not_installed_matters_only_if_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     write_shapes(tmp_path / "shapes", 4)

@@ -28,7 +28,7 @@ from shapes import write_shapes
 from tiny import TASKS, Tiny, batches_of, tiny_config, tiny_encoder
 
 pytest.importorskip("torchjd")
-pytestmark = pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")]
 
 # What the chosen task does not see of the neck waits for another step.
 _DECIDED_BY_ONE = ("pcd", "krum")

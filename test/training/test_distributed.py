@@ -42,6 +42,7 @@ def leave_out_labels(root: Path, config_path: Path) -> None:
     (root / "annotations.json").write_text(json.dumps(index))
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_gradient_of_one(tmp_path: Path) -> None:
     root = write_shapes(tmp_path / "shapes", 8)
     config = write_config(tmp_path, precision="float32", gradient_norm=1e9)
@@ -62,6 +63,7 @@ def test_two_processes_have_the_gradient_of_one(tmp_path: Path) -> None:
         torch.testing.assert_close(two["buffers"][name], value, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_task_that_one_part_of_a_batch_lacks_keeps_its_whole_weight(tmp_path: Path) -> None:
     root = write_shapes(tmp_path / "shapes", 8)
     in_parts = write_config(tmp_path, precision="float32", gradient_norm=1e9, gradient_accumulation=2)
@@ -77,6 +79,7 @@ def test_a_task_that_one_part_of_a_batch_lacks_keeps_its_whole_weight(tmp_path: 
     assert not torch.allclose(parts["gradients"][name], first["gradients"][name], rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_run_of_two_processes_is_saved_by_one_and_goes_on_with_one(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 8)
     changes = {"precision": "float32", "steps": 2, "validation": {"share": 0.3, "every_steps": 1, "pictures": 0}}

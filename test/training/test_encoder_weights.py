@@ -24,6 +24,7 @@ def put_into_cache(cache: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> t
     return net
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "mobilenet_v3_large", "resnet18"])
 def test_the_encoder_computes_what_torchvision_s_network_does(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     net = put_into_cache(tmp_path, name, monkeypatch)

@@ -68,6 +68,7 @@ def part_of(parameter: str) -> str:
     return ".".join(names[: 2 if names[0] == "heads" else 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")
 def test_every_balancing_method_trains_on_rooms_and_answers(tmp_path: Path, method: str) -> None:
@@ -82,6 +83,7 @@ def test_every_balancing_method_trains_on_rooms_and_answers(tmp_path: Path, meth
 SHARED = {"soft": "uncertainty", "cross_stitch": "mgda", "clustered": "famo"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sharing", [name for name in SHARINGS if name != "hard"])
 def test_every_sharing_trains_on_rooms_and_answers(tmp_path: Path, sharing: str) -> None:
     if SHARED[sharing] == "mgda":
@@ -89,6 +91,7 @@ def test_every_sharing_trains_on_rooms_and_answers(tmp_path: Path, sharing: str)
     trains_and_answers(config(tmp_path, SHARED[sharing], SHARING_SETTINGS[sharing]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("neck", [name for name in NECKS if name != "pan"])
 def test_every_neck_trains_on_rooms_and_answers(tmp_path: Path, neck: str) -> None:
     trains_and_answers(config(tmp_path, neck=neck))
@@ -99,6 +102,7 @@ def batch_of(learner: Learner, settings: TrainingConfig) -> Batch:
     return collate([samples[i] for i in range(2)], learner.network.tasks)
 
 
+@pytest.mark.slow
 def test_small_heads_train_the_shared_part_and_stay_out_of_the_checkpoint(tmp_path: Path) -> None:
     settings = config(tmp_path, small_heads={"channels": 4, "weight": 0.5})
     sources, ranks, device = open_sources(settings), Ranks(), torch.device("cpu")

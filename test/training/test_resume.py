@@ -37,6 +37,7 @@ def read_until(process: subprocess.Popen, words: str) -> str:
     raise AssertionError(f"'{words}' never came: {text}")
 
 
+@pytest.mark.slow
 def test_a_run_that_was_interrupted_and_then_killed_ends_as_if_nothing_had_been(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 10)
     # Two stages, accumulated parts and, once, a helper process that reads ahead: all that has a position to lose.
@@ -68,6 +69,7 @@ def test_a_run_that_was_interrupted_and_then_killed_ends_as_if_nothing_had_been(
         torch.testing.assert_close(value, expected[name], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_another_configuration_is_refused_and_what_differs_is_named(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 6)
     spoken(small_config(tmp_path, steps=1))
@@ -109,6 +111,7 @@ class FullDisk:
         pass
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_for_a_while_costs_nothing(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 6)
     disk = FullDisk(during="step 2 ")

@@ -52,6 +52,7 @@ def rows(network: MultiTaskNetwork, labels: list[str]) -> dict[str, torch.Tensor
     return {f"{name} {label}": state[name][i] for name in network.named_axes() for i, label in enumerate(labels)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heads", get_args(HeadStyle))
 @pytest.mark.parametrize("task", WITH_CLASSES)
 def test_classes_in_another_order_are_the_same_classes(tmp_path: Path, task: str, heads: str) -> None:
@@ -62,6 +63,7 @@ def test_classes_in_another_order_are_the_same_classes(tmp_path: Path, task: str
     assert len(said) == 1 and "new" not in said[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", WITH_CLASSES)
 def test_a_class_without_a_namesake_begins_anew_and_is_listed(tmp_path: Path, task: str) -> None:
     earlier, fresh, network, said = started(tmp_path, card_of({task: {"labels": BEFORE}}), card_of({task: {"labels": NOW}}))
@@ -87,6 +89,7 @@ def test_a_task_names_every_layer_that_depends_on_its_classes(task: str, heads: 
     assert bool(grows) == (task in WITH_CLASSES)
 
 
+@pytest.mark.slow
 def test_tasks_in_another_order_keep_their_mixture_of_streams(tmp_path: Path) -> None:
     tasks = {"depth": {}, "segmentation": {"labels": BEFORE}, "lanes": {"labels": BEFORE}}
     before, now = card_of(tasks, "cross_stitch"), card_of(dict(reversed(tasks.items())), "cross_stitch")
@@ -122,6 +125,7 @@ def test_heads_of_another_style_begin_anew_above_the_same_trunk(tmp_path: Path) 
         assert all(torch.equal(value, other.get_parameter(name)) for name, value in own.named_parameters())
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_a_shipped_model_by_its_name_class_by_class(tmp_path: Path) -> None:
     root = write_shapes(tmp_path / "shapes", 6)
     lite, _ = load_checkpoint(find_model("lite"))

@@ -30,6 +30,7 @@ def moved(tmp_path: Path, scale: float | None) -> tuple[dict[str, torch.Tensor],
     return dict(learner.network.named_parameters()), learner.precision.scaler
 
 
+@pytest.mark.slow
 def test_scaled_losses_move_the_weights_alike_and_an_overflow_moves_none(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 4)
     plain, _ = moved(tmp_path, None)

@@ -57,6 +57,7 @@ def test_a_schedule_that_can_not_be_is_refused(tmp_path: Path, schedule: object,
         small_config(tmp_path, task_schedule=schedule)
 
 
+@pytest.mark.slow
 def test_the_log_shows_whose_turn_it_was(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 4)
     config = small_config(tmp_path, tasks=["segmentation", "depth"], task_schedule="round_robin", steps=2, stages=[SMALL])

@@ -15,6 +15,7 @@ from runs import SMALL, small_config, spoken, weights_of
 from shapes import write_shapes
 
 
+@pytest.mark.slow
 def test_a_short_training_learns_all_three_tasks(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 48)
     held_out = ImageFolder(write_shapes(tmp_path / "held_out", 8, seed=9))
@@ -34,6 +35,7 @@ def test_a_short_training_learns_all_three_tasks(tmp_path: Path) -> None:
     assert error < 0.3
 
 
+@pytest.mark.slow
 def test_a_run_says_how_it_goes_and_leaves_curves(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 6)
     config = small_config(tmp_path, steps=2, tensorboard=True, validation={"share": 0.3, "every_steps": 1, "pictures": 1})
@@ -53,6 +55,7 @@ def test_a_run_says_how_it_goes_and_leaves_curves(tmp_path: Path) -> None:
     assert events.Tags()["images"] == ["validation/0"]
 
 
+@pytest.mark.slow
 def test_a_run_can_start_from_a_checkpoint(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 12)
     start = tmp_path / "start.safetensors"
@@ -67,6 +70,7 @@ def test_a_run_can_start_from_a_checkpoint(tmp_path: Path) -> None:
         train(config, Console(quiet=True), restart=True)
 
 
+@pytest.mark.slow
 def test_shared_weights_average_is_what_is_saved(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 12)
     config = small_config(tmp_path, steps=3, ema_decay=0.5)
@@ -77,6 +81,7 @@ def test_shared_weights_average_is_what_is_saved(tmp_path: Path) -> None:
     assert not torch.allclose(average, weights_of(config)[name], rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_tasks_may_come_from_different_folders(tmp_path: Path) -> None:
     import json
 
@@ -95,6 +100,7 @@ def test_tasks_may_come_from_different_folders(tmp_path: Path) -> None:
     assert read_card(config.output).training["images"] == 8
 
 
+@pytest.mark.slow
 def test_a_balancing_method_may_look_at_held_out_images(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 8)
     changes = {"steps": 2, "tasks": ["segmentation", "depth"], "balancing": {"method": "auto_lambda", "learning_rate": 0.01}}

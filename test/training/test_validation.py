@@ -14,6 +14,7 @@ from runs import small_config
 from shapes import write_shapes
 
 
+@pytest.mark.slow
 def test_the_checkpoint_is_the_best_validated_one_and_the_last_is_kept(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 12)
     settings = {"share": 0.3, "every_steps": 1, "pictures": 1}
@@ -49,6 +50,7 @@ def test_no_group_is_on_both_sides(tmp_path: Path) -> None:
     assert fewer.images < sources.images
 
 
+@pytest.mark.slow
 def test_a_network_of_one_task_is_scored_by_it_alone(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 6)
     config = small_config(tmp_path, steps=1, tasks=["depth"], validation={"data": str(tmp_path / "shapes"), "every_minutes": 9})
