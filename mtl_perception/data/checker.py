@@ -17,12 +17,12 @@ import numpy as np
 
 from mtl_perception.data.content import printed
 from mtl_perception.data.errors import DataError, Problem
-from mtl_perception.data.format import MAX_PIXELS, Camera, ImageEntry, MaskedAnnotation
+from mtl_perception.data.format import Camera, ImageEntry, MaskedAnnotation
 from mtl_perception.data.index import Index, called, fault_of_name, find_problems, listed, stem
 from mtl_perception.data.masks import decode_mask
 from mtl_perception.data.pixels import decode_photograph, read_lanes, read_millimetres, read_picture, read_semantic
 from mtl_perception.foreign_text import cut
-from mtl_perception.image_files import orientation
+from mtl_perception.image_files import MAX_FILE_PIXELS, orientation
 from mtl_perception.scene import UNLABELLED
 
 DEPTH_BIN_MM = 50
@@ -117,7 +117,7 @@ def _count_labels(findings: Findings, boxes: dict[int, list[MaskedAnnotation]]) 
 
 def _check_image(index: Index, image: ImageEntry, boxes: list[MaskedAnnotation]) -> _Report:
     report = _Report()
-    if fault_of_name(image.file_name) or image.width * image.height > MAX_PIXELS:  # named already
+    if fault_of_name(image.file_name) or image.width * image.height > MAX_FILE_PIXELS:  # named already
         return report
 
     def attempt(read: Callable[..., T], path: Path, *arguments: object, **options: object) -> T | None:

@@ -16,8 +16,6 @@ from mtl_perception.foreign_text import LONGEST, cut
 from mtl_perception.scene import UNLABELLED
 
 FORMAT_VERSION = 2
-MAX_PIXELS = 50_000_000
-"""Of one image: a photograph is decoded once, where a camera's frames come thirty times a second."""
 TASKS = ("detection", "segmentation", "depth", "classification", "lanes")
 """The kinds of label that a folder can hold."""
 
@@ -33,8 +31,9 @@ _BYTE_ORDER_MARKS = {
 # Strict: "7", 7.0 and true are no id, and "7.5" is no number. The limits are those of the arrays that take them.
 Id = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
 Side = Annotated[int, Field(strict=True, gt=0, le=1_000_000)]
-Finite = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e9, le=1e9)]
-PositiveFinite = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False, le=1e9)]
+Finite = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Measure = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e9, le=1e9)]
+PositiveMeasure = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False, le=1e9)]
 
 
 class Description(BaseModel):
@@ -62,10 +61,10 @@ class Camera:
 
     width: Side
     height: Side
-    fx: PositiveFinite
-    fy: PositiveFinite
-    cx: Finite
-    cy: Finite
+    fx: PositiveMeasure
+    fy: PositiveMeasure
+    cx: Measure
+    cy: Measure
     depth_scale: Literal["metric", "nominal"] = "metric"
 
 
@@ -104,9 +103,9 @@ class ImageEntry:
 class Box3D:
     """A thing in space: metres, in the camera's optical frame."""
 
-    center_m: tuple[Finite, Finite, Finite]
-    size_m: tuple[PositiveFinite, PositiveFinite, PositiveFinite]
-    quaternion_xyzw: tuple[Finite, Finite, Finite, Finite]
+    center_m: tuple[Measure, Measure, Measure]
+    size_m: tuple[PositiveMeasure, PositiveMeasure, PositiveMeasure]
+    quaternion_xyzw: tuple[Measure, Measure, Measure, Measure]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ import numpy as np
 from mtl_perception.data.content import printed
 from mtl_perception.data.errors import Problem
 from mtl_perception.data.format import (
-    MAX_PIXELS,
     TASKS,
     Annotation,
     Annotations,
@@ -29,6 +28,7 @@ from mtl_perception.data.format import (
     parse_description,
 )
 from mtl_perception.foreign_text import cut
+from mtl_perception.image_files import MAX_FILE_PIXELS
 
 ROUNDING_PX = 1.0
 """How far a box may reach beyond the image: annotation tools round. It is clipped when it is read."""
@@ -172,9 +172,9 @@ def _image_problems(index: Index, image: ImageEntry) -> Iterator[tuple[str, str]
     fault = fault_of_name(image.file_name)
     if fault:
         yield "index", f"{fault}; expected a path below {index.root / 'images'}"
-    if image.width * image.height > MAX_PIXELS:
+    if image.width * image.height > MAX_FILE_PIXELS:
         size = f"{image.width}x{image.height} = {image.width * image.height} pixels"
-        yield "size", f"it is of {size}, expected at most {MAX_PIXELS}; scale it down, and its labels alike"
+        yield "size", f"it is of {size}, expected at most {MAX_FILE_PIXELS}; scale it down, and its labels alike"
     if not image.tasks:
         yield (
             "no labels",
@@ -218,6 +218,7 @@ def _annotation_problems(index: Index) -> Iterator[Problem]:
     images = {image.id: image for image in index.images}
     # Most boxes are right; look closer at those only that may not be.
     xywh = np.array([annotation.bbox for annotation in index.annotations], np.float64).reshape(-1, 4)
+    xywh = np.clip(xywh, -1e9, 1e9)  # far outside anyway, and their sums are numbers
     sizes = {image.id: (image.width, image.height) for image in index.images}
     limits = np.array(
         [sizes.get(annotation.image_id, (0, 0)) for annotation in index.annotations], np.float64

@@ -14,8 +14,8 @@ import numpy as np
 
 from mtl_perception.data.content import printed, read_content
 from mtl_perception.data.errors import DataError
-from mtl_perception.data.format import MAX_PIXELS
 from mtl_perception.image_files import (
+    MAX_FILE_PIXELS,
     CorruptJpeg,
     ImageError,
     WrongKind,
@@ -26,7 +26,7 @@ from mtl_perception.image_files import (
 )
 from mtl_perception.scene import UNLABELLED
 
-_MAX_BYTES = 8 * MAX_PIXELS
+_MAX_BYTES = 8 * MAX_FILE_PIXELS
 """Of a file: what the largest picture takes with 16 bits of four channels and no compression."""
 
 
@@ -52,7 +52,7 @@ def decode_photograph(path: Path, content: bytes, width: int, height: int, quiet
         hint = _NOT_APPLIED if turned else "correct one of them"
         text = f"{printed(path)} is of {found[0]}x{found[1]}, annotations.json says {width}x{height}; {hint}"
         raise DataError(text, "size")
-    return _attempt(path, decode_rgb, content, MAX_PIXELS, quiet=quiet)
+    return _attempt(path, decode_rgb, content, MAX_FILE_PIXELS, quiet=quiet)
 
 
 def read_semantic(path: Path, width: int, height: int, classes: int, quiet: bool = False) -> np.ndarray:
@@ -103,7 +103,7 @@ def _label_map(path: Path, width: int, height: int, bits: int, quiet: bool) -> n
     found = _attempt(path, picture_size, content)
     if found != (width, height):
         raise DataError(f"{printed(path)} is of {found[0]}x{found[1]}, its image of {width}x{height}", "size")
-    return _attempt(path, decode_label_map, content, bits, MAX_PIXELS, quiet)
+    return _attempt(path, decode_label_map, content, bits, MAX_FILE_PIXELS, quiet)
 
 
 def _attempt(path: Path, read: Callable, content: bytes, *arguments: object, **options: object):

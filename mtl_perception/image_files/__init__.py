@@ -11,6 +11,7 @@ Three rules hold for whoever reads a picture, the node, a bag, training or the c
 """
 
 from mtl_perception.image_files.decoding import (
+    MAX_FILE_PIXELS,
     MAX_PIXELS,
     decode_label_map,
     decode_rgb,
@@ -22,6 +23,7 @@ from mtl_perception.image_files.sixteen_bits import AUTO, to_8_bit
 
 __all__ = [
     "AUTO",
+    "MAX_FILE_PIXELS",
     "MAX_PIXELS",
     "CorruptJpeg",
     "ImageError",

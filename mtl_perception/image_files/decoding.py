@@ -16,6 +16,9 @@ from mtl_perception.image_files.sixteen_bits import AUTO, to_8_bit
 MAX_PIXELS = 16_000_000
 """Of a camera's image, unless the parameter ``input.max_pixels`` says otherwise."""
 
+MAX_FILE_PIXELS = 50_000_000
+"""Of a photograph in a file, which is decoded once where a camera's images come thirty times a second."""
+
 _ORIENTATION, _SHORT = 0x0112, 3
 
 # What else people call pictures: where it stands, how it begins, its name.

@@ -14,6 +14,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from mtl_perception.bags import Bag
 from mtl_perception.geometry import Intrinsics
+from mtl_perception.image_files import MAX_FILE_PIXELS, refuse_too_large, to_8_bit
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FILMS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".mpg", ".mpeg")
@@ -98,10 +99,11 @@ def read_picture(path: Path) -> Picture:
     """
     try:
         with Image.open(path) as file:
+            refuse_too_large("picture", *file.size, MAX_FILE_PIXELS)
             focal_35mm = file.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.FocalLengthIn35mmFilm)
             upright = ImageOps.exif_transpose(file)
-            if upright.mode.startswith("I;16"):  # a 16-bit grey picture; PIL would cut it at 255
-                upright = Image.fromarray((np.asarray(upright) >> 8).astype(np.uint8))
+            if upright.mode.startswith("I"):  # grey of 16 bits, which Pillow would cut at 255
+                upright = Image.fromarray(to_8_bit(np.clip(np.asarray(upright), 0, 65535)))
             image_rgb = np.array(upright.convert("RGB"))
     except FileNotFoundError:
         raise SourceError(f"{path} does not exist") from None

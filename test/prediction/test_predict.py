@@ -12,6 +12,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from made_pictures import bomb
 from PIL import Image
 
 import mtl_perception
@@ -178,6 +179,19 @@ def test_exif_turns_the_picture_and_gives_the_lens(tmp_path: Path) -> None:
     camera = intrinsics_for(64, 96, focal_35mm=26.0)
     # A phone's main camera: some 80° over the diagonal.
     assert 2 * np.degrees(np.arctan(np.hypot(64, 96) / 2 / camera.fx)) == pytest.approx(79.5, abs=0.5)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tiff"])
+def test_a_picture_of_twelve_bits_is_not_black(tmp_path: Path, name: str) -> None:
+    write(tmp_path / name, np.linspace(0, 4095, 64 * 96).reshape(64, 96).astype(np.uint16))
+    brightness = read_picture(tmp_path / name).image_rgb[..., 0]
+    assert brightness.min() == 0 and brightness.max() == 255 and 120 < brightness.mean() < 135
+
+
+def test_a_bomb_is_refused_by_its_size(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(bomb(9000, 9000))
+    with pytest.raises(SourceError, match="picture is of 9000x9000 = 81000000 pixels, expected at most 50000000"):
+        read_picture(tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("options", [{"fov_deg": 200}, {"fov_deg": 0}, {"focal_px": 0.01}, {"focal_px": -5}, {"focal_px": float("nan")}])
