@@ -14,6 +14,7 @@ from mtl_perception import __version__
 from mtl_perception.demo.charts import latency_chart, stage_bar
 from mtl_perception.drawing import class_color, colorize_depth
 from mtl_perception.evaluation.registry import METRICS
+from mtl_perception.files import write_atomically
 from mtl_perception.html.page import data_uri, png_uri, render_page, score
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def write_report(result: DemoResult, film: Path, path: Path) -> None:
         path: of the HTML file.
     """
     page = render_page(Path(__file__).with_name("report.html.j2"), _content(result, film))
-    path.write_text(page, encoding="utf-8")
+    write_atomically(path, page.encode())
 
 
 def _content(result: DemoResult, film: Path) -> dict[str, Any]:

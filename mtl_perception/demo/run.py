@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mtl_perception import __version__
-from mtl_perception.bags import Bag, BagFrame, Topic
+from mtl_perception.bags import Bag, BagError, BagFrame, Topic
 from mtl_perception.demo.film import Film
 from mtl_perception.demo.pictures import Look, contact_sheet, depth_range, film_frame
 from mtl_perception.demo.report import write_report
@@ -25,6 +25,7 @@ from mtl_perception.evaluation.ground_truth import BagTruth
 from mtl_perception.evaluation.recorded import recorded_scenes
 from mtl_perception.evaluation.scenes import MEASURES, WEAKEST_SCORE
 from mtl_perception.evaluation.tables import plain, three_digits
+from mtl_perception.files import write_atomically
 from mtl_perception.inference.engine import Engine
 from mtl_perception.pipeline import published
 from mtl_perception.progress import frame_progress
@@ -117,6 +118,7 @@ def run_demo(
 
     Raises:
         ValueError: bag, model or device can't be used; the text says why.
+        OSError: a result can't be written; the text names it.
         KeyboardInterrupt: the user ended it; what was recorded until then is kept.
     """
     checkpoint = find_model(model)
@@ -148,8 +150,9 @@ def run_demo(
         )
         for still in result.stills[:_SHEET_ROWS]
     ]
-    cv2.imwrite(str(out / "contact_sheet.png"), cv2.cvtColor(contact_sheet(rows), cv2.COLOR_RGB2BGR))
-    (out / "summary.json").write_text(json.dumps(result.summary(), indent=2) + "\n", encoding="utf-8")
+    sheet = cv2.imencode(".png", cv2.cvtColor(contact_sheet(rows), cv2.COLOR_RGB2BGR))[1]
+    write_atomically(out / "contact_sheet.png", sheet.tobytes())
+    write_atomically(out / "summary.json", (json.dumps(result.summary(), indent=2) + "\n").encode())
     write_report(result, out / "film.webm", out / "report.html")
     console.print(report_table(report))
     if result.labelled:
@@ -184,6 +187,9 @@ def assess(bag: Bag, engine: Engine, report: ReplayReport, out: Path, console: C
     look = Look(card, *_depth_range(truth))
     drive = _Drive(bag, image, bag.find_camera_info(image), engine, truth, look)
     every_frame, stamps_ns = _score_and_film(drive, out / "film.webm", console)
+    if not stamps_ns:
+        problem = next(bag.frames(image, drive.camera_info)).problem
+        raise BagError(f"bag {bag.path}: no image on {image.name} can be read; of the first: {problem}")
     labelled = [stamp for stamp in stamps_ns if stamp in truth]
     chosen = _chosen(stamps_ns, labelled, every_frame)
     return DemoResult(

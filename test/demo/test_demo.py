@@ -10,11 +10,12 @@ import cv2
 import pytest
 from model import tiny_card, tiny_network
 from rich.console import Console
-from small_bags import HEIGHT, WIDTH, write_drive
+from small_bags import HEIGHT, WIDTH, SmallBag, write_drive
+from small_disk import small_disk
 
 pytest.importorskip("rclpy", reason="needs ROS: run with scripts/run")
 
-from mtl_perception.bags import Bag  # noqa: E402
+from mtl_perception.bags import Bag, BagError  # noqa: E402
 from mtl_perception.checkpoint import save_checkpoint  # noqa: E402
 from mtl_perception.demo.report import write_report  # noqa: E402
 from mtl_perception.demo.run import assess, run_demo  # noqa: E402
@@ -130,3 +131,28 @@ def test_a_drive_without_truth_gives_a_report_without_scores(demo, tmp_path):
     write_report(result, tmp_path / "film.webm", tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert "Scores" not in page and "Three images of the drive" in page
+
+
+@pytest.mark.parametrize("kibibytes", [256, 1120])
+def test_a_full_disk_names_what_could_not_be_written_and_leaves_no_torn_file(demo, tmp_path, kibibytes):
+    root, _ = demo
+    with small_disk(tmp_path / "disk", kibibytes) as disk:
+        with disk.joinpath("ballast").open("wb") as ballast:
+            ballast.write(bytes(32 << 10))
+        options = {"model": str(root / "tiny.safetensors"), "device": "cpu", "precision": "float32", "console": Console(quiet=True)}
+        with pytest.raises((BagError, OSError), match=rf"{disk}/out/.*No space left on device"):
+            run_demo(root / "drive", disk / "out", **options)
+        left = {path.name for path in disk.joinpath("out").iterdir()}
+        assert not any(name.endswith(".part") for name in left)
+        if "outputs" in left:
+            with Bag(disk / "out/outputs") as bag:
+                assert len(list(bag.messages(*bag.topics))) > 0
+
+
+def test_a_drive_without_a_readable_image_is_named(demo, tmp_path):
+    with SmallBag(tmp_path / "torn") as bag:
+        for frame in range(3):
+            bag.write_jpeg(frame, data=b"\xff\xd8 torn")
+    engine = Engine.load(demo[0] / "tiny.safetensors", "cpu", "float32")
+    with Bag(tmp_path / "torn") as bag, pytest.raises(BagError, match="no image on /camera/image_raw/compressed can be read; of the first: "):
+        assess(bag, engine, demo[1].report, tmp_path, Console(quiet=True))

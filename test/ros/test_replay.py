@@ -14,12 +14,15 @@ import numpy as np
 import pytest
 import red_engine
 import yaml
+from mcap.reader import make_reader
 from replays import RED_NODE, live, offline
 from rich.console import Console
 from rosbags.highlevel import AnyReader
 from small_bags import HEIGHT, WIDTH, SmallBag, box, write_drive
+from small_disk import small_disk
+from strange_mcap import StrangeMcap
 
-from mtl_perception.bags import Bag, stamp_ns
+from mtl_perception.bags import Bag, BagError, stamp_ns
 from mtl_perception.ros.live import ReplayError, replay_live
 from mtl_perception.ros.recording import Recording
 from mtl_perception.ros.replay import node_parameters, replay_bag, report_table
@@ -258,3 +261,58 @@ def test_parameters_for_several_cameras_are_refused(tmp_path):
             params_file=resource("config/four_cameras.yaml"),
         )
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("replay", [offline, live])
+def test_a_full_disk_ends_a_replay_with_its_path_and_a_bag_that_can_be_read(tmp_path, replay):
+    drive = write_drive(tmp_path / "drive", 400, rate_hz=40, truth=False)
+    with small_disk(tmp_path / "disk", 1800) as disk:
+        with pytest.raises(BagError, match=rf"{disk}/out: No space left on device; the \d+ messages before are kept"):
+            replay(drive, disk / "out")
+        with Bag(disk / "out") as bag:
+            counts = {name: topic.count for name, topic in bag.topics.items()}
+        assert sum(counts.values()) == len(read(disk / "out"))
+        assert 10 < counts["/perception/depth/image_rect"] < 400
+
+
+def test_a_replay_says_what_it_left_out_and_what_is_kept_when_the_bag_ends_early(tmp_path):
+    with StrangeMcap(tmp_path / "strange.mcap", chunk_size=8_000) as file:
+        file.put(file.channel("/json", "json", None), 0, b"{}")
+        file.put_images(range(9))
+    with (tmp_path / "strange.mcap").open("r+b") as stream:  # within the last chunk
+        chunk = make_reader(stream).get_summary().chunk_indexes[-1]
+        stream.seek(chunk.chunk_start_offset + chunk.chunk_length - 100)
+        stream.write(b"?")
+    text = io.StringIO()
+    with pytest.raises(BagError, match="strange.mcap can't be read: crc validation failed"):
+        replay_bag(tmp_path / "strange.mcap", tmp_path / "out", console=Console(file=text, width=200), offline=True, device="cpu")
+    assert "left out of strange.mcap: /json: its messages are json, expected cdr" in text.getvalue()
+    assert re.search(r"\d+ messages that were recorded until then are in .*out", text.getvalue())
+    assert 1 <= len(read(tmp_path / "out", "/perception/status")) < 9
+
+
+def test_a_live_replay_does_not_wait_for_days(tmp_path):
+    with StrangeMcap(tmp_path / "set_clock.mcap") as file:
+        file.put_images([0, 1, 10 * 86400 * 40])
+    with pytest.raises(ReplayError, match="the bag's time jumps by 40 days, .*; --offline replays it"):
+        live(tmp_path / "set_clock.mcap", tmp_path / "out")
+    assert offline(tmp_path / "set_clock.mcap", tmp_path / "offline").frames_processed == 3
+
+
+def test_messages_that_are_none_end_no_replay(tmp_path):
+    """Four bytes on every topic; transforms of another type."""
+    with SmallBag(tmp_path / "drive") as bag:
+        bag.write_jpeg(0)
+        for topic, kind in {
+            "/camera/image_raw/compressed": "sensor_msgs/msg/CompressedImage",
+            "/camera/camera_info": "sensor_msgs/msg/CameraInfo",
+            "/tf": "tf2_msgs/msg/TFMessage",
+            "/tf_static": "std_msgs/msg/Empty",
+        }.items():
+            bag.write_bytes(topic, 1, kind, b"\x00\x01\x00\x00")
+        bag.write_jpeg(2)
+    for replay in (offline, live):
+        report = replay(tmp_path / "drive", tmp_path / replay.__name__)
+        assert report.frames_processed >= 1 and report.frames_processed + report.frames_dropped == 2
+        assert any("/tf_static is std_msgs/msg/Empty, expected tf2_msgs" in warning for warning in report.warnings)
+        assert any("/camera/image_raw/compressed" in warning for warning in report.warnings)
