@@ -124,6 +124,12 @@ class ImageFolder:
         camera = self._cameras[entry.camera]
         return Intrinsics(camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy)
 
+    @property
+    def origin(self) -> dict[str, str]:
+        """Name, source and licence of the data, as far as dataset.json says."""
+        told = {"name": self.root.name, "source": self._own.source, "license": self._own.license}
+        return {key: value for key, value in told.items() if value}
+
     def instance_masks(self, i: int) -> np.ndarray:
         """(N, H, W) bool, the visible pixels of the N boxes of sample ``i``, all False where a box has no mask.
 

@@ -37,7 +37,11 @@ PositiveMeasure = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False,
 
 
 class Description(BaseModel):
-    """dataset.json: class names in the order of their ids, and how the data came about."""
+    """dataset.json: class names in the order of their ids, and how the data came about.
+
+    Attributes:
+        source, license: where the images and labels are from, and their licence; a model's card tells both.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -45,6 +49,8 @@ class Description(BaseModel):
     detection_labels: list[str]
     classification_labels: list[str] = []
     lanes_labels: list[str] = Field([], max_length=8)
+    source: str = ""
+    license: str = ""
 
 
 # There can be a hundred thousand of each of the following: slots make them small and quick to read.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from mtl_perception.checkpoint import ModelCard, read_card, replace_card
 from mtl_perception.evaluation.cost import parameter_count
-from mtl_perception.evaluation.markdown import class_rows, distance_rows, table
+from mtl_perception.evaluation.markdown import class_rows, distance_rows, escaped, table
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import EvaluationResult, ResultError, read_result
 from mtl_perception.evaluation.results_page import training_text
@@ -71,13 +72,14 @@ def card_page(card: ModelCard, result: EvaluationResult) -> str:
     first_name, first = next(iter(result.sets.items()))
     trained = training_text(card.training)
     parts = [
-        f"# {card.name}, {card.version}",
+        f"# {escaped(card.name)}, {escaped(card.version)}",
         f"{card.architecture.encoder} encoder, {card.architecture.neck} neck with {card.architecture.neck_channels} channels; "
         f"heads: {', '.join(_head(name, task) for name, task in card.tasks.items())}.\n"
         f"{result.model.parameters / 1e6:.2f} M parameters, {result.model.gmac:.2f} G multiply-adds at its own input of "
         f"{card.input_width}×{card.input_height}, {result.model.gmac_640x480:.2f} G at 640×480; "
         f"{result.model.size_bytes / 1e6:.1f} MB.",
-        f"**Trained on** {trained}. No weights and no images of others went into it." if trained else "",
+        f"**Trained on** {escaped(trained)}." if trained else "",
+        origins_text(card.training),
         f"**Scores**, on {result.device} in {result.precision}. In brackets: better (+) or worse (−) than on {first_name}."
         if len(result.sets) > 1
         else f"**Scores**, on {result.device} in {result.precision}.",
@@ -89,8 +91,28 @@ def card_page(card: ModelCard, result: EvaluationResult) -> str:
     distances = distance_rows(first)
     if len(distances) > 1:
         parts += [f"Depth by distance, on {first_name}:", table(distances)]
-    parts.append(f"**Limits.** {card.limits or 'None are told.'}")
+    parts.append(f"**Limits.** {escaped(card.limits) or 'None are told.'}")
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def origins_text(training: Mapping[str, Any]) -> str:
+    """The data sets and pretrained weights that a network is made from, back to its first ancestor, with what is known of their
+    licences; empty where the card says nothing."""
+    sources: dict[str, Mapping[str, str]] = {}
+    encoders: list[str] = []
+    ancestor: Mapping[str, Any] | None = training
+    while ancestor:
+        for source in ancestor.get("sources", []):
+            sources.setdefault(source["name"], source)
+        if "encoder_weights" in ancestor:
+            encoders.append(ancestor["encoder_weights"])
+        ancestor = ancestor.get("start_from")
+    if not sources and not encoders:
+        return ""
+    rows = [["made from", "source", "licence"]]
+    rows += [[one["name"], one.get("source", "not told"), one.get("license", "not told")] for one in sources.values()]
+    rows += [["encoder's first weights", encoder, "as named"] for encoder in encoders]
+    return table([[escaped(cell) for cell in row] for row in rows])
 
 
 def _score_rows(result: EvaluationResult) -> list[list[str]]:

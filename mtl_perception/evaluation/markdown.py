@@ -3,11 +3,18 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import SetResult
 from mtl_perception.evaluation.tables import ARROWS, digits, known, measures_of, percent_of, whole_per_cent
+
+
+def escaped(text: str) -> str:
+    """Foreign text as Markdown that shows it: no HTML, no links, no new paragraph."""
+    plain = html.escape(" ".join(text.split()), quote=False)
+    return plain.replace("[", "\\[").replace("`", "\\`")
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -47,7 +54,7 @@ def class_rows(one: SetResult) -> list[list[str]]:
     for name in names:
         cells = [digits(tables[task].get(name, {}).get(column)) for task, column, _ in columns]
         if any(cell != "–" for cell in cells):
-            rows.append([name, *cells])
+            rows.append([escaped(name), *cells])
     return rows
 
 

@@ -238,6 +238,8 @@ def _write_index(out: Path, settings: DatasetSettings, entries: dict[int, list[d
         "segmentation_labels": list(labels.segmentation),
         "detection_labels": list(labels.detection),
         "generator": "mtl_perception.simulation",
+        "source": "rendered by mtl_perception",
+        "license": "Apache-2.0",
         "seed": settings.seed,
         "renderer": f"{settings.renderer} of MuJoCo {mujoco.__version__}",
         "settings": _made_by(settings),

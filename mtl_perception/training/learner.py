@@ -136,6 +136,7 @@ def _card(config: TrainingConfig, sources: Sources) -> ModelCard:
         training={
             "data": ", ".join(path.name for path in config.data),
             "images": sources.images,
+            "sources": [folder.origin for folder in sources.samples.folders],
             "seed": config.seed,
             "balancing": config.balancing.method,
             "stages": [stage.model_dump() for stage in config.stages],

@@ -78,3 +78,27 @@ class _Small(nn.Module):
 def test_multiply_adds_counted_by_hand():
     per_pixel = 8 * 3 * 9 + 8 * 9  # at half the width and height
     assert count_gmac(_Small().to("meta"), 64, 32) == pytest.approx((32 * 16 * per_pixel + 8 * 5) / 1e9)
+
+
+def test_the_card_tells_where_data_and_weights_are_from_and_nothing_that_it_does_not_know(tmp_path, tiny):
+    _, network, parameters = tiny
+    training = {
+        "data": "mine",
+        "sources": [{"name": "mine", "source": "our kitchen <script>", "license": "CC BY 4.0"}, {"name": "more"}],
+        "start_from": {
+            "name": "earlier", "data": "rooms", "encoder_weights": "weights of [others](http://a.b)",
+            "sources": [{"name": "rooms", "source": "rendered", "license": "Apache-2.0"}],
+        },
+    }  # fmt: skip
+    pages = {}
+    for told in (training, TRAINING):
+        path = tmp_path / "tiny.safetensors"
+        save_checkpoint(path, network, tiny_card(training=told, version="2", name="tiny <b>"), torch.float32)
+        scored("tiny <b>", sets=SETS, version="2", parameters=parameters, training=told).write(tmp_path / "scores.json")
+        write_card(path, tmp_path / "scores.json", None, None, Console(file=StringIO()))
+        pages[str(told)] = path.with_suffix(".md").read_text()
+    told, untold = pages.values()
+    assert "| mine | our kitchen &lt;script&gt; | CC BY 4.0 |" in told
+    assert "| more | not told | not told |" in told and "| rooms | rendered | Apache-2.0 |" in told
+    assert "\\[others](http://a.b)" in told and "# tiny &lt;b&gt;, 2" in told
+    assert "<script>" not in told and "made from" not in untold and "others" not in untold
