@@ -10,7 +10,7 @@ def test_the_pyramid_is_that_of_torchvisions_network_with_its_weights() -> None:
     torch.manual_seed(0)
     whole = torchvision.models.swin_t(weights=None).eval()
     encoder = build_encoder("swin_t").eval()
-    _fill(encoder, whole.state_dict(), "swin_t")
+    _fill(encoder, whole.state_dict(), "swin_t", "torchvision")
     images = torch.randn(2, 3, 64, 96)
     with torch.no_grad():
         found = encoder(images)

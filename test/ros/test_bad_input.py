@@ -72,7 +72,7 @@ def test_a_bad_image_is_named_and_dropped(peer, raw, make, words):
         raw.send()
 
     peer.until(lambda: peer.says(raw.name, "camera", words) and len(raw.masks) >= 3, words, every=send)
-    assert peer.status(raw.name, "camera").level != DiagnosticStatus.OK
+    assert peer.told(raw.name, "camera").level != DiagnosticStatus.OK
     assert raw.statuses[-1].frames_rejected > 0
 
 
@@ -100,7 +100,7 @@ def test_a_bad_camera_info_is_named_and_depth_goes_on(peer, start_node, bad):
         "diagnostics",
         every=lambda: show(bad),
     )
-    assert peer.status(node.name, "calibration").level == DiagnosticStatus.WARN
+    assert peer.told(node.name, "calibration").level == DiagnosticStatus.WARN
     assert infos == []
     peer.until(
         lambda: infos and peer.says(node.name, "calibration", "calibrated"),
@@ -180,7 +180,7 @@ def test_a_topic_that_the_model_cannot_serve_is_named(peer, start_node):
         "the topic named",
         every=lambda: peer.publish(f"{node.name}/image", image(PIXELS)),
     )
-    assert "the model free has only detection" in peer.status(node.name, "outputs").message
+    assert "the model free has only detection" in peer.told(node.name, "outputs").message
     assert masks == []
 
 
@@ -234,7 +234,7 @@ def test_damaged_jpegs_that_are_accepted_are_counted_and_named(peer, start_node)
         "the damage named",
         every=lambda: peer.publish(f"{node.name}/image/compressed", compressed(DAMAGED_JPEG)),
     )
-    status = peer.status(node.name, "camera")
+    status = peer.told(node.name, "camera")
     assert "Corrupt JPEG data" in status.message
     assert status.level == DiagnosticStatus.WARN
     assert int({value.key: value.value for value in status.values}["frames damaged"]) > 0
@@ -274,7 +274,7 @@ def test_a_network_that_fails_is_named(peer, start_node):
         "diagnostics",
         every=lambda: peer.publish(f"{node.name}/image", image(PIXELS)),
     )
-    assert peer.status(node.name, "model").level == DiagnosticStatus.ERROR
+    assert peer.told(node.name, "model").level == DiagnosticStatus.ERROR
 
 
 @pytest.mark.slow
@@ -285,13 +285,13 @@ def test_a_camera_that_is_missing_stops_and_comes_back(peer, start_node):
         lambda: peer.says(node.name, "camera", f"nobody publishes {node.name}/image"),
         "the missing camera named",
     )
-    assert "remap" in peer.status(node.name, "camera").message
+    assert "remap" in peer.told(node.name, "camera").message
     peer.until(
         lambda: peer.says(node.name, "calibration", "no camera_info on"), "the missing camera_info named"
     )
     peer.until(lambda: peer.says(node.name, "camera", "images per second"), "the camera noticed", every=send)
     peer.until(lambda: peer.says(node.name, "camera", "no image for"), "the camera that stopped named")
-    message = peer.status(node.name, "camera").message
+    message = peer.told(node.name, "camera").message
     assert float(message.partition("no image for ")[2].split()[0]) >= PATIENCE_S
     assert "/peer" in message
     peer.until(
@@ -329,7 +329,7 @@ def test_wrong_message_type_is_named(peer, start_node):
         "type named",
         every=send,
     )
-    assert "transport" in peer.status(node.name, "camera").message
+    assert "transport" in peer.told(node.name, "camera").message
 
 
 def test_stale_and_unstamped_images_are_processed(peer, start_node):
@@ -364,4 +364,4 @@ def test_images_that_get_lost_are_named(peer, start_node):
     finally:
         camera.terminate()
         camera.wait()
-    assert "config/fastdds.xml" in peer.status(node.name, "camera").message
+    assert "config/fastdds.xml" in peer.told(node.name, "camera").message

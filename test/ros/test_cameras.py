@@ -63,10 +63,10 @@ def test_four_cameras_of_which_one_is_dead_and_one_is_slow(peer, start_node):
         assert statuses[name][-1].frames_received >= statuses[name][-1].frames_processed >= before[name]
 
     peer.until(lambda: peer.says(f"{node.name}/rear", "camera", f"nobody publishes {node.name}/rear/image"), "rear named", tick)
-    assert peer.status(f"{node.name}/rear", "camera").level == DiagnosticStatus.ERROR
+    assert peer.told(f"{node.name}/rear", "camera").level == DiagnosticStatus.ERROR
     peer.until(lambda: peer.status(f"{node.name}/front", "camera").level == DiagnosticStatus.OK, "front is well", tick)
-    assert peer.status(f"{node.name}/left", "calibration").message == "calibrated"
-    assert peer.status(node.name, "model").level == DiagnosticStatus.OK
+    assert peer.told(f"{node.name}/left", "calibration").message == "calibrated"
+    assert peer.told(node.name, "model").level == DiagnosticStatus.OK
     assert peer.status(node.name, "camera") is None
     send(peer, node, "rear")
     peer.until(lambda: masks["rear"], "rear, once it is there", lambda: send(peer, node, "rear"))
@@ -117,7 +117,7 @@ def test_a_frame_that_fails_costs_only_itself(peer, start_node):
         every=lambda: send(peer, node, "left", "front"),
     )
     assert peer.says(node.name, "model", "RuntimeError: too wide")
-    assert "of front" not in peer.status(node.name, "model").message
+    assert "of front" not in peer.told(node.name, "model").message
 
 
 def test_cameras_may_differ_in_transport(peer, start_node):

@@ -50,7 +50,7 @@ def test_old_frames_are_discarded_and_named(peer, start_node):
     old = lambda: peer.publish(f"{node.name}/image", image(PIXELS, stamp_s=time.time() - 1000))  # noqa: E731
     peer.until(lambda: masks, "a mask of a fresh frame", every=fresh)
     peer.until(lambda: peer.says(node.name, "camera", "older than max_frame_age"), "diagnostics", every=old)
-    assert "use_sim_time" in peer.status(node.name, "camera").message
+    assert "use_sim_time" in peer.told(node.name, "camera").message
     resumed_s = time.time()
     peer.until(lambda: since(resumed_s, masks), "a mask of a fresh frame", every=fresh)
     assert len(masks) - len(since(resumed_s - 500, masks)) <= 1  # when stamps go back for the first time it is taken as fresh

@@ -64,7 +64,7 @@ def test_configure_fails_with_a_reason(peer, start_node, arguments, words):
     assert not peer.change_state(node.name, "configure")
     assert peer.state(node.name) == "unconfigured"
     peer.until(lambda: peer.says(node.name, "model", words), "diagnostics")
-    assert peer.status(node.name, "model").level == DiagnosticStatus.ERROR
+    assert peer.told(node.name, "model").level == DiagnosticStatus.ERROR
     assert node.stop() == 0
     assert words in node.log
 

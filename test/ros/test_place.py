@@ -86,7 +86,7 @@ def test_tracks_come_in_the_output_frame_or_not_at_all(peer, start_node):
         "the missing transform named",
         every=lambda: peer.publish(f"{node.name}/image", image(np.zeros((48, 64, 3), np.uint8))),
     )
-    assert peer.status(node.name, "outputs").level == DiagnosticStatus.ERROR
+    assert peer.told(node.name, "outputs").level == DiagnosticStatus.ERROR
     assert tracks == []
 
     def show():

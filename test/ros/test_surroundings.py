@@ -62,7 +62,7 @@ def test_a_camera_info_whose_qos_does_not_fit_is_named(peer, start_node):
     show = lambda: peer.publish(f"{node.name}/camera_info", camera_info(64, 48), BEST_EFFORT)  # noqa: E731
     words = "/peer offers best_effort and this node asks for reliable: set input.reliability to best_effort"
     peer.until(lambda: peer.says(node.name, "calibration", words), words, every=show)
-    assert peer.status(node.name, "calibration").level == DiagnosticStatus.WARN
+    assert peer.told(node.name, "calibration").level == DiagnosticStatus.WARN
 
 
 def test_a_camera_info_of_another_type_and_one_of_another_name_are_named(peer, start_node):
@@ -95,7 +95,7 @@ def test_a_reader_that_asks_for_more_than_is_offered_is_named(peer, start_node, 
     node = start_node(*arguments)
     heard = peer.subscribe(f"{node.name}/detections", Detection2DArray, BEST_EFFORT)
     peer.until(lambda: heard, "detections", every=lambda: send(peer, node))
-    assert peer.status(node.name, "outputs").level == DiagnosticStatus.OK
+    assert peer.told(node.name, "outputs").level == DiagnosticStatus.OK
     peer.subscribe(f"{node.name}/segmentation/mask", Image, asked)
     peer.until(
         lambda: peer.says(node.name, "outputs", f"/peer cannot hear {node.name}/segmentation/mask")

@@ -47,4 +47,4 @@ def test_every_output_of_a_tiny_image(peer, node, width, height):
         messages.clear()
     peer.until(lambda: fits() and all(node.heard.values()), "all outputs", every=show)
     assert node.heard["status"][-1].frames_rejected == 0
-    assert "failed" not in peer.status(node.name, "model").message
+    assert "failed" not in peer.told(node.name, "model").message

@@ -88,6 +88,13 @@ class Peer:
         """The newest diagnostic status of ``camera``, ``calibration`` or ``model``."""
         return self.diagnostics.get(f"{node_name.lstrip('/')}: {part}")
 
+    def told(self, node_name: str, part: str) -> DiagnosticStatus:
+        """The same, waited for: a node may answer an image before its first diagnostics."""
+        self.until(lambda: self.status(node_name, part) is not None, f"diagnostics of {part}")
+        status = self.status(node_name, part)
+        assert status is not None
+        return status
+
     def says(self, node_name: str, part: str, words: str) -> bool:
         """Whether the newest diagnostics of a part of the node contain these words."""
         status = self.status(node_name, part)
