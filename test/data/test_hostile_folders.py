@@ -293,6 +293,7 @@ def test_a_photograph_is_not_turned(root):
     np.testing.assert_array_equal(ImageFolder(root)[0].image, before)
 
 
+@pytest.mark.slow
 def test_random_damage_of_the_index_is_a_sentence(root):
     """Cut, doubled and overwritten JSON: a DataError, or a folder that can be used."""
     rng = np.random.default_rng(0)
