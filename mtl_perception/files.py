@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing files that are whole or absent, whatever happens meanwhile."""
+"""Files that are written whole or not at all, and read only where they are what they should be."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import stat
 from pathlib import Path
 
 
@@ -47,6 +49,34 @@ def write_json(path: Path | str, content: object) -> None:
         ValueError: ``content`` holds NaN or infinity, which JSON does not know.
     """
     write_atomically(path, json.dumps(content, separators=(",", ":"), allow_nan=False).encode())
+
+
+def read_limited(path: Path | str, most_bytes: int) -> bytes:
+    """The content of a file of at most ``most_bytes``.
+
+    Raises:
+        OSError: it can't be read, is a folder or a pipe, which might never end, or is larger; the file is named.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "it is a folder, a pipe or a device; expected a file", str(path))
+    with open(path, "rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise OSError(errno.EFBIG, f"it is larger than {most_bytes / 1e6:.1f} MB", str(path))
+    return content
+
+
+def read_text(path: Path | str, most_bytes: int = 2**20) -> str:
+    """The text of a file in UTF-8, with or without a byte order mark.
+
+    Raises:
+        OSError: as ``read_limited``.
+        ValueError: it is not in UTF-8; the file is named.
+    """
+    try:
+        return read_limited(path, most_bytes).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8: byte {error.start} can't be part of any") from None
 
 
 def _sync_folder(folder: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BeforeValidator
 
+from mtl_perception.validation_text import did_you_mean, shown
+
 
 def by_name(what: str, known: Collection[str]) -> BeforeValidator:
     """Lets ``section: NAME`` stand for ``section: {method: NAME}``, and lists the ``known`` names where another one is given.
@@ -20,7 +22,7 @@ def by_name(what: str, known: Collection[str]) -> BeforeValidator:
         content = {"method": value} if isinstance(value, str) else value
         method = content.get("method") if isinstance(content, dict) else getattr(content, "method", None)
         if method not in known:
-            raise ValueError(f"{what} {method!r} is not known; expected one of: {', '.join(known)}")
+            raise ValueError(f"{what} {shown(method)} is not known; expected one of: {', '.join(known)}{did_you_mean(method, known)}")
         return content
 
     return BeforeValidator(expand)

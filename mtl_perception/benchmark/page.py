@@ -13,7 +13,7 @@ from mtl_perception.benchmark.machine import installed
 from mtl_perception.benchmark.markdown import chapter
 from mtl_perception.benchmark.result import Report, load_report
 from mtl_perception.benchmark.settings import BenchmarkError
-from mtl_perception.files import write_atomically
+from mtl_perception.files import read_text, write_atomically
 
 INTRODUCTION = "introduction.md"
 
@@ -31,7 +31,7 @@ def write_docs_page(folder: Path, page: Path, console: Console) -> None:
     if not paths:
         raise BenchmarkError(f"{folder} holds no .json file; expected results that benchmark wrote")
     introduction = folder / INTRODUCTION
-    words = introduction.read_text(encoding="utf-8").strip() if introduction.is_file() else "# Benchmarks"
+    words = read_text(introduction).strip() if introduction.is_file() else "# Benchmarks"
     note = f"<!-- Written by `mtl-perception benchmark-page {folder} --out {page}`: change the results or {INTRODUCTION} there. -->"
     write_page(page, paths, console, words, note)
 

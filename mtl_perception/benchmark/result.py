@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mtl_perception.benchmark.settings import SECTIONS, BenchmarkError, Settings
 from mtl_perception.files import write_atomically
-from mtl_perception.yaml_file import problems
+from mtl_perception.validation_text import problems
 
 FORMAT_VERSION = 1
 
@@ -173,4 +173,4 @@ def load_report(path: Path) -> Report:
     except OSError as error:
         raise BenchmarkError(f"{path} can't be read: {error.strerror}") from error
     except ValidationError as error:
-        raise BenchmarkError(f"{path} is no result of this version's benchmark: {problems(error)}") from error
+        raise BenchmarkError(f"{path} is no result of this version's benchmark: {problems(error, Report)}") from None

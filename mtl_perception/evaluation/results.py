@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mtl_perception.evaluation.gain import relative_gain
 from mtl_perception.evaluation.registry import METRICS
-from mtl_perception.files import write_atomically
+from mtl_perception.files import read_limited, write_atomically
+from mtl_perception.validation_text import problems
 
 FORMAT_VERSION = 1
+_MOST_BYTES = 64 * 2**20
 
 
 class ResultError(ValueError):
@@ -102,16 +104,14 @@ def read_result(path: Path) -> EvaluationResult:
         ResultError: it is missing, of a newer version or something else.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ResultError(f"{path} can't be read ({error}); expected a file written by evaluate --json") from None
+        content = read_limited(path, _MOST_BYTES)
+    except OSError as error:
+        raise ResultError(f"{path} can't be read ({error.strerror}); expected a file written by evaluate --json") from None
     try:
-        result = EvaluationResult.model_validate_json(text)
+        result = EvaluationResult.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "content"
         raise ResultError(
-            f"{path} holds no scores of mtl-perception evaluate: {where}: {first['msg']}; run evaluate --json again"
+            f"{path} holds no scores of mtl-perception evaluate: {problems(error, EvaluationResult)}; run evaluate --json again"
         ) from None
     if result.format_version > FORMAT_VERSION:
         raise ResultError(

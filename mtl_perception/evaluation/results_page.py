@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 
 from mtl_perception.evaluation.compare import Comparison, compare, comparison_rows
@@ -16,7 +14,9 @@ from mtl_perception.evaluation.markdown import class_rows, distance_rows, sets_r
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import EvaluationResult, ResultError, read_result
 from mtl_perception.evaluation.tables import digits, known
-from mtl_perception.files import write_atomically
+from mtl_perception.files import read_text, write_atomically
+from mtl_perception.validation_text import shown
+from mtl_perception.yaml_file import ConfigError, load_yaml
 
 _LOSSES = (
     ("detection", "AP50"),
@@ -46,11 +46,11 @@ def write_results_page(folder: Path, page: Path, console: Console) -> None:
     results = [read_result(path) for path in paths]
     targets = _read_targets(folder / TARGETS)
     introduction = folder / INTRODUCTION
-    parts = [introduction.read_text(encoding="utf-8").strip()] if introduction.is_file() else ["# Results"]
-    shown = sorted(
+    parts = [read_text(introduction).strip()] if introduction.is_file() else ["# Results"]
+    several = sorted(
         (result for result in results if len(result.model.tasks) > 1), key=lambda result: result.model.parameters
     )
-    for result in shown or results:
+    for result in several or results:
         parts += _model_parts(result, targets)
     for comparison in _comparisons(results):
         parts += comparison_parts(comparison)
@@ -172,13 +172,13 @@ def _read_targets(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ResultError(f"{path} is no YAML: {error}") from None
+        content = load_yaml(path) or {}
+    except ConfigError as error:
+        raise ResultError(str(error)) from None
     numbers = isinstance(content, dict) and all(
         isinstance(rows, dict) and all(known(value) for value in rows.values()) for rows in content.values()
     )
     if not numbers:
         expected = "{NAME: {MEASURE: number}, losses: {SET: share}}"
-        raise ResultError(f"{path}: expected {expected}, found {json.dumps(content)[:80]}")
+        raise ResultError(f"{path}: expected {expected}, found {shown(content)}")
     return content

@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from mtl_perception.training.config import TrainingConfig
-from mtl_perception.yaml_file import ConfigError, problems, read_yaml
+from mtl_perception.validation_text import problems
+from mtl_perception.yaml_file import ConfigError, read_yaml
 
 _OF_A_RUN = ("name", "output", "seed", "data_share", "tasks")
 """Keys of a training configuration that the plan sets for each run."""
@@ -145,7 +146,7 @@ def _run(config: TransferConfig, setup: str, changes: dict[str, Any], tasks: lis
     try:
         return PlannedRun(setup, share, seed, TrainingConfig.model_validate(content))
     except ValidationError as error:
-        raise ConfigError(f"setup '{setup}': {problems(error)}") from error
+        raise ConfigError(f"setup '{setup}': {problems(error, TrainingConfig, 'set-up')}") from None
 
 
 def _slug(name: str) -> str:

@@ -18,6 +18,7 @@ from mtl_perception.evaluation.results import EvaluationResult, SetResult
 from mtl_perception.files import write_atomically
 from mtl_perception.reports.plan import PlannedRun, TransferConfig
 from mtl_perception.training.state import with_defaults
+from mtl_perception.validation_text import problems
 
 SET = "test"
 """What the scored data is called in results."""
@@ -63,9 +64,10 @@ def finished(runs: Sequence[PlannedRun]) -> dict[Path, RunResult]:
         if not run.result.exists():
             continue
         try:
-            result = RunResult.model_validate_json(run.result.read_text(encoding="utf-8"))
-        except (ValidationError, UnicodeDecodeError) as error:
-            raise TransferError(f"{run.result} can't be read ({error}); delete it, and the run is done again") from None
+            result = RunResult.model_validate_json(run.result.read_bytes())
+        except ValidationError as error:
+            told = problems(error, RunResult)
+            raise TransferError(f"{run.result} is no result of a run ({told}); delete it, and the run is done again") from None
         before, now = with_defaults(result.training), _plain(run)
         changed = sorted(key for key in now if before.get(key) != now[key])
         if changed:

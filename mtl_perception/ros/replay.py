@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -19,6 +18,7 @@ from mtl_perception.ros.offline import replay_offline
 from mtl_perception.ros.recording import Recording
 from mtl_perception.ros.report import ReplayReport
 from mtl_perception.ros.specs import SPECS
+from mtl_perception.yaml_file import load_yaml
 
 _NODE_NAMES = ("/**", "/**/perception", "/perception", "perception")
 """Sections of a parameter file that speak to the node, the most particular last."""
@@ -157,11 +157,11 @@ def node_parameters(params_file: Path) -> dict[str, Any]:
         ValueError: the file is no ROS parameter file.
     """
     try:
-        content = yaml.safe_load(params_file.read_text(encoding="utf-8"))
+        content = load_yaml(params_file) or {}
         said = [(content.get(name) or {}).get("ros__parameters") or {} for name in _NODE_NAMES]
         values = {name: value for section in said for name, value in _flat(section)}
-    except (yaml.YAMLError, AttributeError) as error:
-        raise ValueError(f"{params_file} is no ROS parameter file: {error}") from error
+    except AttributeError:
+        raise ValueError(f"{params_file} is no ROS parameter file: expected NODE: {{ros__parameters: {{name: value}}}}") from None
     return {spec.name: values.get(spec.name, spec.default) for spec in SPECS}
 
 

@@ -14,7 +14,8 @@ from mtl_perception.encoders import TRANSFORMERS
 from mtl_perception.network import MAX_STRIDE, VARIANTS, Architecture
 from mtl_perception.tasks import TASKS
 from mtl_perception.training.task_schedule import AllTasks, TaskSchedule
-from mtl_perception.yaml_file import ConfigError, problems, read_yaml
+from mtl_perception.validation_text import did_you_mean, problems, shown
+from mtl_perception.yaml_file import ConfigError, read_yaml
 
 __all__ = ["ConfigError", "Stage", "TrainingConfig", "ValidationSettings", "read_config"]
 
@@ -233,7 +234,7 @@ class TrainingConfig(_Strict):
             raise ValueError(f"stages end at {ends}; expected rising values of 'until', the last one 1.0")
         for task, weight in self.tasks.items():
             if task not in TASKS:
-                raise ValueError(f"task '{task}' is not known; expected some of: {', '.join(TASKS)}")
+                raise ValueError(f"task {shown(task)} is not known; expected some of: {', '.join(TASKS)}{did_you_mean(task, TASKS)}")
             if weight <= 0:
                 raise ValueError(f"task '{task}' has weight {weight}, expected more than 0; leave the task out instead")
         self.balancing.check(self.tasks)
@@ -244,7 +245,7 @@ class TrainingConfig(_Strict):
             sharing = self.built_architecture.sharing
             sharing.check(list(self.tasks))
         except ValidationError as error:
-            raise ValueError(f"architecture: {problems(error)}") from None
+            raise ValueError(f"architecture: {problems(error, Architecture)}") from None
         self.balancing.check_network(sharing.shared_by(list(self.tasks)))
         if self.output.suffix != ".safetensors":
             raise ValueError(f"output is {self.output}, expected a name that ends with .safetensors")

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.labelled import Labelled
-from mtl_perception.validation_text import in_one_line
+from mtl_perception.validation_text import problems
 
 
 class Options(BaseModel):
@@ -65,8 +65,8 @@ class Format:
         except ValidationError as error:
             known = [name for name in kind.model_fields if name not in dict(self.preset)]
             raise ValueError(
-                f"settings of {self.name}: {in_one_line(error, 'settings')}; known are: {', '.join(known) or 'none'}"
-            ) from error
+                f"settings of {self.name}: {problems(error, whole='settings')}; known are: {', '.join(known) or 'none'}"
+            ) from None
         return module.read(source, options)
 
     def evidence(self, source: Path) -> str:
