@@ -3,27 +3,42 @@
 
 from __future__ import annotations
 
-import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from mtl_perception.files import write_atomically
 from mtl_perception.network import Architecture, MultiTaskNetwork
 from mtl_perception.sharing.networks import NETWORKS
 from mtl_perception.tasks import build_task
-from mtl_perception.validation_text import in_one_line
+from mtl_perception.validation_text import problems, shown
 
 FORMAT_VERSION = 1
 """Raised when an older reader would misunderstand a newer file."""
 
+MOST_PIXELS = 2**24
+"""Of a network's input: more than any camera's image that a network could look at as a whole."""
+
 _CARD_KEY = "mtl_perception"
 _PICKLE_SUFFIXES = {".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin"}
+_LONGEST_HEADER = 2**24
+"""Bytes; three hundred times that of a shipped checkpoint. safetensors itself takes six times as much."""
+
+_FLOATS = {"F64", "F32", "F16", "BF16"}
+_INTEGERS = {"I64", "I32"}
+
+Side = Annotated[int, Field(gt=0, le=8192)]
+"""Width or height of a network's input, pixels."""
 
 
 class CheckpointError(ValueError):
@@ -52,15 +67,36 @@ class ModelCard(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     format_version: int = FORMAT_VERSION
-    name: str
-    version: str = "0"
+    name: str = Field(min_length=1, max_length=200)
+    version: str = Field("0", max_length=200)
     architecture: Architecture
-    input_width: int = Field(gt=0)
-    input_height: int = Field(gt=0)
-    tasks: dict[str, TaskCard]
+    input_width: Side
+    input_height: Side
+    tasks: dict[str, TaskCard] = Field(min_length=1)
     training: dict[str, Any] = Field(default_factory=dict)
-    scores: dict[str, dict[str, float]] = Field(default_factory=dict)
+    scores: dict[str, dict[str, FiniteFloat]] = Field(default_factory=dict)
     limits: str = ""
+
+    @field_validator("tasks")
+    @classmethod
+    def _can_be_built(cls, tasks: dict[str, TaskCard]) -> dict[str, TaskCard]:
+        kinds: dict[str, str] = {}
+        taken = nn.ModuleDict()
+        for name, task in tasks.items():
+            # The heads are modules of these names, and answers are called NAME.ANSWER.
+            if not name.isidentifier() or len(name) > 100 or hasattr(taken, name):
+                raise ValueError(f"a task is called {shown(name)}, expected letters, digits and _, and no word of Python's")
+            build_task(task.kind, task.settings)
+            if task.kind in kinds:
+                raise ValueError(f"tasks '{kinds[task.kind]}' and '{name}' are both of kind {task.kind}; a network has one of each")
+            kinds[task.kind] = name
+        return tasks
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelCard:
+        if self.input_width * self.input_height > MOST_PIXELS:
+            raise ValueError(f"an input of {self.input_width}×{self.input_height} has more than {MOST_PIXELS} pixels")
+        return self
 
     def _labels(self, kind: str) -> list[str]:
         return next((list(task.settings["labels"]) for task in self.tasks.values() if task.kind == kind), [])
@@ -98,6 +134,16 @@ def build_network(card: ModelCard) -> MultiTaskNetwork:
     return NETWORKS[card.architecture.sharing.method](card.architecture, tasks)
 
 
+def weightless_network(card: ModelCard) -> MultiTaskNetwork:
+    """``build_network`` without memory behind the weights, and without the time that random ones take: for shapes and counts.
+
+    Raises:
+        ValueError: as ``build_network``.
+    """
+    with torch.device("meta"):
+        return build_network(card).eval()
+
+
 def save_checkpoint(path: Path | str, network: MultiTaskNetwork, card: ModelCard, dtype: torch.dtype = torch.float16) -> None:
     """Write weights and card; the file appears whole or not at all.
 
@@ -122,9 +168,9 @@ def replace_card(path: Path | str, card: ModelCard) -> None:
         CheckpointError: the file is no usable checkpoint.
         OSError: it can't be written; it is then as it was.
     """
-    read_card(path)
-    with safe_open(path, framework="pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    with _opened(path) as stored:
+        _checked_network(stored)
+        tensors = stored.tensors()
     write_atomically(path, save(tensors, metadata={_CARD_KEY: card.model_dump_json()}))
 
 
@@ -134,81 +180,156 @@ def read_card(path: Path | str) -> ModelCard:
     Raises:
         CheckpointError: the file is missing, no safetensors file, without a card, or newer than this version reads.
     """
+    with _opened(path) as stored:
+        return stored.card
+
+
+def load_checkpoint(path: Path | str) -> tuple[MultiTaskNetwork, ModelCard]:
+    """The network on the CPU, in float32 and evaluation mode, and its card.
+
+    Whatever the file says, no more memory is taken than its weights need: the card's network is built without any first, and
+    compared with what the file lists.
+
+    Raises:
+        CheckpointError: see ``read_card``; or the weights are not those that the card's network has, or can't be.
+    """
+    with _opened(path) as stored:
+        expected = _checked_network(stored).state_dict()
+        tensors = {name: tensor.to(expected[name].dtype) for name, tensor in stored.tensors().items()}
+    for name, tensor in tensors.items():
+        if problem := _spoilt(name, tensor, tensors):
+            raise CheckpointError(f"{path}: weights '{name}' {problem}; the file is damaged, or the training that wrote it went wrong")
+    network = build_network(stored.card)
+    network.load_state_dict(tensors)
+    return network.eval(), stored.card
+
+
+class _Stored:
+    """A checkpoint that is open: its card, and the list of its weights.
+
+    Args:
+        file: what safetensors opened; everything comes from there, so that a file that is replaced meanwhile changes nothing.
+    """
+
+    def __init__(self, path: Path, file: Any) -> None:
+        self.path, self._file = path, file
+        metadata = file.metadata() or {}
+        if _CARD_KEY not in metadata:
+            raise CheckpointError(f"{path} holds weights but no card of mtl_perception; expected a file written by save_checkpoint")
+        self.card = _parse_card(path, metadata[_CARD_KEY])
+
+    def listed(self) -> dict[str, tuple[str, list[int]]]:
+        """By name of the weights, their dtype as safetensors calls it, and their shape."""
+        slices = {name: self._file.get_slice(name) for name in self._file.keys()}
+        return {name: (part.get_dtype(), list(part.get_shape())) for name, part in slices.items()}
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The weights as they are stored."""
+        return {name: self._file.get_tensor(name) for name in self._file.keys()}
+
+
+@contextmanager
+def _opened(path: Path | str) -> Iterator[_Stored]:
     path = Path(path)
     if path.suffix.lower() in _PICKLE_SUFFIXES:
         raise CheckpointError(
             f"{path} is a pickle by its name ({path.suffix}): reading one can run any code, so it is refused; "
             "expected a .safetensors file written by mtl_perception"
         )
-    if not path.is_file():
-        raise CheckpointError(f"checkpoint {path} does not exist; give the path of a .safetensors file or a shipped model's name")
+    if path.suffix.lower() == ".pt2":
+        raise CheckpointError(
+            f"{path} is a program of torch.export by its name, for programs of your own; expected a .safetensors file, or an .onnx "
+            "file written by 'mtl-perception export'"
+        )
     try:
+        _check_header(path)
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
+            yield _Stored(path, file)
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"checkpoint {path} does not exist; give the path of a .safetensors file or a shipped model's name"
+        ) from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
-            f"{path} is not a readable safetensors file ({error}); it may be truncated or, in a git checkout, a pointer to a "
-            "file that was not fetched: copy it again"
+            f"{path} is not a readable safetensors file ({shown(str(error))}); it may be truncated or, in a git checkout, a pointer "
+            "to a file that was not fetched: copy it again"
         ) from error
-    if _CARD_KEY not in metadata:
-        raise CheckpointError(f"{path} holds weights but no card of mtl_perception; expected a file written by save_checkpoint")
-    return _parse_card(path, metadata[_CARD_KEY])
+
+
+def _check_header(path: Path) -> None:
+    """Before safetensors reads it: a header of a hundred megabytes takes a gigabyte of memory.
+
+    Raises:
+        OSError: the file can't be a checkpoint.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        about = os.fstat(file.fileno())
+        if not stat.S_ISREG(about.st_mode):
+            raise OSError("it is a folder, a pipe or a device")
+        length = int.from_bytes(file.read(8), "little")
+    if about.st_size < 8 or length > about.st_size - 8:
+        raise OSError(f"a header of {length} bytes in a file of {about.st_size}")
+    if length > _LONGEST_HEADER:
+        raise OSError(f"a header of {length} bytes, expected at most {_LONGEST_HEADER}")
 
 
 def _parse_card(path: Path, text: str) -> ModelCard:
     try:
-        content = json.loads(text)
+        content = from_json(text)
         version = content.get("format_version")
-    except (json.JSONDecodeError, AttributeError) as error:
+    except (ValueError, AttributeError) as error:  # too deep, too, which Python's own json can't take
         raise CheckpointError(f"{path}: the card is not a JSON object ({error}); the file is damaged, copy it again") from error
-    if not isinstance(version, int) or version < 1:
-        raise CheckpointError(f"{path}: the card's format_version is {version!r}, expected a whole number from 1")
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise CheckpointError(f"{path}: the card's format_version is {shown(version)}, expected a whole number from 1")
     if version > FORMAT_VERSION:
         raise CheckpointError(
-            f"{path} has format version {version}, this version of mtl_perception reads up to {FORMAT_VERSION}; "
+            f"{path} has format version {shown(version)}, this version of mtl_perception reads up to {FORMAT_VERSION}; "
             "upgrade the package"
         )
     try:
         return ModelCard.model_validate(content)
     except ValidationError as error:
-        raise CheckpointError(f"{path}: the card is not valid: {in_one_line(error, 'card')}") from error
+        raise CheckpointError(f"{path}: the card is not valid: {problems(error, ModelCard, 'card')}") from None
 
 
-def load_checkpoint(path: Path | str) -> tuple[MultiTaskNetwork, ModelCard]:
-    """The network on the CPU, in float32 and evaluation mode, and its card.
+def _checked_network(stored: _Stored) -> MultiTaskNetwork:
+    """The card's network without memory behind its weights, once the file is seen to hold exactly those.
 
     Raises:
-        CheckpointError: see ``read_card``; or the weights are not those that the card's network has.
+        CheckpointError: it doesn't.
     """
-    path = Path(path)
-    card = read_card(path)
+    path, listed = stored.path, stored.listed()
     try:
-        network = build_network(card)
-    except ValueError as error:
-        raise CheckpointError(f"{path}: {error}") from error
+        network = weightless_network(stored.card)
+    except (ValueError, KeyError, RuntimeError) as error:
+        raise CheckpointError(f"{path}: the card describes no network that can be built ({shown(str(error))})") from error
     expected = network.state_dict()
-    try:
-        with safe_open(path, framework="pt") as file:
-            _check_tensors(path, {name: list(file.get_slice(name).get_shape()) for name in file.keys()}, expected)
-            stored = {name: file.get_tensor(name) for name in file.keys()}
-    except SafetensorError as error:
-        raise CheckpointError(f"{path}: weights can't be read ({error}); copy the file again") from error
-    spoilt = [name for name, tensor in stored.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
-    if spoilt:
-        raise CheckpointError(f"{path}: {spoilt[0]} holds values that are not finite; the training that wrote it went wrong")
-    network.load_state_dict({name: tensor.to(expected[name].dtype) for name, tensor in stored.items()})
-    return network.eval(), card
-
-
-def _check_tensors(path: Path, stored: dict[str, list[int]], expected: dict[str, Tensor]) -> None:
     for name, tensor in expected.items():
-        if name not in stored:
+        if name not in listed:
             raise CheckpointError(f"{path}: weights '{name}' are missing; the card describes another network than the file holds")
-        if stored[name] != list(tensor.shape):
+        dtype, shape = listed[name]
+        if shape != list(tensor.shape):
             raise CheckpointError(
-                f"{path}: weights '{name}' have shape {stored[name]}, the card's network needs {list(tensor.shape)}; "
+                f"{path}: weights '{name}' have shape {shown(shape)}, the card's network needs {list(tensor.shape)}; "
                 "is the number of labels in the card the one it was trained with?"
             )
-    extra = sorted(set(stored) - set(expected))
+        known = _FLOATS if tensor.is_floating_point() else _INTEGERS
+        if dtype not in known:
+            raise CheckpointError(f"{path}: weights '{name}' are stored as {dtype}, expected one of {', '.join(sorted(known))}")
+    extra = sorted(set(listed) - set(expected))
     if extra:
-        raise CheckpointError(f"{path}: weights '{extra[0]}' belong to nothing in the card's network")
+        raise CheckpointError(f"{path}: weights {shown(extra[0])} belong to nothing in the card's network")
+    return network
+
+
+def _spoilt(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> str | None:
+    """What no weights can be, though their shape is right."""
+    if tensor.is_floating_point() and not tensor.isfinite().all():
+        return "hold values that are not finite"
+    if name.endswith("running_var") and (tensor < 0).any():
+        return "hold a negative variance"
+    if name.endswith("relative_position_index"):  # of a Swin transformer: rows of the table beside it
+        rows = len(tensors[name.removesuffix("index") + "bias_table"])
+        if ((tensor < 0) | (tensor >= rows)).any():
+            return f"refer to rows that the table beside them lacks, which has {rows}"
+    return None

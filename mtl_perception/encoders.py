@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from torchvision.ops import Permute
 
 from mtl_perception.efficientnet_lite import efficientnet_lite
 from mtl_perception.layers import Float32BackwardConv2d
+from mtl_perception.validation_text import did_you_mean, shown
 
 LEVELS = ("c2", "c3", "c4", "c5")
 """Names of the feature maps, at strides 4, 8, 16 and 32."""
@@ -151,8 +153,9 @@ TRANSFORMERS = ("swin_t",)
 
 
 def is_known_encoder(name: str) -> bool:
-    """Whether ``name`` is one of ``ENCODERS`` or asks for one of timm's."""
-    return name in ENCODERS or (name.startswith(TIMM) and len(name) > len(TIMM))
+    """Whether ``name`` is one of ``ENCODERS`` or asks for one of timm's own: its names with a colon lead to files and hubs, where
+    no checkpoint shall send anybody."""
+    return name in ENCODERS or re.fullmatch(rf"{TIMM}[A-Za-z0-9_.]{{1,100}}", name) is not None
 
 
 def build_encoder(name: str) -> Encoder:
@@ -165,4 +168,4 @@ def build_encoder(name: str) -> Encoder:
         return ENCODERS[name]()
     if is_known_encoder(name):
         return TimmEncoder(name.removeprefix(TIMM))
-    raise ValueError(f"encoder '{name}' is not known; expected {TIMM}NAME or one of: {', '.join(ENCODERS)}")
+    raise ValueError(f"encoder {shown(name)} is not known; expected {TIMM}NAME or one of: {', '.join(ENCODERS)}{did_you_mean(name, ENCODERS)}")

@@ -14,6 +14,7 @@ from mtl_perception.encoders import ENCODERS, TIMM, Encoder, build_encoder, is_k
 from mtl_perception.necks import NECKS, Neck, build_neck
 from mtl_perception.sharing import Hard, Sharing
 from mtl_perception.tasks import HeadStyle, Task
+from mtl_perception.validation_text import did_you_mean, shown
 
 Features = dict[str, Tensor]
 """A pyramid: {"p2" … "p5"}, each (B, channels, H/stride, W/stride)."""
@@ -37,7 +38,7 @@ class Architecture(BaseModel):
 
     encoder: str
     neck: str = "pan"
-    neck_channels: int = Field(gt=0)
+    neck_channels: int = Field(gt=1, le=1024)
     heads: HeadStyle = "wide"
     sharing: Sharing = Hard()
 
@@ -45,14 +46,14 @@ class Architecture(BaseModel):
     @classmethod
     def _known_encoder(cls, name: str) -> str:
         if not is_known_encoder(name):
-            raise ValueError(f"encoder '{name}' is not known; expected {TIMM}NAME or one of: {', '.join(ENCODERS)}")
+            raise ValueError(f"encoder {shown(name)} is not known; expected {TIMM}NAME or one of: {', '.join(ENCODERS)}{did_you_mean(name, ENCODERS)}")
         return name
 
     @field_validator("neck")
     @classmethod
     def _known_neck(cls, name: str) -> str:
         if name not in NECKS:
-            raise ValueError(f"neck '{name}' is not known; expected one of: {', '.join(NECKS)}")
+            raise ValueError(f"neck {shown(name)} is not known; expected one of: {', '.join(NECKS)}{did_you_mean(name, NECKS)}")
         return name
 
     @model_serializer(mode="wrap")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mtl_perception.checkpoint import ModelCard, build_network
+from mtl_perception.checkpoint import ModelCard, weightless_network
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def network_cost(card: ModelCard) -> Cost:
     Raises:
         ValueError: the card describes no network that can be built.
     """
-    network = _weightless(card)
+    network = weightless_network(card)
     return Cost(
         _parameters(network),
         count_gmac(network, card.input_width, card.input_height),
@@ -40,7 +40,7 @@ def parameter_count(card: ModelCard) -> int:
     Raises:
         ValueError: the card describes no network that can be built.
     """
-    return _parameters(_weightless(card))
+    return _parameters(weightless_network(card))
 
 
 @torch.no_grad()
@@ -66,11 +66,6 @@ def count_gmac(network: nn.Module, width: int, height: int) -> float:
         for hook in hooks:
             hook.remove()
     return total / 1e9
-
-
-def _weightless(card: ModelCard) -> nn.Module:
-    with torch.device("meta"):  # no memory, and no time spent on random weights
-        return build_network(card).eval()
 
 
 def _parameters(network: nn.Module) -> int:

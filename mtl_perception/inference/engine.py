@@ -14,7 +14,7 @@ import torch
 
 from mtl_perception.checkpoint import ModelCard
 from mtl_perception.geometry import Intrinsics, View
-from mtl_perception.inference.backends import Answers, Backend, Runner, TorchBackend, load_backend
+from mtl_perception.inference.backends import Answers, Backend, BackendError, Runner, TorchBackend, load_backend
 from mtl_perception.inference.graph import of_task
 from mtl_perception.network import MultiTaskNetwork
 from mtl_perception.scene import Scene
@@ -82,10 +82,23 @@ class Engine:
 
         Args:
             height, width: of the images to expect; a graph that was exported for one size takes that.
+
+        Raises:
+            BackendError: what comes out are no numbers.
         """
-        width, height = self._open_backend.fixed_size or (width, height)
-        for _ in range(2):
-            self(np.zeros((height, width, 3), np.uint8))
+        backend = self._open_backend
+        width, height = backend.fixed_size or (width, height)
+        frame = backend.frame(width, height)
+        batch = backend.batch(1)
+        images, focal_px = np.zeros((batch, frame[1], frame[0], 3), np.uint8), np.zeros(batch, np.float32)
+        answers = self._answer(frame, self.tasks, images, focal_px)
+        for name, array in answers.arrays.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise BackendError(
+                    f"the network says NaN or infinity ({name}) of a black image in {self.precision}; its weights are damaged, or "
+                    "this precision can't hold what they make: set precision to float32"
+                )
+        self(np.zeros((height, width, 3), np.uint8))
 
     def close(self) -> None:
         """Free the device memory; the engine can't be called afterwards."""

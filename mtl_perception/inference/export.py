@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
@@ -13,11 +14,11 @@ from mtl_perception.checkpoint import ModelCard, load_checkpoint, read_card
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.files import write_atomically
 from mtl_perception.geometry import View
-from mtl_perception.inference.backends.sessions import read_metadata
 from mtl_perception.inference.exported import METADATA_KEY, ExportedGraph
 from mtl_perception.inference.folding import fold_batch_norms
 from mtl_perception.inference.graph import Graph
 from mtl_perception.inference.onnx_export import ExportError, example_inputs, export_graph, finish
+from mtl_perception.inference.onnx_file import read_exported
 from mtl_perception.inference.parity import Difference, differences
 from mtl_perception.network import MAX_STRIDE
 
@@ -154,13 +155,9 @@ def _torch_export(graph: Graph, exported: ExportedGraph, path: Path) -> ExportRe
     if exported.precision == "float16":
         graph.network.half()
     program = torch.export.export(graph, example_inputs(graph, exported.batch))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial.pt2")
-    try:
-        torch.export.save(program, partial, extra_files={METADATA_KEY: exported.model_dump_json()})
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    content = io.BytesIO()
+    torch.export.save(program, content, extra_files={METADATA_KEY: exported.model_dump_json()})
+    write_atomically(path, content.getvalue())
     return ExportReport(path, [])
 
 
@@ -172,4 +169,4 @@ def card_of(path: Path) -> ModelCard:
     """
     if path.suffix.lower() != ".onnx":
         return read_card(path)
-    return ExportedGraph.parse(path, read_metadata(path)).card
+    return read_exported(path).card

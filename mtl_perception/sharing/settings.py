@@ -88,6 +88,9 @@ class Clustered(_Sharing):
             raise ValueError("groups hold an empty group; leave it out")
         if self.encoders is not None and len(self.encoders) != len(self.groups):
             raise ValueError(f"encoders has {len(self.encoders)} names for {len(self.groups)} groups")
+        joined = ["_".join(group) for group in self.groups]
+        if len(set(joined)) < len(joined):
+            raise ValueError("groups can't be told apart by the names of their tasks joined with _; rename a task")
         return self
 
     def check(self, tasks: Collection[str]) -> None:

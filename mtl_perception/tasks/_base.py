@@ -4,16 +4,36 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
 from mtl_perception.scene import SCORE_THRESHOLD
+from mtl_perception.validation_text import shown
+
+
+def _printable(name: str) -> str:
+    if not name.isprintable():
+        raise ValueError(f"class {shown(name)} has characters that can't be printed")
+    return name
+
+
+def _different(names: list[str]) -> list[str]:
+    name, count = max(Counter(names).items(), key=lambda item: item[1])
+    if count > 1:
+        raise ValueError(f"class {shown(name)} is listed twice")
+    return names
+
+
+ClassName = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
+Labels = Annotated[list[ClassName], Field(min_length=1, max_length=30_000), AfterValidator(_different)]
+"""Names of classes in the order of their ids."""
 
 
 HeadStyle = Literal["wide", "slim"]

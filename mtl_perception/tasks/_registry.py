@@ -13,7 +13,7 @@ from mtl_perception.tasks.depth import DepthTask
 from mtl_perception.tasks.detection import DetectionTask
 from mtl_perception.tasks.lanes import LanesTask
 from mtl_perception.tasks.segmentation import SegmentationTask
-from mtl_perception.validation_text import in_one_line
+from mtl_perception.validation_text import did_you_mean, problems, shown
 
 TASKS: dict[str, type[Task]] = {
     task.kind: task for task in (DetectionTask, SegmentationTask, DepthTask, ClassificationTask, LanesTask)
@@ -27,8 +27,10 @@ def build_task(kind: str, settings: dict[str, Any]) -> Task:
         ValueError: the kind is not known, or a setting is.
     """
     if kind not in TASKS:
-        raise ValueError(f"task kind '{kind}' is not known to this version; expected one of: {', '.join(TASKS)}")
+        raise ValueError(
+            f"task kind {shown(kind)} is not known to this version; expected one of: {', '.join(TASKS)}{did_you_mean(kind, TASKS)}"
+        )
     try:
         return TASKS[kind](TASKS[kind].Settings.model_validate(settings))
     except ValidationError as error:
-        raise ValueError(f"settings of task '{kind}' are not valid: {in_one_line(error, kind)}") from error
+        raise ValueError(f"settings of task '{kind}' are not valid: {problems(error, TASKS[kind].Settings, kind)}") from None

@@ -9,19 +9,18 @@ from typing import ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import Tensor, nn
 
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
 from mtl_perception.scene import Classification
-from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 
 
 class ClassificationSettings(TaskSettings):
     """Class names in the order of their ids."""
 
-    labels: list[str] = Field(min_length=1)
+    labels: Labels
 
 
 class ClassificationHead(nn.Module):

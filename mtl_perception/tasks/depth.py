@@ -31,9 +31,9 @@ class DepthSettings(TaskSettings):
     (the camera-space transformation of Yin et al., Metric3D, ICCV 2023).
     """
 
-    min_m: float = Field(0.1, gt=0)
-    max_m: float = Field(30.0, gt=0)
-    canonical_focal_px: float = Field(300.0, gt=0)
+    min_m: float = Field(0.1, ge=1e-4, le=1e5)
+    max_m: float = Field(30.0, ge=1e-4, le=1e5)
+    canonical_focal_px: float = Field(300.0, ge=1, le=1e6)
 
     @model_validator(mode="after")
     def _ordered(self) -> DepthSettings:

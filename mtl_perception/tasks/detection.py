@@ -19,7 +19,7 @@ from mtl_perception.geometry import View
 from mtl_perception.layers import ConvNormAct, SeparableConv
 from mtl_perception.scene import Detections
 from mtl_perception.tasks._assignment import assign
-from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._suppression import not_suppressed
 
 LEVEL_STRIDES = {"p3": 8, "p4": 16, "p5": 32}
@@ -32,7 +32,7 @@ MAX_DETECTIONS = 100
 class DetectionSettings(TaskSettings):
     """Class names in the order of their ids, and the overlap above which the weaker of two boxes of a class goes."""
 
-    labels: list[str] = Field(min_length=1)
+    labels: Labels
     nms_iou: float = Field(0.6, gt=0, le=1)
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
 from mtl_perception.scene import Lanes
-from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import DenseClassifier, decision_size, enlarge, to_original
 
 
 class LanesSettings(TaskSettings):
     """Class names in the order of their bits."""
 
-    labels: list[str] = Field(min_length=1, max_length=8)
+    labels: Annotated[Labels, Field(max_length=8)]
 
 
 class LanesTask(Task[LanesSettings]):

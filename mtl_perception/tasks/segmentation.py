@@ -4,18 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field, model_validator
+from pydantic import Field, FiniteFloat, model_validator
 from torch import Tensor, nn
 
 from mtl_perception.data.sample import Sample
 from mtl_perception.geometry import View
 from mtl_perception.scene import UNLABELLED, Segmentation
-from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import DenseClassifier, to_original
 from mtl_perception.tasks._winners import winners
 
@@ -23,8 +23,8 @@ from mtl_perception.tasks._winners import winners
 class SegmentationSettings(TaskSettings):
     """Class names in the order of their ids, and how much a pixel of each weighs in the loss (None: all alike)."""
 
-    labels: list[str] = Field(min_length=2, max_length=UNLABELLED)
-    class_weights: list[float] | None = None
+    labels: Annotated[Labels, Field(min_length=2, max_length=UNLABELLED)]
+    class_weights: list[Annotated[FiniteFloat, Field(ge=0)]] | None = None
 
     @model_validator(mode="after")
     def _one_weight_per_class(self) -> SegmentationSettings:

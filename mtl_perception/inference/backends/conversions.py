@@ -5,37 +5,39 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import tempfile
-from pathlib import Path
 
 import torch
 
 import mtl_perception
-from mtl_perception.files import write_atomically
+from mtl_perception.checkpoint import ModelCard
+from mtl_perception.inference.backends.checksums import cache_folder, read_checked, write_checked
 from mtl_perception.inference.graph import Graph
 from mtl_perception.inference.onnx_export import OPSET, export_network
+from mtl_perception.network import MultiTaskNetwork
 
 _log = logging.getLogger(__name__)
 
 
 class Conversions:
-    """ONNX models of one checkpoint's network, one for each size of its input.
+    """ONNX models of one network, one for each size of its input.
 
-    They lie in ``$XDG_CACHE_HOME/mtl_perception``, by default ``~/.cache/mtl_perception``, named after the checkpoint's
-    content and all that could change the conversion. The folder may be deleted at any time. Where it can't be written,
-    they are made anew at each start.
+    They lie in the cache folder, named after the network's weights and all that could change the conversion, each with its
+    checksum beside it. One that is damaged is made anew; where the folder can't be written, all are at each start.
 
     Args:
-        checkpoint: path of the file.
+        network: with the weights that are converted.
+        card: what it is.
     """
 
-    def __init__(self, checkpoint: Path) -> None:
-        self._content = hashlib.sha256(checkpoint.read_bytes())
-        self._own: tempfile.TemporaryDirectory | None = None
+    def __init__(self, network: MultiTaskNetwork, card: ModelCard) -> None:
+        # Of what is converted, not of a file that somebody may have replaced since it was read.
+        self._content = hashlib.sha256(card.model_dump_json(include={"architecture", "tasks"}).encode())
+        for name, tensor in network.state_dict().items():
+            self._content.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            self._content.update(tensor.contiguous().numpy().tobytes())
 
-    def of(self, graph: Graph) -> Path:
-        """Path of the model of that graph's network; see ``export_network``.
+    def of(self, graph: Graph) -> bytes:
+        """The serialised model of that graph's network; see ``export_network``.
 
         Raises:
             ExportError: what converts is not installed.
@@ -43,20 +45,15 @@ class Conversions:
         digest = self._content.copy()
         size = graph.view.input_width, graph.view.input_height
         digest.update(repr((mtl_perception.__version__, torch.__version__, OPSET, size, graph.task_names)).encode())
-        path = _cache_folder() / f"{digest.hexdigest()[:32]}.onnx"
-        if path.is_file():
-            return path
-        _log.warning("converting the network for OpenVINO; this takes about 10 s and is done once for each size of input")
+        path = cache_folder() / f"{digest.hexdigest()[:32]}.onnx"
+        content = read_checked(path)
+        if content is not None:
+            return content
+        reason = f"{path} is damaged, " if path.exists() else ""
+        _log.warning(f"{reason}converting the network for OpenVINO; this takes about 10 s and is done once for each size of input")
         content = export_network(graph).SerializeToString()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, content)
-        except OSError:
-            self._own = self._own or tempfile.TemporaryDirectory(prefix="mtl_perception_")
-            path = Path(self._own.name) / path.name
-            path.write_bytes(content)
-        return path
-
-
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mtl_perception"
+            write_checked(path, content)
+        except OSError as error:
+            _log.warning(f"the converted network is not kept for the next start: {error.strerror}")
+        return content

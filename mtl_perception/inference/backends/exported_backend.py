@@ -10,9 +10,10 @@ import numpy as np
 
 from mtl_perception.geometry import View
 from mtl_perception.inference.backends._base import Answers, Backend, BackendError, Runner
-from mtl_perception.inference.backends.sessions import onnxruntime_session, openvino_session, read_metadata
+from mtl_perception.inference.backends.sessions import onnxruntime_session, openvino_session
 from mtl_perception.inference.device import resolve_device, resolve_precision
-from mtl_perception.inference.exported import FOCAL_PX, IMAGES, ExportedGraph
+from mtl_perception.inference.exported import FOCAL_PX, IMAGES
+from mtl_perception.inference.onnx_file import open_exported
 
 _LARGEST_STRETCH = 0.01
 """By which the shape of an image may differ from that of the graph's before it would be seen in the answers."""
@@ -27,25 +28,27 @@ class ExportedBackend(Backend):
         runtime: "onnxruntime", "openvino" or "tensorrt" (ONNX Runtime's TensorRT provider).
 
     Raises:
-        CheckpointError: the file is not ours, or of another version.
+        CheckpointError: the file is not ours, of another version, or not what its card says.
         DeviceError, BackendError: what should run it can't be had.
     """
 
     def __init__(self, path: Path, device: str, precision: str, runtime: str) -> None:
         resolved, self.notes = resolve_device("cuda" if runtime == "tensorrt" and device == "auto" else device)
-        self._path, self._exported = path, ExportedGraph.parse(path, read_metadata(path))
-        self.name, self.device, self.precision = runtime, str(resolved), self._exported.precision
-        self.card = self._exported.card
+        exported, content = open_exported(path, engines=runtime == "tensorrt")
+        self._path = path
+        self.name, self.device, self.precision = runtime, str(resolved), exported.precision
         # What was exported with fewer heads has no others.
-        self.card.tasks = {name: task for name, task in self.card.tasks.items() if name in self._exported.tasks}
-        self.batch_size, self.fixed_size = self._exported.batch, (self._exported.width, self._exported.height)
+        self.card = exported.card.model_copy(
+            update={"tasks": {name: task for name, task in exported.card.tasks.items() if name in exported.tasks}}
+        )
+        self.batch_size, self.fixed_size = exported.batch, (exported.width, exported.height)
         on_gpu = resolved.type == "cuda"
         if runtime == "openvino":
             if on_gpu:
                 raise BackendError(f"the backend openvino runs on the CPU, not on {self.device}; choose onnxruntime or tensorrt")
             if self.precision == "float32":
                 self.precision = resolve_precision(precision, resolved)[1]
-            self._session = openvino_session(path, "bfloat16" if self.precision == "bfloat16" else "float32")
+            self._session = openvino_session(content, "bfloat16" if self.precision == "bfloat16" else "float32")
         else:
             if precision not in ("auto", self.precision):
                 raise BackendError(
@@ -53,7 +56,7 @@ class ExportedBackend(Backend):
                     f"with --precision {precision}"
                 )
             provider = "tensorrt" if runtime == "tensorrt" else "cuda" if on_gpu else "cpu"
-            self._session = onnxruntime_session(path, resolved, provider, self.precision == "float16")
+            self._session = onnxruntime_session(content, resolved, provider, self.precision == "float16")
 
     def frame(self, width: int, height: int) -> tuple[int, int]:
         own_width, own_height = self.fixed_size

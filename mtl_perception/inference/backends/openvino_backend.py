@@ -46,7 +46,7 @@ class OpenVinoBackend(Backend):
         self.precision = resolve_precision(precision, resolved)[1]
         network, self.card = load_checkpoint(path)
         self._network = fold_batch_norms(network)
-        self._conversions = Conversions(path)
+        self._conversions = Conversions(self._network, self.card)
 
     def runner(self, view: View, batch: int, tasks: tuple[str, ...]) -> Runner:
         converted = self._conversions.of(Graph(self._network, view, self.card.tasks))

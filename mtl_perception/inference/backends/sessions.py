@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import logging
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,11 @@ import numpy as np
 import torch
 
 from mtl_perception.checkpoint import CheckpointError
+from mtl_perception.foreign_text import cut
 from mtl_perception.inference.backends._base import BackendError
+from mtl_perception.inference.backends.checksums import add_checksums, cache_folder, remove_spoilt
+
+_log = logging.getLogger(__name__)
 
 Session = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 """Inputs by name to outputs by name."""
@@ -21,30 +27,17 @@ _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider", "t
 _PACKAGES = {"cpu": "onnxruntime", "cuda": "onnxruntime-gpu", "tensorrt": "onnxruntime-gpu tensorrt"}
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    """What an ONNX file says of itself.
-
-    Raises:
-        CheckpointError: it can't be read.
-        BackendError: ONNX Runtime is not installed.
-    """
-    ort = import_onnxruntime()
-    options = ort.SessionOptions()
-    # Only looked at: nothing is worth optimising.
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return dict(_open(ort, path, options, ["CPUExecutionProvider"]).get_modelmeta().custom_metadata_map)
-
-
-def onnxruntime_session(path: Path, device: torch.device, provider: str, half: bool) -> Session:
+def onnxruntime_session(model: bytes, device: torch.device, provider: str, half: bool) -> Session:
     """A session of ONNX Runtime on as many threads as PyTorch has.
 
     Args:
+        model: serialised.
         provider: "cpu", "cuda" or "tensorrt".
         half: whether TensorRT may compute in half precision; the others do as the file says.
 
     Raises:
         BackendError: ONNX Runtime or the provider is not installed.
-        CheckpointError: the file can't be read.
+        CheckpointError: the model can't be run.
     """
     ort = import_onnxruntime()
     name, known = _PROVIDERS[provider], ort.get_available_providers()
@@ -56,27 +49,49 @@ def onnxruntime_session(path: Path, device: torch.device, provider: str, half: b
     options = ort.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     settings: dict[str, Any] = {} if provider == "cpu" else {"device_id": device.index or 0}
+    engines = cache_folder() / f"tensorrt_{hashlib.sha256(model).hexdigest()[:32]}"
     if provider == "tensorrt":
-        # Building an engine takes minutes; it is kept beside the model for the next start.
-        settings |= {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(path.parent), "trt_fp16_enable": half}
+        # Building an engine takes minutes, so it is kept for the next start. One is machine code: only what was built here is run.
+        remove_spoilt(engines)
+        settings |= {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(engines), "trt_fp16_enable": half}
     fallbacks = {"cpu": [], "cuda": ["cpu"], "tensorrt": ["cuda", "cpu"]}[provider]
-    session = _open(ort, path, options, [(name, settings), *(_PROVIDERS[other] for other in fallbacks)])
+    try:
+        session = ort.InferenceSession(model, options, providers=[(name, settings), *(_PROVIDERS[other] for other in fallbacks)])
+    except Exception as error:  # the classes it raises share no base of their own
+        raise CheckpointError(f"ONNX Runtime can't run the exported graph ({cut(error, 300)}); export it again") from error
     if session.get_providers()[0] != name:
         raise BackendError(f"ONNX Runtime could not start its {name}; it fell back to {session.get_providers()[0]}: see its message above")
+    if provider == "tensorrt":
+        _keep(engines)
     names = [output.name for output in session.get_outputs()]
-    return lambda inputs: dict(zip(names, session.run(names, dict(inputs))))
+
+    def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        try:
+            return dict(zip(names, session.run(names, dict(inputs))))
+        except Exception as error:
+            raise BackendError(f"ONNX Runtime failed in the exported graph: {cut(error, 300)}") from error
+
+    return run
 
 
-def openvino_session(path: Path, precision: str, tasks: Collection[str] | None = None) -> Session:
+def _keep(engines: Path) -> None:
+    try:
+        add_checksums(engines)
+    except OSError as error:
+        _log.warning(f"the TensorRT engine is not kept for the next start: {error.strerror}")
+
+
+def openvino_session(serialized: bytes, precision: str, tasks: Collection[str] | None = None) -> Session:
     """A model compiled by OpenVINO for the CPU, on as many threads as PyTorch has.
 
     Args:
+        serialized: an ONNX model.
         precision: "float32" or "bfloat16", of the convolutions.
         tasks: whose outputs, named "task.name", are wanted; what only the others need is left out. None for all.
 
     Raises:
         BackendError: OpenVINO is not installed.
-        CheckpointError: the file can't be read.
+        CheckpointError: the model can't be run.
     """
     try:
         import openvino
@@ -84,9 +99,9 @@ def openvino_session(path: Path, precision: str, tasks: Collection[str] | None =
         raise BackendError("the backend openvino is not installed: pip install 'mtl-perception[cpu]', or choose backend torch") from error
     core = _openvino_core()
     try:
-        model = core.read_model(path)
+        model = core.read_model(serialized)
     except RuntimeError as error:
-        raise CheckpointError(f"{path} is not an ONNX model that OpenVINO reads ({error}); export it again") from error
+        raise CheckpointError(f"OpenVINO can't read the graph ({cut(error, 300)}); export it again") from error
     results = {result.input_value(0).get_any_name(): result for result in model.get_results()}
     names = [name for name in results if tasks is None or name.split(".")[0] in tasks]
     model = openvino.Model([results[name] for name in names], model.get_parameters())
@@ -95,10 +110,16 @@ def openvino_session(path: Path, precision: str, tasks: Collection[str] | None =
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
     }
-    request = core.compile_model(model, "CPU", settings).create_infer_request()
+    try:
+        request = core.compile_model(model, "CPU", settings).create_infer_request()
+    except RuntimeError as error:
+        raise CheckpointError(f"OpenVINO can't run the graph ({cut(error, 300)}); export it again") from error
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        request.infer(dict(inputs), share_inputs=True)
+        try:
+            request.infer(dict(inputs), share_inputs=True)
+        except RuntimeError as error:
+            raise BackendError(f"OpenVINO failed in the graph: {cut(error, 300)}") from error
         # Copied: the request writes the next answers to the same place.
         return {name: request.get_output_tensor(index).data.copy() for index, name in enumerate(names)}
 
@@ -127,12 +148,3 @@ def import_onnxruntime() -> Any:
         raise BackendError("exported files are run by ONNX Runtime, which is not installed: pip install onnxruntime") from error
     onnxruntime.set_default_logger_severity(3)  # errors only: its warnings are about its own choices
     return onnxruntime
-
-
-def _open(ort: Any, path: Path, options: Any, providers: list[Any]) -> Any:
-    if not path.is_file():
-        raise CheckpointError(f"model {path} does not exist; give the path of an exported .onnx file")
-    try:
-        return ort.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # the classes it raises share no base of their own
-        raise CheckpointError(f"{path} is not a readable ONNX model ({error}); copy it again or export it again") from error

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A converted network that a disk has spoilt is made anew, and never run."""
+
+import hashlib
+import logging
+import multiprocessing
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mtl_perception.checkpoint import ModelCard, save_checkpoint
+from mtl_perception.inference import Engine
+from mtl_perception.inference.backends.checksums import add_checksums, read_checked, remove_spoilt, write_checked
+from model import tiny_network
+
+for package in ("openvino", "onnx", "onnxscript"):
+    pytest.importorskip(package)
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "mtl_perception"
+
+
+def depth(checkpoint: Path) -> np.ndarray:
+    return Engine.load(checkpoint, device="cpu", precision="float32", backend="openvino")(IMAGE).depth.depth_m
+
+
+def zero_a_block(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 4096] = bytes(4096)
+    path.write_bytes(content)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        zero_a_block,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-1000]),
+        lambda path: path.with_name(path.name + ".sha256").unlink(),
+        lambda path: path.with_name(path.name + ".sha256").write_bytes(b"\0" * 80),
+    ],
+    ids=["zeroed block", "empty", "cut", "no checksum", "spoilt checksum"],
+)
+def test_a_spoilt_conversion_is_made_anew(
+    checkpoint: Path, cache: Path, caplog: pytest.LogCaptureFixture, spoil: Callable[[Path], object]
+) -> None:
+    expected = depth(checkpoint)
+    (path,) = cache.glob("*.onnx")
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == path.with_name(path.name + ".sha256").read_text().split()[0]
+    spoil(path)
+    with caplog.at_level(logging.WARNING):
+        np.testing.assert_allclose(depth(checkpoint), expected, rtol=1e-5)
+    assert f"{path} is damaged" in caplog.text
+    caplog.clear()
+    np.testing.assert_allclose(depth(checkpoint), expected, rtol=1e-5)
+    assert caplog.text == "" and len(list(cache.iterdir())) == 2
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_loaded_spoils_no_cache(
+    tmp_path: Path, cache: Path, small_card: ModelCard
+) -> None:
+    """What is converted is what was loaded, and is kept under that name."""
+    path = tmp_path / "model.safetensors"
+    save_checkpoint(path, tiny_network(small_card, seed=1), small_card)
+    engine = Engine.load(path, device="cpu", precision="float32", backend="openvino")
+    save_checkpoint(path, tiny_network(small_card, seed=2), small_card)
+    first = engine(IMAGE).depth.depth_m
+    assert np.abs(np.log(depth(path) / first)).max() > 0.01
+    assert len(list(cache.glob("*.onnx"))) == 2
+
+
+def convert(checkpoint: Path, answers: multiprocessing.Queue) -> None:
+    answers.put(depth(checkpoint))
+
+
+@pytest.mark.slow
+def test_two_processes_may_convert_at_once(checkpoint: Path, cache: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    processes = [context.Process(target=convert, args=(checkpoint, answers)) for _ in range(2)]
+    for process in processes:
+        process.start()
+    found = [answers.get(timeout=600) for _ in processes]
+    for process in processes:
+        process.join()
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
+    (path,) = cache.glob("*.onnx")
+    assert read_checked(path) is not None and not list(cache.glob("*.part"))
+
+
+def test_only_what_was_vouched_for_stays(tmp_path: Path) -> None:
+    """As for TensorRT's engines, which are written by others."""
+    write_checked(tmp_path / "kept", b"engine")
+    (tmp_path / "strange").write_bytes(b"engine of somebody")
+    write_checked(tmp_path / "spoilt", b"engine")
+    (tmp_path / "spoilt").write_bytes(b"enginE")
+    remove_spoilt(tmp_path)
+    assert (tmp_path / "kept").exists() and not (tmp_path / "strange").exists() and not (tmp_path / "spoilt").exists()
+    (tmp_path / "new").write_bytes(b"built here")
+    add_checksums(tmp_path)
+    remove_spoilt(tmp_path)
+    assert (tmp_path / "new").read_bytes() == b"built here"
+    remove_spoilt(tmp_path / "none")
