@@ -13,17 +13,20 @@ from contextlib import contextmanager
 def held_back() -> Iterator[None]:
     """SIGINT and SIGTERM that arrive inside take effect behind it. Python hands them to the main thread alone; in others this
     does nothing."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    is_ours = all(signal.getsignal(number) is not None for number in numbers)  # None is another library's, out of Python's sight
+    before_int, before_term = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    is_ours = before_int is not None and before_term is not None  # None is another library's, out of Python's sight
     if threading.current_thread() is not threading.main_thread() or not is_ours:
         yield
         return
     arrived: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: arrived.append(number)) for number in numbers}
     try:
+        signal.signal(signal.SIGINT, lambda number, _: arrived.append(number))
+        signal.signal(signal.SIGTERM, lambda number, _: arrived.append(number))
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        try:  # the second is put back too where the first is no sooner back than it arrives
+            signal.signal(signal.SIGTERM, before_term)
+        finally:
+            signal.signal(signal.SIGINT, before_int)
         for number in arrived[:1]:
             signal.raise_signal(number)

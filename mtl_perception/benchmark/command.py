@@ -9,7 +9,6 @@ from typing import Any
 import cv2
 import torch
 from rich.console import Console
-from rich.table import Table
 
 from mtl_perception.benchmark.machine import usable_cores
 from mtl_perception.benchmark.networks import check_backend
@@ -21,6 +20,7 @@ from mtl_perception.checkpoint import read_card
 from mtl_perception.command_line import terminable
 from mtl_perception.inference.device import resolve_device, resolve_precision
 from mtl_perception.resources import find_model
+from mtl_perception.terminal_table import TerminalTable
 
 RESULT, PAGE = "benchmark.json", "benchmark.md"
 
@@ -66,12 +66,9 @@ def benchmark(settings: Settings, only: list[str], out: Path, restart: bool, rem
     return any(reason.startswith("failed") for reason in report.missing.values())
 
 
-def ratio_table(report: Report) -> Table:
+def ratio_table(report: Report) -> TerminalTable:
     """All ratios, for the terminal."""
-    table = Table(title="one thing in times of another", title_justify="left")
-    table.add_column("")
-    for head in ("median", "quartiles", "of least values"):
-        table.add_column(head, justify="right")
+    table = TerminalTable(["", "median", "quartiles", "of least values"], title="one thing in times of another")
     for parts in report.parts.values():
         for part in parts.values():
             for one in part.ratios:

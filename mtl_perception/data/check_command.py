@@ -7,8 +7,6 @@ from collections import defaultdict
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from mtl_perception.data.checker import Findings, check_files
 from mtl_perception.data.content import printed
@@ -18,6 +16,7 @@ from mtl_perception.data.index import read_index
 from mtl_perception.foreign_text import cut
 from mtl_perception.progress import frame_progress
 from mtl_perception.scene import UNLABELLED
+from mtl_perception.terminal_table import TerminalTable
 
 SHOWN_OF_A_KIND = 10
 
@@ -70,9 +69,9 @@ def _by_kind(problems: list[Problem]) -> dict[tuple[bool, str], list[Problem]]:
     return kinds
 
 
-def _overview(findings: Findings) -> Table:
+def _overview(findings: Findings) -> TerminalTable:
     images = findings.index.images
-    table = Table(show_header=False)
+    table = TerminalTable(["", ""], figures=False, header=False)
     sizes = sorted({(image.width, image.height) for image in images})
     table.add_row("images", f"{len(images)} in {len({image.group for image in images})} groups")
     table.add_row(
@@ -95,15 +94,13 @@ def _overview(findings: Findings) -> Table:
     return table
 
 
-def _classes(findings: Findings) -> Table:
+def _classes(findings: Findings) -> TerminalTable:
     description = findings.index.description
     labelled = max(1, findings.pixels[:UNLABELLED].sum())
     share = {name: findings.pixels[i] / labelled for i, name in enumerate(description.segmentation_labels)}
-    table = Table("class", title="classes")
-    for column in ("boxes", "images with boxes", "share of labelled pixels"):
-        table.add_column(column, justify="right")
+    table = TerminalTable(["class", "boxes", "images with boxes", "share of labelled pixels"], title="classes")
     for name in dict.fromkeys([*description.segmentation_labels, *description.detection_labels]):
         boxed = name in description.detection_labels
         counts = [str(findings.boxes[name]), str(findings.boxed_images[name])] if boxed else ["", ""]
-        table.add_row(Text(cut(name)), *counts, f"{share[name]:.2%}" if name in share else "")
+        table.add_row(cut(name), *counts, f"{share[name]:.2%}" if name in share else "")
     return table

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from mtl_perception.evaluation.compare import Comparison, compare, comparison_rows
 from mtl_perception.evaluation.results import read_result
 from mtl_perception.evaluation.results_page import comparison_parts
 from mtl_perception.files import write_atomically
+from mtl_perception.terminal_table import TerminalTable
 
 
 def compare_files(
@@ -29,9 +29,7 @@ def compare_files(
     head, *rows = comparison_rows(comparison)
     title = f"{comparison.encoder} on {comparison.set_name}, {comparison.frames} frames"
     caption = "in brackets and as Δm: better (+) or worse (−) than single-task, by mAP, mIoU and RMSE"
-    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
-    for index, name in enumerate(head):
-        table.add_column(name, justify="right" if index else "left")
+    table = TerminalTable(head, title=title, caption=caption)
     for row in rows:
         table.add_row(*row)
     console.print(table)

@@ -6,26 +6,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 from rich.text import Text
 
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import EvaluationResult, SetResult
+from mtl_perception.terminal_table import TerminalTable
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 
 
-def sets_table(result: EvaluationResult) -> Table:
+def sets_table(result: EvaluationResult) -> TerminalTable:
     """One row a measure, one column a set; beside its value how much better or worse it is than on the first."""
     several = len(result.sets) > 1
-    caption = "per cent: better (+) or worse (−) than on the first set, by its own value" if several else None
-    table = Table(
-        title=result.model.name, title_justify="left", caption=caption, caption_justify="left", box=SIMPLE_HEAD, show_edge=False
-    )
-    table.add_column("", no_wrap=True)
-    for name in result.sets:
-        table.add_column(name, justify="right")
+    caption = "per cent: better (+) or worse (−) than on the first set, by its own value" if several else ""
+    table = TerminalTable(["", *result.sets], title=result.model.name, caption=caption)
     table.add_row("frames", *(str(one.frames) for one in result.sets.values()), end_section=True)
     for task, metric in METRICS.items():
         rows = measures_of(task, *result.sets.values())
@@ -36,13 +30,10 @@ def sets_table(result: EvaluationResult) -> Table:
     return table
 
 
-def row_table(title: str, rows: dict[str, dict[str, float | None]]) -> Table:
+def row_table(title: str, rows: dict[str, dict[str, float | None]]) -> TerminalTable:
     """A table {row: {column: value}}, such as ``per_class``; columns in the order of their first mention."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, show_edge=False)
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
-    table.add_column("", no_wrap=True)
-    for column in columns:
-        table.add_column(column.replace("_", " "), justify="right")
+    table = TerminalTable(["", *(column.replace("_", " ") for column in columns)], title=title)
     for name, row in rows.items():
         table.add_row(name, *(digits(row.get(column)) for column in columns))
     return table
@@ -97,7 +88,7 @@ def plain(value: Any) -> Any:
 
 
 def _cell(one: SetResult, task: str, measure: str) -> Text | str:
-    """Value and change; both stay aligned in a column, which is narrow enough for four in a terminal of 80."""
+    """Value and change; both stay aligned in a column."""
     value = digits(one.scores.get(task, {}).get(measure))
     if not one.loss_of_first:
         return value

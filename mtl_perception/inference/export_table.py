@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.table import Table
-
 from mtl_perception.inference.parity import Difference
+from mtl_perception.terminal_table import TerminalTable
 
 
-def parity_table(differences: Sequence[Difference]) -> Table:
+def parity_table(differences: Sequence[Difference]) -> TerminalTable:
     """How each output differs from PyTorch's in float32."""
-    table = Table("output", "largest difference", "equal", title="against PyTorch in float32, on a generated image")
+    table = TerminalTable(["output", "largest difference", "equal"], title="against PyTorch in float32, on a generated image")
     for difference in differences:
         table.add_row(difference.name, f"{difference.largest:.1e}", f"{100 * difference.equal:.2f} %")
     return table

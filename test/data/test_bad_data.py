@@ -231,7 +231,7 @@ def test_good_data_has_no_problem_and_is_counted(root: Path) -> None:
     assert "4 in 4 groups" in said
     folder = ImageFolder(root)
     cans = sum((folder[i].labels["detection"].class_ids == 1).sum() for i in range(4))
-    assert any(line.split("│")[1:3] == [" can   ", f"{cans:>6} "] for line in said.splitlines())
+    assert any(line.split()[:2] == ["can", str(cans)] for line in said.splitlines())
 
 
 def run_lengths(root: Path, **values: object) -> None:

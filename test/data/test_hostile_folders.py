@@ -202,9 +202,9 @@ MASKS: dict[str, tuple[Damage, str]] = {
 
 REMARKS: dict[str, tuple[Damage, str]] = {
     "upside down": (lambda root: (root / "images/0000.jpg").write_bytes(with_segment((root / "images/0000.jpg").read_bytes(), 0xE1, b"Exif\0\0" + exif(3))), "images/0000.jpg has the EXIF orientation 3, which is not applied"),
-    "class with markup": (renamed("can", "[/b]"), "│ [/b] "),
-    "class with a style": (renamed("can", "[red]can"), "│ [red]can "),
-    "class with a picture's name": (renamed("can", ":smile:"), "│ :smile: "),
+    "class with markup": (renamed("can", "[/b]"), " [/b] 2 1 "),
+    "class with a style": (renamed("can", "[red]can"), " [red]can 2 1 "),
+    "class with a picture's name": (renamed("can", ":smile:"), " :smile: 2 1 "),
     "space around a class": (renamed("can", "can "), "'can ' with spaces around it: it is another class than 'can'"),
     "one name for two": (edit("annotations.json", lambda c: c["categories"].append({"id": 99, "name": "can"})), "have one name, can: they are taken for one class"),
     "pipe beside the images": (lambda root: os.mkfifo(root / "images" / "pipe"), "0 errors"),

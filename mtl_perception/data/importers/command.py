@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from mtl_perception.data.importers.class_map import read_class_map
 from mtl_perception.data.importers.recipes import find_recipe
 from mtl_perception.data.importers.registry import FORMATS
 from mtl_perception.data.importers.run import Report, Settings, import_data
+from mtl_perception.terminal_table import TerminalTable
 
 _SHOWN_ALIKE = 3
 
 
 def list_formats(console: Console) -> None:
-    table = Table("format", "what it is")
+    table = TerminalTable(["format", "what it is"], figures=False)
     for entry in FORMATS:
         table.add_row(entry.name, entry.title)
     table.add_row("auto", "the one that the source looks like")
@@ -122,7 +122,7 @@ def show(report: Report, source: Path, console: Console) -> None:
     if report.was_complete:
         say(f"{', '.join(report.folders)}: imported already, nothing to do", "green")
         return
-    table = Table(title=f"{source} ({report.format})", show_header=False)
+    table = TerminalTable(["", ""], title=f"{source} ({report.format})", figures=False, header=False)
     table.add_row("images", str(report.images))
     for task, count in report.tasks.items():
         table.add_row(f"with {task}", str(count))
