@@ -5,6 +5,7 @@ import hashlib
 import logging
 import multiprocessing
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -13,22 +14,17 @@ import pytest
 from mtl_perception.checkpoint import ModelCard, save_checkpoint
 from mtl_perception.inference import Engine
 from mtl_perception.inference.backends.checksums import add_checksums, read_checked, remove_spoilt, write_checked
+from converting import IMAGE, depth
 from model import tiny_network
 
 for package in ("openvino", "onnx", "onnxscript"):
     pytest.importorskip(package)
-
-IMAGE = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache" / "mtl_perception"
-
-
-def depth(checkpoint: Path) -> np.ndarray:
-    return Engine.load(checkpoint, device="cpu", precision="float32", backend="openvino")(IMAGE).depth.depth_m
 
 
 def zero_a_block(path: Path) -> None:
@@ -77,20 +73,10 @@ def test_a_checkpoint_that_is_replaced_while_it_is_loaded_spoils_no_cache(
     assert len(list(cache.glob("*.onnx"))) == 2
 
 
-def convert(checkpoint: Path, answers: multiprocessing.Queue) -> None:
-    answers.put(depth(checkpoint))
-
-
 @pytest.mark.slow
 def test_two_processes_may_convert_at_once(checkpoint: Path, cache: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    answers = context.Queue()
-    processes = [context.Process(target=convert, args=(checkpoint, answers)) for _ in range(2)]
-    for process in processes:
-        process.start()
-    found = [answers.get(timeout=600) for _ in processes]
-    for process in processes:
-        process.join()
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        found = list(pool.map(depth, [checkpoint, checkpoint]))
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
     (path,) = cache.glob("*.onnx")
     assert read_checked(path) is not None and not list(cache.glob("*.part"))
