@@ -12,7 +12,6 @@ import struct, sys
 from rcl_interfaces.srv import GetParameters
 from rclpy.serialization import deserialize_message
 from mtl_perception.ros.memory import GrowthLimit
-import resource
 
 limit, headroom_gb = GrowthLimit(), float(sys.argv[1])
 limit.set(headroom_gb)
@@ -23,7 +22,9 @@ except Exception as error:
 if len(sys.argv) > 2:
     limit.lift()
     print(len(bytearray(10**9)))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+# getrusage's maximum would count the process that started this one.
+peak_kb = next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM:"))
+print(int(peak_kb) // 1024)
 """
 
 
