@@ -27,7 +27,7 @@ PATIENCE_S = 1.0
 _MISSING_FRAMES, _LONGEST_PATIENCE_S = 3, 10.0  # for a camera that is slower than once a second
 _STALE_AGE_S = 1.0
 _NOTABLE_LOSS = 0.05
-_LONGEST_MESSAGE = 4000
+_LONGEST_MESSAGE, _LONGEST_VALUE = 4000, 1000
 
 
 class Diagnostics:
@@ -186,11 +186,11 @@ def model_status(
             text = f"the network failed on {frames} in {change.period_s:.0f} s, at last with {stream.trace.failure}"
             problems.append((ERROR, text))
     trace = max((stream.trace for stream in streams), key=lambda trace: trace.finished_s)
-    message = f"{activity}, {engine.card.name} on {engine.device} in {engine.precision}"
+    message = f"{activity}, {cut(engine.card.name)} on {engine.device} in {engine.precision}"
     if engine.notes:
         message += f" ({'; '.join(engine.notes)})"
     values = {
-        "model": engine.card.name,
+        "model": cut(engine.card.name),
         "device": engine.device,
         "precision": engine.precision,
         "tasks": ", ".join(engine.tasks),
@@ -265,7 +265,7 @@ def _other_camera(frame_id: str, camera: Camera) -> str:
 
 
 def _no_such_task(engine: Any) -> str:
-    return f"and the model {engine.card.name} has only {', '.join(engine.tasks)}"
+    return f"and the model {cut(engine.card.name)} has only {', '.join(engine.tasks)}"
 
 
 def _name(node: GuardedNode) -> str:
@@ -287,6 +287,6 @@ def _status(
         level=max((level for level, _ in problems), default=OK),
         name=name,
         message=cut("; ".join(text for _, text in problems) or message, _LONGEST_MESSAGE),
-        hardware_id=hardware_id,
-        values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        hardware_id=cut(hardware_id),
+        values=[KeyValue(key=key, value=cut(value, _LONGEST_VALUE)) for key, value in values.items()],
     )

@@ -37,6 +37,7 @@ LoadEngine = Callable[[Parameters], Any]
 
 _WARM_UP_SIZE = (480, 640)
 """Height and width; the engine fits images of any size into its own."""
+_LONGEST_ERROR = 1000
 
 RCLError = rclpy_implementation.RCLError
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -73,8 +74,8 @@ class PerceptionNode(GuardedNode, LifecycleNode):
             self._configure()
         except Exception as error:  # rclpy would swallow it
             self._free()
-            self.configure_error = str(error)
-            self.get_logger().error(f"configure failed: {error}")
+            self.configure_error = cut(error, _LONGEST_ERROR)
+            self.get_logger().error(f"configure failed: {self.configure_error}")
             return FAILURE
         return super().on_configure(state)
 
@@ -120,7 +121,7 @@ class PerceptionNode(GuardedNode, LifecycleNode):
         stream.outputs.warm_up()
         self._transforms = TransformListener(self, self.problems.note)
         log.info(
-            f"{engine.card.name} on {engine.device} in {engine.precision}, tasks {', '.join(engine.tasks)}"
+            f"{cut(engine.card.name)} on {engine.device} in {engine.precision}, tasks {', '.join(engine.tasks)}"
         )
         for note in engine.notes:
             log.info(note)

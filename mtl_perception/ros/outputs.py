@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from vision_msgs.msg import Classification, Detection2DArray, Detection3DArray, 
 from visualization_msgs.msg import MarkerArray
 
 from mtl_perception.geometry import Intrinsics
+from mtl_perception.foreign_text import cut
 from mtl_perception.msg import PerceptionStatus, TrackArray
 from mtl_perception.pipeline import PipelineOptions, Postprocessor, TrackingOptions
 from mtl_perception.ros.classification import ClassificationWriter
@@ -29,6 +31,10 @@ from mtl_perception.ros.tracks import TracksWriter
 from mtl_perception.ros.transforms import Place
 from mtl_perception.ros.writer import EVERY_TASK, Result, Writer
 from mtl_perception.scene import Scene
+
+
+_LOOK_EVERY_S = 2.0
+"""Asking for every topic's readers takes a millisecond of the interpreter, which the frames want too."""
 
 
 class Outputs:
@@ -52,13 +58,17 @@ class Outputs:
         self._postprocess = Postprocessor(card.detection_labels, card.segmentation_labels, pipeline_options(parameters))
         tracks: list[Writer] = []
         if parameters["tracking.enabled"]:
-            tracks = [TracksWriter(publish(TrackArray, "tracks"), card.detection_labels, parameters)]
-        things, stuff, stride = card.detection_labels, card.segmentation_labels, parameters["stride"]
+            tracks = [TracksWriter(publish(TrackArray, "tracks"), things, parameters)]
+        things, stuff, classes, lanes = (
+            [cut(label) for label in labels]  # each detection carries its class's name
+            for labels in (card.detection_labels, card.segmentation_labels, card.classification_labels, card.lanes_labels)
+        )
+        stride = parameters["stride"]
         more: list[Writer] = []
-        names = [("segmentation/label_info", dict(enumerate(card.segmentation_labels)))]
-        if classes := card.classification_labels:
+        names = [("segmentation/label_info", dict(enumerate(stuff)))]
+        if classes:
             more.append(ClassificationWriter(publish(Classification, "classification"), classes))
-        if lanes := card.lanes_labels:
+        if lanes:
             more.append(LanesWriter(publish(Image, "lanes/mask")))
             names.append(("lanes/label_info", {1 << bit: label for bit, label in enumerate(lanes)}))
         self._overlay = OverlayWriter(publish(Image, "overlay"), card)
@@ -77,6 +87,8 @@ class Outputs:
             self._overlay,
         )
         self._status = publish(PerceptionStatus, "status")
+        self._deaf: list[str] = []
+        self._looked_s = float("-inf")
         self._label_infos = [(publish(LabelInfo, topic, latched), values) for topic, values in names]
 
     def read(self) -> list[Writer]:
@@ -97,8 +109,12 @@ class Outputs:
         return {topic: lacking for topic, lacking in missing.items() if lacking}
 
     def deaf_readers(self) -> list[str]:
-        """Readers that ask for more than is offered and so hear nothing, with what to do."""
-        return [text for publisher in self._publishers for text in deaf_readers(self._node, publisher)]
+        """Readers that ask for more than is offered and so hear nothing, with what to do; looked for every two seconds."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s >= _LOOK_EVERY_S:
+            self._deaf = [text for publisher in self._publishers for text in deaf_readers(self._node, publisher)]
+            self._looked_s = now_s
+        return self._deaf
 
     def frame(self, header: Header, scene: Scene, image_rgb: np.ndarray, intrinsics: Intrinsics | None, place: Place) -> Result:
         """What is published of the next frame, from what the engine found of it."""

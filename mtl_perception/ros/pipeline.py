@@ -155,7 +155,7 @@ class Pipeline:
         stamp_ns = stamp.sec * 1_000_000_000 + stamp.nanosec
         return PerceptionStatus(
             header=job.header,
-            model=self._engine.card.name,
+            model=cut(self._engine.card.name),
             device=self._engine.device,
             precision=self._engine.precision,
             tasks=list(job.tasks),

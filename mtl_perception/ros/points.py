@@ -11,6 +11,7 @@ import numpy as np
 from rclpy.lifecycle import LifecyclePublisher
 from sensor_msgs.msg import PointCloud2, PointField
 
+from mtl_perception.foreign_text import cut
 from mtl_perception.ros.writer import Result, Writer
 from mtl_perception.spatial.points import POINT, PointFilter, PointProjector
 
@@ -53,7 +54,7 @@ def point_filter(labels: Sequence[str], parameters: Mapping[str, Any]) -> PointF
     removed = parameters["points.remove_classes"]
     for name in removed:
         if name not in labels:
-            raise ValueError(f"points.remove_classes has {name!r}, expected classes of this model: {', '.join(labels)}")
+            raise ValueError(f"points.remove_classes has {cut(name)!r}, expected classes of this model: {', '.join(labels)}")
     return PointFilter(
         max_range_m=parameters["points.max_range"] or np.inf,
         min_confidence=parameters["points.min_confidence"],

@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 import pytest
 import untuned_camera
-from diagnostic_msgs.msg import DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from made_pictures import bomb, jpeg, png, smooth
-from peer import BEST_EFFORT, RELIABLE, camera_info, compressed, image
+from peer import BEST_EFFORT, LATCHED, RELIABLE, camera_info, compressed, image
+from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, Image
-from vision_msgs.msg import Detection2DArray
+from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.diagnostics import PATIENCE_S
@@ -365,3 +366,44 @@ def test_images_that_get_lost_are_named(peer, start_node):
         camera.terminate()
         camera.wait()
     assert "config/fastdds.xml" in peer.told(node.name, "camera").message
+
+
+@pytest.mark.parametrize("field", ["encoding", "frame_id"])
+def test_megabytes_of_text_are_cut_wherever_they_are_quoted(peer, start_node, field):
+    node = start_node()
+    masks, arrays = peer.subscribe(f"{node.name}/segmentation/mask", Image), peer.subscribe("/diagnostics", DiagnosticArray)
+    long = image(PIXELS)
+    if field == "frame_id":
+        long.header.frame_id = "\x1b[31mx\n" * 700_000
+    else:
+        long.encoding = "\x1b[31mx\n" * 700_000
+
+    def show():
+        peer.publish(f"{node.name}/image", long)
+        peer.spin_for(0.05)
+        peer.publish(f"{node.name}/image", image(PIXELS))
+
+    words = "… (4900000 characters)"
+    peer.until(lambda: masks and peer.says(node.name, "camera", words), words, every=show)
+    assert max(len(serialize_message(array)) for array in arrays) < 20_000
+    assert node.stop() == 0
+    assert words in node.log and max(map(len, node.log.splitlines())) < 2000 and "\x1b[31m" not in node.log
+
+
+def test_megabytes_of_format_are_cut(peer, compressed_node):
+    long = compressed(b"nothing", format="x" * 5_000_000)
+    words = "x" * 100 + "… (5000000 characters)"
+    send = lambda: peer.publish(f"{compressed_node.name}/image/compressed", long)  # noqa: E731
+    peer.until(lambda: peer.says(compressed_node.name, "camera", words), words, every=send)
+
+
+def test_class_names_of_megabytes_are_cut_in_every_message(peer, start_node):
+    node = start_node(model="long_names")
+    detections = peer.subscribe(f"{node.name}/detections", Detection2DArray)
+    labels = peer.subscribe(f"{node.name}/segmentation/label_info", LabelInfo, LATCHED)
+    statuses = peer.subscribe(f"{node.name}/status", PerceptionStatus)
+    send = lambda: peer.publish(f"{node.name}/image", image(PIXELS))  # noqa: E731
+    peer.until(lambda: detections and labels and statuses, "outputs", every=send)
+    names = [one.results[0].hypothesis.class_id for one in detections[-1].detections] + [one.class_name for one in labels[-1].class_map]
+    names += [statuses[-1].model, peer.told(node.name, "model").hardware_id]
+    assert all(name.endswith("… (1000001 characters)") and len(name) < 130 for name in names)

@@ -54,6 +54,13 @@ def every_label_engine() -> FreeEngine:
     return engine
 
 
+def long_names_engine() -> FreeEngine:
+    engine = FreeEngine()
+    long = [f"{number}{'x' * 1_000_000}" for number in range(9)]
+    engine.card = Card(name=long[0], detection_labels=long, segmentation_labels=long)
+    return engine
+
+
 def load_engine(parameters: Parameters) -> FreeEngine:
     model = parameters["model"]
     if parameters["device"] == "cuda":
@@ -63,6 +70,7 @@ def load_engine(parameters: Parameters) -> FreeEngine:
         "gated": GatedEngine,
         "broken": BrokenEngine,
         "every_label": every_label_engine,
+        "long_names": long_names_engine,
         "detection_only": lambda: FreeEngine(tasks=("detection",)),
         "gated_batch": lambda: BatchEngine(is_gated=True),
         "picky_batch": lambda: BatchEngine(is_picky=True),
