@@ -13,7 +13,6 @@ from typing import Any
 import cv2
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
 from mtl_perception import __version__
 from mtl_perception.bags import Bag, BagError, BagFrame, Topic
@@ -33,6 +32,7 @@ from mtl_perception.resources import find_model
 from mtl_perception.ros.live import NODE_COMMAND
 from mtl_perception.ros.replay import replay_bag, report_table
 from mtl_perception.ros.report import ReplayReport
+from mtl_perception.terminal_table import TerminalTable
 
 _SHEET_ROWS = 6
 _SHEET_COLUMNS = ("camera", "boxes and mask", "segmentation", "true segmentation", "depth", "true depth")
@@ -284,20 +284,19 @@ def _depth_range(truth: BagTruth) -> tuple[float, float]:
     return depth_range([depth_m for depth_m in known if depth_m is not None])
 
 
-def _score_table(result: DemoResult) -> Table:
-    title = "scores against the bag's ground truth"
-    table = Table(title=title, title_justify="left", caption_justify="left")
+def _score_table(result: DemoResult) -> TerminalTable:
     live_frames = max((values["frames"] for values in result.live.scores.values()), default=0)
-    table.add_column("measure")
-    table.add_column(f"every labelled frame ({result.labelled})", justify="right")
-    table.add_column(f"live, in real time ({live_frames})", justify="right")
+    table = TerminalTable(
+        ["measure", f"every labelled frame ({result.labelled})", f"live, in real time ({live_frames})"],
+        title="scores against the bag's ground truth",
+    )
     for task, values in result.every_frame.scores.items():
         live = result.live.scores.get(task, {})
         for measure, direction in MEASURES[task].items():
             arrow = "↑" if direction == "higher" else "↓"
             found = three_digits(live.get(measure, float("nan")))
-            table.add_row(f"{measure} {arrow}", three_digits(values[measure]), found)
-        table.add_section()
+            is_last = measure == list(MEASURES[task])[-1]
+            table.add_row(f"{measure} {arrow}", three_digits(values[measure]), found, end_section=is_last)
     table.caption = (
         "Every labelled frame: offline, boxes down to a score of .01. "
         "Live: what the node published, from its threshold on and under one name a thing."

@@ -12,10 +12,10 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rich.table import Table
 from rich.text import Text
 
 from mtl_perception.ros.verdicts import LATCHED, OPTIONAL, TOPICS, Finding, Heard, judge, type_name
+from mtl_perception.terminal_table import TerminalTable
 
 _ENOUGH = 5
 """Frames after which there is no need to listen longer."""
@@ -45,11 +45,9 @@ def examine(node: str, camera: str = "", seconds: float = 10.0) -> list[Finding]
     return list(judge(heard, node))
 
 
-def findings_table(node: str, findings: Iterable[Finding]) -> Table:
+def findings_table(node: str, findings: Iterable[Finding]) -> TerminalTable:
     """For the terminal: what is broken first."""
-    table = Table(title=f"what {node} publishes", title_justify="left")
-    for column in ("rule", "", "what was found", "what to do"):
-        table.add_column(column, overflow="fold")
+    table = TerminalTable(["rule", "", "what was found", "what to do"], title=f"what {node} publishes", figures=False)
     order = ("broken", "notice", "left out", "fine")
     for finding in sorted(findings, key=lambda one: order.index(one.verdict)):
         # Text, for rich reads str for markup, and these quote names of others.

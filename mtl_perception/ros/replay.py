@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from mtl_perception.bags import Bag, Topic
 from mtl_perception.progress import frame_progress
@@ -18,6 +17,7 @@ from mtl_perception.ros.offline import replay_offline
 from mtl_perception.ros.recording import Recording
 from mtl_perception.ros.report import ReplayReport
 from mtl_perception.ros.specs import SPECS
+from mtl_perception.terminal_table import TerminalTable
 from mtl_perception.yaml_file import load_yaml
 
 _NODE_NAMES = ("/**", "/**/perception", "/perception", "perception")
@@ -107,15 +107,11 @@ def replay_bag(
     return report
 
 
-def report_table(report: ReplayReport) -> Table:
+def report_table(report: ReplayReport) -> TerminalTable:
     """Frames and latency, for the terminal."""
-    table = Table(
-        title=f"{report.mode} replay: {report.model} on {report.device}, {report.precision}",
-        title_justify="left",
+    table = TerminalTable(
+        ["stage", "p50 ms", "p99 ms"], title=f"{report.mode} replay: {report.model} on {report.device}, {report.precision}"
     )
-    table.add_column("stage")
-    table.add_column("p50 ms", justify="right")
-    table.add_column("p99 ms", justify="right")
     for stage, share in report.percentiles_ms().items():
         table.add_row(stage, f"{share['p50']:.1f}", f"{share['p99']:.1f}", end_section=stage == "publish")
     table.caption = (
@@ -123,7 +119,6 @@ def report_table(report: ReplayReport) -> Table:
         f"{report.frames_dropped} dropped, "
         f"{report.frames_rejected} rejected, {report.frames_lost} lost"
     )
-    table.caption_justify = "left"
     return table
 
 

@@ -206,7 +206,7 @@ def test_an_interrupted_replay_leaves_a_whole_bag_and_no_node(tmp_path, end):
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     for line in process.stdout:
-        if line == "processed 3\n":
+        if line.startswith("processed") and int(line.split()[1]) >= 3:
             break
     process.send_signal(end)
     rest, _ = process.communicate()
