@@ -8,6 +8,11 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+if __name__ == "__main__":  # before what takes its time to load
+    from mtl_perception.interrupts import end_at_once
+
+    end_at_once()
+
 import typer
 
 from mtl_perception import exchange_commands as exchange
@@ -21,7 +26,6 @@ from mtl_perception.command_line import (
     Precision,
     errors_in_one_line,
     require_ros,
-    terminable,
     tuned_environment,
 )
 from mtl_perception.consumers import commands as consumers
@@ -74,7 +78,7 @@ def predict(
     """Run the network on pictures, without ROS: overlays, boxes, masks, depth."""
     from mtl_perception.terminal import Terminal
 
-    with errors_in_one_line(), terminable():
+    with errors_in_one_line():
         from mtl_perception.pipeline import PipelineOptions
         from mtl_perception.prediction.command import CameraOptions, predict_source
         from mtl_perception.prediction.predictor import Predictor

@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import os
-import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
+
+from mtl_perception.interrupts import STATUS, raised
 
 Model = Annotated[str, typer.Option(help="A shipped model's name, or a .safetensors file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 ...")]
@@ -26,19 +29,36 @@ ParamsFile = Annotated[Path | None, typer.Option(help="ROS parameter file; confi
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """What a user can put right ends with a sentence and exit status 1; our bugs show their trace."""
+    """What a user can put right ends with a sentence and exit status 1, Ctrl-C and SIGTERM with a line and 130; our bugs show
+    their trace. While the command itself still imports what it needs, the two signals end the process at once."""
+    command = sys._getframe(2)  # around this one stands that of contextlib
+
+    def is_start(importer: FrameType) -> bool:
+        while importer.f_code.co_filename == __file__ and importer.f_back is not None:  # such as require_ros
+            importer = importer.f_back
+        return importer is command
+
     try:
-        with interruptions():
+        with raised(is_start), interruptions():
             yield
     except Exception as error:
         ours = type(error).__module__.startswith("mtl_perception.")
         if not ours and not isinstance(error, (ValueError, OSError, ImportError)):
             raise
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {_sentence(error)}", err=True)
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(STATUS) from None
+
+
+def _sentence(error: Exception) -> str:
+    """Without what a terminal would take for its own, and of what pydantic says only what is wrong."""
+    if type(error).__module__.startswith("pydantic"):
+        from mtl_perception.validation_text import problems
+
+        return problems(error)
+    return "".join(one if one.isprintable() or one == "\n" else "?" for one in str(error))
 
 
 @contextmanager
@@ -57,19 +77,6 @@ def interruptions() -> Iterator[None]:
         if before is not None:
             raise KeyboardInterrupt from error
         raise
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """SIGTERM and SIGINT end the work inside as Ctrl-C does, so that it can leave whole files and no processes behind; also
-    where the process was started in the background of a script, which leaves it SIGINT ignored."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before):
-            signal.signal(number, handler)
 
 
 def require_ros() -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtl_perception.command_line import errors_in_one_line, terminable
+from mtl_perception.command_line import errors_in_one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,7 +64,7 @@ def import_(
     from mtl_perception.terminal import Terminal
 
     console = Terminal()
-    with errors_in_one_line(), terminable(), _import_extra():
+    with errors_in_one_line(), _import_extra():
         from mtl_perception.data.importers.command import import_command, list_formats
 
         if source_format == "formats":
@@ -102,7 +102,7 @@ def export(
     workers: Annotated[int | None, typer.Option(min=1, help="Processes.", rich_help_panel=_DATA)] = None,
 ) -> None:
     """Write a model as one file (as export-model does), or a data folder in another format."""
-    with errors_in_one_line(), terminable():
+    with errors_in_one_line():
         of_models = {
             "precision": precision, "width": width, "height": height, "input-width": input_width, "input-height": input_height,
             "batch": batch, "tasks": tasks, "calibration": calibration,

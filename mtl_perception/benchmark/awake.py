@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mtl_perception.interrupts import kept_from_children
+
 _SPIN = "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\nwhile os.getppid() == {parent}: pass"
 
 
@@ -21,7 +23,8 @@ _SPIN = "import os; os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))\n
 def processors_awake() -> Iterator[None]:
     """One idle loop a processor, until the end or until this process is gone; nothing where the system has no such class."""
     count = (os.cpu_count() or 1) if hasattr(os, "SCHED_IDLE") else 0
-    loops = [subprocess.Popen([sys.executable, "-c", _SPIN.format(parent=os.getpid())]) for _ in range(count)]
+    with kept_from_children():
+        loops = [subprocess.Popen([sys.executable, "-c", _SPIN.format(parent=os.getpid())]) for _ in range(count)]
     try:
         yield
     finally:

@@ -17,8 +17,8 @@ from mtl_perception.benchmark.result import Report
 from mtl_perception.benchmark.runner import run
 from mtl_perception.benchmark.settings import Settings, check_sections, parse_size
 from mtl_perception.checkpoint import read_card
-from mtl_perception.command_line import terminable
 from mtl_perception.inference.device import resolve_device, resolve_precision
+from mtl_perception.interrupts import raised
 from mtl_perception.resources import find_model
 from mtl_perception.terminal_table import TerminalTable
 
@@ -54,7 +54,7 @@ def benchmark(settings: Settings, only: list[str], out: Path, restart: bool, rem
     cv2.setNumThreads(settings.threads)
     path = out / RESULT
     try:
-        with terminable():
+        with raised():
             report = run(path, settings, sections, restart, remark, console)
     finally:
         if path.is_file():

@@ -14,12 +14,11 @@ from typing import Any
 
 from rich.console import Console
 
+from mtl_perception.interrupts import STATUS, heard, kept_from_children, raised
 from mtl_perception.reports.plan import PlannedRun, TransferConfig
 from mtl_perception.reports.runs import RunResult, TransferError, do
 from mtl_perception.terminal import Terminal
 from mtl_perception.training.interruption import interrupted_by_sigterm
-
-_INTERRUPTED = 130
 
 
 def in_processes(config: TransferConfig, runs: Sequence[PlannedRun], console: Console, jobs: int) -> Iterator[RunResult]:
@@ -47,7 +46,8 @@ def in_processes(config: TransferConfig, runs: Sequence[PlannedRun], console: Co
                     console.rule(f"{number} of {len(runs)}: {run.setup}, {run.share:.0%} of the data, seed {run.seed}")
                     log = run.result.with_suffix(".log") if jobs > 1 else None
                     process = multiprocessing.get_context("spawn").Process(target=_alone, args=(config, run, log))
-                    process.start()
+                    with kept_from_children():
+                        process.start()
                     training[process.sentinel] = process, run, log
                 for sentinel in wait(list(training)):
                     process, run, log = training.pop(sentinel)
@@ -70,7 +70,7 @@ def in_processes(config: TransferConfig, runs: Sequence[PlannedRun], console: Co
 
 
 def _check(process: Any, run: PlannedRun, log: Path | None) -> None:
-    if process.exitcode == _INTERRUPTED:
+    if process.exitcode == STATUS:
         raise KeyboardInterrupt
     if process.exitcode or not run.result.exists():
         raise TransferError(
@@ -87,9 +87,11 @@ def _alone(config: TransferConfig, run: PlannedRun, log: Path | None) -> None:
             os.dup2(file.fileno(), sys.stdout.fileno())
             os.dup2(file.fileno(), sys.stderr.fileno())
     try:
-        do(config, run, Terminal())
+        with raised():
+            heard()
+            do(config, run, Terminal())
     except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
+        sys.exit(STATUS)
     except Exception as error:
         if not type(error).__module__.startswith("mtl_perception.") and not isinstance(error, (ValueError, OSError, ImportError)):
             raise

@@ -35,7 +35,7 @@ from tf2_msgs.msg import TFMessage
 
 from mtl_perception.bag_transforms import transforms_of
 from mtl_perception.bags import COMPRESSED_IMAGE, Bag, BagMessage, Topic
-from mtl_perception.command_line import terminable
+from mtl_perception.interrupts import raised
 from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.node_process import NODE_COMMAND, last_words, node_process, ros_arguments
 from mtl_perception.ros.recording import LATCHED_TOPICS, LEFT_OUT_TOPICS, Recording
@@ -101,7 +101,7 @@ def replay_live(
     arguments = ros_arguments(namespace, {**parameters, **fixed}, params_file)
     try:
         with (
-            terminable(),
+            raised(),
             node_process([*node_command, *arguments], recording.path / "node.log") as process,
         ):
             on_progress = on_progress or (lambda report: None)

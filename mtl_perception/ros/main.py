@@ -8,6 +8,11 @@ import sys
 import time
 from typing import Any
 
+if __name__ == "__main__":  # before what takes seconds to load
+    from mtl_perception.interrupts import end_at_once
+
+    end_at_once()
+
 import rclpy
 from rclpy.context import Context
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor

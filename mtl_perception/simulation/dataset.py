@@ -24,6 +24,7 @@ from rich.progress import Progress
 
 from mtl_perception.data.writer import LabelledImage, write_index, write_sample
 from mtl_perception.files import write_json
+from mtl_perception.interrupts import kept_from_children
 from mtl_perception.progress import columns
 from mtl_perception.simulation.catalogue import CATALOGUES
 from mtl_perception.simulation.optics import CAMERAS, jpeg_quality
@@ -131,7 +132,8 @@ def _render_rooms(
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(max(1, min(workers, len(rooms))), mp_context=spawn, initializer=_start_worker)
     try:
-        jobs = {pool.submit(_render_room, out, settings, index): index for index in rooms}
+        with kept_from_children():
+            jobs = {pool.submit(_render_room, out, settings, index): index for index in rooms}
         for job in as_completed(jobs):
             yield jobs[job], job.result()
     finally:

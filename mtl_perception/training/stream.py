@@ -24,6 +24,7 @@ from mtl_perception.data.folder import DataError
 from mtl_perception.data.mixed import MixedData
 from mtl_perception.data.recoloring import recolored
 from mtl_perception.data.sample import Sample
+from mtl_perception.interrupts import kept_from_children
 from mtl_perception.tasks import Task
 from mtl_perception.training.config import ConfigError, Stage, TrainingConfig
 from mtl_perception.training.distributed import Ranks
@@ -127,7 +128,8 @@ class Stream:
         )
 
     def __iter__(self) -> Iterator[tuple[list[Part], list[Batch]]]:
-        batches: Iterator[Batch | Exception] | None = iter(self._loader)
+        with kept_from_children():
+            batches: Iterator[Batch | Exception] | None = iter(self._loader)
         try:
             while True:
                 step = [batch for _, batch in zip(range(self._parts), batches)]

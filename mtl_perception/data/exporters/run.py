@@ -21,6 +21,7 @@ from mtl_perception.data.format import DataError
 from mtl_perception.data.importers import own
 from mtl_perception.data.importers.labelled import Notes, Picture
 from mtl_perception.data.importers.registry import Options
+from mtl_perception.interrupts import kept_from_children
 
 _PICTURES = 32
 
@@ -98,8 +99,9 @@ def _written(pictures: list[Picture], chosen: Format, out: Path, labels: Labels,
     waiting, running = iter(chunks), deque[Future]()
     try:
         while True:
-            for number, chunk in islice(waiting, 2 * workers - len(running)):
-                running.append(pool.submit(_write_chunk, chunk, number, chosen, out, labels))
+            with kept_from_children():
+                for number, chunk in islice(waiting, 2 * workers - len(running)):
+                    running.append(pool.submit(_write_chunk, chunk, number, chosen, out, labels))
             if not running:
                 return
             yield running.popleft().result()

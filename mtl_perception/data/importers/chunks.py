@@ -19,6 +19,7 @@ import msgspec
 from mtl_perception.data.importers.convert import Job, Plan, convert
 from mtl_perception.data.importers.labelled import Notes
 from mtl_perception.files import write_json
+from mtl_perception.interrupts import kept_from_children
 
 _PICTURES = 64
 _THINGS = 20_000
@@ -76,8 +77,9 @@ def convert_all(
     try:
         work = outstanding()
         while True:
-            for path, chunk in islice(work, 2 * workers - len(running)):
-                running.append((pool.submit(_convert_chunk, chunk, plan, path), len(chunk)))
+            with kept_from_children():
+                for path, chunk in islice(work, 2 * workers - len(running)):
+                    running.append((pool.submit(_convert_chunk, chunk, plan, path), len(chunk)))
             if not running:
                 return problems
             future, count = running.popleft()
