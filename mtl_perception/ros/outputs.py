@@ -15,8 +15,8 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Classification, Detection2DArray, Detection3DArray, LabelInfo, VisionClass
 from visualization_msgs.msg import MarkerArray
 
-from mtl_perception.geometry import Intrinsics
 from mtl_perception.foreign_text import cut
+from mtl_perception.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus, TrackArray
 from mtl_perception.pipeline import PipelineOptions, Postprocessor, TrackingOptions
 from mtl_perception.ros.classification import ClassificationWriter
@@ -31,7 +31,6 @@ from mtl_perception.ros.tracks import TracksWriter
 from mtl_perception.ros.transforms import Place
 from mtl_perception.ros.writer import EVERY_TASK, Result, Writer
 from mtl_perception.scene import Scene
-
 
 _LOOK_EVERY_S = 2.0
 """Asking for every topic's readers takes a millisecond of the interpreter, which the frames want too."""
@@ -56,13 +55,13 @@ class Outputs:
 
         self._parameters = parameters
         self._postprocess = Postprocessor(card.detection_labels, card.segmentation_labels, pipeline_options(parameters))
-        tracks: list[Writer] = []
-        if parameters["tracking.enabled"]:
-            tracks = [TracksWriter(publish(TrackArray, "tracks"), things, parameters)]
         things, stuff, classes, lanes = (
             [cut(label) for label in labels]  # each detection carries its class's name
             for labels in (card.detection_labels, card.segmentation_labels, card.classification_labels, card.lanes_labels)
         )
+        tracks: list[Writer] = []
+        if parameters["tracking.enabled"]:
+            tracks = [TracksWriter(publish(TrackArray, "tracks"), things, parameters)]
         stride = parameters["stride"]
         more: list[Writer] = []
         names = [("segmentation/label_info", dict(enumerate(stuff)))]
