@@ -52,16 +52,12 @@ def main() -> None:
     }
     cost_ms = _cost_ms(stages, count, arguments.rounds)
     rest_ms = cost_ms["crop, resize, mirror"] + cost_ms["appearance"]
-    table = Table(
-        "", "ms a sample", title=f"{arguments.data.name}, {count} images, one core, to {width}x{height}"
-    )
+    table = Table("", "ms a sample", title=f"{arguments.data.name}, {count} images, one core, to {width}x{height}")
     for name, ms in cost_ms.items():
         table.add_row(name, f"{ms:.2f}")
     for source in ("files", "cache"):
         total_ms = cost_ms[f"read {source}"] + rest_ms
-        table.add_row(
-            f"[bold]all, from {source}", f"[bold]{total_ms:.2f}[/bold] = {1000 / total_ms:.0f} samples/s"
-        )
+        table.add_row(f"[bold]all, from {source}", f"[bold]{total_ms:.2f}[/bold] = {1000 / total_ms:.0f} samples/s")
     ratio = (cost_ms["read files"] + rest_ms) / (cost_ms["read cache"] + rest_ms)
     table.add_row("the cache makes it", f"{ratio:.1f} times as fast")
     Console().print(table)

@@ -51,9 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--frames", type=int, default=90, help="frames per round and node")
     parser.add_argument("--rounds", type=int, default=6)
-    parser.add_argument(
-        "--encoding", choices=("rgb8", "bgr8"), default="rgb8", help="of the camera; bgr8 has to be turned"
-    )
+    parser.add_argument("--encoding", choices=("rgb8", "bgr8"), default="rgb8", help="of the camera; bgr8 has to be turned")
     parser.add_argument("--points", action="store_true", help="read the point cloud too")
     parser.add_argument("--serve", choices=("node", "floor"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -175,10 +173,7 @@ def report(floor: Arm, node: Arm, encoding: str, points: bool) -> int:
         print(f"{arm.name:12}{median:10.2f}{p95:10.2f}{p95 / median:12.2f}{len(times_ms) / arm.sent:11.1%}")
     ratios = [np.median(ours) / np.median(least) for ours, least in zip(node.rounds, floor.rounds)]
     ratio = float(np.median(ratios))
-    print(
-        f"node / floor {ratio:.2f} (median of {len(ratios)} rounds, {min(ratios):.2f} to {max(ratios):.2f}), "
-        f"at most {largest}"
-    )
+    print(f"node / floor {ratio:.2f} (median of {len(ratios)} rounds, {min(ratios):.2f} to {max(ratios):.2f}), at most {largest}")
     met = ratio <= largest and p95 / median <= LARGEST_SPREAD and len(times_ms) == node.sent
     print("within the bar" if met else "NOT within the bar")
     return 0 if met else 1

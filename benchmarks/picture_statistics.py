@@ -141,9 +141,7 @@ def draw(groups: dict[str, dict[str, np.ndarray]], path: Path) -> None:
             ax.set_title(statistic, fontsize=8)
             ax.set_ylim(bottom=0)
             ax.set_yticks([])
-        figure.legend(
-            *axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(groups), frameon=False
-        )
+        figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(groups), frameon=False)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None, dpi=130)
 
 

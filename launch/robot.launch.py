@@ -130,7 +130,16 @@ def start(context: LaunchContext) -> list:
     )
     actions = [node, transitions, rviz]
     if argument["foxglove"]:
-        command = [sys.executable, "-m", "mtl_perception.cli", "foxglove", "--port", argument["foxglove"], "--host", argument["foxglove_host"]]
+        command = [
+            sys.executable,
+            "-m",
+            "mtl_perception.cli",
+            "foxglove",
+            "--port",
+            argument["foxglove"],
+            "--host",
+            argument["foxglove_host"],
+        ]
         shown = ["--node", "/" + f"{namespace}/perception".lstrip("/"), "--camera", cameras[0]]
         actions.append(ExecuteProcess(cmd=command + shown, output="screen"))
     if argument["bag"]:

@@ -246,9 +246,7 @@ def _opened(path: Path | str) -> Iterator[_Stored]:
         with safe_open(path, framework="pt") as file:
             yield _Stored(path, file)
     except FileNotFoundError:
-        raise CheckpointError(
-            f"checkpoint {path} does not exist; give the path of a .safetensors file or a shipped model's name"
-        ) from None
+        raise CheckpointError(f"checkpoint {path} does not exist; give the path of a .safetensors file or a shipped model's name") from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is not a readable safetensors file ({shown(str(error))}); it may be truncated or, in a git checkout, a pointer "
@@ -283,8 +281,7 @@ def _parse_card(path: Path, text: str) -> ModelCard:
         raise CheckpointError(f"{path}: the card's format_version is {shown(version)}, expected a whole number from 1")
     if version > FORMAT_VERSION:
         raise CheckpointError(
-            f"{path} has format version {shown(version)}, this version of mtl_perception reads up to {FORMAT_VERSION}; "
-            "upgrade the package"
+            f"{path} has format version {shown(version)}, this version of mtl_perception reads up to {FORMAT_VERSION}; upgrade the package"
         )
     try:
         return ModelCard.model_validate(content)

@@ -94,9 +94,7 @@ def predict(
 def replay(
     bag: Annotated[Path, typer.Argument(help="A rosbag2 folder, or a .mcap or .db3 file.")],
     out: Annotated[Path, typer.Option(help="Folder of the new bag.")],
-    offline: Annotated[
-        bool, typer.Option("--offline", help="No DDS, no clock: every frame, the same every time.")
-    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="No DDS, no clock: every frame, the same every time.")] = False,
     model: Model = "lite",
     device: Device = "auto",
     precision: Precision = "auto",
@@ -137,9 +135,7 @@ def replay(
 
 @app.command()
 def demo(
-    out: Annotated[
-        Path, typer.Option(help="Folder of the results; those of an earlier demo are replaced.")
-    ] = Path("out/demo"),
+    out: Annotated[Path, typer.Option(help="Folder of the results; those of an earlier demo are replaced.")] = Path("out/demo"),
     bag: Annotated[Path | None, typer.Option(help="Another bag than the shipped drive.")] = None,
     model: Model = "lite",
     device: Device = "auto",
@@ -173,15 +169,18 @@ def render(
     width: Annotated[int, typer.Option(min=32)] = 384,
     height: Annotated[int, typer.Option(min=32)] = 288,
     renderer: Annotated[str, typer.Option(help="filament, or classic: OpenGL, for a second look.")] = "filament",
-    textures: Annotated[str, typer.Option(help="train; varied: half of them under patterns of no material; or unseen: those that are held out for tests.")] = "train",
+    textures: Annotated[
+        str, typer.Option(help="train; varied: half of them under patterns of no material; or unseen: those that are held out for tests.")
+    ] = "train",
     content: Annotated[int, typer.Option(help="1: the rooms of the published tests; 2: more furniture, classes and cameras.")] = 1,
     camera: Annotated[str, typer.Option(help="mild, or photographic: exposure, noise, sharpness and colour of photographs.")] = "mild",
-    objects: Annotated[Path | None, typer.Option(help="Folder of your own meshes, CLASS/*.glb, .obj, .stl …, to put into the rooms.")] = None,
+    objects: Annotated[
+        Path | None, typer.Option(help="Folder of your own meshes, CLASS/*.glb, .obj, .stl …, to put into the rooms.")
+    ] = None,
     object_units: Annotated[str, typer.Option(help="What numbers in .obj, .stl and .ply are: m, cm, mm or in.")] = "m",
     object_up: Annotated[str | None, typer.Option(help="Their axis that points up: y or z; y in .glb, z in others if not given.")] = None,
     object_share: Annotated[float, typer.Option(help="Share of the small things that are yours.")] = 0.3,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; one a core if not given.")] = os.cpu_count()
-    or 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; one a core if not given.")] = os.cpu_count() or 1,
 ) -> None:
     """Render labelled rooms to train on."""
     with errors_in_one_line():
@@ -247,9 +246,7 @@ def check(
 @app.command()
 def train(
     config: Annotated[Path, typer.Argument(help="A YAML file, such as those in config/train/.")],
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Begin anew where an earlier run could go on.")
-    ] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Begin anew where an earlier run could go on.")] = False,
 ) -> None:
     """Train a network; a run that was interrupted or killed goes on."""
     with errors_in_one_line():
@@ -266,9 +263,7 @@ def evaluate(
         list[str],
         typer.Argument(help="Data folders or bags with ground truth, as PATH or NAME=PATH; the first is compared with."),
     ],
-    report: Annotated[
-        Path | None, typer.Option(help="Folder of index.html and scores.json; out/evaluate/MODEL if not given.")
-    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder of index.html and scores.json; out/evaluate/MODEL if not given.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores here too.")] = None,
     device: Device = "auto",
     precision: Precision = "float32",
@@ -289,9 +284,7 @@ def evaluate(
 
 @app.command()
 def compare(
-    scores: Annotated[
-        list[Path], typer.Argument(help="JSON files of evaluate: of multi-task networks, and of one a task.")
-    ],
+    scores: Annotated[list[Path], typer.Argument(help="JSON files of evaluate: of multi-task networks, and of one a task.")],
     set_name: Annotated[str | None, typer.Option("--set", help="The set to compare on; the first common one.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the comparison here too.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the table here, as Markdown.")] = None,

@@ -18,12 +18,8 @@ from mtl_perception.interrupts import STATUS, raised
 Model = Annotated[str, typer.Option(help="A shipped model's name, or a .safetensors file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 ...")]
 Precision = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")]
-Image = Annotated[
-    str | None, typer.Option(help="Image topic of the bag; found by itself if there is one camera.")
-]
-CameraInfo = Annotated[
-    str | None, typer.Option(help="CameraInfo topic; the one beside the image if not given.")
-]
+Image = Annotated[str | None, typer.Option(help="Image topic of the bag; found by itself if there is one camera.")]
+CameraInfo = Annotated[str | None, typer.Option(help="CameraInfo topic; the one beside the image if not given.")]
 ParamsFile = Annotated[Path | None, typer.Option(help="ROS parameter file; config/robot.yaml if not given.")]
 
 

@@ -102,9 +102,7 @@ def colorize_depth(depth_m: np.ndarray, near_m: float, far_m: float) -> np.ndarr
     return picture
 
 
-def draw_overlay(
-    image_rgb: np.ndarray, scene: Scene, card: Card, ids: Sequence[str] | None = None
-) -> np.ndarray:
+def draw_overlay(image_rgb: np.ndarray, scene: Scene, card: Card, ids: Sequence[str] | None = None) -> np.ndarray:
     """The image with everything the network said of it.
 
     The mask tints the image and has its borders traced; each box carries its class, its score and, where
@@ -157,9 +155,7 @@ def _tint_with_depth(image_rgb: np.ndarray, depth: Depth) -> np.ndarray:
     return cv2.addWeighted(np.ascontiguousarray(image_rgb), 0.5, colors, 0.5, 0.0)
 
 
-def _draw_boxes(
-    canvas: np.ndarray, detections: Detections, names: Sequence[str], colors: Sequence[Color], depth: Depth | None
-) -> None:
+def _draw_boxes(canvas: np.ndarray, detections: Detections, names: Sequence[str], colors: Sequence[Color], depth: Depth | None) -> None:
     height, width = canvas.shape[:2]
     scale = float(np.clip(min(height, width) / 480, 0.5, 3.0))
     line = max(1, round(2 * scale))
@@ -170,9 +166,7 @@ def _draw_boxes(
         chip = _Chip(f"{name} {score:.2f}", tuple(box), color, scale)
         if depth is not None and (distance_m := _distance_m(depth, *box)) is not None:
             longer = _Chip(f"{chip.text}  {distance_m:.1f} m", box, chip.color, scale)
-            if longer.width <= max(
-                x2 - x1, chip.width
-            ):  # the distance must not make the chip hide more than its box
+            if longer.width <= max(x2 - x1, chip.width):  # the distance must not make the chip hide more than its box
                 chip = longer
         chip.is_shown = chip.place(canvas.shape, placed)
         placed.append(chip)
@@ -237,6 +231,4 @@ class _Chip:
         red, green, blue = self.color
         ink = (16, 17, 20) if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else (255, 255, 255)
         baseline = self.y + self.pad - 1 + self.text_height
-        cv2.putText(
-            canvas, self.text, (self.x + self.pad, baseline), _FONT, 0.4 * self.scale, ink, 1, cv2.LINE_AA
-        )
+        cv2.putText(canvas, self.text, (self.x + self.pad, baseline), _FONT, 0.4 * self.scale, ink, 1, cv2.LINE_AA)

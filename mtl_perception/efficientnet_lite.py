@@ -88,9 +88,7 @@ class _InvertedResidual(nn.Sequential):
         return x + y if self._is_residual else y
 
 
-def _conv_norm(
-    in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1, *, activation: bool
-) -> nn.Sequential:
+def _conv_norm(in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1, *, activation: bool) -> nn.Sequential:
     """TensorFlow's SAME padding: of an odd number of rows more go below than above, so at stride 2 the padding is no longer
     symmetric. Sides are even here, because an input's are multiples of 32."""
     layers: list[nn.Module] = []

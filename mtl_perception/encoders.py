@@ -40,9 +40,7 @@ class Encoder(nn.Module):
         normalization: of the images, as the published weights of this encoder expect it.
     """
 
-    def __init__(
-        self, stages: list[nn.Module], channels: tuple[int, int, int, int], normalization: Normalization = IMAGENET
-    ) -> None:
+    def __init__(self, stages: list[nn.Module], channels: tuple[int, int, int, int], normalization: Normalization = IMAGENET) -> None:
         super().__init__()
         self.stages = nn.ModuleList(stages)
         self.channels = channels
@@ -92,9 +90,7 @@ def swin(network: SwinTransformer) -> Encoder:
     blocks = network.features
     channels = network.features[0][0].out_channels
     stages = [[*blocks[:2]], *([Permute([0, 2, 3, 1]), *blocks[i : i + 2]] for i in (2, 4, 6))]
-    return Encoder(
-        [nn.Sequential(*stage, Permute([0, 3, 1, 2])) for stage in stages], (channels, 2 * channels, 4 * channels, 8 * channels)
-    )
+    return Encoder([nn.Sequential(*stage, Permute([0, 3, 1, 2])) for stage in stages], (channels, 2 * channels, 4 * channels, 8 * channels))
 
 
 class TimmEncoder(Encoder):
@@ -168,4 +164,6 @@ def build_encoder(name: str) -> Encoder:
         return ENCODERS[name]()
     if is_known_encoder(name):
         return TimmEncoder(name.removeprefix(TIMM))
-    raise ValueError(f"encoder {shown(name)} is not known; expected {TIMM}NAME or one of: {', '.join(ENCODERS)}{did_you_mean(name, ENCODERS)}")
+    raise ValueError(
+        f"encoder {shown(name)} is not known; expected {TIMM}NAME or one of: {', '.join(ENCODERS)}{did_you_mean(name, ENCODERS)}"
+    )

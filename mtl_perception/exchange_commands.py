@@ -28,16 +28,12 @@ InputWidth = Annotated[int | None, typer.Option(help="What the network sees at m
 InputHeight = Annotated[int | None, typer.Option(help="What the network sees at most; a multiple of 32.", rich_help_panel=_MODEL)]
 Batch = Annotated[int | None, typer.Option(help="Images at a time: how many cameras share the file.", rich_help_panel=_MODEL)]
 Tasks = Annotated[str | None, typer.Option(help="Heads that the file has, with commas; all if not given.", rich_help_panel=_MODEL)]
-Calibration = Annotated[
-    Path | None, typer.Option(help="For int8: a folder of images, as for training.", rich_help_panel=_MODEL)
-]
+Calibration = Annotated[Path | None, typer.Option(help="For int8: a folder of images, as for training.", rich_help_panel=_MODEL)]
 
 
 @app.command("import")
 def import_(
-    source_format: Annotated[
-        str, typer.Argument(metavar="FORMAT", help="coco, yolo, voc, labelme, cvat …, auto; 'formats' lists all.")
-    ],
+    source_format: Annotated[str, typer.Argument(metavar="FORMAT", help="coco, yolo, voc, labelme, cvat …, auto; 'formats' lists all.")],
     source: Annotated[Path | None, typer.Argument(help="A folder, a file or a .zip of that format.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the new data set; a run that was cut off goes on.")] = None,
     settings: Annotated[
@@ -85,7 +81,8 @@ def import_(
 @app.command()
 def export(
     what: Annotated[
-        str, typer.Argument(metavar="MODEL|DATA", help="A shipped model's name or a .safetensors file; or a data folder (with dataset.json).")
+        str,
+        typer.Argument(metavar="MODEL|DATA", help="A shipped model's name or a .safetensors file; or a data folder (with dataset.json)."),
     ],
     file_format: Annotated[
         str | None, typer.Option("--format", help="Of a model: onnx, torch-export or tensorrt. Of a data set: coco, yolo, voc …")

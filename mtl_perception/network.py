@@ -46,7 +46,9 @@ class Architecture(BaseModel):
     @classmethod
     def _known_encoder(cls, name: str) -> str:
         if not is_known_encoder(name):
-            raise ValueError(f"encoder {shown(name)} is not known; expected {TIMM}NAME or one of: {', '.join(ENCODERS)}{did_you_mean(name, ENCODERS)}")
+            raise ValueError(
+                f"encoder {shown(name)} is not known; expected {TIMM}NAME or one of: {', '.join(ENCODERS)}{did_you_mean(name, ENCODERS)}"
+            )
         return name
 
     @field_validator("neck")

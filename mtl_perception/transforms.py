@@ -172,12 +172,16 @@ class TransformBuffer:
             doubt, link = "", self._links.get(child)
             if link is None:
                 if len(self._links) >= _MOST_FRAMES:
-                    raise ValueError(f"transform of a frame {cut(child)!r} beside {_MOST_FRAMES} others, expected fewer: who publishes them?")
+                    raise ValueError(
+                        f"transform of a frame {cut(child)!r} beside {_MOST_FRAMES} others, expected fewer: who publishes them?"
+                    )
                 link = self._links[child] = _Link(parent, is_static)
             elif (link.parent, link.is_static) != (parent, is_static):
                 changed = link.parents_changed + 1
                 if changed > 1 and time.monotonic() - link.heard_s < _SILENT_S:
-                    doubt = f"the frame {cut(child)!r} has two parents in turns, {cut(link.parent)!r} and {cut(parent)!r}: who publishes it?"
+                    doubt = (
+                        f"the frame {cut(child)!r} has two parents in turns, {cut(link.parent)!r} and {cut(parent)!r}: who publishes it?"
+                    )
                 link = self._links[child] = _Link(parent, is_static, parents_changed=changed)
             elif not is_static and stamp_ns < link.stamps_ns[-1] - int(_BACK_IN_TIME_S * _NS):
                 doubt = (

@@ -22,9 +22,7 @@ def region(x_offset=0, y_offset=0, width=0, height=0) -> SimpleNamespace:
 
 def test_k_for_raw_images_and_p_for_rectified_ones():
     both = info(p=[400.0, 0.0, 310.0, 0.0, 0.0, 405.0, 230.0, 0.0, 0.0, 0.0, 1.0, 0.0])
-    assert read_intrinsics(both, 640, 480, rectified=False) == Intrinsics(
-        640, 480, 500.0, 510.0, 319.5, 239.5
-    )
+    assert read_intrinsics(both, 640, 480, rectified=False) == Intrinsics(640, 480, 500.0, 510.0, 319.5, 239.5)
     assert read_intrinsics(both, 640, 480, rectified=True) == Intrinsics(640, 480, 400.0, 405.0, 310.0, 230.0)
 
 
@@ -35,9 +33,7 @@ def test_an_image_of_half_the_size_has_half_the_focal_length():
 
 def test_a_region_moves_the_principal_point():
     cut_out = info(roi=region(x_offset=100, y_offset=50, width=200, height=100))
-    assert read_intrinsics(cut_out, 200, 100, rectified=False) == Intrinsics(
-        200, 100, 500.0, 510.0, 219.5, 189.5
-    )
+    assert read_intrinsics(cut_out, 200, 100, rectified=False) == Intrinsics(200, 100, 500.0, 510.0, 219.5, 189.5)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,28 @@ from mtl_perception.bags import Bag
 from mtl_perception.checkpoint import save_checkpoint
 from mtl_perception.cli import app
 
-COMMANDS = ("run", "replay", "demo", "render", "demo-bag", "train", "import", "export", "export-model", "evaluate", "compare", "results", "card", "info", "nav2", "moveit", "doctor", "foxglove", "benchmark", "benchmark-page")
+COMMANDS = (
+    "run",
+    "replay",
+    "demo",
+    "render",
+    "demo-bag",
+    "train",
+    "import",
+    "export",
+    "export-model",
+    "evaluate",
+    "compare",
+    "results",
+    "card",
+    "info",
+    "nav2",
+    "moveit",
+    "doctor",
+    "foxglove",
+    "benchmark",
+    "benchmark-page",
+)
 
 
 def call(*arguments):

@@ -8,9 +8,7 @@ import pytest
 from mtl_perception.drawing import class_color, colorize_depth, colorize_mask, draw_overlay
 from mtl_perception.scene import Depth, Detections, Scene, Segmentation
 
-LABELS = (
-    "floor wall ceiling door window table chair shelf cabinet box can bottle cup bowl fruit book bin".split()
-)
+LABELS = "floor wall ceiling door window table chair shelf cabinet box can bottle cup bowl fruit book bin".split()
 CARD = SimpleNamespace(segmentation_labels=LABELS, detection_labels=LABELS[3:])
 
 
@@ -43,9 +41,7 @@ def test_mask_colors_follow_labels_and_ids_without_a_label_are_dark():
 
 
 def test_depth_is_warm_near_and_cold_far_clamped_and_dark_where_unknown():
-    picture = colorize_depth(np.array([[0.1, 0.5, 8.0, 100.0, np.nan, 0.0, -1.0, np.inf]]), 0.5, 8.0).astype(
-        int
-    )
+    picture = colorize_depth(np.array([[0.1, 0.5, 8.0, 100.0, np.nan, 0.0, -1.0, np.inf]]), 0.5, 8.0).astype(int)
     red, blue = picture[0, :, 0], picture[0, :, 2]
     assert (picture[0, 0] == picture[0, 1]).all() and (picture[0, 2] == picture[0, 3]).all()
     assert red[1] > blue[1] and blue[2] > red[2]

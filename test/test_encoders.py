@@ -69,7 +69,9 @@ def test_pretrained_weights_know_what_a_photograph_shows(name: str, picture: obj
     assert float(found.max()) > 0.3
 
 
-@pytest.mark.parametrize("name", ["efficientnet_lite0", "timm/resnet18", "timm/mobilenetv3_small_050", "timm/efficientnet_lite0", "timm/convnext_atto"])
+@pytest.mark.parametrize(
+    "name", ["efficientnet_lite0", "timm/resnet18", "timm/mobilenetv3_small_050", "timm/efficientnet_lite0", "timm/convnext_atto"]
+)
 def test_folded_batch_norms_change_no_answer(name: str) -> None:
     """timm's batch norms hold the activation behind them, which has to stay."""
     network = tiny_network(tiny_card(architecture=Architecture(encoder=name, neck_channels=8, heads="slim")))

@@ -115,7 +115,14 @@ def test_a_node_that_loads_ends_without_a_trace(tmp_path: Path) -> None:
     pytest.importorskip("rclpy")
     command = [sys.executable, "-m", "mtl_perception.ros.main", "--ros-args", "-p", "autostart:=false"]
     found = []
-    for after_s, number in [(0.0, signal.SIGINT), (0.05, signal.SIGTERM), (0.1, signal.SIGINT), (0.2, signal.SIGINT), (0.4, signal.SIGTERM), (0.8, signal.SIGINT)]:
+    for after_s, number in [
+        (0.0, signal.SIGINT),
+        (0.05, signal.SIGTERM),
+        (0.1, signal.SIGINT),
+        (0.2, signal.SIGINT),
+        (0.4, signal.SIGTERM),
+        (0.8, signal.SIGINT),
+    ]:
         status, out, errors = interrupted(command, tmp_path, after_s, number)
         assert "Traceback" not in out + errors and "ignored" not in errors, (after_s, errors)
         assert status in ENDED and (status == 0 or errors == "interrupted\n"), (after_s, status, errors)
@@ -158,7 +165,9 @@ def test_handlers_are_put_back() -> None:
 def test_children_do_not_hear_ctrl_c_until_they_want_to() -> None:
     code = "import signal, sys; sys.stdin.readline(); print(signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, []))"
     with kept_from_children():
-        child = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        child = subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
     child.send_signal(signal.SIGINT)
     assert child.communicate("\n") == ("True\n", "")
     heard()

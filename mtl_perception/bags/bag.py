@@ -108,9 +108,7 @@ class Bag:
                         "incomplete or damaged; copy it again, or let 'ros2 bag reindex' count what is there"
                     )
             self.topics, self.skipped = _sorted_out(channels)
-            self._types = BagTypes(
-                {channel.type: channel.definition for channel in channels if channel.definition is not None}
-            )
+            self._types = BagTypes({channel.type: channel.definition for channel in channels if channel.definition is not None})
             spans = [(storage.start_ns, storage.end_ns) for storage in self._storages if any(one.count for one in storage.channels)]
             self._start_ns, self._end_ns = min((span[0] for span in spans), default=0), max((span[1] for span in spans), default=0)
             self._stack = stack.pop_all()

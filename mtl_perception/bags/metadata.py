@@ -63,5 +63,7 @@ def read_metadata(folder: Path) -> Metadata:
     if not metadata.relative_file_paths:
         raise BagError(f"bag {folder}: {FILE_NAME} names no file; 'ros2 bag reindex {folder}' writes it anew")
     if metadata.compression_mode and metadata.compression_mode.lower() != "none" and metadata.compression_format != "zstd":
-        raise BagError(f"bag {folder} is compressed with {metadata.compression_format!r}, expected zstd; convert it with 'ros2 bag convert'")
+        raise BagError(
+            f"bag {folder} is compressed with {metadata.compression_format!r}, expected zstd; convert it with 'ros2 bag convert'"
+        )
     return metadata

@@ -24,19 +24,11 @@ _VISION_MSGS = {
     "Pose2D": "vision_msgs/Point2D position\nfloat64 theta",
     "BoundingBox2D": "vision_msgs/Pose2D center\nfloat64 size_x\nfloat64 size_y",
     "ObjectHypothesis": "string class_id\nfloat64 score",
-    "ObjectHypothesisWithPose": (
-        "vision_msgs/ObjectHypothesis hypothesis\ngeometry_msgs/PoseWithCovariance pose"
-    ),
-    "Detection2D": (
-        "std_msgs/Header header\nvision_msgs/ObjectHypothesisWithPose[] results\n"
-        "vision_msgs/BoundingBox2D bbox\nstring id"
-    ),
+    "ObjectHypothesisWithPose": ("vision_msgs/ObjectHypothesis hypothesis\ngeometry_msgs/PoseWithCovariance pose"),
+    "Detection2D": ("std_msgs/Header header\nvision_msgs/ObjectHypothesisWithPose[] results\nvision_msgs/BoundingBox2D bbox\nstring id"),
     "Detection2DArray": "std_msgs/Header header\nvision_msgs/Detection2D[] detections",
     "BoundingBox3D": "geometry_msgs/Pose center\ngeometry_msgs/Vector3 size",
-    "Detection3D": (
-        "std_msgs/Header header\nvision_msgs/ObjectHypothesisWithPose[] results\n"
-        "vision_msgs/BoundingBox3D bbox\nstring id"
-    ),
+    "Detection3D": ("std_msgs/Header header\nvision_msgs/ObjectHypothesisWithPose[] results\nvision_msgs/BoundingBox3D bbox\nstring id"),
     "Detection3DArray": "std_msgs/Header header\nvision_msgs/Detection3D[] detections",
     "VisionClass": "uint16 class_id\nstring class_name",
     "LabelInfo": "std_msgs/Header header\nvision_msgs/VisionClass[] class_map\nfloat32 threshold",
@@ -113,4 +105,3 @@ def _parsed(kind: str, definition: Definition) -> dict:
     if kind not in types:
         raise ValueError("the bag's definition of this type defines another one")
     return types
-

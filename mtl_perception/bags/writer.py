@@ -169,9 +169,7 @@ class BagWriter:
             "relative_file_paths": [self._file.path.name],
             **span,
             "message_count": count,
-            "topics_with_message_count": [
-                {"topic_metadata": topic, "message_count": self.counts[topic["name"]]} for topic in self._topics
-            ],
+            "topics_with_message_count": [{"topic_metadata": topic, "message_count": self.counts[topic["name"]]} for topic in self._topics],
             "compression_format": "",
             "compression_mode": "",
             "files": [{"path": self._file.path.name, **span, "message_count": count}],

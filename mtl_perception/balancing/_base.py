@@ -89,9 +89,13 @@ class Settings(BaseModel, ABC):
         found = []
         idle, setting = self.idle
         if steps is not None and idle >= steps:
-            found.append(f"balancing: '{self.method}' never acts in this run: it begins after {idle} steps, the run has {steps}; lower '{setting}'")
+            found.append(
+                f"balancing: '{self.method}' never acts in this run: it begins after {idle} steps, the run has {steps}; lower '{setting}'"
+            )
         elif steps is not None and 2 * idle > steps:
-            found.append(f"balancing: '{self.method}' begins to act after {idle} of {steps} steps; lower '{setting}' to give it more of them")
+            found.append(
+                f"balancing: '{self.method}' begins to act after {idle} of {steps} steps; lower '{setting}' to give it more of them"
+            )
         if self.needs_shared and not any(self.acts_on(tasks) for tasks in shared_by):
             groups = "; ".join(", ".join(tasks) for tasks in shared_by)
             found.append(f"balancing: '{self.method}' is a plain mean here: too few tasks share weights ({groups})")

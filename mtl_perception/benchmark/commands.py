@@ -29,9 +29,7 @@ def benchmark(
         typer.Option(help="A section: stages, node, sharing, peers, backends, memory, cameras, resolution; once for each."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the result; a run that was cut off goes on.")] = Path("out/benchmark"),
-    restart: Annotated[
-        bool, typer.Option("--restart", help="Measure again what is there, or begin anew with other settings.")
-    ] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Measure again what is there, or begin anew with other settings.")] = False,
     remark: Annotated[str, typer.Option(help="What a reader should know, such as what else ran meanwhile.")] = "",
 ) -> None:
     """Measure stages, memory and scaling, beside single-task networks, torchvision's and other backends."""

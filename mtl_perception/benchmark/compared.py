@@ -49,9 +49,7 @@ class Compared:
             self._samples = interleave(subjects, rounds, on_step)
             self._arms = {name: _arm(self._samples[name], subject) for name, subject in subjects.items()}
 
-    def put(
-        self, name: str, of: Sequence[str], to: Sequence[str], target: str | None = None, stage: str | None = None
-    ) -> None:
+    def put(self, name: str, of: Sequence[str], to: Sequence[str], target: str | None = None, stage: str | None = None) -> None:
         """Note how long ``of`` take together in times of ``to`` together, if all of them were measured."""
         if {*of, *to} <= set(self._samples):
             self._ratios.append(ratio(name, self._samples, of, to, target, stage))

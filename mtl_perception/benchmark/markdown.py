@@ -66,10 +66,7 @@ def _conditions(report: Report) -> Iterator[str]:
     yield f"{machine.processor}{sets}, {machine.cores} cores, {machine.memory_gib:g} GiB{gpu}; {machine.system}."
     yield ", ".join(f"{library} {found}" for library, found in machine.versions.items()) + "."
     threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
-    yield (
-        f"{threads} of the processor, images of {settings.size[0]}×{settings.size[1]}, "
-        f"version {report.package_version}, {report.date}."
-    )
+    yield (f"{threads} of the processor, images of {settings.size[0]}×{settings.size[1]}, version {report.package_version}, {report.date}.")
     loads = [share for parts in report.parts.values() for part in parts.values() for share in part.load]
     if loads:
         yield f"Processors with work on the machine, this benchmark included: {min(loads):.1f} to {max(loads):.1f}."

@@ -124,9 +124,7 @@ def build_peer(name: str, classes: int, size: Size) -> nn.Module:
     if name.startswith("ssdlite"):
         network = make(weights=None, weights_backbone=None, num_classes=classes + 1, score_thresh=SCORE_THRESHOLD)
         own = network.transform
-        network.transform = GeneralizedRCNNTransform(
-            min(size), max(size), own.image_mean, own.image_std, size_divisible=1, fixed_size=size
-        )
+        network.transform = GeneralizedRCNNTransform(min(size), max(size), own.image_mean, own.image_std, size_divisible=1, fixed_size=size)
         return network
     limits = {"min_size": min(size), "max_size": max(size)}
     if name.startswith("fasterrcnn"):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Peak memory of networks in a process of their own.
 
-    python -m mtl_perception.benchmark.probe REQUEST    # JSON in, one line of JSON out
+python -m mtl_perception.benchmark.probe REQUEST    # JSON in, one line of JSON out
 """
 
 from __future__ import annotations

@@ -66,7 +66,9 @@ def foxglove(
     node: NodeName = "/perception",
     camera: Annotated[str, typer.Option(help="A name out of the parameter cameras, if there are several.")] = "",
     image: Annotated[str, typer.Option(help="The camera's topic; the one that the node reads if not given.")] = "",
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all: whoever reaches it sees what the robot sees.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for all: whoever reaches it sees what the robot sees.")
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8765,
     rate: Annotated[float, typer.Option(min=0.1, help="Messages a second of each topic, at most.")] = 10.0,
     points: Annotated[int, typer.Option(min=1, help="Points of a cloud, at most.")] = 30_000,

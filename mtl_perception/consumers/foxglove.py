@@ -135,8 +135,7 @@ def point_cloud(message: Any, most: int) -> PointCloud:
         points[color] = some["rgb"] >> shift & 255
     points["alpha"] = 255
     fields = [
-        PackedElementField(name=name, offset=_POINT.fields[name][1], type=_NUMERIC[_POINT.fields[name][0].str[1:]])
-        for name in _POINT.names
+        PackedElementField(name=name, offset=_POINT.fields[name][1], type=_NUMERIC[_POINT.fields[name][0].str[1:]]) for name in _POINT.names
     ]
     return PointCloud(
         timestamp=_time(message.header),
@@ -199,9 +198,7 @@ def _entity(marker: Any) -> SceneEntity:
         points = [Point3(x=point.x, y=point.y, z=point.z) for point in marker.points]
         kind = LinePrimitiveLineType.LineStrip
         shapes["lines"] = [LinePrimitive(type=kind, pose=pose, thickness=marker.scale.x, points=points, color=color)]
-    return SceneEntity(
-        timestamp=_time(marker.header), frame_id=marker.header.frame_id, id=f"{marker.ns}/{marker.id}", **shapes
-    )
+    return SceneEntity(timestamp=_time(marker.header), frame_id=marker.header.frame_id, id=f"{marker.ns}/{marker.id}", **shapes)
 
 
 def _encoded(header: Any, extension: str, image_rgb: np.ndarray, options: list[int]) -> CompressedImage:

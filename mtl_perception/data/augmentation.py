@@ -39,9 +39,7 @@ def random_view(sample: Sample, width: int, height: int, max_zoom: float, rng: n
     return mirrored(viewed) if rng.uniform() < 0.5 else viewed
 
 
-def crop_and_resize(
-    sample: Sample, left: int, top: int, window_width: int, window_height: int, width: int, height: int
-) -> Sample:
+def crop_and_resize(sample: Sample, left: int, top: int, window_width: int, window_height: int, width: int, height: int) -> Sample:
     """The window of ``sample`` that starts at (left, top), resized to ``width`` × ``height``."""
     rows, columns = slice(top, top + window_height), slice(left, left + window_width)
     sx, sy = width / window_width, height / window_height
@@ -67,16 +65,12 @@ def crop_and_resize(
     return replace(sample, image=image, intrinsics=window.scaled(width, height), labels=labels)
 
 
-def _window_of_boxes(
-    label: BoxLabels, left: int, top: int, sx: float, sy: float, width: int, height: int
-) -> BoxLabels:
+def _window_of_boxes(label: BoxLabels, left: int, top: int, sx: float, sy: float, width: int, height: int) -> BoxLabels:
     boxes = (label.boxes_xyxy - [left, top, left, top]) * [sx, sy, sx, sy]
     clipped = np.clip(boxes, 0, [width, height, width, height]).astype(np.float32)
     sides = clipped[:, 2:] - clipped[:, :2]
     whole = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    kept = (sides.min(1, initial=np.inf) >= SMALLEST_BOX_SIDE_PX) & (
-        sides.prod(1) >= SMALLEST_VISIBLE_SHARE * whole
-    )
+    kept = (sides.min(1, initial=np.inf) >= SMALLEST_BOX_SIDE_PX) & (sides.prod(1) >= SMALLEST_VISIBLE_SHARE * whole)
     weights = None if label.weights is None else label.weights[kept]
     return BoxLabels(clipped[kept], label.class_ids[kept], label.labelled, weights=weights)
 
@@ -110,12 +104,8 @@ def random_appearance(sample: Sample, rng: np.random.Generator, strength: float 
     # Colours first, all in one matrix, then one curve for the three channels: half the time of a curve for each.
     balance = np.diag(rng.normal(1, 0.06 * strength, 3))
     keep = rng.uniform(0.0, 1.4) if rng.uniform() < 0.3 * strength else 1.0
-    image = cv2.transform(
-        sample.image, balance @ (keep * np.eye(3) + (1 - keep) * np.array([_LUMINANCE] * 3))
-    )
-    exposure, gamma, contrast = (
-        rng.uniform(low**strength, high**strength) for low, high in ((0.65, 1.4), (0.75, 1.35), (0.8, 1.2))
-    )
+    image = cv2.transform(sample.image, balance @ (keep * np.eye(3) + (1 - keep) * np.array([_LUMINANCE] * 3)))
+    exposure, gamma, contrast = (rng.uniform(low**strength, high**strength) for low, high in ((0.65, 1.4), (0.75, 1.35), (0.8, 1.2)))
     curve = ((np.arange(256) / 255) ** gamma * exposure - 0.5) * contrast + 0.5
     image = cv2.LUT(image, np.clip(curve * 255, 0, 255).astype(np.uint8))
     if rng.uniform() < 0.2 * strength:
@@ -132,11 +122,7 @@ def random_appearance(sample: Sample, rng: np.random.Generator, strength: float 
 def _noisy(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
     """``image`` with Gaussian noise. Random bytes looked up in the distribution's quantiles are five times faster than
     Gaussian numbers, and nobody sees that the tails end at 2.9 σ."""
-    random = (
-        rng.integers(0, 2**64, -(-image.size // 8), dtype=np.uint64)
-        .view(np.uint8)[: image.size]
-        .reshape(image.shape)
-    )
+    random = rng.integers(0, 2**64, -(-image.size // 8), dtype=np.uint64).view(np.uint8)[: image.size].reshape(image.shape)
     offsets = np.rint(128 + sigma * _normal_quantiles()).astype(np.uint8)
     return cv2.addWeighted(image, 1, cv2.LUT(random, offsets), 1, -128)
 

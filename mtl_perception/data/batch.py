@@ -47,10 +47,7 @@ class Batch:
         return Batch(
             images=change(self.images),
             focal_px=change(self.focal_px),
-            targets={
-                task: {key: change(value) for key, value in targets.items()}
-                for task, targets in self.targets.items()
-            },
+            targets={task: {key: change(value) for key, value in targets.items()} for task, targets in self.targets.items()},
             labelled={task: change(value) for task, value in self.labelled.items()},
             names=self.names,
         )

@@ -41,9 +41,7 @@ class BoxTable:
         class_ids = np.array([position[a.category_id] for a in index.annotations], np.int64)
         xywh = np.array([a.bbox for a in index.annotations], np.float32).reshape(-1, 4)
         boxes = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], 1)
-        limits = np.array([(image.width, image.height) * 2 for image in index.images], np.float32).reshape(
-            -1, 4
-        )
+        limits = np.array([(image.width, image.height) * 2 for image in index.images], np.float32).reshape(-1, 4)
         boxes = np.clip(boxes, 0, limits[rows])
         ids = np.array([a.id for a in index.annotations], np.int64)
 

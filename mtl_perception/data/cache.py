@@ -107,8 +107,4 @@ class PixelCache:
 
 
 def _size(entry: ImageEntry) -> int:
-    return (
-        entry.height
-        * entry.width
-        * (3 + ("segmentation" in entry.tasks) + 2 * ("depth" in entry.tasks) + ("lanes" in entry.tasks))
-    )
+    return entry.height * entry.width * (3 + ("segmentation" in entry.tasks) + 2 * ("depth" in entry.tasks) + ("lanes" in entry.tasks))

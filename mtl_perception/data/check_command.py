@@ -46,9 +46,7 @@ def check(root: Path, console: Console, show_all: bool = False) -> bool:
                 soft_wrap=True,
             )
         if len(problems) > len(shown):
-            console.print(
-                f"  and {len(problems) - len(shown)} more (--all lists them)", style="dim", highlight=False
-            )
+            console.print(f"  and {len(problems) - len(shown)} more (--all lists them)", style="dim", highlight=False)
     remarks = len(findings.problems) - findings.errors
     verdict = f"{findings.errors} error{'s' * (findings.errors != 1)}, {remarks} remark{'s' * (remarks != 1)}"
     console.print(

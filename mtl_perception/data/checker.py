@@ -107,10 +107,7 @@ class _Report:
 def _count_labels(findings: Findings, boxes: dict[int, list[MaskedAnnotation]]) -> None:
     for image in findings.index.images:
         findings.labelled.update(set(image.tasks))
-        names = Counter(
-            findings.index.categories.get(annotation.category_id, "?")
-            for annotation in boxes.get(image.id, [])
-        )
+        names = Counter(findings.index.categories.get(annotation.category_id, "?") for annotation in boxes.get(image.id, []))
         findings.boxes += names
         findings.boxed_images.update(names.keys())
 
@@ -165,9 +162,7 @@ def _orientation_problems(path: Path, content: bytes) -> Iterator[Problem]:
         yield Problem("orientation", text, is_error=False)
 
 
-def _mask_problems(
-    index: Index, image: ImageEntry, annotation: MaskedAnnotation, semantic: np.ndarray | None
-) -> Iterator[Problem]:
+def _mask_problems(index: Index, image: ImageEntry, annotation: MaskedAnnotation, semantic: np.ndarray | None) -> Iterator[Problem]:
     where = f"{called(image)}: annotation {annotation.id}"
     try:
         mask = decode_mask(annotation.segmentation, image.height, image.width)
@@ -188,9 +183,7 @@ def _mask_problems(
     if semantic is not None and name in index.description.segmentation_labels:
         share = float((semantic[mask] == index.description.segmentation_labels.index(name)).mean())
         if share < 0.5:
-            yield Problem(
-                "mask", f"{where}: semantic/ says {cut(name)} for {share:.0%} of its mask's pixels", is_error=False
-            )
+            yield Problem("mask", f"{where}: semantic/ says {cut(name)} for {share:.0%} of its mask's pixels", is_error=False)
 
 
 def _remarks(index: Index) -> Iterator[Problem]:
@@ -200,10 +193,7 @@ def _remarks(index: Index) -> Iterator[Problem]:
         text = f"{index.annotations_file}: all images are of the group '{cut(groups.pop())}': none can be held out"
         yield Problem("group", text, is_error=False)
     for id_, camera in index.cameras.items():
-        yield from (
-            Problem("camera", f"{index.root / 'cameras.json'}: '{cut(id_)}' {text}", is_error=False)
-            for text in _odd(camera)
-        )
+        yield from (Problem("camera", f"{index.root / 'cameras.json'}: '{cut(id_)}' {text}", is_error=False) for text in _odd(camera))
     used = {image.camera for image in index.images}
     unused = sorted(index.cameras.keys() - used)
     if unused:
@@ -214,11 +204,7 @@ def _remarks(index: Index) -> Iterator[Problem]:
     for folder, task in {"semantic": "segmentation", "depth": "depth", "lanes": "lanes"}.items():
         expected[folder] = {str(stem(image)) for image in images if task in image.tasks}
     for folder, names in expected.items():
-        present = {
-            path.relative_to(index.root / folder).as_posix()
-            for path in (index.root / folder).rglob("*")
-            if path.is_file()
-        }
+        present = {path.relative_to(index.root / folder).as_posix() for path in (index.root / folder).rglob("*") if path.is_file()}
         left = sorted(present - names)
         if left:
             files = f"{len(left)} file{'s' * (len(left) > 1)}"
@@ -232,10 +218,7 @@ def _copies(index: Index, digests: list[bytes | None]) -> Iterator[Problem]:
     for image, content in zip(index.images, digests, strict=True):
         other = image if content is None else first.setdefault(content, image)
         if other.group != image.group:
-            text = (
-                f"{called(image)} of group '{cut(image.group)}' is the same picture as "
-                f"{called(other)} of group '{cut(other.group)}'"
-            )
+            text = f"{called(image)} of group '{cut(image.group)}' is the same picture as {called(other)} of group '{cut(other.group)}'"
             yield Problem("duplicate", text, is_error=False)
 
 

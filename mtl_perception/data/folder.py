@@ -79,18 +79,12 @@ class ImageFolder:
             labels["depth"] = pixels.millimetres * np.float32(1e-3)
         if "classification" in entry.tasks:
             present = np.isin(self.classification_labels, entry.classes)
-            labels["classification"] = ClassLabels(
-                present, known(self.classification_labels, self._own.classification_labels)
-            )
+            labels["classification"] = ClassLabels(present, known(self.classification_labels, self._own.classification_labels))
         if "lanes" in entry.tasks:
             bits = pixels.lanes if self._lanes_bits is None else cv2.LUT(pixels.lanes, self._lanes_bits)
             labels["lanes"] = LaneLabels(bits, known(self.lanes_labels, self._own.lanes_labels))
         # Labels of classes that nobody asks for are none.
-        labels = {
-            kind: label
-            for kind, label in labels.items()
-            if getattr(label, "teaches", True)
-        }
+        labels = {kind: label for kind, label in labels.items() if getattr(label, "teaches", True)}
         camera = None if entry.camera is None else self._cameras[entry.camera]
         is_metric = camera is None or camera.depth_scale == "metric"
         return Sample(str(self.root / "images" / entry.file_name), pixels.image, self.intrinsics(i), labels, is_metric)
@@ -100,9 +94,7 @@ class ImageFolder:
         image = read_rgb(self.root / "images" / entry.file_name, *size)
         semantic = millimetres = lanes = None
         if "segmentation" in entry.tasks:
-            semantic = read_semantic(
-                self.root / "semantic" / labels, *size, len(self._own.segmentation_labels)
-            )
+            semantic = read_semantic(self.root / "semantic" / labels, *size, len(self._own.segmentation_labels))
         if "depth" in entry.tasks:
             millimetres = read_millimetres(self.root / "depth" / labels, *size)
         if "lanes" in entry.tasks:
@@ -148,9 +140,7 @@ class ImageFolder:
             try:
                 mask[:] = decode_mask(self._masks.get(id_), entry.height, entry.width)
             except ValueError as error:
-                raise DataError(
-                    f"{self.root}: {entry.file_name}: annotation {id_}: {error}", "mask"
-                ) from error
+                raise DataError(f"{self.root}: {entry.file_name}: annotation {id_}: {error}", "mask") from error
         return masks
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> ImageFolder:
@@ -192,10 +182,7 @@ class ImageFolder:
             DataError: there is one group only, so no honest split.
         """
         chosen = split_groups([entry.group for entry in self.entries], share, seed, str(self.root))
-        sides = [
-            [i for i, entry in enumerate(self.entries) if (entry.group in chosen) == side]
-            for side in (False, True)
-        ]
+        sides = [[i for i, entry in enumerate(self.entries) if (entry.group in chosen) == side] for side in (False, True)]
         return self.subset(sides[0]), self.subset(sides[1])
 
     def with_labels(
@@ -231,6 +218,4 @@ def _raise_first_problems(index: Index) -> None:
     if problems:
         first = "; ".join(problem.text for problem in problems[:3])
         rest = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise DataError(
-            f"{index.root}: {first}{rest} ('mtl-perception check {index.root}' lists all)", problems[0].kind
-        )
+        raise DataError(f"{index.root}: {first}{rest} ('mtl-perception check {index.root}' lists all)", problems[0].kind)

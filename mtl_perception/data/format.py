@@ -237,6 +237,4 @@ def _as_json(value: object) -> str:
 
 
 _CONVERT = "'mtl-perception import coco FOLDER --out NEW' makes a data set of it"
-_WHAT_A_SET_IS = (
-    "a data set is a folder that 'mtl-perception render' or 'mtl-perception import' writes, or one as in docs/data.md"
-)
+_WHAT_A_SET_IS = "a data set is a folder that 'mtl-perception render' or 'mtl-perception import' writes, or one as in docs/data.md"

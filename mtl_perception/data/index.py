@@ -220,9 +220,7 @@ def _annotation_problems(index: Index) -> Iterator[Problem]:
     xywh = np.array([annotation.bbox for annotation in index.annotations], np.float64).reshape(-1, 4)
     xywh = np.clip(xywh, -1e9, 1e9)  # far outside anyway, and their sums are numbers
     sizes = {image.id: (image.width, image.height) for image in index.images}
-    limits = np.array(
-        [sizes.get(annotation.image_id, (0, 0)) for annotation in index.annotations], np.float64
-    ).reshape(-1, 2)
+    limits = np.array([sizes.get(annotation.image_id, (0, 0)) for annotation in index.annotations], np.float64).reshape(-1, 2)
     outside = (xywh[:, :2] < -ROUNDING_PX).any(1) | (xywh[:, :2] + xywh[:, 2:] > limits + ROUNDING_PX).any(1)
     visible = np.minimum(xywh[:, :2] + xywh[:, 2:], limits) - np.maximum(xywh[:, :2], 0)
     empty = (xywh[:, 2:] <= 0).any(1) | (visible <= 0).any(1)
@@ -235,9 +233,7 @@ def _annotation_problems(index: Index) -> Iterator[Problem]:
         where = f"{called(image)}: annotation {annotation.id}"
         name = index.categories.get(annotation.category_id)
         if name is None:
-            yield Problem(
-                "unknown class", f"{where} is of category {annotation.category_id}, which is not listed"
-            )
+            yield Problem("unknown class", f"{where} is of category {annotation.category_id}, which is not listed")
         elif image.detection_labels is not None and name not in image.detection_labels and annotation.score is None:
             yield Problem(
                 "unused",
@@ -245,9 +241,7 @@ def _annotation_problems(index: Index) -> Iterator[Problem]:
                 is_error=False,
             )
         if "detection" not in image.tasks:
-            yield Problem(
-                "unused", f"{where} is a box, but the image's tasks do not list 'detection'", is_error=False
-            )
+            yield Problem("unused", f"{where} is a box, but the image's tasks do not list 'detection'", is_error=False)
         box = list(annotation.bbox)
         if outside[i]:
             yield Problem(

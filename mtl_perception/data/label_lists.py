@@ -37,9 +37,7 @@ def bit_table(own: Sequence[str], wanted: Sequence[str]) -> np.ndarray:
         ValueError: ``wanted`` has more than 8 names.
     """
     if len(wanted) > 8:
-        raise ValueError(
-            f"{len(wanted)} lanes labels ({', '.join(wanted)}), expected at most 8: masks share 8 bits"
-        )
+        raise ValueError(f"{len(wanted)} lanes labels ({', '.join(wanted)}), expected at most 8: masks share 8 bits")
     values = np.arange(256)
     moved = (((values >> i) & 1) << wanted.index(name) for i, name in enumerate(own) if name in wanted)
     return sum(moved, np.zeros(256, np.int64)).astype(np.uint8)

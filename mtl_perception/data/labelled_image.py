@@ -31,9 +31,7 @@ class Instance:
     box_3d: Mapping[str, Sequence[float]] | None = None
 
     @classmethod
-    def of_mask(
-        cls, label: str, mask: np.ndarray, box_3d: Mapping[str, Sequence[float]] | None = None
-    ) -> Instance:
+    def of_mask(cls, label: str, mask: np.ndarray, box_3d: Mapping[str, Sequence[float]] | None = None) -> Instance:
         """An instance with the tight box of ``mask``, (H, W) bool with at least one pixel."""
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         if not len(rows):
@@ -75,38 +73,24 @@ class LabelledImage:
     def __post_init__(self) -> None:
         shape = self.image.shape[:2]
         if self.image.dtype != np.uint8 or self.image.shape != (*shape, 3):
-            raise ValueError(
-                f"image holds {self.image.dtype} of shape {self.image.shape}, expected uint8 of shape (H, W, 3)"
-            )
+            raise ValueError(f"image holds {self.image.dtype} of shape {self.image.shape}, expected uint8 of shape (H, W, 3)")
         if self.intrinsics is not None and (self.intrinsics.height, self.intrinsics.width) != shape:
-            raise ValueError(
-                f"intrinsics are of {self.intrinsics.width}x{self.intrinsics.height}, the image is {shape[1]}x{shape[0]}"
-            )
+            raise ValueError(f"intrinsics are of {self.intrinsics.width}x{self.intrinsics.height}, the image is {shape[1]}x{shape[0]}")
         if self.intrinsics is None and self.depth_m is not None:
-            raise ValueError(
-                "depth needs the camera's intrinsics: a network can't learn metres from an unknown lens"
-            )
+            raise ValueError("depth needs the camera's intrinsics: a network can't learn metres from an unknown lens")
         for name, values in (("semantic", self.semantic), ("lanes", self.lanes)):
             if values is not None and (values.dtype != np.uint8 or values.shape != shape):
-                raise ValueError(
-                    f"{name} holds {values.dtype} of shape {values.shape}, expected uint8 of shape {shape}"
-                )
+                raise ValueError(f"{name} holds {values.dtype} of shape {values.shape}, expected uint8 of shape {shape}")
         if self.depth_m is not None and self.depth_m.shape != shape:
             raise ValueError(f"depth_m has shape {self.depth_m.shape}, expected the image's {shape}")
         for instance in self.instances or ():
             if instance.mask is not None and instance.mask.shape != shape:
-                raise ValueError(
-                    f"the mask of a '{instance.label}' has shape {instance.mask.shape}, expected the image's {shape}"
-                )
+                raise ValueError(f"the mask of a '{instance.label}' has shape {instance.mask.shape}, expected the image's {shape}")
         if not self.tasks:
-            raise ValueError(
-                "an image without any label teaches nothing; give instances, semantic, depth_m, classes or lanes"
-            )
+            raise ValueError("an image without any label teaches nothing; give instances, semantic, depth_m, classes or lanes")
 
     @property
     def tasks(self) -> list[str]:
         """The kinds of task that it is labelled for."""
-        labels = zip(
-            TASKS, (self.instances, self.semantic, self.depth_m, self.classes, self.lanes), strict=True
-        )
+        labels = zip(TASKS, (self.instances, self.semantic, self.depth_m, self.classes, self.lanes), strict=True)
         return [task for task, label in labels if label is not None]

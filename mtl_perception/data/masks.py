@@ -62,9 +62,7 @@ def _decode_text(counts: str, height: int, width: int) -> np.ndarray:
     except ImportError:
         raise
     except Exception as error:  # the library's own words are of its insides
-        raise ValueError(
-            f"its mask's counts {cut(repr(counts), 40)} are no run lengths of {height * width} pixels"
-        ) from error
+        raise ValueError(f"its mask's counts {cut(repr(counts), 40)} are no run lengths of {height * width} pixels") from error
 
 
 def _decode_list(counts: list[object], height: int, width: int) -> np.ndarray:
@@ -81,9 +79,7 @@ def _decode_list(counts: list[object], height: int, width: int) -> np.ndarray:
 def _decode_polygons(polygons: list[object], height: int, width: int) -> np.ndarray:
     for polygon in polygons:
         if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
-            raise ValueError(
-                f"its mask has the polygon {cut(repr(polygon))}, expected x, y, x, y … of three points or more"
-            )
+            raise ValueError(f"its mask has the polygon {cut(repr(polygon))}, expected x, y, x, y … of three points or more")
         for i, value in enumerate(polygon):
             side = height if i % 2 else width
             # The library draws point by point what lies outside, too: a far one takes all memory.
@@ -99,7 +95,5 @@ def _coco_masks() -> ModuleType:
     try:
         from faster_coco_eval import mask
     except ImportError:
-        raise ImportError(
-            "instance masks need faster-coco-eval: pip install 'mtl-perception[train]'"
-        ) from None
+        raise ImportError("instance masks need faster-coco-eval: pip install 'mtl-perception[train]'") from None
     return mask

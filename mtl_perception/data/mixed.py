@@ -57,9 +57,7 @@ class MixedData:
         if not folders:
             raise ValueError("no data folder is given, expected at least one")
         if not 0 <= alpha <= 1:
-            raise ValueError(
-                f"the exponent of the folders' shares is {alpha}, expected 0 (folders alike) to 1 (images alike)"
-            )
+            raise ValueError(f"the exponent of the folders' shares is {alpha}, expected 0 (folders alike) to 1 (images alike)")
         for folder in folders:
             if not len(folder):
                 raise ValueError(f"no image of {folder.root} is left to draw from; split off less of it")
@@ -76,9 +74,7 @@ class MixedData:
 
     def renamed(self, folder: ImageFolder) -> ImageFolder:
         """``folder``, such as one to validate on, in the united labels."""
-        return folder.with_labels(
-            self.segmentation_labels, self.detection_labels, self.classification_labels, self.lanes_labels
-        )
+        return folder.with_labels(self.segmentation_labels, self.detection_labels, self.classification_labels, self.lanes_labels)
 
     def __getitem__(self, i: int) -> Sample:
         """Sample ``i`` of the endless stream, the same for the same seed: a run that goes on at ``i`` misses nothing, and

@@ -78,9 +78,7 @@ def read_millimetres(path: Path, width: int, height: int, quiet: bool = False) -
     """
     millimetres = _label_map(path, width, height, 16, quiet)
     if not cv2.countNonZero(millimetres):
-        raise DataError(
-            f"{printed(path)} is 0 (unknown) everywhere; remove 'depth' from the image's tasks", "no depth"
-        )
+        raise DataError(f"{printed(path)} is 0 (unknown) everywhere; remove 'depth' from the image's tasks", "no depth")
     return millimetres
 
 

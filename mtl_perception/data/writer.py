@@ -25,9 +25,7 @@ _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3]
 """For depth less than half the bytes of OpenCV's default, and read in two thirds of the time."""
 
 
-def write_sample(
-    root: Path, stem: str, sample: LabelledImage, jpeg_quality: int | None = 92
-) -> dict[str, Any]:
+def write_sample(root: Path, stem: str, sample: LabelledImage, jpeg_quality: int | None = 92) -> dict[str, Any]:
     """Write images/STEM.jpg and, where labelled, semantic/, depth/ and lanes/STEM.png, each whole or not at all.
 
     Args:
@@ -111,9 +109,7 @@ def _annotation(instance: Instance) -> dict[str, Any]:
             "segmentation": encode_mask(instance.mask),
         }
     if instance.box_3d is not None:
-        annotation["box_3d"] = {
-            key: [round(float(value), 5) for value in values] for key, values in instance.box_3d.items()
-        }
+        annotation["box_3d"] = {key: [round(float(value), 5) for value in values] for key, values in instance.box_3d.items()}
     return annotation
 
 

@@ -23,10 +23,7 @@ def stage_bar(median_ms: Mapping[str, float]) -> str:
         width = WIDTH * duration_ms / total_ms
         color = f"var(--stage-{index % 7})"
         title = f"<title>{escape(stage)}: {duration_ms:.1f} ms</title>"
-        parts.append(
-            f'<rect x="{x:.1f}" y="0" width="{max(0.0, width - 2):.1f}" height="34" rx="3" fill="{color}">'
-            f"{title}</rect>"
-        )
+        parts.append(f'<rect x="{x:.1f}" y="0" width="{max(0.0, width - 2):.1f}" height="34" rx="3" fill="{color}">{title}</rect>')
         x += width
         legend_x = 8 + index * (WIDTH / max(1, len(median_ms)))
         legend.append(f'<circle cx="{legend_x:.1f}" cy="61" r="5" fill="{color}"/>')
@@ -71,9 +68,7 @@ def latency_chart(
         parts.append(line("dropped", x, bottom + 7, x, bottom + 15))
     points = [(at_x(t), at_y(ms)) for t, ms in zip(times_s, latency_ms)]
     parts += [f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="2.6"/>' for x, y in points]
-    parts.append(
-        _histogram(np.asarray(latency_ms), high_ms, left + plot_width + 24, bottom, plot_height, side)
-    )
+    parts.append(_histogram(np.asarray(latency_ms), high_ms, left + plot_width + 24, bottom, plot_height, side))
     if len(latency_ms):
         for share, name, below in ((50, "p50", 9), (99, "p99", 0)):
             value_ms = float(np.percentile(latency_ms, share))
@@ -83,9 +78,7 @@ def latency_chart(
     return svg(bottom + 46, "Latency of each frame in milliseconds", parts)
 
 
-def _histogram(
-    latency_ms: np.ndarray, high_ms: float, x: float, bottom: float, height: float, width: float
-) -> str:
+def _histogram(latency_ms: np.ndarray, high_ms: float, x: float, bottom: float, height: float, width: float) -> str:
     bins = 44
     counts, _ = np.histogram(np.minimum(latency_ms, high_ms), bins=bins, range=(0, high_ms))
     step = height / bins
@@ -94,18 +87,14 @@ def _histogram(
         if count:
             length = width * count / counts.max()
             y = bottom - (index + 1) * step
-            bars.append(
-                f'<rect class="bar" x="{x:.1f}" y="{y:.1f}" width="{length:.1f}" height="{step - 1:.1f}"/>'
-            )
+            bars.append(f'<rect class="bar" x="{x:.1f}" y="{y:.1f}" width="{length:.1f}" height="{step - 1:.1f}"/>')
     return "".join(bars)
 
 
 def _nice_ceiling(value: float) -> float:
     """The next of 1, 2, 4, 6, 8 times a power of ten: four equal steps below it have short names."""
     power = 10.0 ** np.floor(np.log10(max(value, 1e-9)))
-    return float(
-        next((factor * power for factor in (1, 2, 4, 6, 8, 10) if value <= factor * power), 10 * power)
-    )
+    return float(next((factor * power for factor in (1, 2, 4, 6, 8, 10) if value <= factor * power), 10 * power))
 
 
 def _ticks(duration_s: float) -> list[float]:

@@ -39,9 +39,7 @@ class Look:
     def depth(self, depth_m: np.ndarray) -> np.ndarray:
         return colorize_depth(depth_m, self.near_m, self.far_m)
 
-    def panels(
-        self, image_rgb: np.ndarray, scene: Scene, truth: Truth | None = None
-    ) -> dict[str, np.ndarray]:
+    def panels(self, image_rgb: np.ndarray, scene: Scene, truth: Truth | None = None) -> dict[str, np.ndarray]:
         """Caption → picture, all of the image's size: what was found, then the camera and what is true."""
         panels = {"boxes and mask": self.overlay(image_rgb, scene)}
         if scene.segmentation is not None:
@@ -97,9 +95,7 @@ def film_frame(look: Look, image_rgb: np.ndarray, scene: Scene, caption: str, re
     canvas[:height, :width] = look.overlay(image_rgb, scene)[:height, :width]
     small = width // 2, height // 2
     if scene.depth is not None:
-        canvas[: height // 2, width:] = cv2.resize(
-            look.depth(scene.depth.depth_m), small, interpolation=cv2.INTER_AREA
-        )
+        canvas[: height // 2, width:] = cv2.resize(look.depth(scene.depth.depth_m), small, interpolation=cv2.INTER_AREA)
     if scene.segmentation is not None:
         mask = look.mask(scene.segmentation.mask)
         canvas[height // 2 : height, width:] = cv2.resize(mask, small, interpolation=cv2.INTER_AREA)
@@ -113,9 +109,7 @@ def film_frame(look: Look, image_rgb: np.ndarray, scene: Scene, caption: str, re
 
 def depth_range(depths_m: list[np.ndarray]) -> tuple[float, float]:
     """One range for a whole drive: nearly all of its depth, in steps of half a metre at the far end."""
-    known = [
-        depth_m[::8, ::8][np.isfinite(depth_m[::8, ::8]) & (depth_m[::8, ::8] > 0)] for depth_m in depths_m
-    ]
+    known = [depth_m[::8, ::8][np.isfinite(depth_m[::8, ::8]) & (depth_m[::8, ::8] > 0)] for depth_m in depths_m]
     known_m = np.concatenate(known) if known else np.zeros(0)
     if not len(known_m):
         return 0.3, 8.0
@@ -131,7 +125,5 @@ def _tag(canvas: np.ndarray, text: str, x: int, y: int) -> None:
     _write(canvas, text, x + 6, y + height + 4, 0.42, _INK)
 
 
-def _write(
-    canvas: np.ndarray, text: str, x: int, baseline: int, size: float, color: tuple[int, int, int]
-) -> None:
+def _write(canvas: np.ndarray, text: str, x: int, baseline: int, size: float, color: tuple[int, int, int]) -> None:
     cv2.putText(canvas, text, (x, baseline), _FONT, size, color, 1, cv2.LINE_AA)

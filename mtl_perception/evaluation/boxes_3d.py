@@ -115,9 +115,7 @@ def _errors(boxes: Boxes3D, true: Boxes3D, up: np.ndarray) -> np.ndarray:
     """(K, 4): distance of the centres in metres, the same over the distance from the camera, mean relative error of the
     sizes, 3D IoU. Length and width are compared by rank, for which of the two is which says nothing."""
     center_m = np.linalg.norm(boxes.centers_m - true.centers_m, axis=1)
-    sizes, true_sizes = (
-        np.column_stack([np.sort(each.sizes_m[:, :2], axis=1), each.sizes_m[:, 2]]) for each in (boxes, true)
-    )
+    sizes, true_sizes = (np.column_stack([np.sort(each.sizes_m[:, :2], axis=1), each.sizes_m[:, 2]]) for each in (boxes, true))
     size = (np.abs(sizes - true_sizes) / np.maximum(true_sizes, 1e-6)).mean(1)
     relative = center_m / np.linalg.norm(true.centers_m, axis=1)
     return np.column_stack([center_m, relative, size, upright_iou(boxes, true, up)]).reshape(-1, 4)

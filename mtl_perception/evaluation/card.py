@@ -45,9 +45,7 @@ def write_card(checkpoint: Path, scores: Path, page: Path | None, limits: str | 
             f"{scores} holds scores of {scored[0]} {scored[1]} with {scored[2]} parameters, {checkpoint} is {own[0]} {own[1]} "
             f"with {own[2]}{', trained otherwise' if own == scored else ''}; evaluate this checkpoint first"
         )
-    card = card.model_copy(
-        update={"scores": card_scores(result), "limits": card.limits or SYNTHETIC_ONLY if limits is None else limits}
-    )
+    card = card.model_copy(update={"scores": card_scores(result), "limits": card.limits or SYNTHETIC_ONLY if limits is None else limits})
     page = page or checkpoint.with_suffix(".md")
     replace_card(checkpoint, card)
     write_atomically(page, card_page(card, result).encode())
@@ -120,8 +118,7 @@ def _score_rows(result: EvaluationResult) -> list[list[str]]:
         (task, measure)
         for task, metric in METRICS.items()
         for measure in metric.directions
-        if measure in _measures(task)
-        and any(known(one.scores.get(task, {}).get(measure)) for one in result.sets.values())
+        if measure in _measures(task) and any(known(one.scores.get(task, {}).get(measure)) for one in result.sets.values())
     ]
     heads = [f"{measure} {ARROWS[METRICS[task].directions[measure]]}" for task, measure in shown]
     rows = [["set", "frames", *heads]]

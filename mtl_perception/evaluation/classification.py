@@ -62,9 +62,10 @@ class ClassificationMetric(Metric):
             scores = np.array([score for score, _ in rows])
             present = np.array([is_present for _, is_present in rows], bool)
             per_class[name] = {"AUC": roc_auc(scores, present), "F1": _f1(scores >= 0.5, present), "images": int(present.sum())}
-        return {
-            measure: _mean([values[measure] for values in per_class.values()]) for measure in self.directions
-        } | {"per_class": per_class, "images": len(self._images)}
+        return {measure: _mean([values[measure] for values in per_class.values()]) for measure in self.directions} | {
+            "per_class": per_class,
+            "images": len(self._images),
+        }
 
 
 def roc_auc(scores: np.ndarray, present: np.ndarray) -> float:

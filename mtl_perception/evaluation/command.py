@@ -181,9 +181,7 @@ def _score(engine: Engine, samples: Samples, what: str, console: Console) -> Eva
         return evaluate_engine(engine, frames, on_frame)
 
 
-def _set_result(
-    path: Path, samples: Samples, evaluation: Evaluation, tasks: Sequence[str], limit: int | None
-) -> SetResult:
+def _set_result(path: Path, samples: Samples, evaluation: Evaluation, tasks: Sequence[str], limit: int | None) -> SetResult:
     return SetResult(
         data=path.name,
         description=samples.description,

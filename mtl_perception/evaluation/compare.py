@@ -46,9 +46,7 @@ def compare(results: Sequence[EvaluationResult], set_name: str | None = None) ->
     if missing:
         raise ResultError(f"no single-task network for {', '.join(dict.fromkeys(missing))}; train and score one")
     baseline = _baseline(by_task, set_name)
-    base_scores = {
-        task: {measure: value.mean for measure, value in values.items()} for task, values in baseline.scores.items()
-    }
+    base_scores = {task: {measure: value.mean for measure, value in values.items()} for task, values in baseline.scores.items()}
     by_name: dict[str, list[EvaluationResult]] = {}
     for result in several:
         by_name.setdefault(result.model.name, []).append(result)
@@ -97,9 +95,7 @@ def _baseline(by_task: dict[str, list[EvaluationResult]], set_name: str) -> Colu
     )
 
 
-def _network(
-    name: str, seeds: list[EvaluationResult], set_name: str, base_scores: dict[str, dict[str, float]]
-) -> Column:
+def _network(name: str, seeds: list[EvaluationResult], set_name: str, base_scores: dict[str, dict[str, float]]) -> Column:
     model = seeds[0].model
     tasks = [task for task in METRICS if task in seeds[0].sets[set_name].scores]
     gains = [task_gains(result.sets[set_name].scores, base_scores) for result in seeds]

@@ -114,9 +114,7 @@ def _plain_column(column: Column) -> dict[str, Any]:
         "gmac_640x480": column.gmac,
         "size_bytes": column.size_bytes,
         "seeds": column.seeds,
-        "scores": {
-            task: {measure: plain(value) for measure, value in values.items()} for task, values in column.scores.items()
-        },
+        "scores": {task: {measure: plain(value) for measure, value in values.items()} for task, values in column.scores.items()},
         "gains": {task: plain(value) for task, value in column.gains.items()},
         "delta_m": None if column.delta_m is None else plain(column.delta_m),
     }

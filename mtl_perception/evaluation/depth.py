@@ -66,9 +66,7 @@ class DepthMetric(Metric):
             return None
         return scene.depth.depth_m, truth.depth_m, truth.mask
 
-    def update(
-        self, depth_m: np.ndarray, true_depth_m: np.ndarray, true_mask: np.ndarray | None = None
-    ) -> dict[str, float]:
+    def update(self, depth_m: np.ndarray, true_depth_m: np.ndarray, true_mask: np.ndarray | None = None) -> dict[str, float]:
         """Add one image.
 
         Args:
@@ -84,9 +82,7 @@ class DepthMetric(Metric):
         """
         for what, array in (("depth", depth_m), ("mask", true_mask)):
             if array is not None and array.shape != true_depth_m.shape:
-                raise ValueError(
-                    f"{what} of {array.shape}, true depth of {true_depth_m.shape}: expected both in the image's size"
-                )
+                raise ValueError(f"{what} of {array.shape}, true depth of {true_depth_m.shape}: expected both in the image's size")
         known = (true_depth_m > 0) & np.isfinite(true_depth_m)
         self._true_pixels += int(np.count_nonzero(known))
         known &= (depth_m > 0) & np.isfinite(depth_m)

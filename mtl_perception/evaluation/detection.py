@@ -48,9 +48,7 @@ class DetectionMetric(Metric):
     """
 
     task = "detection"
-    directions = dict.fromkeys(
-        ("mAP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large", "AP50_small_things"), "higher"
-    )
+    directions = dict.fromkeys(("mAP", "AP50", "AP75", "AP_small", "AP_medium", "AP_large", "AP50_small_things"), "higher")
     names = {
         "mAP": "mAP, IoU .50 to .95",
         "AP50": "AP at IoU .50",
@@ -219,9 +217,7 @@ class DetectionMetric(Metric):
         boxes_xyxy = np.asarray(boxes_xyxy, np.float64).reshape(-1, 4)
         class_ids = np.asarray(class_ids, np.int64)
         if len(boxes_xyxy) != len(class_ids):
-            raise ValueError(
-                f"{len(boxes_xyxy)} boxes with {len(class_ids)} class ids, expected as many of each"
-            )
+            raise ValueError(f"{len(boxes_xyxy)} boxes with {len(class_ids)} class ids, expected as many of each")
         unknown = class_ids[(class_ids < 0) | (class_ids >= len(self.labels))]
         if len(unknown):
             raise ValueError(f"class id {unknown[0]}, expected 0 to {len(self.labels) - 1}")

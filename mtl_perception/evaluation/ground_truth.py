@@ -130,9 +130,7 @@ class BagTruth:
         return Boxes3D(
             centers_m=np.array([(p.position.x, p.position.y, p.position.z) for p in poses]).reshape(-1, 3),
             sizes_m=np.array([(size.x, size.y, size.z) for size in sizes]).reshape(-1, 3),
-            quaternions_xyzw=np.array(
-                [(p.orientation.x, p.orientation.y, p.orientation.z, p.orientation.w) for p in poses]
-            ).reshape(-1, 4),
+            quaternions_xyzw=np.array([(p.orientation.x, p.orientation.y, p.orientation.z, p.orientation.w) for p in poses]).reshape(-1, 4),
             center_covariances_m2=np.zeros((len(known), 3, 3)),
             valid=np.ones(len(known), bool),
         )
@@ -140,9 +138,7 @@ class BagTruth:
     def _read_label_info(self, segmentation_labels: Sequence[str]) -> np.ndarray:
         """(256,) uint8: the truth's id → the model's id, 255 where the model has no such class."""
         if self._bag.find(_LABEL_INFO, _TYPES[_LABEL_INFO]) is None:
-            raise BagError(
-                f"bag {self._bag.path} has {_SEGMENTATION} and no {_LABEL_INFO}: its ids have no names"
-            )
+            raise BagError(f"bag {self._bag.path} has {_SEGMENTATION} and no {_LABEL_INFO}: its ids have no names")
         table = np.full(256, UNLABELLED, np.uint8)
         for message in self._bag.messages(_LABEL_INFO):
             for entry in self._bag.deserialize(message).class_map:

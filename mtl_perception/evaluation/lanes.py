@@ -61,10 +61,7 @@ class LanesMetric(Metric):
 
     def compute(self) -> dict[str, Any]:
         values = _measures(self._counts)
-        per_class = {
-            name: {measure: float(column[index]) for measure, column in values.items()}
-            for index, name in enumerate(self.labels)
-        }
+        per_class = {name: {measure: float(column[index]) for measure, column in values.items()} for index, name in enumerate(self.labels)}
         return {measure: _mean(column) for measure, column in values.items()} | {"per_class": per_class}
 
 

@@ -114,18 +114,13 @@ def read_result(path: Path) -> EvaluationResult:
             f"{path} holds no scores of mtl-perception evaluate: {problems(error, EvaluationResult)}; run evaluate --json again"
         ) from None
     if result.format_version > FORMAT_VERSION:
-        raise ResultError(
-            f"{path} has format_version {result.format_version}, this version reads {FORMAT_VERSION}; "
-            "upgrade mtl_perception"
-        )
+        raise ResultError(f"{path} has format_version {result.format_version}, this version reads {FORMAT_VERSION}; upgrade mtl_perception")
     if not result.sets:
         raise ResultError(f"{path} holds no set: the evaluation was ended before its first one was done")
     return result
 
 
-def _losses(
-    first: dict[str, dict[str, Any]], scores: dict[str, dict[str, Any]]
-) -> dict[str, dict[str, float | None]]:
+def _losses(first: dict[str, dict[str, Any]], scores: dict[str, dict[str, Any]]) -> dict[str, dict[str, float | None]]:
     losses: dict[str, dict[str, float | None]] = {}
     for task, metric in METRICS.items():
         if task not in first or task not in scores:

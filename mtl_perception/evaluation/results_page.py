@@ -47,9 +47,7 @@ def write_results_page(folder: Path, page: Path, console: Console) -> None:
     targets = _read_targets(folder / TARGETS)
     introduction = folder / INTRODUCTION
     parts = [read_text(introduction).strip()] if introduction.is_file() else ["# Results"]
-    several = sorted(
-        (result for result in results if len(result.model.tasks) > 1), key=lambda result: result.model.parameters
-    )
+    several = sorted((result for result in results if len(result.model.tasks) > 1), key=lambda result: result.model.parameters)
     for result in several or results:
         parts += _model_parts(result, targets)
     for comparison in _comparisons(results):

@@ -120,15 +120,11 @@ class BagSamples:
         BagError: no image has ground truth, or the bag is damaged.
     """
 
-    def __init__(
-        self, bag: Bag, image: Topic, camera_info: Topic | None, card: Any, limit: int | None = None
-    ) -> None:
+    def __init__(self, bag: Bag, image: Topic, camera_info: Topic | None, card: Any, limit: int | None = None) -> None:
         self._bag, self._image, self._camera_info = bag, image, camera_info
         self._truth = BagTruth(bag, card.detection_labels, card.segmentation_labels)
         if not len(self._truth):
-            raise BagError(
-                f"bag {bag.path} holds no ground truth under /ground_truth/: there is nothing to score"
-            )
+            raise BagError(f"bag {bag.path} holds no ground truth under /ground_truth/: there is nothing to score")
         chosen = _spread(len(self._truth), limit)
         self.stamps_ns = [self._truth.stamps_ns[index] for index in chosen]
         self.names = [f"{(stamp - self.stamps_ns[0]) * 1e-9:.1f} s" for stamp in self.stamps_ns]
@@ -164,8 +160,4 @@ class BagSamples:
 
 
 def _spread(count: int, limit: int | None) -> np.ndarray:
-    return (
-        np.arange(count)
-        if limit is None or limit >= count
-        else np.linspace(0, count - 1, limit).round().astype(int)
-    )
+    return np.arange(count) if limit is None or limit >= count else np.linspace(0, count - 1, limit).round().astype(int)

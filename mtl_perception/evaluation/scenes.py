@@ -53,9 +53,7 @@ class Evaluation:
         Raises:
             ValueError: no frame has a score.
         """
-        ranked = sorted(
-            (frame for frame in self.frames if frame.quality == frame.quality), key=lambda f: f.quality
-        )
+        ranked = sorted((frame for frame in self.frames if frame.quality == frame.quality), key=lambda f: f.quality)
         if not ranked:
             raise ValueError("no frame has a score, expected ground truth for at least one of them")
         return ranked[round(share * (len(ranked) - 1))]
@@ -104,9 +102,7 @@ class SceneEvaluator:
     def compute(self) -> Evaluation:
         """Scores of every task that had at least one frame with truth; ``frames`` in each says how many."""
         metrics = {task: self._metrics[task] for task in METRICS if task in self._metrics}
-        scores = {
-            task: metric.compute() | {"frames": self._counts[task]} for task, metric in metrics.items()
-        }
+        scores = {task: metric.compute() | {"frames": self._counts[task]} for task, metric in metrics.items()}
         return Evaluation(scores, list(self._frames), metrics)
 
 

@@ -57,9 +57,7 @@ class SegmentationMetric(Metric):
             ValueError: the masks differ in size, or an id has no label.
         """
         if mask.shape != true_mask.shape:
-            raise ValueError(
-                f"mask of {mask.shape}, truth of {true_mask.shape}: expected both in the image's size"
-            )
+            raise ValueError(f"mask of {mask.shape}, truth of {true_mask.shape}: expected both in the image's size")
         # One count over pairs of ids costs a fraction of picking the labelled pixels first.
         pairs = true_mask.astype(np.uint16) * 256 + mask
         counts = np.bincount(pairs.ravel(), minlength=65536).reshape(256, 256)
@@ -67,9 +65,7 @@ class SegmentationMetric(Metric):
         for what, present in (("true mask", counts.any(axis=1)), ("mask", counts.any(axis=0))):
             unknown = np.flatnonzero(present[classes:UNLABELLED])
             if unknown.size:
-                raise ValueError(
-                    f"{what} has class id {unknown[0] + classes}, expected 0 to {classes - 1} or {UNLABELLED}"
-                )
+                raise ValueError(f"{what} has class id {unknown[0] + classes}, expected 0 to {classes - 1} or {UNLABELLED}")
         confusion = np.hstack([counts[:classes, :classes], counts[:classes, UNLABELLED:]])
         self.confusion += confusion
         own = _mean_iou(confusion)
@@ -93,10 +89,7 @@ class SegmentationMetric(Metric):
                 "recall": hits / true,
                 "share": true / pixels,
             }
-        per_class = {
-            name: {column: float(values[index]) for column, values in columns.items()}
-            for index, name in enumerate(self.labels)
-        }
+        per_class = {name: {column: float(values[index]) for column, values in columns.items()} for index, name in enumerate(self.labels)}
         return {
             "mIoU": _mean_iou(self.confusion),
             "pixel_accuracy": float(hits.sum() / pixels) if pixels else float("nan"),

@@ -50,11 +50,7 @@ def tables_of(scores: dict[str, Any]) -> dict[str, dict[str, dict[str, float | N
 
 def measures_of(task: str, *sets: SetResult) -> list[str]:
     """The task's measures that at least one of the sets has a value of, in their order."""
-    return [
-        measure
-        for measure in METRICS[task].directions
-        if any(known(one.scores.get(task, {}).get(measure)) for one in sets)
-    ]
+    return [measure for measure in METRICS[task].directions if any(known(one.scores.get(task, {}).get(measure)) for one in sets)]
 
 
 def known(value: Any) -> bool:

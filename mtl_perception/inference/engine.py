@@ -46,9 +46,7 @@ class Engine:
         self._runners: OrderedDict[tuple[View, int, tuple[str, ...]], Runner] = OrderedDict()
 
     @classmethod
-    def load(
-        cls, path: Path | str, device: str = "auto", precision: str = "auto", backend: str = "auto", compiled: bool = False
-    ) -> Engine:
+    def load(cls, path: Path | str, device: str = "auto", precision: str = "auto", backend: str = "auto", compiled: bool = False) -> Engine:
         """An engine for a checkpoint or an exported file.
 
         Args:
@@ -113,9 +111,7 @@ class Engine:
             raise RuntimeError("this engine is closed; load it again")
         return self._backend
 
-    def __call__(
-        self, image_rgb: np.ndarray, intrinsics: Intrinsics | None = None, tasks: Collection[str] | None = None
-    ) -> Scene:
+    def __call__(self, image_rgb: np.ndarray, intrinsics: Intrinsics | None = None, tasks: Collection[str] | None = None) -> Scene:
         """What the network says of one image.
 
         Args:

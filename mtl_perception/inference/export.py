@@ -68,7 +68,9 @@ class ExportSettings(NamedTuple):
         if precision == "int8" and self.file_format != "onnx":
             raise ExportError(f"int8 is for the format onnx, not for {self.file_format}")
         if precision == "int8" and self.calibration is None:
-            raise ExportError("int8 needs pictures like those the network will see: --calibration DIR, a folder in the package's data format")
+            raise ExportError(
+                "int8 needs pictures like those the network will see: --calibration DIR, a folder in the package's data format"
+            )
         for name, value in (("width", self.width), ("height", self.height), ("batch", self.batch)):
             if value is not None and value < 1:
                 raise ExportError(f"{name} is {value}, expected a positive number")
@@ -111,7 +113,9 @@ def export(checkpoint: Path, out: Path | None, settings: ExportSettings) -> Expo
     exported = ExportedGraph(
         card=card, width=width, height=height, batch=settings.batch, tasks=list(graph.task_names), precision=settings.precision
     )
-    path = out or Path(f"{checkpoint.stem}{'' if settings.precision == 'float32' else f'_{settings.precision}'}{_SUFFIXES[settings.file_format]}")
+    path = out or Path(
+        f"{checkpoint.stem}{'' if settings.precision == 'float32' else f'_{settings.precision}'}{_SUFFIXES[settings.file_format]}"
+    )
     if settings.file_format == "torch-export":
         return _torch_export(graph, exported, path)
     return _onnx(graph, exported, path, settings)

@@ -119,9 +119,7 @@ def answers_of(exported: ExportedGraph) -> dict[str, Answer]:
             task = build_task(card.tasks[name].kind, card.tasks[name].settings)
             head = task.build_head(channels, card.architecture.heads).eval()
             decoded[name] = task.decode(head(pyramid), view, focal_px)
-    return {
-        name: Answer(torch.empty(0, dtype=tensor.dtype).numpy().dtype, tuple(tensor.shape)) for name, tensor in flat(decoded).items()
-    }
+    return {name: Answer(torch.empty(0, dtype=tensor.dtype).numpy().dtype, tuple(tensor.shape)) for name, tensor in flat(decoded).items()}
 
 
 @contextmanager

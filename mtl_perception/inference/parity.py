@@ -42,9 +42,7 @@ class Difference(NamedTuple):
         return self.name.startswith(RAW)
 
 
-def differences(
-    model: bytes, inputs: tuple[Tensor, Tensor], expected: dict[str, Tensor], expected_raw: RawTensors
-) -> list[Difference]:
+def differences(model: bytes, inputs: tuple[Tensor, Tensor], expected: dict[str, Tensor], expected_raw: RawTensors) -> list[Difference]:
     """Run a serialised ONNX model on the CPU and compare.
 
     Args:

@@ -132,5 +132,3 @@ def ply(cloud: np.ndarray) -> bytes:
     properties = "".join(f"property {'float' if out.dtype[name] == np.float32 else 'uchar'} {name}\n" for name in out.dtype.names)
     header = f"ply\nformat binary_little_endian 1.0\nelement vertex {len(out)}\n{properties}end_header\n"
     return header.encode() + out.tobytes()
-
-

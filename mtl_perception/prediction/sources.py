@@ -88,7 +88,9 @@ def open_source(source: str, image_topic: str | None = None, camera_info_topic: 
         return _files([path], source)
     if glob.has_magic(source):
         return _files(sorted(Path(p) for p in glob.glob(source, recursive=True)), f"pattern {source}")
-    raise SourceError(f"{source} does not exist; expected a picture, a folder, a pattern, a film, a camera's number, a stream's address or a bag")
+    raise SourceError(
+        f"{source} does not exist; expected a picture, a folder, a pattern, a film, a camera's number, a stream's address or a bag"
+    )
 
 
 def read_picture(path: Path) -> Picture:

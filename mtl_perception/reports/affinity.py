@@ -67,9 +67,7 @@ class Affinity:
         }
 
 
-def report_affinity(
-    path: Path, out: Path | None, every: int, batches: int, console: Console, docs: Path | None = None
-) -> Affinity:
+def report_affinity(path: Path, out: Path | None, every: int, batches: int, console: Console, docs: Path | None = None) -> Affinity:
     """Train as ``path`` says, measuring on the way, and write index.html and affinity.json.
 
     The network itself is not kept: this is about the tasks. Ctrl-C ends training early, and the report tells what was

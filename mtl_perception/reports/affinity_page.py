@@ -21,6 +21,7 @@ from mtl_perception.reports.interference import STEP_SHARE
 
 _STEP_SHARE = f"{STEP_SHARE:.0%}".replace("%", " %")
 
+
 def charts(found: Affinity) -> dict[str, str]:
     """By name: "steps", "cosine", each pair of tasks ("TASK, TASK"), "conflict", "norms" and "channels"."""
     tasks, course = found.tasks, found.course
@@ -122,7 +123,9 @@ def in_words(found: Affinity) -> str:
     parts.append(f" In {share * 100:.0f} % of the shared weight tensors two gradients point against each other.")
     parts.append(f" Proposed groups: {_groups_in_words(found.proposed)}.")
     if len(found.proposed) > 1 and not _is_clear(found):
-        parts.append(" Over the measurements that is no better than all in one group by more than chance: share everything, or measure longer.")
+        parts.append(
+            " Over the measurements that is no better than all in one group by more than chance: share everything, or measure longer."
+        )
     return "".join(parts)
 
 

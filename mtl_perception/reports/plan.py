@@ -69,7 +69,10 @@ class TransferConfig(BaseModel):
             unknown = sorted(set(named) - set(self.setups))
             if unknown:
                 raise ValueError(f"{key} names '{unknown[0]}', expected some of: {', '.join(self.setups)}")
-        for where, factors in (("", self.factors), *((f"setups.{name}: ", changes.get("factors", {})) for name, changes in self.setups.items())):
+        for where, factors in (
+            ("", self.factors),
+            *((f"setups.{name}: ", changes.get("factors", {})) for name, changes in self.setups.items()),
+        ):
             strange = sorted(set(factors) - set(self.tasks)) if isinstance(factors, dict) else [factors]
             if strange:
                 raise ValueError(f"{where}factors name task '{strange[0]}', expected some of: {', '.join(self.tasks)}")

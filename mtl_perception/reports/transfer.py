@@ -20,9 +20,7 @@ from mtl_perception.reports.transfer_table import Transfer, tabulate
 from mtl_perception.reports.unseen import check_unseen
 
 
-def report_transfer(
-    path: Path, seeds: int, console: Console, docs: Path | None = None, training: bool = True, jobs: int = 1
-) -> Transfer:
+def report_transfer(path: Path, seeds: int, console: Console, docs: Path | None = None, training: bool = True, jobs: int = 1) -> Transfer:
     """Train and score what is missing, and write index.html, transfer.md and transfer.json after each run that adds to them.
 
     Args:

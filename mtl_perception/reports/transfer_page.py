@@ -127,5 +127,7 @@ def _reached_in_words(transfer: Transfer, task: str) -> list[str]:
             continue
         what = f"what the single-task network does with all the data in {METRICS[task].main}"
         so_does_it = f", and so does the single-task network with {alone * 100:.0f} %" if alone < 1 else ""
-        words.append(f"{name} never does {what}." if math.isnan(share) else f"{name} does {what} with {share * 100:.0f} % of it{so_does_it}.")
+        words.append(
+            f"{name} never does {what}." if math.isnan(share) else f"{name} does {what} with {share * 100:.0f} % of it{so_does_it}."
+        )
     return words

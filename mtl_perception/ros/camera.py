@@ -77,9 +77,7 @@ class Camera:
         self._images = node.create_subscription(
             message_type, f"{topics}/{topic}", self._on_image, self._qos, raw=True, event_callbacks=losses
         )
-        self._infos = node.create_subscription(
-            CameraInfo, f"{topics}/camera_info", self._on_info, self._qos, raw=True
-        )
+        self._infos = node.create_subscription(CameraInfo, f"{topics}/camera_info", self._on_info, self._qos, raw=True)
         self._latched_infos: Subscription | None = None
         self.topic, self.info_topic = self._images.topic_name, self._infos.topic_name
         self.look()
@@ -135,9 +133,7 @@ class Camera:
         self.info_sources = sources(infos, _CAMERA_INFO, "remap", self._qos)
         # Only then: a volatile publisher would warn of a reader that it cannot serve.
         if self._latched_infos is None and any(info.qos_profile.durability == _LATCHED.durability for info in infos):
-            self._latched_infos = self._node.create_subscription(
-                CameraInfo, self._infos.topic, self._on_info, _LATCHED, raw=True
-            )
+            self._latched_infos = self._node.create_subscription(CameraInfo, self._infos.topic, self._on_info, _LATCHED, raw=True)
 
     def other_image_topics(self) -> list[str]:
         """Topics with images of either transport: what the user may have meant."""

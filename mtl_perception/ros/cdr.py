@@ -96,9 +96,7 @@ def read_image(serialised: bytes) -> ImageView:
 def read_compressed_image(serialised: bytes) -> CompressedImageView:
     """A serialised ``sensor_msgs/CompressedImage``. Raises ConversionError as ``read_image`` does."""
     read = _Reader(serialised)
-    return CompressedImageView(
-        stamp=read.stamp(), frame_id=read.frame_id(), format=read.string(), data=read.octets()
-    )
+    return CompressedImageView(stamp=read.stamp(), frame_id=read.frame_id(), format=read.string(), data=read.octets())
 
 
 def read_camera_info(serialised: bytes) -> CameraInfoView:
@@ -133,9 +131,7 @@ def pack_header(header: Header) -> bytes:
     return padded(struct.pack("<iI", header.stamp.sec, header.stamp.nanosec) + pack_string(header.frame_id), 4)
 
 
-def write_detection_array(
-    header: bytes, names: Sequence[str], numbers: Sequence[bytes], ids: Sequence[str] | None = None
-) -> bytes:
+def write_detection_array(header: bytes, names: Sequence[str], numbers: Sequence[bytes], ids: Sequence[str] | None = None) -> bytes:
     """A serialised ``vision_msgs/Detection2DArray`` or ``Detection3DArray``; each detection has one result.
 
     Args:
@@ -187,8 +183,7 @@ class _Reader:
     def __init__(self, serialised: bytes) -> None:
         if len(serialised) < 4 or serialised[0] != 0 or serialised[1] not in (0, 1):
             raise ConversionError(
-                f"message starts with the bytes {serialised[:4].hex(' ')}, "
-                "expected the encapsulation of plain CDR (00 00 or 00 01)"
+                f"message starts with the bytes {serialised[:4].hex(' ')}, expected the encapsulation of plain CDR (00 00 or 00 01)"
             )
         self._body = memoryview(serialised)[4:]
         self._order = "<" if serialised[1] else ">"
@@ -220,9 +215,7 @@ class _Reader:
         """It is copied into every output, once for each detection: no line breaks, and no megabytes."""
         name = self.string()
         if len(name) > _LONGEST_FRAME_ID or not name.isprintable():
-            raise ConversionError(
-                f"frame_id is {cut(name)!r}, expected at most {_LONGEST_FRAME_ID} characters that print"
-            )
+            raise ConversionError(f"frame_id is {cut(name)!r}, expected at most {_LONGEST_FRAME_ID} characters that print")
         return name
 
     def octets(self) -> memoryview:

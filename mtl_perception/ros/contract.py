@@ -36,9 +36,7 @@ def broken_confidence(message: Image, mask: Image | None) -> Iterator[str]:
     """The semantic layer reads both by the same place."""
     yield from broken_mask(message, "confidence")
     if mask is not None and (message.width, message.height) != (mask.width, mask.height):
-        yield (
-            f"confidence is {message.width}x{message.height} and the mask {mask.width}x{mask.height}, expected one grid"
-        )
+        yield (f"confidence is {message.width}x{message.height} and the mask {mask.width}x{mask.height}, expected one grid")
 
 
 def broken_overlay(message: Image, depth: Image | None) -> Iterator[str]:
@@ -82,10 +80,7 @@ def broken_depth(message: Image) -> Iterator[str]:
         return
     row_bytes = message.width * _DEPTH_BYTES[message.encoding]
     if message.step != row_bytes or len(message.data) != message.height * row_bytes:
-        yield (
-            f"depth has a step of {message.step} and {len(message.data)} bytes, "
-            f"expected {row_bytes} for each of {message.height} rows"
-        )
+        yield (f"depth has a step of {message.step} and {len(message.data)} bytes, expected {row_bytes} for each of {message.height} rows")
         return
     if message.is_bigendian:
         yield "depth is big-endian, expected little-endian as its readers' machines are"
@@ -117,10 +112,7 @@ def broken_points(cloud: PointCloud2, mask: Image | None) -> Iterator[str]:
             yield f"points have no float32 field {axis}, expected x, y and z"
             return
     if cloud.row_step != cloud.width * cloud.point_step or len(cloud.data) != cloud.height * cloud.row_step:
-        yield (
-            f"points hold {len(cloud.data)} bytes in rows of {cloud.row_step}, "
-            f"expected {cloud.height} rows of width × point_step"
-        )
+        yield (f"points hold {len(cloud.data)} bytes in rows of {cloud.row_step}, expected {cloud.height} rows of width × point_step")
         return
     if cloud.height < 2:
         yield f"points are {cloud.width}x{cloud.height}, expected rows and columns as in the mask"

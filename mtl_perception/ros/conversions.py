@@ -166,15 +166,10 @@ def _pixels(image: Any, rows: int, dtype: str, channels: int) -> np.ndarray:
     item = np.dtype(dtype)
     row_bytes = image.width * channels * item.itemsize
     if image.step < row_bytes:
-        raise ConversionError(
-            f"step is {image.step} bytes, "
-            f"expected at least {row_bytes} for {image.width} pixels of {image.encoding}"
-        )
+        raise ConversionError(f"step is {image.step} bytes, expected at least {row_bytes} for {image.width} pixels of {image.encoding}")
     size, needed = len(image.data), rows * image.step
     if size < needed:
-        raise ConversionError(
-            f"data has {size} bytes, expected {needed} for {rows} rows with a step of {image.step}"
-        )
+        raise ConversionError(f"data has {size} bytes, expected {needed} for {rows} rows with a step of {image.step}")
     strides = (image.step, channels * item.itemsize, item.itemsize)
     pixels = np.ndarray((rows, image.width, channels), item, buffer=image.data, strides=strides)
     return pixels if channels > 1 else pixels[:, :, 0]
@@ -189,9 +184,7 @@ def _semi_planar_to_rgb(image: Any) -> np.ndarray:
 
 def _require_even(image: Any, side: str) -> None:
     if getattr(image, side) % 2:
-        raise ConversionError(
-            f"{side} is {getattr(image, side)}, expected an even number for the encoding {image.encoding}"
-        )
+        raise ConversionError(f"{side} is {getattr(image, side)}, expected an even number for the encoding {image.encoding}")
 
 
 def _cv_bridge_to_rgb(image: Any) -> np.ndarray:

@@ -33,16 +33,11 @@ class DetectionsWriter(Writer):
         return write_detections(result.packed_header, found, self._labels, ids)
 
 
-def write_detections(
-    header: bytes, detections: Detections, labels: Sequence[str], ids: Sequence[str] | None = None
-) -> bytes:
+def write_detections(header: bytes, detections: Detections, labels: Sequence[str], ids: Sequence[str] | None = None) -> bytes:
     """A serialised ``vision_msgs/Detection2DArray``; a class's name is its ``class_id``.
 
     ``header`` comes from ``pack_header``; ``ids`` has one for each detection, and without it they are empty.
     """
     rows = zip(detections.boxes_xyxy.tolist(), detections.scores.tolist())
-    numbers = [
-        _NUMBERS.pack(score, _NO_POSE, (x1 + x2) / 2, (y1 + y2) / 2, 0.0, x2 - x1, y2 - y1)
-        for (x1, y1, x2, y2), score in rows
-    ]
+    numbers = [_NUMBERS.pack(score, _NO_POSE, (x1 + x2) / 2, (y1 + y2) / 2, 0.0, x2 - x1, y2 - y1) for (x1, y1, x2, y2), score in rows]
     return write_detection_array(header, [labels[number] for number in detections.class_ids.tolist()], numbers, ids)

@@ -83,9 +83,7 @@ def camera_status(stream: Stream, recent: Change) -> DiagnosticStatus:
     if silent and len(mismatched) == len(sources):
         problems += [] if sources else [(ERROR, _nobody_publishes(camera))]
     elif silent:
-        problems.append(
-            (ERROR, f"no image for {silent_s:.1f} s from {sources[0].node} on {camera.topic}: {_WHY_SILENT}")
-        )
+        problems.append((ERROR, f"no image for {silent_s:.1f} s from {sources[0].node} on {camera.topic}: {_WHY_SILENT}"))
     elif len(sources) > 1:
         names = " and ".join(source.node for source in sources)
         problems.append((WARN, f"{names} publish on {camera.topic}, expected one camera: remap the others"))
@@ -113,9 +111,7 @@ def camera_status(stream: Stream, recent: Change) -> DiagnosticStatus:
         problems.append((WARN, f"images are stale{_age(trace)}: {_WHY_OLD}"))
     if change.lost > _NOTABLE_LOSS * (change.lost + change.received):
         share = change.lost / (change.lost + change.received)
-        problems.append(
-            (WARN, f"{share:.0%} of the images got lost on their way from the camera: {_WHY_LOST}")
-        )
+        problems.append((WARN, f"{share:.0%} of the images got lost on their way from the camera: {_WHY_LOST}"))
 
     if trace.frame_id == "":
         problems.append((WARN, _NO_FRAME_ID))
@@ -175,9 +171,7 @@ def outputs_status(stream: Stream, tasks: tuple[str, ...], engine: Any) -> Diagn
     return _status(f"{stream.label}: outputs", "", "published as read", problems, {})
 
 
-def model_status(
-    node: GuardedNode, engine: Any, activity: str, streams: Sequence[Stream], recent: Sequence[Change]
-) -> DiagnosticStatus:
+def model_status(node: GuardedNode, engine: Any, activity: str, streams: Sequence[Stream], recent: Sequence[Change]) -> DiagnosticStatus:
     """What runs where, and whether it fails. ``activity`` is a word or two: active, inactive, paused."""
     problems: list[tuple[bytes, str]] = []
     for stream, change in zip(streams, recent):
@@ -216,24 +210,18 @@ def unconfigured_status(node: GuardedNode, reason: str) -> DiagnosticStatus:
 
 _WHY_SILENT = "the camera stopped, or its messages do not get through; check it with ros2 topic hz"
 _WHY_OLD = "the camera is late, or its clock differs from this machine's (playing a bag? set use_sim_time)"
-_WHY_LOST = (
-    "start the camera with this package's Fast DDS profile (config/fastdds.xml), "
-    "or set input.reliability to reliable"
-)
+_WHY_LOST = "start the camera with this package's Fast DDS profile (config/fastdds.xml), or set input.reliability to reliable"
 _WHY_DAMAGED = (
-    "parts of them are wrong, and so is what is found there; mend the camera or its way here, or set input.corrupt_jpeg "
-    "to reject"
+    "parts of them are wrong, and so is what is found there; mend the camera or its way here, or set input.corrupt_jpeg to reject"
 )
 _NO_FRAME_ID = (
-    "the images have an empty frame_id, so nothing can be placed in space: set it in the camera's driver "
-    "to the camera's optical frame"
+    "the images have an empty frame_id, so nothing can be placed in space: set it in the camera's driver to the camera's optical frame"
 )
 _LEADING_SLASH = (
     "names of TF frames have no leading slash, so readers of the outputs will not find it; take the slash away in the camera's driver"
 )
 _UNPUBLISHED = (
-    "3D boxes, tracks and points are not published; publish this transform, or leave output_frame empty "
-    "for the camera's own frame"
+    "3D boxes, tracks and points are not published; publish this transform, or leave output_frame empty for the camera's own frame"
 )
 _UNPLACED = (
     "tracks and 3D boxes do not know how the camera stands and moves; publish this transform, set fixed_frame to a "
@@ -275,14 +263,10 @@ def _name(node: GuardedNode) -> str:
 def _age(trace: Trace) -> str:
     if trace.age_s is None:
         return ""
-    return (
-        f" ({trace.age_s:.1f} s old)" if trace.age_s > 0 else f" (stamped {-trace.age_s:.1f} s in the future)"
-    )
+    return f" ({trace.age_s:.1f} s old)" if trace.age_s > 0 else f" (stamped {-trace.age_s:.1f} s in the future)"
 
 
-def _status(
-    name: str, hardware_id: str, message: str, problems: list[tuple[bytes, str]], values: dict[str, Any]
-) -> DiagnosticStatus:
+def _status(name: str, hardware_id: str, message: str, problems: list[tuple[bytes, str]], values: dict[str, Any]) -> DiagnosticStatus:
     return DiagnosticStatus(
         level=max((level for level, _ in problems), default=OK),
         name=name,

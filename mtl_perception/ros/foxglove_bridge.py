@@ -99,9 +99,7 @@ class Bridge:
         for feed in self._feeds:
             if feed.channel.has_sinks() and feed.subscription is None:
                 callback = partial(self._on_message, feed)
-                feed.subscription = self._node.create_subscription(
-                    feed.message_type, feed.topic, callback, _NEWEST, raw=feed.raw
-                )
+                feed.subscription = self._node.create_subscription(feed.message_type, feed.topic, callback, _NEWEST, raw=feed.raw)
             elif not feed.channel.has_sinks() and feed.subscription is not None:
                 self._node.destroy_subscription(feed.subscription)
                 feed.subscription = None
@@ -159,9 +157,7 @@ class Bridge:
         if len(found) != 1:
             if found:
                 names = ", ".join(sorted(found))
-                self._node.get_logger().warning(
-                    f"{self._settings.node} reads {names}: say --camera or --image", throttle_duration_sec=10.0
-                )
+                self._node.get_logger().warning(f"{self._settings.node} reads {names}: say --camera or --image", throttle_duration_sec=10.0)
             return None
         ((topic, message_type),) = found.items()
         convert = schemas.compressed_picture if message_type is CompressedImage else self._picture

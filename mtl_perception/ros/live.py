@@ -179,9 +179,7 @@ class _Player:
                 self._node.destroy_client(client)
                 return
             time.sleep(0.05)
-        raise ReplayError(
-            f"the node was not active after {_START_LIMIT_S:.0f} s; {last_words(self._log)}"
-        )
+        raise ReplayError(f"the node was not active after {_START_LIMIT_S:.0f} s; {last_words(self._log)}")
 
     def connect(self, has_camera_info: bool, overlay: bool) -> None:
         """Publishers to the node, subscriptions to all of its outputs; each is matched when this returns."""
@@ -197,11 +195,7 @@ class _Player:
         tf_qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
         self._static = self._node.create_publisher(TFMessage, self._namespace + TF_STATIC, tf_qos)
         left_out = LEFT_OUT_TOPICS if overlay else ("overlay", *LEFT_OUT_TOPICS)
-        outputs = {
-            topic: msgtype
-            for topic, msgtype in self._outputs(private)
-            if topic.removeprefix(f"{private}/") not in left_out
-        }
+        outputs = {topic: msgtype for topic, msgtype in self._outputs(private) if topic.removeprefix(f"{private}/") not in left_out}
         for topic, msgtype in outputs.items():
             self._subscribe(topic, msgtype)
         publishers = [self._images, self._clock, self._moving, self._static] + ([self._infos] if has_camera_info else [])
@@ -246,9 +240,7 @@ class _Player:
         while self._last_stamp_ns is not None and self._last_stamp_ns in self._sent_s:
             self._require_alive()
             if time.monotonic() - self._last_heard_s > patience_s:
-                self._report.warn(
-                    f"no result for the last image within {patience_s:.0f} s; {last_words(self._log)}"
-                )
+                self._report.warn(f"no result for the last image within {patience_s:.0f} s; {last_words(self._log)}")
                 break
             self._executor.spin_once(timeout_sec=_CLOCK_PERIOD_S)
             self._clock.publish(Clock(clock=_time(self._now_ns())))
@@ -282,9 +274,7 @@ class _Player:
             except NodeNameNonExistentError:  # its service can be known before the node itself is
                 return False
             found = sorted(
-                (topic, types[0])
-                for topic, types in known
-                if topic.startswith(private + "/") and not topic.endswith("/transition_event")
+                (topic, types[0]) for topic, types in known if topic.startswith(private + "/") and not topic.endswith("/transition_event")
             )
             return found == before and any(topic.endswith("/status") for topic, _ in found)
 
@@ -314,9 +304,7 @@ class _Player:
         package, _, type_name = msgtype.partition("/msg/")
         message_class = getattr(importlib.import_module(f"{package}.msg"), type_name)
         events = SubscriptionEventCallbacks(matched=on_matched, use_default_callbacks=False)
-        self._node.create_subscription(
-            message_class, topic, on_message, qos, event_callbacks=events, raw=True
-        )
+        self._node.create_subscription(message_class, topic, on_message, qos, event_callbacks=events, raw=True)
 
     def _on_status(self, status: PerceptionStatus) -> None:
         report, stamp = self._report, status.header.stamp
@@ -340,9 +328,7 @@ class _Player:
 
     def _require_alive(self) -> None:
         if self._process.poll() is not None:
-            raise ReplayError(
-                f"the node ended with exit status {self._process.returncode}; {last_words(self._log)}"
-            )
+            raise ReplayError(f"the node ended with exit status {self._process.returncode}; {last_words(self._log)}")
 
     def _spin_for(self, duration_s: float) -> None:
         until_s = time.monotonic() + duration_s

@@ -120,9 +120,7 @@ class PerceptionNode(GuardedNode, LifecycleNode):
             self._streams[name] = stream = Stream(self, name, parameters, engine.card)
         stream.outputs.warm_up()
         self._transforms = TransformListener(self, self.problems.note)
-        log.info(
-            f"{cut(engine.card.name)} on {engine.device} in {engine.precision}, tasks {', '.join(engine.tasks)}"
-        )
+        log.info(f"{cut(engine.card.name)} on {engine.device} in {engine.precision}, tasks {', '.join(engine.tasks)}")
         for note in engine.notes:
             log.info(note)
         if self._growth_limit is not None:
@@ -171,9 +169,7 @@ class PerceptionNode(GuardedNode, LifecycleNode):
             return change_state(request, response)
         except RCLError as error:
             wanted = cut(request.transition.label or request.transition.id)
-            self.get_logger().warning(
-                f"transition {wanted} refused, it is not possible in this state: {cut(error, 300)}"
-            )
+            self.get_logger().warning(f"transition {wanted} refused, it is not possible in this state: {cut(error, 300)}")
             response.success = False
             return response
 

@@ -95,9 +95,7 @@ def replay_offline(
     return report
 
 
-def _calibrated(
-    frame: BagFrame, parameters: Mapping[str, Any], report: ReplayReport
-) -> tuple[np.ndarray, Intrinsics | None]:
+def _calibrated(frame: BagFrame, parameters: Mapping[str, Any], report: ReplayReport) -> tuple[np.ndarray, Intrinsics | None]:
     """The image as the node would give it to the network, and its intrinsics."""
     if frame.camera_info is None:
         return frame.image_rgb, None
@@ -144,9 +142,7 @@ class _Publisher:
         # rmw leaves the padding between fields as it was in memory: serialised once more, it is zero.
         types = self._sink.recording.types.of(self._type)
         plain = types.deserialize_cdr(serialised, self._type)
-        self._sink.recording.write(
-            self._topic, self._type, self._sink.time_ns, bytes(types.serialize_cdr(plain, self._type))
-        )
+        self._sink.recording.write(self._topic, self._type, self._sink.time_ns, bytes(types.serialize_cdr(plain, self._type)))
 
 
 def _header(message: Any) -> Header:

@@ -46,9 +46,7 @@ class Outputs:
             depth=parameters["output.depth"],
             reliability=ReliabilityPolicy.get_from_short_key(parameters["output.reliability"]),
         )
-        latched = QoSProfile(
-            depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-        )
+        latched = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
         def publish(message_type: type, topic: str, qos: QoSProfile = qos) -> LifecyclePublisher:
             return node.create_lifecycle_publisher(message_type, f"{topics}/{topic}", qos)
@@ -102,8 +100,7 @@ class Outputs:
     def unserved(self, tasks: tuple[str, ...]) -> dict[str, list[str]]:
         """Topics that somebody reads and that nothing is published on, because these tasks lack some that it needs."""
         missing = {
-            writer.publisher.topic_name: [task for task in writer.tasks if task not in (*tasks, EVERY_TASK)]
-            for writer in self.read()
+            writer.publisher.topic_name: [task for task in writer.tasks if task not in (*tasks, EVERY_TASK)] for writer in self.read()
         }
         return {topic: lacking for topic, lacking in missing.items() if lacking}
 

@@ -69,9 +69,7 @@ class Parameters:
     def check_tasks(self, tasks: list[str]) -> str | None:
         """Why these cannot be the enabled tasks, or None if they can."""
         if not tasks:
-            return (
-                f"tasks is empty, expected ['{ALL_TASKS}'] or names of tasks; to pause the node call ~/enable"
-            )
+            return f"tasks is empty, expected ['{ALL_TASKS}'] or names of tasks; to pause the node call ~/enable"
         if self.model_tasks is None:
             return None
         unknown = [task for task in tasks if task not in (*self.model_tasks, ALL_TASKS)]
@@ -117,9 +115,7 @@ class Parameters:
         return SetParametersResult(successful=True)
 
     def _take(self, parameters: list[Parameter]) -> None:
-        self._values |= {
-            parameter.name: [] if parameter.value is None else parameter.value for parameter in parameters
-        }
+        self._values |= {parameter.name: [] if parameter.value is None else parameter.value for parameter in parameters}
 
     def _reason_against(self, parameter: Parameter) -> str | None:
         spec = self._specs.get(parameter.name)

@@ -101,9 +101,7 @@ class Pipeline:
     def _run(self, jobs: Sequence[_Job]) -> None:
         self._engine.score_threshold = min(job.stream.outputs.least_score for job in jobs)
         try:
-            scenes = self._engine.batch(
-                [job.image_rgb for job in jobs], [job.intrinsics for job in jobs], [job.tasks for job in jobs]
-            )
+            scenes = self._engine.batch([job.image_rgb for job in jobs], [job.intrinsics for job in jobs], [job.tasks for job in jobs])
         except Exception as error:  # whatever the network raises costs a frame, not the node
             if len(jobs) == 1:
                 self._note_failure(jobs[0].stream, error)
@@ -145,9 +143,7 @@ class Pipeline:
         try:
             return stream.camera.calibration()
         except ValueError as error:
-            self._log.warning(
-                f"{stream.label}: depth is not calibrated: {cut(error, _LONGEST)}", throttle_duration_sec=_LOG_EVERY_S
-            )
+            self._log.warning(f"{stream.label}: depth is not calibrated: {cut(error, _LONGEST)}", throttle_duration_sec=_LOG_EVERY_S)
             return None
 
     def _status(self, job: _Job) -> PerceptionStatus:
@@ -165,7 +161,5 @@ class Pipeline:
             frames_rejected=counts.rejected,
             frames_expired=counts.expired,
             frame_age_s=(self._clock.now().nanoseconds - stamp_ns) * 1e-9,
-            stages=[
-                StageTime(name=name, duration_s=duration_s) for name, duration_s in job.watch.stage_s.items()
-            ],
+            stages=[StageTime(name=name, duration_s=duration_s) for name, duration_s in job.watch.stage_s.items()],
         )

@@ -42,9 +42,7 @@ class PointsWriter(Writer):
         shape = self._project.shape(scene.depth)
         if self._cloud is None or self._cloud.points.shape != shape:
             self._cloud = Cloud(*shape)
-        self._project(
-            scene.depth, result.intrinsics, result.image_rgb, scene.segmentation, place.to_output, out=self._cloud.points
-        )
+        self._project(scene.depth, result.intrinsics, result.image_rgb, scene.segmentation, place.to_output, out=self._cloud.points)
         self._cloud.message.header = place.output_header
         return self._cloud.message
 

@@ -77,11 +77,8 @@ class MessageTypes:
         try:
             folder = Path(get_package_share_directory(package)) / "msg"
         except PackageNotFoundError:
-            raise BagError(
-                f"the messages of {package} are not installed; source the workspace that has them"
-            ) from None
+            raise BagError(f"the messages of {package} are not installed; source the workspace that has them") from None
         for file in sorted(folder.glob("*.msg")):
             name = f"{package}/msg/{file.stem}"
             if name not in self._typestore.fielddefs:
                 self._typestore.register(get_types_from_msg(file.read_text(encoding="utf-8"), name))
-

@@ -65,9 +65,7 @@ def replay_bag(
         for topic, reason in bag.skipped.items():
             console.print(f"left out of {bag_path.name}: {topic}: {reason}", highlight=False, markup=False)
         if info_topic is None:
-            console.print(
-                f"no camera_info for {image_topic.name}: depth is in the metres of the camera trained on"
-            )
+            console.print(f"no camera_info for {image_topic.name}: depth is in the metres of the camera trained on")
         what = f"{'offline' if offline else 'live'} replay of {bag_path.name}"
         recording = Recording(out)
         try:
@@ -80,9 +78,7 @@ def replay_bag(
                     )
 
                 if offline:
-                    report = _offline(
-                        bag, image_topic, info_topic, parameters, settings, recording, overlay, on_progress
-                    )
+                    report = _offline(bag, image_topic, info_topic, parameters, settings, recording, overlay, on_progress)
                 else:
                     report = replay_live(
                         bag,
@@ -138,9 +134,7 @@ def _offline(
     engine = Engine.load(parameters["model"], *asked)
     try:
         engine.score_threshold = settings["score_threshold"]
-        return replay_offline(
-            bag, image, camera_info, engine, recording, settings, overlay=overlay, on_progress=on_progress
-        )
+        return replay_offline(bag, image, camera_info, engine, recording, settings, overlay=overlay, on_progress=on_progress)
     finally:
         engine.close()
 

@@ -62,9 +62,7 @@ class ReplayReport:
     def durations_s(self) -> dict[str, np.ndarray]:
         """Stage → seconds of every processed frame, in the order of the work; ``whole`` is the latency."""
         names = dict.fromkeys(name for frame in self.frames for name in frame.stage_s)
-        stages = {
-            name: [frame.stage_s[name] for frame in self.frames if name in frame.stage_s] for name in names
-        }
+        stages = {name: [frame.stage_s[name] for frame in self.frames if name in frame.stage_s] for name in names}
         stages["whole"] = [frame.latency_s for frame in self.frames]
         return {name: np.array(values) for name, values in stages.items()}
 

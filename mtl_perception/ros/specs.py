@@ -65,9 +65,7 @@ SPECS = (
     ),
     Spec("compile", False, "let PyTorch compile the network: a slow start, then quicker frames"),
     Spec("cameras", [], "names of several cameras, each with topics under ~/<name>/; empty for one on ~/image"),
-    Spec(
-        "transport", "raw", "subscribe to ~/image (raw) or ~/image/compressed", choices=("raw", "compressed")
-    ),
+    Spec("transport", "raw", "subscribe to ~/image (raw) or ~/image/compressed", choices=("raw", "compressed")),
     Spec("rectified", False, "the image is rectified: use P of camera_info instead of K"),
     Spec("rectify", False, "correct the lens's distortion as camera_info says; outputs then fit the corrected image"),
     Spec(
@@ -77,7 +75,9 @@ SPECS = (
         choices=("best_effort", "reliable"),
     ),
     Spec("input.depth", 1, "QoS history depth of image and camera_info, in messages", low=1, high=100),
-    Spec("input.max_pixels", InputSettings.max_pixels, "images with more pixels are rejected before they are decoded", low=1, high=80_000_000),
+    Spec(
+        "input.max_pixels", InputSettings.max_pixels, "images with more pixels are rejected before they are decoded", low=1, high=80_000_000
+    ),
     Spec(
         "input.corrupt_jpeg",
         InputSettings.corrupt_jpeg,

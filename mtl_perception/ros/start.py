@@ -154,7 +154,7 @@ def _require_values(path: Path, prefix: str, parameters: Mapping[Any, Any]) -> N
         if isinstance(value, dict):
             _require_values(path, f"{name}.", value)
         elif value is None:
-            raise ConfigError(f"{path}: {cut(name)} has no value; an empty list is [], an empty text \"\"")
+            raise ConfigError(f'{path}: {cut(name)} has no value; an empty list is [], an empty text ""')
         elif isinstance(value, list) and len({type(one) for one in value}) > 1:
             raise ConfigError(f"{path}: {cut(name)} is {cut(value)}, expected values of one type")
 

@@ -31,9 +31,7 @@ class TransformListener:
         self._node, self._note = node, note
         # Best effort hears everybody; a transform that got lost is interpolated over.
         moving = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
-        latched = QoSProfile(
-            depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-        )
+        latched = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self._subscriptions = [
             node.create_subscription(TFMessage, topic, partial(self._on_transforms, topic), qos, raw=True)
             for topic, qos in ((_TF, moving), (_TF_STATIC, latched))
@@ -47,9 +45,7 @@ class TransformListener:
         try:
             for stamp, parent, child, numbers in read_transforms(serialised):
                 try:
-                    doubt = self.buffer.put(
-                        parent, child, stamp.nanoseconds, numbers[:3], numbers[3:], is_static=topic == _TF_STATIC
-                    )
+                    doubt = self.buffer.put(parent, child, stamp.nanoseconds, numbers[:3], numbers[3:], is_static=topic == _TF_STATIC)
                     if doubt:
                         self._note(topic, ValueError(doubt))
                 except ValueError as error:  # costs the others nothing

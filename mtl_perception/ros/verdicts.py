@@ -114,9 +114,7 @@ def _judge_publishers(topic: str, message_type: type, publishers: list[Any]) -> 
         qos = info.qos_profile
         if info.topic_type != expected:
             yield Finding(rule, "broken", f"its type is {cut(info.topic_type)}", f"publish {expected}")
-        elif topic == LATCHED and (
-            qos.durability != DurabilityPolicy.TRANSIENT_LOCAL or qos.reliability != ReliabilityPolicy.RELIABLE
-        ):
+        elif topic == LATCHED and (qos.durability != DurabilityPolicy.TRANSIENT_LOCAL or qos.reliability != ReliabilityPolicy.RELIABLE):
             yield Finding(rule, "broken", "late readers never get it", "publish it reliable and transient local")
         elif qos.reliability != ReliabilityPolicy.RELIABLE:
             remedy = "set output.reliability to reliable if one of its readers asks for that"
@@ -132,16 +130,12 @@ def _judge_contents(heard: Heard) -> Iterator[Finding]:
     checks: dict[str, list[Iterator[str]]] = {
         "segmentation/label_info": [contract.broken_labels(message) for message in said[LATCHED]],
         "segmentation/mask": [contract.broken_mask(message) for message in said["segmentation/mask"]],
-        "segmentation/mask: ids": [
-            contract.broken_ids(message, labels) for message in said["segmentation/mask"] if labels is not None
-        ],
+        "segmentation/mask: ids": [contract.broken_ids(message, labels) for message in said["segmentation/mask"] if labels is not None],
         "segmentation/confidence": [
             contract.broken_confidence(*pair) for pair in heard.pairs("segmentation/confidence", "segmentation/mask")
         ],
         "depth/image_rect": [contract.broken_depth(message) for message in said["depth/image_rect"]],
-        "depth/camera_info": [
-            contract.broken_camera_info(*pair) for pair in heard.pairs("depth/camera_info", "depth/image_rect")
-        ],
+        "depth/camera_info": [contract.broken_camera_info(*pair) for pair in heard.pairs("depth/camera_info", "depth/image_rect")],
         "points": [contract.broken_points(*pair) for pair in heard.pairs("points", "segmentation/mask")],
         "detections": [contract.broken_detections(message, names) for message in said["detections"]],
         "detections_3d": [contract.broken_detections_3d(message, names) for message in said["detections_3d"]],
@@ -182,7 +176,9 @@ def _judge_headers(heard: Heard, topics: list[str]) -> Iterator[Finding]:
             continue
         shown = ", ".join(repr(cut(name)) for name in sorted(names))
         if any(name.startswith("/") for name in names):
-            yield Finding(rule, "broken", f"frames {shown}", "names of TF frames have no leading slash; set it right in the camera's driver")
+            yield Finding(
+                rule, "broken", f"frames {shown}", "names of TF frames have no leading slash; set it right in the camera's driver"
+            )
         elif len(names) > 1 or "" in names:
             yield Finding(rule, "broken", f"frames {shown}", "give the camera one frame_id; the outputs carry it on")
         elif rule == "camera frame" and not next(iter(names)).endswith("_optical_frame"):

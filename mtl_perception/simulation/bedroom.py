@@ -20,9 +20,7 @@ Rng = np.random.Generator
 
 
 def bedroom(rng: Rng, mood: Mood, catalogue: Catalogue = SECOND) -> Room:
-    room = Room(
-        rng.uniform(1.6, 2.6), rng.uniform(1.6, 2.6), rng.uniform(2.35, 2.8), catalogue, mood=mood, menu=catalogue.home
-    )
+    room = Room(rng.uniform(1.6, 2.6), rng.uniform(1.6, 2.6), rng.uniform(2.35, 2.8), catalogue, mood=mood, menu=catalogue.home)
     walls = four_walls(room)
     add_shell(rng, room, walls)
     if rng.uniform() < 0.5:

@@ -55,7 +55,5 @@ def camera_box(box: ThingBox, camera: Pose) -> dict[str, list[float]]:
     return {
         "center_m": [round(float(value), 4) for value in center_m],
         "size_m": [round(float(value), 4) for value in box.size_m],
-        "quaternion_xyzw": [
-            round(float(value), 6) for value in quaternion_xyzw(camera.rotation.T @ rotation_z(box.yaw))
-        ],
+        "quaternion_xyzw": [round(float(value), 6) for value in quaternion_xyzw(camera.rotation.T @ rotation_z(box.yaw))],
     }

@@ -77,17 +77,12 @@ def _workplace(rng: Rng, support: Support) -> list[OnDesk]:
     back, x = -0.35 * support.half_y, rng.uniform(-0.3, 0.3) * support.half_x
     turned = np.pi if rng.uniform() < 0.12 else 0.0
     if rng.uniform() < 0.35:
-        things = [
-            OnDesk(objects.any_laptop(rng), x, rng.uniform(-0.3, 0.2) * support.half_y, turned + rng.normal(0, 0.2))
-        ]
+        things = [OnDesk(objects.any_laptop(rng), x, rng.uniform(-0.3, 0.2) * support.half_y, turned + rng.normal(0, 0.2))]
         return [*things, OnDesk(objects.mouse(rng), x + 0.27, 0.2 * support.half_y, rng.normal(0, 0.3))]
     monitors = [objects.any_monitor(rng)] * (2 if support.half_x > 0.6 and rng.uniform() < 0.35 else 1)
     if len(monitors) == 2:
         apart = monitors[0].half_x + 0.02
-        things = [
-            OnDesk(monitor, side * apart, back, turned - side * 0.2)
-            for monitor, side in zip(monitors, (-1, 1), strict=True)
-        ]
+        things = [OnDesk(monitor, side * apart, back, turned - side * 0.2) for monitor, side in zip(monitors, (-1, 1), strict=True)]
         x = 0.0
     else:
         things = [OnDesk(monitors[0], x, back, turned + rng.normal(0, 0.15))]

@@ -54,9 +54,7 @@ class ClassicRenderer:
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
         self._scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 100)
         everything = mujoco.mjtCatBit.mjCAT_ALL
-        mujoco.mjv_updateScene(
-            model, world.data, mujoco.MjvOption(), None, mujoco.MjvCamera(), everything, self._scene
-        )
+        mujoco.mjv_updateScene(model, world.data, mujoco.MjvOption(), None, mujoco.MjvCamera(), everything, self._scene)
         self._world = world
 
     def labels(self, camera: Intrinsics, pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

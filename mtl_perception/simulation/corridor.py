@@ -24,18 +24,14 @@ Rng = np.random.Generator
 
 
 def corridor(rng: Rng, mood: Mood, catalogue: Catalogue = FIRST) -> Room:
-    room = Room(
-        rng.uniform(0.8, 1.4), rng.uniform(3.5, 7.5), rng.uniform(2.35, 3.0), catalogue, mood=mood, menu=catalogue.home
-    )
+    room = Room(rng.uniform(0.8, 1.4), rng.uniform(3.5, 7.5), rng.uniform(2.35, 3.0), catalogue, mood=mood, menu=catalogue.home)
     walls = four_walls(room)
     add_floor_and_ceiling(rng, room, materials.public_floor(rng))
     paint, trim = materials.wall(rng), materials.trim(rng)
     skirting = trim if rng.uniform() < 0.85 else None
     leaf = materials.door(rng) if rng.uniform() < 0.8 else None  # public doors are all alike
     for wall in walls:
-        holes = (
-            _along(rng, room, wall, trim, leaf) if wall.half_length > 2 else _at_end(rng, room, wall, trim)
-        )
+        holes = _along(rng, room, wall, trim, leaf) if wall.half_length > 2 else _at_end(rng, room, wall, trim)
         add_wall(room, wall, holes, paint, skirting)
     _furnish(rng, room, walls)
     scatter(rng, room)

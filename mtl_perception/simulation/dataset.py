@@ -69,14 +69,10 @@ class DatasetSettings:
             if getattr(self, name) < 1:
                 raise ValueError(f"rendered data set: {name} is {getattr(self, name)}, expected at least 1")
         if self.textures not in TEXTURE_SETS:
-            raise ValueError(
-                f"rendered data set: textures is '{self.textures}', expected one of: {', '.join(TEXTURE_SETS)}"
-            )
+            raise ValueError(f"rendered data set: textures is '{self.textures}', expected one of: {', '.join(TEXTURE_SETS)}")
         for name, known in (("content", CATALOGUES), ("camera", CAMERAS)):
             if getattr(self, name) not in known:
-                raise ValueError(
-                    f"rendered data set: {name} is '{getattr(self, name)}', expected one of: {', '.join(map(str, known))}"
-                )
+                raise ValueError(f"rendered data set: {name} is '{getattr(self, name)}', expected one of: {', '.join(map(str, known))}")
         if not 0 < self.object_share <= 1:
             raise ValueError(f"rendered data set: object_share is {self.object_share}, expected above 0, at most 1")
         if self.seed < 0:
@@ -125,9 +121,7 @@ def render_dataset(
     _write_index(out, settings, entries)
 
 
-def _render_rooms(
-    out: Path, settings: DatasetSettings, rooms: list[int], workers: int
-) -> Iterator[tuple[int, list[dict]]]:
+def _render_rooms(out: Path, settings: DatasetSettings, rooms: list[int], workers: int) -> Iterator[tuple[int, list[dict]]]:
     """Renders ``rooms`` in processes that end with them; gives each, with its images, when it is done."""
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(max(1, min(workers, len(rooms))), mp_context=spawn, initializer=_start_worker)
@@ -143,9 +137,7 @@ def _render_rooms(
 def _render_room(out: Path, settings: DatasetSettings, index: int) -> list[dict[str, Any]]:
     """Writes the images of one room, then the file that says that it is finished."""
     renderer = _renderer(settings.renderer, settings.width, settings.height)
-    room = furnished_room(
-        (settings.seed, index), settings.textures, content=settings.content, own=own_objects(settings)
-    )
+    room = furnished_room((settings.seed, index), settings.textures, content=settings.content, own=own_objects(settings))
     world = room.world.compile()
     renderer.load(world)
     rng = np.random.default_rng((settings.seed, index, 1))
@@ -224,12 +216,8 @@ def _claim(out: Path, settings: DatasetSettings) -> None:
     found = json.loads(path.read_bytes())
     if found != made_by:
         keys = sorted({*found, *made_by})
-        differing = ", ".join(
-            f"{key} {found.get(key)!r}" for key in keys if found.get(key) != made_by.get(key)
-        )
-        raise ValueError(
-            f"{out} holds a data set of other settings ({differing}); choose another folder or delete it"
-        )
+        differing = ", ".join(f"{key} {found.get(key)!r}" for key in keys if found.get(key) != made_by.get(key))
+        raise ValueError(f"{out} holds a data set of other settings ({differing}); choose another folder or delete it")
 
 
 def _write_index(out: Path, settings: DatasetSettings, entries: dict[int, list[dict[str, Any]]]) -> None:

@@ -132,9 +132,7 @@ class DriveRecorder:
             data=jpeg,
         )
 
-    def add_truth(
-        self, point: DrivePoint, rendering: Rendering | None, things: list[Instance], ids: Sequence[int] | None = None
-    ) -> None:
+    def add_truth(self, point: DrivePoint, rendering: Rendering | None, things: list[Instance], ids: Sequence[int] | None = None) -> None:
         """What is true of the image at the same point.
 
         Args:
@@ -165,9 +163,7 @@ class DriveRecorder:
             data=ids,
         )
         depth = _encode(".png", to_millimetres(rendering.depth_m), small)
-        self._write(
-            "/ground_truth/depth", time_ns, header=header, format="16UC1; png compressed 16UC1", data=depth
-        )
+        self._write("/ground_truth/depth", time_ns, header=header, format="16UC1; png compressed 16UC1", data=depth)
 
     def _add_constants(self) -> None:
         mount = camera_on_robot()
@@ -203,15 +199,11 @@ class DriveRecorder:
         quaternion = self._new("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w)
         transform = self._new("geometry_msgs/msg/Transform", translation=translation, rotation=quaternion)
         header = self._header(time_ns, parent)
-        return self._new(
-            "geometry_msgs/msg/TransformStamped", header=header, child_frame_id=child, transform=transform
-        )
+        return self._new("geometry_msgs/msg/TransformStamped", header=header, child_frame_id=child, transform=transform)
 
     def _calibration(self, time_ns: int) -> dict[str, Any]:
         c = self._camera
-        region = self._new(
-            "sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False
-        )
+        region = self._new("sensor_msgs/msg/RegionOfInterest", x_offset=0, y_offset=0, height=0, width=0, do_rectify=False)
         return {
             "header": self._header(time_ns, CAMERA_FRAME),
             "width": c.width,
@@ -230,9 +222,7 @@ class DriveRecorder:
         left, top, right, bottom = (float(v) for v in thing.box_xyxy)
         middle = self._new("vision_msgs/msg/Point2D", x=(left + right) / 2, y=(top + bottom) / 2)
         centre = self._new("vision_msgs/msg/Pose2D", position=middle, theta=0.0)
-        bbox = self._new(
-            "vision_msgs/msg/BoundingBox2D", center=centre, size_x=right - left, size_y=bottom - top
-        )
+        bbox = self._new("vision_msgs/msg/BoundingBox2D", center=centre, size_x=right - left, size_y=bottom - top)
         result = self._hypothesis(thing, self._pose((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0)))
         return self._new("vision_msgs/msg/Detection2D", header=header, results=[result], bbox=bbox, id=name)
 

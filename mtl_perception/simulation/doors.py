@@ -21,9 +21,7 @@ def door(rng: Rng, half: float, high: float, trim: Material, leaf: Material | No
     leaf = leaf or _leaf_material(rng)
     casing = trim if rng.uniform() < 0.7 else leaf
     rim, proud = rng.uniform(0.035, 0.085), rng.uniform(0.006, 0.025)
-    parts: list[Part] = [
-        (board(side * half - rim, side * half + rim, -0.08, proud, 0, high + rim), casing) for side in (-1, 1)
-    ]
+    parts: list[Part] = [(board(side * half - rim, side * half + rim, -0.08, proud, 0, high + rim), casing) for side in (-1, 1)]
     parts.append((board(-half, half, -0.08, proud, high - rim, high + rim), casing))
     grip_m, handle = rng.uniform(0.92, 1.1), handles.material(rng)
     style = _Style(rng)
@@ -43,11 +41,7 @@ def door(rng: Rng, half: float, high: float, trim: Material, leaf: Material | No
 
         def swung(mesh: Mesh) -> Mesh:
             """Opened into the room about the hinge."""
-            return (
-                mesh.moved(-at, -_FACE)
-                .turned(-hinge * opened if opened else 0.0)
-                .moved(at, _FACE + 0.03 * bool(opened))
-            )
+            return mesh.moved(-at, -_FACE).turned(-hinge * opened if opened else 0.0).moved(at, _FACE + 0.03 * bool(opened))
 
         parts += [(swung(mesh), stuff) for mesh, stuff in leaf_parts]
         details.append(Detail("handle", [(swung(mesh), stuff) for mesh, stuff in grip]))
@@ -66,9 +60,7 @@ class _Style:
             )
         )
         self.rows, self.columns = int(rng.integers(1, 5)), int(rng.integers(1, 3))
-        self.glass = Material(
-            textures.plain(rng, textures.jitter(rng, (0.66, 0.72, 0.74), 0.12)), rng.uniform(0.1, 0.4)
-        )
+        self.glass = Material(textures.plain(rng, textures.jitter(rng, (0.66, 0.72, 0.74), 0.12)), rng.uniform(0.1, 0.4))
         self.kick_plate = rng.uniform() < 0.1
         self.plate = rng.uniform() < 0.15
 

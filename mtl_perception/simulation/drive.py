@@ -52,10 +52,7 @@ def drive() -> list[DrivePoint]:
     robot = _smooth(times, stops, np.array([stop[1] for stop in _STOPS]))
     goal = _smooth(times, stops, np.array([stop[2] for stop in _STOPS]))
     yaw = np.unwrap(np.arctan2(goal[:, 1] - robot[:, 1], goal[:, 0] - robot[:, 0]))
-    return [
-        DrivePoint(float(t), float(x), float(y), float(a))
-        for t, (x, y), a in zip(times, robot, yaw, strict=True)
-    ]
+    return [DrivePoint(float(t), float(x), float(y), float(a)) for t, (x, y), a in zip(times, robot, yaw, strict=True)]
 
 
 def camera_on_robot() -> Pose:
@@ -63,9 +60,7 @@ def camera_on_robot() -> Pose:
     tilt = np.radians(CAMERA_TILT_DEG)
     forward = np.array([np.cos(tilt), 0.0, -np.sin(tilt)])
     right = np.array([0.0, -1.0, 0.0])
-    return Pose(
-        np.array([0.0, 0.0, CAMERA_HEIGHT_M]), np.stack([right, np.cross(forward, right), forward], 1)
-    )
+    return Pose(np.array([0.0, 0.0, CAMERA_HEIGHT_M]), np.stack([right, np.cross(forward, right), forward], 1))
 
 
 def camera_in_room(point: DrivePoint) -> Pose:

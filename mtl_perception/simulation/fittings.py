@@ -77,9 +77,7 @@ def counter(rng: Rng, style: Style, half_x: float, sink: bool, hob: bool, oven: 
     return Item("cabinet", parts, half_x, y, height, tuple(supports), carries=tuple(extras), details=doors)
 
 
-def _fronts_around(
-    rng: Rng, style: Style, half_x: float, y: float, bottom: float, top: float, gap: float | None
-) -> tuple[Detail, ...]:
+def _fronts_around(rng: Rng, style: Style, half_x: float, y: float, bottom: float, top: float, gap: float | None) -> tuple[Detail, ...]:
     """Doors left and right of an oven in the middle of whose front is ``gap``."""
     if gap is None:
         return style.fronts(rng, half_x, y, bottom, top, False, style.front, style.handle)
@@ -109,13 +107,9 @@ def _sink(rng: Rng, x: float, y: float, height: float) -> Item:
     for mesh in rim:  # a frame stands upright: lay it down
         flat = mesh.vertices[:, [0, 2, 1]]
         low, high = flat.min(0), flat.max(0)
-        parts.append(
-            (board(low[0] + x, high[0] + x, low[1] + 0.03, high[1] + 0.03, height, height + 0.012), steel)
-        )
+        parts.append((board(low[0] + x, high[0] + x, low[1] + 0.03, high[1] + 0.03, height, height + 0.012), steel))
     angle = np.linspace(np.pi, 0, 8)
-    bow = np.stack(
-        [np.zeros(8), reach / 2 + reach / 2 * np.cos(angle), tap_height + reach / 2 * np.sin(angle)], 1
-    )
+    bow = np.stack([np.zeros(8), reach / 2 + reach / 2 * np.cos(angle), tap_height + reach / 2 * np.sin(angle)], 1)
     path = np.concatenate([[[0, 0, 0], [0, 0, tap_height / 2]], bow])
     parts.append((tube(path, 0.012, 8).moved(x, -y + 0.07, height), steel))
     parts.append((box(0.015, 0.06, 0.015).moved(x + 0.03, -y + 0.07, height + 0.06), steel))
@@ -131,9 +125,7 @@ def _hob(rng: Rng, x: float, y: float, height: float) -> Item:
         for sy in (-1, 1):
             parts.append(
                 (
-                    cylinder(rng.uniform(0.07, 0.1), 0.002, 20).moved(
-                        x + sx * 0.14, sy * 0.115, height + 0.008
-                    ),
+                    cylinder(rng.uniform(0.07, 0.1), 0.002, 20).moved(x + sx * 0.14, sy * 0.115, height + 0.008),
                     field,
                 )
             )
@@ -151,22 +143,14 @@ def wall_cabinet(rng: Rng, style: Style, half_x: float, room_above: float) -> It
     half_y, height = rng.uniform(0.15, 0.18), min(rng.uniform(0.5, 0.8), room_above)
     parts: list[Part] = [(board(-half_x, half_x, -half_y, half_y - 0.02, 0, height), style.body)]
     doors = style.fronts(rng, half_x, half_y, 0.0, height, True, style.front, style.handle, grip_m=0.1)
-    supports = (
-        (Support(0, 0, height, half_x, half_y - 0.02, room_above - height),)
-        if room_above - height > 0.15
-        else ()
-    )
+    supports = (Support(0, 0, height, half_x, half_y - 0.02, room_above - height),) if room_above - height > 0.15 else ()
     return Item("cabinet", parts, half_x, half_y, height, supports, details=doors)
 
 
 def fridge(rng: Rng) -> Item:
     """Tall, white, steel or coloured, two doors."""
     half_x, half_y, height = rng.uniform(0.28, 0.35), rng.uniform(0.28, 0.33), rng.uniform(1.45, 1.95)
-    shell = (
-        materials.metal(rng)
-        if rng.uniform() < 0.4
-        else Material(textures.plain(rng, (0.92, 0.92, 0.91)), 0.3)
-    )
+    shell = materials.metal(rng) if rng.uniform() < 0.4 else Material(textures.plain(rng, (0.92, 0.92, 0.91)), 0.3)
     if rng.uniform() < 0.15:
         shell = Material(textures.plain(rng, textures.vivid(rng)), 0.3)
     handle, split = materials.metal(rng), height * rng.uniform(0.3, 0.65)

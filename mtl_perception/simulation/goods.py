@@ -54,9 +54,7 @@ def rack(rng: Rng, style: RackStyle, height: float) -> Item:
     for side in (-1, 1):
         for front in (-1, 1):
             x, y = side * (half_x - post / 2), front * (half_y - post / 2)
-            parts.append(
-                (board(x - post / 2, x + post / 2, y - post / 2, y + post / 2, 0, height), style.posts)
-            )
+            parts.append((board(x - post / 2, x + post / 2, y - post / 2, y + post / 2, 0, height), style.posts))
         for z in np.arange(0.3, height - 0.3, 0.7):  # braces between the posts of one side
             x = side * (half_x - post / 2)
             brace = box(0.02, 0.02, 0.7).moved(z=-0.35).rotated(rotation_x(0.8 if int(z / 0.7) % 2 else -0.8))
@@ -68,9 +66,7 @@ def rack(rng: Rng, style: RackStyle, height: float) -> Item:
             y = front * (half_y - 0.02)
             low = z - 0.09 if z > 0.12 else z - 0.05
             parts.append((board(-half_x + post, half_x - post, y - 0.02, y + 0.02, low, z), style.beams))
-        parts.append(
-            (board(-half_x + post, half_x - post, -half_y + 0.04, half_y - 0.04, z - 0.02, z), style.deck)
-        )
+        parts.append((board(-half_x + post, half_x - post, -half_y + 0.04, half_y - 0.04, z - 0.02, z), style.deck))
         clearance = style.step - 0.1 if z + style.step < height - 0.1 else FREE
         supports.append(Support(0, 0, float(z), half_x - post - 0.01, half_y - 0.01, clearance))
     return Item("shelf", parts, half_x, half_y, height, tuple(supports), loads=True)
@@ -113,11 +109,7 @@ def pallet(rng: Rng) -> Item:
     """A wooden pallet; boxes stand on it."""
     wood = Material(textures.wood(rng, (0.72, 0.58, 0.4)), 0.9)
     half_x, half_y = 0.6, 0.4
-    parts: list[Part] = [
-        (board(-half_x, half_x, y - 0.05, y + 0.05, 0.122, 0.144), wood) for y in np.linspace(-0.35, 0.35, 5)
-    ]
+    parts: list[Part] = [(board(-half_x, half_x, y - 0.05, y + 0.05, 0.122, 0.144), wood) for y in np.linspace(-0.35, 0.35, 5)]
     parts += [(board(x - 0.05, x + 0.05, -half_y, half_y, 0.1, 0.122), wood) for x in (-0.55, 0, 0.55)]
     parts += [(box(0.1, 0.1, 0.1).moved(x, y), wood) for x in (-0.55, 0, 0.55) for y in (-0.35, 0, 0.35)]
-    return Item(
-        "pallet", parts, half_x, half_y, 0.144, (Support(0, 0, 0.144, half_x, half_y, 1.2),), loads=True
-    )
+    return Item("pallet", parts, half_x, half_y, 0.144, (Support(0, 0, 0.144, half_x, half_y, 1.2),), loads=True)

@@ -98,11 +98,7 @@ def door_handle(rng: Rng, towards: int) -> list[Mesh]:
         profile = [(0, 0), (0.4 * radius, 0), (0.4 * radius, 0.4 * out), (radius, 0.6 * out), (radius, 0.8 * out)]
         profile += [(0.75 * radius, out), (0, out)]
         return [disc, _outwards(lathe(profile, 18, printed=False)), *([lock] if rng.uniform() < 0.4 else [])]
-    base = (
-        [disc]
-        if kind == "lever"
-        else [rounded_box(0.04, 0.008, rng.uniform(0.17, 0.26), 0.003, 1).moved(0, 0.004, -0.14)]
-    )
+    base = [disc] if kind == "lever" else [rounded_box(0.04, 0.008, rng.uniform(0.17, 0.26), 0.003, 1).moved(0, 0.004, -0.14)]
     reach, out, thick = rng.uniform(0.1, 0.135), rng.uniform(0.045, 0.06), rng.uniform(0.014, 0.022)
     neck = _outwards(cylinder(0.45 * thick, out, 10))
     if rng.uniform() < 0.5:

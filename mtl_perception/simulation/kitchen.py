@@ -54,9 +54,7 @@ def kitchen(rng: Rng, mood: Mood, catalogue: Catalogue = FIRST) -> Room:
     if not over_sink or rng.uniform() < 0.4:
         hole = Opening(0.0, rng.uniform(0.4, 0.7), 0.95, min(2.1, room.height - 0.2))
         daylight = rng.uniform(0.4e5, 1.3e5)
-        holes[free_wall.index].append(
-            add_window(rng, room, free_wall, hole, trim, daylight, rng.uniform() < 0.3)
-        )
+        holes[free_wall.index].append(add_window(rng, room, free_wall, hole, trim, daylight, rng.uniform() < 0.3))
     for wall in walls:
         add_wall(room, wall, holes[wall.index], paint, None if wall in (row, side) else trim)
     _fit(rng, room, row, side, row_holes)
@@ -95,9 +93,7 @@ def _stand(rng: Rng, room: Room, item: Item, wall: Wall, along: float) -> None:
     place(rng, room, item, wall.spot(along, item.half_y + 0.005), area, rng.uniform(0.9, 2.0))
 
 
-def _backsplash(
-    rng: Rng, room: Room, wall: Wall, start: float, end: float, low: float, holes: list[Opening]
-) -> None:
+def _backsplash(rng: Rng, room: Room, wall: Wall, start: float, end: float, low: float, holes: list[Opening]) -> None:
     if rng.uniform() < 0.25:
         return
     tiles: Material = materials.backsplash(rng)
@@ -114,9 +110,7 @@ def _backsplash(
     room.world.add("wall", parts, wall.spot(0, 0))
 
 
-def _hang(
-    rng: Rng, room: Room, wall: Wall, style: fittings.Style, start: float, end: float, holes: list[Opening]
-) -> None:
+def _hang(rng: Rng, room: Room, wall: Wall, style: fittings.Style, start: float, end: float, holes: list[Opening]) -> None:
     """Wall cabinets and open boards left and right of the window."""
     edges = [
         start,

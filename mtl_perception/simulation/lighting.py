@@ -29,9 +29,7 @@ def add_lights(rng: Rng, room: Room, brightness: float = 1.0, rows: int | None =
     else:
         spots = [(0.0, 0.0)] if rng.uniform() < 0.6 else [(-0.45, 0.0), (0.45, 0.0)]
     on = mood.lamps > 0
-    glow = Material(
-        textures.plain(rng, (0.97, 0.95, 0.9)), 0.9, emission=rng.uniform(0.3, 0.9) * min(1.0, mood.lamps)
-    )
+    glow = Material(textures.plain(rng, (0.97, 0.95, 0.9)), 0.9, emission=rng.uniform(0.3, 0.9) * min(1.0, mood.lamps))
     power = mood.lamps * rng.uniform(1.2e5, 2.5e5) / min(len(spots), 2) * (room.height / 2.6) ** 2
     long = rows is not None or rng.uniform() < 0.2
     for fx, fy in spots:

@@ -22,8 +22,7 @@ def add_radiator(rng: Rng, room: Room, wall: Wall, window: Opening) -> None:
     parts: list[Part] = [(box(2 * half, 0.03, high).moved(0, 0.06, 0.12), white)]
     if rng.uniform() < 0.7:
         parts += [
-            (box(0.02, 0.06, high - 0.02).moved(x, 0.075, 0.13), white)
-            for x in np.arange(-half + 0.02, half, rng.uniform(0.045, 0.1))
+            (box(0.02, 0.06, high - 0.02).moved(x, 0.075, 0.13), white) for x in np.arange(-half + 0.02, half, rng.uniform(0.045, 0.1))
         ]
     parts.append((cylinder(0.022, 0.05, 12).moved(half + 0.03, 0.06, 0.16), white))
     room.world.add("heater", parts, wall.spot(window.along, 0.0))
@@ -53,9 +52,7 @@ def add_door_fittings(rng: Rng, room: Room, wall: Wall, along: float, half: floa
 def add_rug(rng: Rng, room: Room, spot: Spot | None = None) -> None:
     """A flat rug around ``spot``, or anywhere. It is floor."""
     half_x, half_y = rng.uniform(0.5, 1.2), rng.uniform(0.35, 0.8)
-    where = spot or Spot(
-        rng.uniform(-0.4, 0.4) * room.half_x, rng.uniform(-0.4, 0.4) * room.half_y, 0.0, rng.choice([0, np.pi / 2])
-    )
+    where = spot or Spot(rng.uniform(-0.4, 0.4) * room.half_x, rng.uniform(-0.4, 0.4) * room.half_y, 0.0, rng.choice([0, np.pi / 2]))
     half_x, half_y = min(half_x, 0.8 * room.half_x), min(half_y, 0.8 * room.half_y)
     texture = textures.one_of(rng, [
         (2, lambda: textures.carpet(rng)),

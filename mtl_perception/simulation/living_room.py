@@ -26,9 +26,7 @@ Rng = np.random.Generator
 
 
 def living_room(rng: Rng, mood: Mood, catalogue: Catalogue = FIRST) -> Room:
-    room = Room(
-        rng.uniform(1.5, 3.0), rng.uniform(1.5, 3.0), rng.uniform(2.35, 2.9), catalogue, mood=mood, menu=catalogue.home
-    )
+    room = Room(rng.uniform(1.5, 3.0), rng.uniform(1.5, 3.0), rng.uniform(2.35, 2.9), catalogue, mood=mood, menu=catalogue.home)
     walls = four_walls(room)
     add_shell(rng, room, walls)
     if catalogue.lived_in and rng.uniform() < 0.5:
@@ -128,9 +126,7 @@ def furnish_walls(rng: Rng, room: Room, walls: list[Wall], makers: Sequence[Make
     for wall in walls:
         along = rng.uniform(-1, 1) * (wall.half_length - 0.6)
         near = wall.area(along, 0.6, 0, 0.2, 0)
-        bare = not any(o.overlaps(near) for o in room.obstacles) and not any(
-            near.contains(o.x, o.y, 0.9) for o in openings
-        )
+        bare = not any(o.overlaps(near) for o in room.obstacles) and not any(near.contains(o.x, o.y, 0.9) for o in openings)
         if bare and rng.uniform() < 0.3:
             hang_something(rng, room, wall, along)
 
@@ -149,9 +145,7 @@ def _low_table(rng: Rng, room: Room, wall: Wall, along: float, depth: float) -> 
 def _furnish_middle(rng: Rng, room: Room) -> None:
     """A dining table with chairs, a low table."""
     catalogue = room.catalogue
-    makers = [catalogue.dining_table] * int(rng.uniform() < 0.85) + [catalogue.coffee_table] * int(
-        rng.uniform() < 0.45
-    )
+    makers = [catalogue.dining_table] * int(rng.uniform() < 0.85) + [catalogue.coffee_table] * int(rng.uniform() < 0.45)
     for maker in makers:
         item = maker(rng)
         spot = free_spot(rng, room, item, lambda: _table_yaw(rng))
@@ -176,12 +170,8 @@ def seat_around(rng: Rng, room: Room, table: Item, spot: Spot, likelihood: float
 def scatter(rng: Rng, room: Room, chairs: bool = True) -> None:
     """Bins, chairs, plants, lamps and parcels wherever there is floor, mostly along the walls."""
     catalogue = room.catalogue
-    makers = [furniture.waste_bin] * int(rng.integers(1, 3)) + [catalogue.chair] * (
-        int(rng.integers(0, 3)) if chairs else 0
-    )
-    makers += [catalogue.plant] * int(rng.uniform() < 0.35) + [furniture.floor_lamp] * int(
-        rng.uniform() < 0.25
-    )
+    makers = [furniture.waste_bin] * int(rng.integers(1, 3)) + [catalogue.chair] * (int(rng.integers(0, 3)) if chairs else 0)
+    makers += [catalogue.plant] * int(rng.uniform() < 0.35) + [furniture.floor_lamp] * int(rng.uniform() < 0.25)
     parcels = [objects.parcel] * int(rng.integers(0, 4)) + [objects.bottle] * int(rng.uniform() < 0.15)
     items = [maker(rng) for maker in makers] + [maker(rng, furniture.FREE) for maker in parcels]
     if catalogue.own is not None:
@@ -210,14 +200,10 @@ def litter(rng: Rng, room: Room, likelihood: float = 0.6) -> None:
 
 def _table_yaw(rng: Rng) -> float:
     """Tables stand along the walls, or nearly."""
-    return float(rng.choice([0, np.pi / 2])) + (
-        rng.normal(0, 0.05) if rng.uniform() < 0.8 else rng.uniform(-0.7, 0.7)
-    )
+    return float(rng.choice([0, np.pi / 2])) + (rng.normal(0, 0.05) if rng.uniform() < 0.8 else rng.uniform(-0.7, 0.7))
 
 
-def free_spot(
-    rng: Rng, room: Room, item: Item, draw_yaw: Callable[[], float], at_wall: bool = False
-) -> Spot | None:
+def free_spot(rng: Rng, room: Room, item: Item, draw_yaw: Callable[[], float], at_wall: bool = False) -> Spot | None:
     """A spot where ``item`` overlaps nothing; None if none was found in some tries."""
     for _ in range(20):
         x, y, yaw = rng.uniform(-room.half_x, room.half_x), rng.uniform(-room.half_y, room.half_y), draw_yaw()

@@ -141,9 +141,7 @@ def table_top(rng: Rng) -> Material:
 
 def upholstery(rng: Rng) -> Material:
     if rng.uniform() < 0.25:  # leather
-        brown = textures.jitter(
-            rng, ((0.32, 0.2, 0.13), (0.12, 0.11, 0.11), (0.6, 0.45, 0.32))[int(rng.integers(3))]
-        )
+        brown = textures.jitter(rng, ((0.32, 0.2, 0.13), (0.12, 0.11, 0.11), (0.6, 0.45, 0.32))[int(rng.integers(3))])
         return Material(textures.plain(rng, brown), roughness=rng.uniform(0.4, 0.6))
     return _matt(rng, textures.fabric(rng))
 
@@ -194,6 +192,4 @@ def outdoors(rng: Rng, daylight: float = 1.0) -> Material:
     if daylight < 0.3:
         dim = (texture.rgb * (0.1 + daylight)).astype(np.uint8)
         texture = replace(texture, rgb=dim)
-    return Material(
-        texture, roughness=0.3, emission=rng.uniform(0.5, 1.1) * float(np.clip(daylight, 0.05, 1.2))
-    )
+    return Material(texture, roughness=0.3, emission=rng.uniform(0.5, 1.1) * float(np.clip(daylight, 0.05, 1.2)))

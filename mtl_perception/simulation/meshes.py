@@ -159,9 +159,7 @@ def cylinder(radius: float, height: float, segments: int = 16) -> Mesh:
     return lathe([(0, 0), (radius, 0), (radius, height), (0, height)], segments, printed=False)
 
 
-def tube(
-    path: np.ndarray, radius: np.ndarray | float, segments: int = 10, across: tuple[float, float, float] | None = None
-) -> Mesh:
+def tube(path: np.ndarray, radius: np.ndarray | float, segments: int = 10, across: tuple[float, float, float] | None = None) -> Mesh:
     """A round tube along ``path`` (N, 3); ``radius`` may vary along it (N,) and closes the ends where it is
     small. ``across`` is a direction that the path never takes; z or y where None."""
     count = len(path)

@@ -39,9 +39,7 @@ def draw_mood(rng: Rng) -> Mood:
         return Mood(name, rng.uniform(0.0, 0.12), rng.uniform(0.7, 1.4), ambient, _white(rng, 0.35))
     if rng.uniform() < 0.3:  # dusk without a lamp
         return Mood(name, rng.uniform(0.05, 0.25), 0.0, rng.uniform(0.06, 0.2), (1.0, 1.0, 1.0))
-    return Mood(
-        name, rng.uniform(0.0, 0.05), rng.uniform(0.12, 0.5), rng.uniform(0.04, 0.16), _white(rng, 0.4)
-    )
+    return Mood(name, rng.uniform(0.0, 0.05), rng.uniform(0.12, 0.5), rng.uniform(0.04, 0.16), _white(rng, 0.4))
 
 
 def _white(rng: Rng, most: float) -> Color:

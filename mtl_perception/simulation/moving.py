@@ -134,9 +134,7 @@ def write_moving_bag(out_dir: Path, width: int = WIDTH, height: int = HEIGHT, pr
     write_whole(Path(out_dir), record)
 
 
-def _frames(
-    renderer: RoomRenderer, camera: Intrinsics, progress: bool
-) -> Iterator[tuple[DrivePoint, Rendering, BuiltWorld]]:
+def _frames(renderer: RoomRenderer, camera: Intrinsics, progress: bool) -> Iterator[tuple[DrivePoint, Rendering, BuiltWorld]]:
     room = MovingRoom()
     renderer.load(room.world)
     for point in track(moving_drive(), "rendering the moving drive", disable=not progress):

@@ -24,9 +24,7 @@ def door(rng: Rng, half: float, high: float, trim: Material, leaf: Material | No
     style = rng.choice(["plain", "panelled", "glazed"], p=[0.5, 0.25, 0.25])
     if style == "panelled":
         for z0, z1 in ((0.22, 0.85), (1.1, high - 0.22)):
-            parts += [
-                (mesh, leaf) for mesh in frame(-half + 0.13, half - 0.13, face, face + 0.012, z0, z1, 0.03)
-            ]
+            parts += [(mesh, leaf) for mesh in frame(-half + 0.13, half - 0.13, face, face + 0.012, z0, z1, 0.03)]
     elif style == "glazed":
         glass = Material(textures.plain(rng, textures.jitter(rng, (0.78, 0.83, 0.84))), 0.25)
         parts.append((board(-half + 0.17, half - 0.17, face, face + 0.004, 1.0, high - 0.2), glass))
@@ -41,9 +39,7 @@ def door(rng: Rng, half: float, high: float, trim: Material, leaf: Material | No
     return Item("door", parts, half, 0.1, high, details=(Detail("handle", lever),))
 
 
-def window(
-    rng: Rng, half: float, low: float, high: float, trim: Material, daylight: float = 1.0
-) -> list[Part]:
+def window(rng: Rng, half: float, low: float, high: float, trim: Material, daylight: float = 1.0) -> list[Part]:
     """A window for a hole of 2 ``half`` metres from ``low`` to ``high``: a view, a frame with mullions, a
     sill. ``daylight`` is how bright it is out there."""
     pane, rim = materials.outdoors(rng, daylight), rng.uniform(0.045, 0.075)

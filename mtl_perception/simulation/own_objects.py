@@ -123,9 +123,7 @@ def load_objects(folder: Path, units: str = "m", up: str | None = None) -> OwnOb
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in FORMATS):
         label = path.relative_to(folder).parts[0]
         if label in _NOT_THINGS:
-            raise ValueError(
-                f"{folder / label}: '{label}' cannot be a class of its own meshes; rooms use that name otherwise"
-            )
+            raise ValueError(f"{folder / label}: '{label}' cannot be a class of its own meshes; rooms use that name otherwise")
         found.append(_load(path, label, units, up))
     if not found:
         raise ValueError(f"{folder} holds no meshes, expected CLASS/NAME with one of: {', '.join(FORMATS)}")
@@ -194,9 +192,7 @@ def _read(path: Path) -> list[tuple[Mesh, Material | None]]:
     try:
         import trimesh
     except ImportError as error:
-        raise ImportError(
-            f"own meshes need trimesh ({error}); install it with: pip install 'mtl_perception[simulation]'"
-        ) from error
+        raise ImportError(f"own meshes need trimesh ({error}); install it with: pip install 'mtl_perception[simulation]'") from error
     if path.suffix.lower() == ".obj":
         _check_materials(path)
     try:
@@ -267,9 +263,7 @@ def _corner_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     first, second, third = (points[faces[:, k]] for k in range(3))
     areas = np.cross(second - first, third - first)
     flat = areas / np.maximum(np.linalg.norm(areas, axis=1, keepdims=True), 1e-30)
-    _, place = np.unique(
-        np.round(points / max(float(np.ptp(points, axis=0).max()), 1e-9), 6), axis=0, return_inverse=True
-    )
+    _, place = np.unique(np.round(points / max(float(np.ptp(points, axis=0).max()), 1e-9), 6), axis=0, return_inverse=True)
     owner = place.ravel()[faces.ravel()]
     order = np.argsort(owner, kind="stable")
     starts = np.r_[0, np.flatnonzero(np.diff(owner[order])) + 1]

@@ -28,9 +28,7 @@ class Loose:
 def draw_pile(rng: Rng, top: Spot, half_m: float, clearance_m: float) -> list[Loose]:
     """A stack of books or boxes, or things that fell over, within ``half_m`` of ``top``."""
     kinds: list[Callable[[], list[Loose]]] = [
-        lambda: _stack(
-            rng, top, [objects.book(rng, 0.3) for _ in range(int(rng.integers(2, 6)))], clearance_m
-        ),
+        lambda: _stack(rng, top, [objects.book(rng, 0.3) for _ in range(int(rng.integers(2, 6)))], clearance_m),
         lambda: _stack(rng, top, _boxes(rng, half_m), clearance_m),
         lambda: _fallen(rng, top, half_m, clearance_m),
     ]

@@ -89,9 +89,7 @@ def _door(
         z = float(np.clip(1.05, low + min(reach, (high - low) / 2) + 0.03, high - min(reach, (high - low) / 2) - 0.03))
         scale = min(1.0, 0.8 * (high - low) / (2 * reach))
         meshes = [Mesh(mesh.vertices * (1, 1, scale), mesh.uv, mesh.normals, mesh.faces) for mesh in meshes]
-    return Detail(
-        "refrigerator door", [(leaf, shell)], (Detail("handle", [(mesh.moved(x, face, z), handle) for mesh in meshes]),)
-    )
+    return Detail("refrigerator door", [(leaf, shell)], (Detail("handle", [(mesh.moved(x, face, z), handle) for mesh in meshes]),))
 
 
 def _shell(rng: Rng) -> Material:

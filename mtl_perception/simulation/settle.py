@@ -27,9 +27,7 @@ class Placement:
     rotation: np.ndarray
 
 
-def settle(
-    fixed: Sequence[Mesh], things: Sequence[Sequence[Mesh]], starts: Sequence[Placement]
-) -> list[Placement | None]:
+def settle(fixed: Sequence[Mesh], things: Sequence[Sequence[Mesh]], starts: Sequence[Placement]) -> list[Placement | None]:
     """Where ``things`` come to rest when they are let go at ``starts``.
 
     Every mesh counts as its convex hull, so a hollow thing must come as several. Things collide with each
@@ -46,16 +44,12 @@ def settle(
     speed = np.abs(data.qvel.reshape(-1, 6)).max(1)
     caught = data.ncon > 0 and data.contact.dist.min() < -PENETRATION_M
     return [
-        Placement(data.xpos[i + 1].copy(), data.xmat[i + 1].reshape(3, 3).copy())
-        if speed[i] < _AT_REST and not caught
-        else None
+        Placement(data.xpos[i + 1].copy(), data.xmat[i + 1].reshape(3, 3).copy()) if speed[i] < _AT_REST and not caught else None
         for i in range(len(things))
     ]
 
 
-def physics_model(
-    fixed: Sequence[Mesh], things: Sequence[Sequence[Mesh]], starts: Sequence[Placement]
-) -> mujoco.MjModel:
+def physics_model(fixed: Sequence[Mesh], things: Sequence[Sequence[Mesh]], starts: Sequence[Placement]) -> mujoco.MjModel:
     """Thing i is body i + 1."""
     spec = mujoco.MjSpec()
     spec.option.timestep = TIMESTEP_S

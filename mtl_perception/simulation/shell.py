@@ -35,14 +35,10 @@ def add_shell(rng: Rng, room: Room, walls: list[Wall]) -> None:
         add_wall(room, wall, holes, materials.accent_wall(rng) if wall.index == accent else paint, skirting)
 
 
-def add_floor_and_ceiling(
-    rng: Rng, room: Room, floor: Material | None = None, ceiling: Material | None = None
-) -> None:
+def add_floor_and_ceiling(rng: Rng, room: Room, floor: Material | None = None, ceiling: Material | None = None) -> None:
     """Those of a home where none is given."""
     x, y = room.half_x, room.half_y
-    ground = box(2 * x + 2 * WALL_THICKNESS, 2 * y + 2 * WALL_THICKNESS, 0.1).moved(
-        z=-0.1
-    )  # reaches into doorways
+    ground = box(2 * x + 2 * WALL_THICKNESS, 2 * y + 2 * WALL_THICKNESS, 0.1).moved(z=-0.1)  # reaches into doorways
     if rng.uniform() < 0.5:  # planks along the other side
         ground = Mesh(ground.vertices, ground.uv[:, ::-1], ground.normals, ground.faces)
     room.world.add("floor", [(ground, floor or materials.floor(rng))])
@@ -50,9 +46,7 @@ def add_floor_and_ceiling(
     room.world.add("ceiling", [(slab, ceiling or materials.ceiling(rng, room.mood))])
 
 
-def add_wall(
-    room: Room, wall: Wall, holes: list[Opening], paint: Material, skirting: Material | None
-) -> None:
+def add_wall(room: Room, wall: Wall, holes: list[Opening], paint: Material, skirting: Material | None) -> None:
     """The wall as cuboids around its holes."""
     pieces, start = [], -wall.half_length
     for hole in sorted(holes, key=lambda hole: hole.along):
@@ -65,15 +59,11 @@ def add_wall(
         start = right
     pieces.append((start, wall.half_length, 0.0, room.height))
     parts = [
-        (_continuous(board(x0, x1, -WALL_THICKNESS, 0, z0, z1)), paint)
-        for x0, x1, z0, z1 in pieces
-        if x1 - x0 > 0.001 and z1 - z0 > 0.001
+        (_continuous(board(x0, x1, -WALL_THICKNESS, 0, z0, z1)), paint) for x0, x1, z0, z1 in pieces if x1 - x0 > 0.001 and z1 - z0 > 0.001
     ]
     if skirting is not None:
         casing = 0.09
-        ends = [
-            (h.along - h.half_width - casing, h.along + h.half_width + casing) for h in holes if h.low < 0.1
-        ]
+        ends = [(h.along - h.half_width - casing, h.along + h.half_width + casing) for h in holes if h.low < 0.1]
         edges = [-wall.half_length, *(edge for pair in sorted(ends) for edge in pair), wall.half_length]
         for x0, x1 in zip(edges[::2], edges[1::2], strict=True):
             if x1 - x0 > 0.02:
@@ -102,14 +92,10 @@ def add_door(
     return Opening(along, half, 0.0, high)
 
 
-def add_window(
-    rng: Rng, room: Room, wall: Wall, hole: Opening, trim: Material, daylight_cd: float, curtains: bool
-) -> Opening:
+def add_window(rng: Rng, room: Room, wall: Wall, hole: Opening, trim: Material, daylight_cd: float, curtains: bool) -> Opening:
     """A window in ``hole``, which is returned, and the daylight that falls in."""
     spot, normal = wall.spot(hole.along, 0), wall.yaw + np.pi / 2
-    room.world.add(
-        "window", openings.window(rng, hole.half_width, hole.low, hole.high, trim, room.mood.daylight), spot
-    )
+    room.world.add("window", openings.window(rng, hole.half_width, hole.low, hole.high, trim, room.mood.daylight), spot)
     if curtains:
         room.world.add("curtain", openings.curtains(rng, hole.half_width, hole.high), spot)
     if room.catalogue.lived_in:
@@ -150,6 +136,4 @@ def _random_window(rng: Rng, room: Room, wall: Wall, trim: Material, taken: list
     if any(abs(along - other.along) < half + other.half_width + 0.2 for other in taken):
         return None
     daylight_cd = rng.uniform(0.4e5, 1.3e5) * half / 0.6
-    return add_window(
-        rng, room, wall, Opening(along, half, low, high), trim, daylight_cd, rng.uniform() < 0.35
-    )
+    return add_window(rng, room, wall, Opening(along, half, low, high), trim, daylight_cd, rng.uniform() < 0.35)

@@ -30,9 +30,7 @@ _ROLLS_M = 0.35
 """As far as something that falls here gets."""
 
 
-def place(
-    rng: Rng, room: Room, item: Item, spot: Spot, area: Obstacle | None, crowd: float | None = None
-) -> None:
+def place(rng: Rng, room: Room, item: Item, spot: Spot, area: Obstacle | None, crowd: float | None = None) -> None:
     """Adds ``item`` with small things on its supports, and remembers it as obstacle and as target.
 
     Args:
@@ -118,11 +116,7 @@ class Tray:
             if not self.put(item, x, y, rng.normal(0, 0.06)) or item.label != "box" or rng.uniform() < 0.5:
                 continue
             upper = goods.load(rng, support.clearance - item.height, support.half_y)
-            if (
-                upper.label == "box"
-                and item.height + upper.height < support.clearance - 0.02
-                and upper.height > 0.08
-            ):
+            if upper.label == "box" and item.height + upper.height < support.clearance - 0.02 and upper.height > 0.08:
                 self._loose.append(lying_on(rng, upper, self._top.moved(x, y, item.height)))
 
     def targets(self, normal_yaw: float | None) -> list[Target]:
@@ -261,9 +255,7 @@ class Tray:
 def _may_touch(mesh: Mesh, starts: np.ndarray) -> bool:
     """Whether something that falls from one of ``starts`` (N, 3) and rolls on could touch it."""
     low, high = mesh.vertices.min(0) - _ROLLS_M, mesh.vertices.max(0) + _ROLLS_M
-    return bool(
-        ((low[:2] < starts[:, :2]) & (starts[:, :2] < high[:2]) & (low[2] < starts[:, 2:])).all(1).any()
-    )
+    return bool(((low[:2] < starts[:, :2]) & (starts[:, :2] < high[:2]) & (low[2] < starts[:, 2:])).all(1).any())
 
 
 def _spot_of(at: Placement) -> Spot:

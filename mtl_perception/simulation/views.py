@@ -25,9 +25,7 @@ _SMALL_SIDE = 1 / 19
 _PREVIEW = 4
 
 
-def choose_view(
-    rng: np.random.Generator, room: Room, renderer: Renderer, kind: str | None = None
-) -> tuple[Intrinsics, Pose]:
+def choose_view(rng: np.random.Generator, room: Room, renderer: Renderer, kind: str | None = None) -> tuple[Intrinsics, Pose]:
     """A camera whose view shows something: not too near, not one surface only, in many of them several small
     things from close by. It looks at small previews only.
 

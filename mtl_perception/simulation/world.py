@@ -162,9 +162,7 @@ class World:
         self._instance_parent: list[int] = [0]
         self._instance_boxes: list[ThingBox | None] = [None]
 
-    def add(
-        self, label: str, parts: list[Part], spot: Spot = Spot(0.0, 0.0), details: Sequence[Detail] = ()
-    ) -> int:
+    def add(self, label: str, parts: list[Part], spot: Spot = Spot(0.0, 0.0), details: Sequence[Detail] = ()) -> int:
         """Adds one thing at ``spot``. If its class has boxes, it becomes a new instance, whose number comes back; else 0."""
         return self._add(Detail(label, parts, tuple(details)), spot, self.labels.segmentation_id(label), 0)
 

@@ -48,9 +48,7 @@ class BoxEstimator:
         flat_labels: detection classes of things without depth of their own.
     """
 
-    def __init__(
-        self, detection_labels: Sequence[str], segmentation_labels: Sequence[str] = (), flat_labels: Collection[str] = ()
-    ) -> None:
+    def __init__(self, detection_labels: Sequence[str], segmentation_labels: Sequence[str] = (), flat_labels: Collection[str] = ()) -> None:
         ids = {name: number for number, name in enumerate(segmentation_labels)}
         self._mask_ids = np.array([ids.get(name, -1) for name in detection_labels], np.int16)
         self._is_flat = np.array([name in flat_labels for name in detection_labels], bool)
@@ -199,9 +197,7 @@ def _extents(values_m: np.ndarray, members: np.ndarray, count: np.ndarray) -> tu
     """
     ordered = np.sort(np.where(members[:, None], values_m, np.float32(np.inf)), axis=2)
     last, number = np.maximum(count - 1, 0), np.arange(len(count))
-    low, high = (
-        ordered[number, :, np.rint(share * last).astype(np.int64)].astype(np.float64) for share in (TRIMMED, 1 - TRIMMED)
-    )
+    low, high = (ordered[number, :, np.rint(share * last).astype(np.int64)].astype(np.float64) for share in (TRIMMED, 1 - TRIMMED))
     missing = (high - low) * (TRIMMED / (1 - 2 * TRIMMED))
     return low - missing, high + missing
 

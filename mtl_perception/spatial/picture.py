@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A cloud with its 3D boxes seen from anywhere, without a viewer: for documents and reports.
 
-    python -m mtl_perception.spatial.picture bags/demo --at 15 --out docs/spatial.jpg
+python -m mtl_perception.spatial.picture bags/demo --at 15 --out docs/spatial.jpg
 """
 
 from __future__ import annotations

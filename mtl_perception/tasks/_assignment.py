@@ -14,9 +14,7 @@ SMALLEST_SIDE_PX = 8.0
 
 
 @torch.no_grad()
-def assign(
-    scores: Tensor, boxes: Tensor, points: Tensor, truth_boxes: Tensor, truth_ids: Tensor
-) -> tuple[Tensor, Tensor]:
+def assign(scores: Tensor, boxes: Tensor, points: Tensor, truth_boxes: Tensor, truth_ids: Tensor) -> tuple[Tensor, Tensor]:
     """Give each true box the cells whose class and box agree with it best.
 
     Args:

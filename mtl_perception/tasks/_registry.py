@@ -15,9 +15,7 @@ from mtl_perception.tasks.lanes import LanesTask
 from mtl_perception.tasks.segmentation import SegmentationTask
 from mtl_perception.validation_text import did_you_mean, problems, shown
 
-TASKS: dict[str, type[Task]] = {
-    task.kind: task for task in (DetectionTask, SegmentationTask, DepthTask, ClassificationTask, LanesTask)
-}
+TASKS: dict[str, type[Task]] = {task.kind: task for task in (DetectionTask, SegmentationTask, DepthTask, ClassificationTask, LanesTask)}
 
 
 def build_task(kind: str, settings: dict[str, Any]) -> Task:

@@ -48,7 +48,9 @@ class DetectionHead(nn.Module):
                 return SeparableConv(channels)
             return nn.Sequential(ConvNormAct(channels, channels), ConvNormAct(channels, channels))
 
-        self.shared = nn.ModuleDict({level: ConvNormAct(channels, channels) if style == "slim" else nn.Identity() for level in LEVEL_STRIDES})
+        self.shared = nn.ModuleDict(
+            {level: ConvNormAct(channels, channels) if style == "slim" else nn.Identity() for level in LEVEL_STRIDES}
+        )
         self.class_towers = nn.ModuleDict({level: tower() for level in LEVEL_STRIDES})
         self.box_towers = nn.ModuleDict({level: tower() for level in LEVEL_STRIDES})
         self.classify = nn.ModuleDict({level: nn.Conv2d(channels, classes, 1) for level in LEVEL_STRIDES})
@@ -126,9 +128,7 @@ class DetectionTask(Task[DetectionSettings]):
         ICCV 2021), and generalised IoU (Rezatofighi et al., CVPR 2019) weighted by it. In an image where a class is not
         labelled, its scores are neither right nor wrong and add nothing, but for the cells of boxes that a teacher proposed."""
         logits, boxes = raw["class_logits"].float(), raw["boxes_xyxy"]
-        quality, owner = assign(
-            logits.detach().sigmoid(), boxes.detach(), raw["points"], targets["boxes_xyxy"], targets["class_ids"]
-        )
+        quality, owner = assign(logits.detach().sigmoid(), boxes.detach(), raw["points"], targets["boxes_xyxy"], targets["class_ids"])
         probability = logits.sigmoid()
         cross_entropy = F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
         focal = (quality - probability).detach().square() * cross_entropy

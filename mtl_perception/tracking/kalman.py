@@ -50,9 +50,7 @@ class ConstantVelocity:
         self.position, self.velocity = self.position[chosen], self.velocity[chosen]
         self.covariance = self.covariance[chosen]
 
-    def start(
-        self, rows: np.ndarray, position: np.ndarray, noise: np.ndarray, velocity: np.ndarray, velocity_std: np.ndarray
-    ) -> None:
+    def start(self, rows: np.ndarray, position: np.ndarray, noise: np.ndarray, velocity: np.ndarray, velocity_std: np.ndarray) -> None:
         """Begin at a first measurement.
 
         Args:

@@ -54,9 +54,7 @@ class TrackerSettings:
 
     def __post_init__(self) -> None:
         if not 0 <= self.low_score <= self.high_score <= 1:
-            raise ValueError(
-                f"tracking: low_score is {self.low_score} and high_score {self.high_score}, expected 0 ≤ low ≤ high ≤ 1"
-            )
+            raise ValueError(f"tracking: low_score is {self.low_score} and high_score {self.high_score}, expected 0 ≤ low ≤ high ≤ 1")
         if self.confirm_hits < 1:
             raise ValueError(f"tracking: confirm_hits is {self.confirm_hits}, expected 1 or more")
         if not 0 <= self.min_iou < 1:

@@ -280,7 +280,9 @@ class TrainingConfig(_Strict):
         if self.steps is not None:
             found += self.task_schedule.remarks(self.tasks, self.steps, None if self.validation is None else self.validation.every_steps)
         if self.task_schedule.one_at_a_time and self.balancing.needs_company:
-            found.append(f"balancing: '{self.balancing.method}' has nothing to weigh: '{self.task_schedule.method}' trains one task in each step")
+            found.append(
+                f"balancing: '{self.balancing.method}' has nothing to weigh: '{self.task_schedule.method}' trains one task in each step"
+            )
         return found
 
     @property

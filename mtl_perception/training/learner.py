@@ -38,9 +38,7 @@ class Learner:
         card: of a run that goes on; its weights come by ``load_state_dict``.
     """
 
-    def __init__(
-        self, config: TrainingConfig, sources: Sources, device: torch.device, ranks: Ranks, card: ModelCard | None = None
-    ) -> None:
+    def __init__(self, config: TrainingConfig, sources: Sources, device: torch.device, ranks: Ranks, card: ModelCard | None = None) -> None:
         self._device = device
         self.precision = Precision(config.precision, device)
         self.notes: list[str] = []

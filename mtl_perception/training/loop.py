@@ -264,4 +264,6 @@ class Run:
         output = self._config.output
         if not output.exists():
             return "No checkpoint had been written yet"
-        return f"The last good weights are in {output}; to go on from them with other settings, begin another run with 'start_from: {output}'"
+        return (
+            f"The last good weights are in {output}; to go on from them with other settings, begin another run with 'start_from: {output}'"
+        )

@@ -54,13 +54,17 @@ def task_losses(
 def loss_terms(
     raw: Mapping[str, dict[str, Tensor]], batch: Batch, tasks: Mapping[str, Task], present: Collection[str]
 ) -> dict[str, LossTerm]:
-    """"task/term" → the term, of the tasks that are ``present``.
+    """ "task/term" → the term, of the tasks that are ``present``.
 
     A task without any label is left out rather than fed as zero: a zero would pull methods that weigh tasks by their
     loss. A process whose own batch lacks the labels still takes part, with a zero that depends on its network: batch
     norms exchange gradients, so the backward pass must be the same everywhere.
     """
-    found = {name: task.loss(raw[name], batch.targets[name], batch.labelled[name], batch.focal_px) for name, task in tasks.items() if name in present}
+    found = {
+        name: task.loss(raw[name], batch.targets[name], batch.labelled[name], batch.focal_px)
+        for name, task in tasks.items()
+        if name in present
+    }
     return {f"{name}/{term}": value for name, of_task in found.items() for term, value in of_task.items()}
 
 

@@ -73,7 +73,12 @@ def open_sources(config: TrainingConfig) -> Sources:
         folders = [folder.split(config.data_share, config.seed + 1)[1] for folder in folders]
     labels = config.labels
     samples = MixedData(
-        folders, config.data_alpha, config.seed, config.data_weights, segmentation_labels=labels.segmentation, detection_labels=labels.detection
+        folders,
+        config.data_alpha,
+        config.seed,
+        config.data_weights,
+        segmentation_labels=labels.segmentation,
+        detection_labels=labels.detection,
     )
     notes = _mixture(samples)
     if held_out:
@@ -121,7 +126,9 @@ def _seen(folders: Sequence[ImageFolder], held_out: Sequence[ImageFolder]) -> li
     both = shared_images(validated, trained)
     if not both:
         return []
-    return [f"{len(both)} of {len(validated)} images to validate on are trained on too ({both[0][0]} is {both[0][1]}): scores say nothing of others"]
+    return [
+        f"{len(both)} of {len(validated)} images to validate on are trained on too ({both[0][0]} is {both[0][1]}): scores say nothing of others"
+    ]
 
 
 def _check_labels(config: TrainingConfig, folders: Sequence[ImageFolder]) -> None:

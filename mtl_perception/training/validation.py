@@ -130,4 +130,3 @@ def _score(measures: dict[str, dict[str, float]]) -> float:
 
 def _numbers(values: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in values.items() if isinstance(value, (int, float))}
-

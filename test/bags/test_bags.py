@@ -6,9 +6,7 @@ from small_bags import HEIGHT, WIDTH, SmallBag, picture, write_drive
 from mtl_perception.bags import Bag, BagError
 
 
-@pytest.mark.parametrize(
-    "storage, name", [("MCAP", ""), ("SQLITE3", ""), ("MCAP", "drive.mcap"), ("SQLITE3", "drive.db3")]
-)
+@pytest.mark.parametrize("storage, name", [("MCAP", ""), ("SQLITE3", ""), ("MCAP", "drive.mcap"), ("SQLITE3", "drive.db3")])
 def test_frames_of_a_bag_and_of_its_bare_file(tmp_path, storage, name):
     write_drive(tmp_path / "drive", 4, storage=storage)
     with Bag(tmp_path / "drive" / name) as bag:
@@ -20,9 +18,7 @@ def test_frames_of_a_bag_and_of_its_bare_file(tmp_path, storage, name):
     for number, frame in enumerate(frames):
         assert np.abs(frame.image_rgb.astype(int) - picture(number)).mean() < 12  # JPEG
         assert (frame.intrinsics.width, frame.intrinsics.height, frame.intrinsics.fx) == (WIDTH, HEIGHT, 80)
-        assert (
-            frame.stamp_ns == frame.time_ns and frame.message.header.frame_id == "camera_color_optical_frame"
-        )
+        assert frame.stamp_ns == frame.time_ns and frame.message.header.frame_id == "camera_color_optical_frame"
 
 
 def test_the_camera_is_found_among_depth_masks_and_truth(tmp_path):
@@ -144,8 +140,4 @@ def test_bad_images_and_calibrations_are_told_and_passed_over(tmp_path):
         good, cut, uncalibrated = bag.frames(image, bag.find_camera_info(image))
     assert good.image_rgb is not None and good.problem == ""
     assert cut.image_rgb is None and "truncated" in cut.problem
-    assert (
-        uncalibrated.image_rgb is not None
-        and uncalibrated.intrinsics is None
-        and "fx is nan" in uncalibrated.problem
-    )
+    assert uncalibrated.image_rgb is not None and uncalibrated.intrinsics is None and "fx is nan" in uncalibrated.problem

@@ -153,7 +153,10 @@ def test_what_is_no_image_is_left_out_and_named(tmp_path, profile):
 def test_a_bag_with_nothing_but_foreign_channels_says_so(tmp_path):
     with StrangeMcap(tmp_path / "json.mcap") as file:
         file.put(file.channel("/camera", "json", None), 0, b"{}")
-    with Bag(tmp_path / "json.mcap") as bag, pytest.raises(BagError, match="no camera images; .*/camera is left out: its messages are json"):
+    with (
+        Bag(tmp_path / "json.mcap") as bag,
+        pytest.raises(BagError, match="no camera images; .*/camera is left out: its messages are json"),
+    ):
         bag.find_image()
 
 
@@ -395,9 +398,7 @@ def test_a_database_that_is_still_recorded_is_read_as_far_as_it_goes(tmp_path):
     recorder = sqlite3.connect(file)
     recorder.execute("PRAGMA journal_mode = WAL")
     recorder.execute("PRAGMA wal_autocheckpoint = 0")
-    recorder.execute(
-        "INSERT INTO messages (topic_id, timestamp, data) SELECT topic_id, timestamp + 300000000, data FROM messages"
-    )
+    recorder.execute("INSERT INTO messages (topic_id, timestamp, data) SELECT topic_id, timestamp + 300000000, data FROM messages")
     recorder.commit()
     try:
         assert file.with_name("drive.db3-wal").stat().st_size > 0

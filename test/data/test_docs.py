@@ -39,10 +39,7 @@ def test_own_data_are_brought_in_as_described(tmp_path: Path, monkeypatch: pytes
     cv2.imwrite(str(tmp_path / "kitchen" / "depth" / "drive01_1.png"), np.full((480, 640), 1500, np.uint16))
     coco = {
         "info": {"description": "kitchen"},
-        "images": [
-            {"id": i, "file_name": name, "width": 640, "height": 480, "license": 1}
-            for i, name in enumerate(names)
-        ],
+        "images": [{"id": i, "file_name": name, "width": 640, "height": 480, "license": 1} for i, name in enumerate(names)],
         "annotations": [
             {
                 "id": 7,

@@ -89,9 +89,7 @@ def test_instance_masks_belong_to_the_boxes(root: Path) -> None:
             expected[y1:y2, x1:x2] = True
             np.testing.assert_array_equal(mask, expected)
     cans = folder.with_labels([], ["can"])
-    assert all(
-        len(cans.instance_masks(i)) == len(cans[i].labels["detection"].class_ids) for i in range(len(cans))
-    )
+    assert all(len(cans.instance_masks(i)) == len(cans[i].labels["detection"].class_ids) for i in range(len(cans)))
 
 
 def test_polygons_and_plain_run_lengths_are_read_too(root: Path) -> None:
@@ -118,11 +116,7 @@ def test_boxes_in_space_belong_to_the_boxes(root: Path) -> None:
     box = {"center_m": [0.5, -0.2, 2.0], "size_m": [0.1, 0.2, 0.3], "quaternion_xyzw": [0, 0, 0, 1]}
     edit(root / "annotations.json", lambda c: c["annotations"][1].update(box_3d=box))
     folder = ImageFolder(root)
-    found = [
-        box
-        for i in range(3)
-        for box in zip(*vars(folder[i].labels["detection"].boxes_3d).values(), strict=True)
-    ]
+    found = [box for i in range(3) for box in zip(*vars(folder[i].labels["detection"].boxes_3d).values(), strict=True)]
     assert [bool(valid) for *_, valid in found] == [i == 1 for i in range(len(found))]
     assert [v.tolist() for v in found[1][:3]] == list(box.values())
 

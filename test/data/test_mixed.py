@@ -78,17 +78,13 @@ def test_a_class_that_nobody_asks_for_goes(folders: list[ImageFolder]) -> None:
         own, other = folders[0][i].labels, shapes[i].labels
         np.testing.assert_array_equal(other["segmentation"] == 0, own["segmentation"] == 1)
         assert set(np.unique(other["segmentation"])) <= {0, 255}
-        np.testing.assert_array_equal(
-            other["detection"].boxes_xyxy, own["detection"].boxes_xyxy[own["detection"].class_ids == 1]
-        )
+        np.testing.assert_array_equal(other["detection"].boxes_xyxy, own["detection"].boxes_xyxy[own["detection"].class_ids == 1])
     # A folder that knows none of the classes is not labelled for the task.
     assert "detection" not in folders[0].with_labels([], ["cup"])[0].labels
 
 
 @pytest.mark.parametrize(("alpha", "share"), [(1.0, 8 / 11), (0.0, 0.5), (0.5, 8**0.5 / (8**0.5 + 3**0.5))])
-def test_folders_are_drawn_by_their_share_and_images_evenly(
-    folders: list[ImageFolder], alpha: float, share: float
-) -> None:
+def test_folders_are_drawn_by_their_share_and_images_evenly(folders: list[ImageFolder], alpha: float, share: float) -> None:
     mixed = MixedData(folders, alpha, seed=3)
     assert mixed.shares[0] == pytest.approx(share, abs=1e-3)
     drawn = [mixed.locate(i) for i in range(2 * 1024)]
@@ -103,9 +99,7 @@ def test_folders_are_drawn_by_their_share_and_images_evenly(
 def test_a_stream_goes_on_where_it_stopped_also_in_another_process(folders: list[ImageFolder]) -> None:
     mixed = MixedData(folders, 0.5, seed=3)
     again = pickle.loads(pickle.dumps(MixedData(folders, 0.5, seed=3)))
-    assert [again.locate(i) for i in (5000, 3, 1023, 1024)] == [
-        mixed.locate(i) for i in (5000, 3, 1023, 1024)
-    ]
+    assert [again.locate(i) for i in (5000, 3, 1023, 1024)] == [mixed.locate(i) for i in (5000, 3, 1023, 1024)]
     np.testing.assert_array_equal(again[77].image, mixed[77].image)
 
 
@@ -128,13 +122,8 @@ def test_an_empty_part_is_refused_by_name(folders: list[ImageFolder]) -> None:
 def head_gradients(network: MultiTaskNetwork, samples: list[Sample]) -> dict[str, torch.Tensor]:
     """Of the detection loss's sums, undivided, with respect to the head's raw outputs."""
     batch = collate(samples, network.tasks)
-    raw = {
-        key: value.detach().requires_grad_(value.is_floating_point())
-        for key, value in network(batch.images)["detection"].items()
-    }
-    terms = network.tasks["detection"].loss(
-        raw, batch.targets["detection"], batch.labelled["detection"], batch.focal_px
-    )
+    raw = {key: value.detach().requires_grad_(value.is_floating_point()) for key, value in network(batch.images)["detection"].items()}
+    terms = network.tasks["detection"].loss(raw, batch.targets["detection"], batch.labelled["detection"], batch.focal_px)
     sum(term.total for term in terms.values()).backward()
     return {key: raw[key].grad for key in ("class_logits", "boxes_xyxy")}
 
@@ -148,9 +137,7 @@ def without_class(sample: Sample, class_id: int) -> Sample:
     return replace(sample, labels={**sample.labels, "detection": fewer})
 
 
-def test_an_unlabelled_class_teaches_nothing_and_leaves_the_others_alone(
-    folders: list[ImageFolder], network: MultiTaskNetwork
-) -> None:
+def test_an_unlabelled_class_teaches_nothing_and_leaves_the_others_alone(folders: list[ImageFolder], network: MultiTaskNetwork) -> None:
     cups = MixedData(folders).folders[1]
     samples = [cups[i] for i in range(3)]
     whole = head_gradients(network, samples)
@@ -166,25 +153,16 @@ def test_an_unlabelled_class_teaches_nothing_and_leaves_the_others_alone(
     assert (whole["class_logits"][..., 0] == 0).all()
 
 
-def test_classes_that_are_all_labelled_change_no_number(
-    folders: list[ImageFolder], network: MultiTaskNetwork
-) -> None:
+def test_classes_that_are_all_labelled_change_no_number(folders: list[ImageFolder], network: MultiTaskNetwork) -> None:
     samples = [folders[0].with_labels(folders[0].segmentation_labels, ["box", "can"])[i] for i in range(4)]
     network = tiny_network()
-    said = [
-        replace(
-            s, labels={**s.labels, "detection": s.labels["detection"]._replace(labelled=np.ones(2, bool))}
-        )
-        for s in samples
-    ]
+    said = [replace(s, labels={**s.labels, "detection": s.labels["detection"]._replace(labelled=np.ones(2, bool))}) for s in samples]
     for key, value in head_gradients(network, samples).items():
         torch.testing.assert_close(head_gradients(network, said)[key], value, rtol=0, atol=0)
 
 
 def loss(network: MultiTaskNetwork, batch: Batch, task: str) -> torch.Tensor:
-    terms = network.tasks[task].loss(
-        network(batch.images)[task], batch.targets[task], batch.labelled[task], batch.focal_px
-    )
+    terms = network.tasks[task].loss(network(batch.images)[task], batch.targets[task], batch.labelled[task], batch.focal_px)
     return sum(term.weight * term.total / term.count for term in terms.values())
 
 
@@ -207,9 +185,7 @@ def test_in_a_mixed_batch_removed_labels_change_no_other_tasks_gradient(
         labels = {kind: label for kind, label in samples[i].labels.items() if kind != removed}
         fewer[i] = without_class(samples[i], 1) if removed == "class" else replace(samples[i], labels=labels)
     for task in {"detection", "segmentation", "depth"} - {"detection" if removed == "class" else removed}:
-        torch.testing.assert_close(
-            gradients(network, fewer, task), gradients(network, samples, task), rtol=0, atol=0
-        )
+        torch.testing.assert_close(gradients(network, fewer, task), gradients(network, samples, task), rtol=0, atol=0)
 
 
 def test_batch_norm_sees_the_whole_batch_whatever_is_labelled(folders: list[ImageFolder]) -> None:

@@ -23,9 +23,7 @@ def cup_on_a_wall(shift: int = 0) -> LabelledImage:
     depth_m[mask] = 1.5
     image = rng.integers(0, 256, (48, 64, 3), np.uint8)
     camera = Intrinsics(64, 48, 50.123456, 50, 31.5, 23.5)
-    return LabelledImage(
-        image, camera, "kitchen", [Instance.of_mask("cup", mask)], mask.astype(np.uint8), depth_m
-    )
+    return LabelledImage(image, camera, "kitchen", [Instance.of_mask("cup", mask)], mask.astype(np.uint8), depth_m)
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -59,9 +57,7 @@ def test_the_index_is_the_same_in_whatever_order_images_are_made_and_keeps_its_n
 
 
 def test_depth_that_does_not_fit_is_unknown() -> None:
-    depth_m = np.array(
-        [[0.0, -1.0, np.nan, np.inf, -np.inf, 65.535, 65.536, 0.0004, 0.0006, 2.0]], np.float32
-    )
+    depth_m = np.array([[0.0, -1.0, np.nan, np.inf, -np.inf, 65.535, 65.536, 0.0004, 0.0006, 2.0]], np.float32)
     assert to_millimetres(depth_m).tolist() == [[0, 0, 0, 0, 0, 65535, 0, 0, 1, 2000]]
 
 
@@ -70,9 +66,7 @@ def test_a_full_disk_names_the_file_and_leaves_no_half_of_it(tmp_path: Path) -> 
     write_index(tmp_path, LABELS, [entry])
     index = (tmp_path / "annotations.json").read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(
-        resource.RLIMIT_FSIZE, (200, hard)
-    )  # no file may grow beyond: writing fails as on a full disk
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200, hard))  # no file may grow beyond: writing fails as on a full disk
     try:
         with pytest.raises(OSError, match=r"images/b.jpg"):
             write_sample(tmp_path, "b", cup_on_a_wall())

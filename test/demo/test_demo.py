@@ -154,5 +154,8 @@ def test_a_drive_without_a_readable_image_is_named(demo, tmp_path):
         for frame in range(3):
             bag.write_jpeg(frame, data=b"\xff\xd8 torn")
     engine = Engine.load(demo[0] / "tiny.safetensors", "cpu", "float32")
-    with Bag(tmp_path / "torn") as bag, pytest.raises(BagError, match="no image on /camera/image_raw/compressed can be read; of the first: "):
+    with (
+        Bag(tmp_path / "torn") as bag,
+        pytest.raises(BagError, match="no image on /camera/image_raw/compressed can be read; of the first: "),
+    ):
         assess(bag, engine, demo[1].report, tmp_path, Console(quiet=True))

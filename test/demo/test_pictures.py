@@ -37,9 +37,7 @@ def test_a_thing_is_shown_under_one_name():
     assert published(scene(detections=twice)).detections.class_ids.tolist() == [0]
 
 
-@pytest.mark.parametrize(
-    "parts", [{}, {"depth": Depth(DEPTH_M)}, {"segmentation": Segmentation(MASK, MASK), "detections": FOUND}]
-)
+@pytest.mark.parametrize("parts", [{}, {"depth": Depth(DEPTH_M)}, {"segmentation": Segmentation(MASK, MASK), "detections": FOUND}])
 def test_a_film_frame_has_even_sides_whatever_was_found(parts):
     picture = film_frame(LOOK, IMAGE, scene(**parts), "1.0 s", "lite on cpu")
     assert picture.shape == (60 + 36, 80 + 40, 3) and picture.dtype == np.uint8
@@ -63,9 +61,7 @@ def test_panels_hold_what_is_known():
 def test_the_contact_sheet_shows_each_panel_in_its_place():
     colors = [(200, 0, 0), (0, 200, 0), (0, 0, 200), (90, 90, 0)]
     tiles = [np.full((30, 40, 3), color, np.uint8) for color in colors]
-    sheet = contact_sheet(
-        [("1 s", {"a": tiles[0], "b": tiles[1]}), ("2 s", {"a": tiles[2], "b": tiles[3]})], 40
-    )
+    sheet = contact_sheet([("1 s", {"a": tiles[0], "b": tiles[1]}), ("2 s", {"a": tiles[2], "b": tiles[3]})], 40)
     places = [np.argwhere((sheet == color).all(axis=2)) for color in colors]
     assert all(len(place) == 30 * 40 for place in places)
     assert places[0][:, 0].max() < places[2][:, 0].min() and places[0][:, 1].max() < places[1][:, 1].min()

@@ -52,9 +52,7 @@ def test_overlap_with_a_unit_cube(center_m, size_m, yaw, expected):
 
 
 def test_small_things_overlap_as_large_ones_do():
-    large, small = (
-        upright_iou(boxes([(0, 0, 3)], [(k, k, k)]), boxes([(0.3 * k, 0, 3)], [(k, k, k)], [0.5]), UP) for k in (1.0, 0.04)
-    )
+    large, small = (upright_iou(boxes([(0, 0, 3)], [(k, k, k)]), boxes([(0.3 * k, 0, 3)], [(k, k, k)], [0.5]), UP) for k in (1.0, 0.04))
     assert small == pytest.approx(large, rel=1e-3)
 
 

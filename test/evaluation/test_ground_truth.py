@@ -44,9 +44,7 @@ def test_a_mask_that_is_no_grey_png_is_named(tmp_path):
         bag.write_jpeg(0, "/ground_truth/segmentation")
     with Bag(tmp_path / "bag") as bag:
         truth = BagTruth(bag, ["cup"], STUFF)
-        with pytest.raises(
-            BagError, match="/ground_truth/segmentation can't be read: it is a JPEG, .*, expected a PNG"
-        ):
+        with pytest.raises(BagError, match="/ground_truth/segmentation can't be read: it is a JPEG, .*, expected a PNG"):
             truth.at(truth.stamps_ns[0])
 
 

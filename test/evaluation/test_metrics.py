@@ -34,9 +34,7 @@ def test_average_precision_is_that_of_pycocotools():
             )
         for box, score, class_id in zip(boxes, scores, ids):
             xywh = [box[0], box[1], box[2] - box[0], box[3] - box[1]]
-            results.append(
-                {"image_id": image_id, "category_id": int(class_id), "bbox": xywh, "score": float(score)}
-            )
+            results.append({"image_id": image_id, "category_id": int(class_id), "bbox": xywh, "score": float(score)})
     with contextlib.redirect_stdout(io.StringIO()):
         truth = coco.COCO()
         truth.dataset = {
@@ -122,9 +120,7 @@ def test_calibration_counts_boxes_by_their_score():
 )
 def test_boxes_that_do_not_fit_together_are_named(scores, ids, message):
     with pytest.raises(ValueError, match=message):
-        DetectionMetric(LABELS).update(
-            np.array([[0, 0, 1, 1]]), np.array(scores), np.array(ids), np.zeros((0, 4)), np.zeros(0, int)
-        )
+        DetectionMetric(LABELS).update(np.array([[0, 0, 1, 1]]), np.array(scores), np.array(ids), np.zeros((0, 4)), np.zeros(0, int))
 
 
 def test_intersection_over_union_counted_by_hand():

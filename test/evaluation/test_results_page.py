@@ -58,7 +58,5 @@ def test_a_folder_without_scores_and_wrong_targets_are_named(tmp_path):
 def test_training_in_words():
     earlier = {"data": "rooms", "minutes": 65.4, "seed": 1}
     later = {"data": "rooms, photos", "samples": 5510, "minutes": 20.1, "start_from": {"name": "lite", **earlier}}
-    assert training_text(later) == (
-        "rooms, photos, 5510 samples, 20 minutes, starting from lite (rooms, 65 minutes, seed 1)"
-    )
+    assert training_text(later) == ("rooms, photos, 5510 samples, 20 minutes, starting from lite (rooms, 65 minutes, seed 1)")
     assert training_text({}) == ""

@@ -57,9 +57,7 @@ def test_hota_that_can_be_counted_by_hand() -> None:
     swapped = hota([named([1, 1, 1, 1, 2, 2, 2, 2])])
     # Boxes overlap by .8, so 16 of the 19 thresholds see every box and the others none.
     seen = 16 / 19
-    assert swapped == pytest.approx(
-        {"HOTA": math.sqrt(0.5) * seen, "DetA": seen, "AssA": 0.5 * seen, "LocA": seen * 0.8 + 3 / 19}
-    )
+    assert swapped == pytest.approx({"HOTA": math.sqrt(0.5) * seen, "DetA": seen, "AssA": 0.5 * seen, "LocA": seen * 0.8 + 3 / 19})
     assert hota([named([1] * 8)])["HOTA"] == pytest.approx(seen)
     assert hota([named([1, None] * 4)])["DetA"] == pytest.approx(0.5 * seen)
     assert math.isnan(hota([[]])["HOTA"])
@@ -117,9 +115,7 @@ def test_places_and_velocities_are_compared_in_the_fixed_frame() -> None:
     for k in range(4):
         place = np.array([[0.2, 0.0, 2.0 + 0.1 * k]])  # moves away from the camera at 1 m/s
         boxes_3d = Boxes3D(place, np.ones((1, 3)), np.zeros((1, 4)), np.zeros((1, 3, 3)), np.ones(1, bool))
-        truth = Truth(
-            BOX, np.zeros(1, int), track_ids=np.array([7]), stamp_s=k / 10, boxes_3d=boxes_3d, camera_pose=pose
-        )
+        truth = Truth(BOX, np.zeros(1, int), track_ids=np.array([7]), stamp_s=k / 10, boxes_3d=boxes_3d, camera_pose=pose)
         seen = track(1, position_m=np.array([2.0 + 0.1 * k, -0.2, 0.3]), velocity_m_s=np.array([0.8, 0.0, 0.0]))
         metric.add([seen], truth, True)
     scores = metric.compute()
@@ -139,9 +135,7 @@ def test_the_network_is_followed_with_its_own_depth() -> None:
         depth_m[100:150, x : x + 40] = 2.0
         twice = Detections(np.concatenate([box, box + 1]), np.array([0.9, 0.6], np.float32), np.arange(2))
         scene = Scene(320, 240, twice, depth=Depth(depth_m))
-        truth = Truth(
-            box, np.zeros(1, int), track_ids=np.array([3]), stamp_s=k / 10, camera_pose=np.eye(4), intrinsics=camera
-        )
+        truth = Truth(box, np.zeros(1, int), track_ids=np.array([3]), stamp_s=k / 10, camera_pose=np.eye(4), intrinsics=camera)
         arguments = metric.pair(scene, truth)
         assert metric.update(*arguments) == {}
     scores = metric.compute()

@@ -54,9 +54,7 @@ def test_orientation_is_told_and_not_applied(extension, turned):
     np.testing.assert_array_equal(decode_rgb(tagged), decode_rgb(plain))
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"MM", exif(0), exif(9), exif(65535), b"II*\0" + b"\xff" * 30, exif(3)[:-8], b"\0" * 40]
-)
+@pytest.mark.parametrize("content", [b"", b"MM", exif(0), exif(9), exif(65535), b"II*\0" + b"\xff" * 30, exif(3)[:-8], b"\0" * 40])
 def test_exif_that_says_nothing_turns_nothing(content):
     assert orientation(with_segment(jpeg(PICTURE), 0xE1, b"Exif\0\0" + content)) == 1
     assert orientation(jpeg(PICTURE)) == orientation(png(PICTURE)) == 1

@@ -53,7 +53,10 @@ def test_the_encoders_of_what_is_shipped(encoder: str) -> None:
     assert copies_while_running(five_tasks(encoder=encoder), 128, 96) == []
 
 
-@pytest.mark.parametrize("sharing", ["soft", "cross_stitch", {"method": "clustered", "groups": [["detection"], ["segmentation", "depth"], ["classification", "lanes"]]}])
+@pytest.mark.parametrize(
+    "sharing",
+    ["soft", "cross_stitch", {"method": "clustered", "groups": [["detection"], ["segmentation", "depth"], ["classification", "lanes"]]}],
+)
 def test_every_sharing(sharing: object) -> None:
     assert copies_while_running(five_tasks(sharing=sharing), 128, 96) == []
 

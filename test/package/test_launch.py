@@ -127,9 +127,7 @@ def test_foxglove_is_served_beside_the_node(launch: Callable, tmp_path: Path) ->
 
 
 def test_the_node_starts_as_the_arguments_say(launch: Callable, observer: Node, model: Path, tmp_path: Path) -> None:
-    process = launch(
-        namespace="robot1", model=model, device="cpu", transport="compressed", image="/front/color", camera_info="/front/info"
-    )
+    process = launch(namespace="robot1", model=model, device="cpu", transport="compressed", image="/front/color", camera_info="/front/info")
     output = tmp_path / "output.txt"
     wait_until(lambda: state(observer, "/robot1/perception") == State.PRIMARY_STATE_ACTIVE, output)
 
@@ -142,7 +140,9 @@ def test_the_node_starts_as_the_arguments_say(launch: Callable, observer: Node, 
     wait_until(lambda: observer.count_subscribers("/front/info") == 1, output)
     assert observer.count_publishers("/robot1/perception/segmentation/mask") == 1
 
-    child = next(path for path in Path("/proc").glob("[0-9]*") if parent_of(path) == process.pid and b"perception" in (path / "cmdline").read_bytes())
+    child = next(
+        path for path in Path("/proc").glob("[0-9]*") if parent_of(path) == process.pid and b"perception" in (path / "cmdline").read_bytes()
+    )
     environment = (child / "environ").read_text().split("\0")
     profile = next(entry for entry in environment if entry.startswith("FASTRTPS_DEFAULT_PROFILES_FILE="))
     assert Path(profile.partition("=")[2]).is_file() and profile.endswith("fastdds.xml")
@@ -153,9 +153,7 @@ def test_the_node_starts_as_the_arguments_say(launch: Callable, observer: Node, 
     assert "process has finished cleanly" in output.read_text()
 
 
-def test_several_cameras_are_connected_as_the_params_file_names_them(
-    launch: Callable, observer: Node, model: Path, tmp_path: Path
-) -> None:
+def test_several_cameras_are_connected_as_the_params_file_names_them(launch: Callable, observer: Node, model: Path, tmp_path: Path) -> None:
     launch(
         params_file=LAUNCH_FILE.parents[1] / "config" / "four_cameras.yaml",
         model=model,
@@ -197,9 +195,7 @@ def test_a_bag_plays_once_the_node_is_active(launch: Callable, observer: Node, m
 
 
 @pytest.mark.skipif(shutil.which("ros2") is None, reason="`ros2 bag` is not installed")
-def test_the_recorded_drive_is_replayed_without_an_argument_about_it(
-    launch: Callable, observer: Node, model: Path, tmp_path: Path
-) -> None:
+def test_the_recorded_drive_is_replayed_without_an_argument_about_it(launch: Callable, observer: Node, model: Path, tmp_path: Path) -> None:
     launch(REPLAY_FILE, model=model, device="cpu", rviz="false", rate=2.0)
     output = tmp_path / "output.txt"
     wait_until(lambda: observer.count_publishers("/camera/image_raw/compressed") == 1, output)

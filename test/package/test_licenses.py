@@ -44,15 +44,16 @@ def test_the_page_names_all_of_it(rows: list[licenses.Row]) -> None:
 
 
 def test_versions_of_the_page_are_the_tested_ones() -> None:
-    wrong = [f"{name} {version}" for name, (version, _) in table().items() if not re.search(rf"^{name}=={re.escape(version)}( ;|$)", CONSTRAINTS, re.MULTILINE)]
+    wrong = [
+        f"{name} {version}"
+        for name, (version, _) in table().items()
+        if not re.search(rf"^{name}=={re.escape(version)}( ;|$)", CONSTRAINTS, re.MULTILINE)
+    ]
     assert wrong == [], "run scripts/lock, and then scripts/licenses.py in the environment of those versions"
 
 
 def test_wheels_that_hold_libraries_under_the_gpl_are_named(rows: list[licenses.Row]) -> None:
     holding = {
-        row.name
-        for row in rows
-        for path in distribution(row.name).files or []
-        if Path(path).name.startswith(licenses.GPL_LIBRARIES)
+        row.name for row in rows for path in distribution(row.name).files or [] if Path(path).name.startswith(licenses.GPL_LIBRARIES)
     }
     assert {name for name in holding if "GPL" not in licenses.NOTES.get(name, "")} == set()

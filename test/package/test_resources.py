@@ -28,7 +28,9 @@ def test_from_a_source_checkout() -> None:
 
 
 def test_from_a_colcon_install(tmp_path: Path) -> None:
-    prefix = next((path for path in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if (Path(path) / "share/mtl_perception").is_dir()), None)
+    prefix = next(
+        (path for path in os.environ.get("AMENT_PREFIX_PATH", "").split(":") if (Path(path) / "share/mtl_perception").is_dir()), None
+    )
     if prefix is None:
         pytest.skip("no colcon install in AMENT_PREFIX_PATH: run with scripts/run")
     package = next(Path(prefix).rglob("*-packages/mtl_perception/resources.py"))

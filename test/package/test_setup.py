@@ -10,7 +10,26 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("CMakeLists.txt", "package.xml", "pyproject.toml", "setup.py", "scripts", "msg", "overlay")
-NEEDED = ("awk", "bash", "cat", "cut", "df", "dirname", "find", "flock", "g++", "make", "mkdir", "python3", "rm", "sed", "sha256sum", "sort", "uname", "xargs")
+NEEDED = (
+    "awk",
+    "bash",
+    "cat",
+    "cut",
+    "df",
+    "dirname",
+    "find",
+    "flock",
+    "g++",
+    "make",
+    "mkdir",
+    "python3",
+    "rm",
+    "sed",
+    "sha256sum",
+    "sort",
+    "uname",
+    "xargs",
+)
 
 
 @pytest.fixture

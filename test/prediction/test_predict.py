@@ -155,7 +155,17 @@ def test_a_source_without_pictures_is_named_in_one_line(tmp_path: Path, source: 
 def test_ctrl_c_leaves_whole_files(tmp_path: Path) -> None:
     for i in range(400):
         write(tmp_path / "in" / f"{i:03d}.jpg", picture(i))
-    command = [sys.executable, "-m", "mtl_perception.cli", "predict", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    command = [
+        sys.executable,
+        "-m",
+        "mtl_perception.cli",
+        "predict",
+        str(tmp_path / "in"),
+        "--out",
+        str(tmp_path / "out"),
+        "--device",
+        "cpu",
+    ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     while not list((tmp_path / "out" / "depth").glob("*.png")):
         assert process.poll() is None

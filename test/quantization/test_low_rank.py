@@ -90,7 +90,11 @@ def test_in_torchvisions_window_attention_it_stands_for_the_weight() -> None:
         torch.testing.assert_close(attention(x), expected)
     attention(x).sum().backward()
     assert {name for name, p in attention.named_parameters() if p.grad is not None} == {
-        "relative_position_bias_table", "qkv.down", "qkv.up", "proj.down", "proj.up",
+        "relative_position_bias_table",
+        "qkv.down",
+        "qkv.up",
+        "proj.down",
+        "proj.up",
     }
 
 

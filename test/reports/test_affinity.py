@@ -166,7 +166,10 @@ def test_the_network_is_trained_by_the_schedule_of_its_configuration(tmp_path: P
     ("changes", "name"),
     [
         ({"balancing": "auto_lambda"}, "auto_lambda"),
-        ({"task_schedule": {"method": "performance_gap", "goals": {"detection": 0.5, "segmentation": 0.5, "depth": 0.5}}}, "performance_gap"),
+        (
+            {"task_schedule": {"method": "performance_gap", "goals": {"detection": 0.5, "segmentation": 0.5, "depth": 0.5}}},
+            "performance_gap",
+        ),
     ],
 )
 def test_what_follows_validation_is_not_measured_without(tmp_path: Path, changes: dict[str, object], name: str) -> None:
@@ -177,5 +180,7 @@ def test_what_follows_validation_is_not_measured_without(tmp_path: Path, changes
 
 def test_stages_that_stand_still_are_left_out(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 8)
-    found = report_affinity(write(tmp_path, frozen_stages=2, start_from="lite", architecture={}, steps=1), tmp_path / "out", 9, 1, Console(quiet=True))
+    found = report_affinity(
+        write(tmp_path, frozen_stages=2, start_from="lite", architecture={}, steps=1), tmp_path / "out", 9, 1, Console(quiet=True)
+    )
     assert list(found.course[0].cosine["segmentation, depth"]) == ["stage 3", "stage 4", "neck", "all"]

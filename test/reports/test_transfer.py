@@ -303,7 +303,10 @@ def test_less_data_is_no_gain_of_sharing_where_it_costs_the_single_task_network_
         runs += [result("single segmentation", 0, segmentation(m_iou), share), result("single depth", 0, depth(0.8 - share / 10), share)]
         runs.append(result("good", 0, segmentation(m_iou + 0.1) | depth(0.7), share))
     words = markdown(tabulate(config, runs))
-    assert "good does what the single-task network does with all the data in mIoU with 25 % of it, and so does the single-task network with 25 %." in words
+    assert (
+        "good does what the single-task network does with all the data in mIoU with 25 % of it, and so does the single-task network with 25 %."
+        in words
+    )
     assert "good does what the single-task network does with all the data in RMSE with 25 % of it." in words
 
 

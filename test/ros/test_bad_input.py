@@ -287,17 +287,13 @@ def test_a_camera_that_is_missing_stops_and_comes_back(peer, start_node):
         "the missing camera named",
     )
     assert "remap" in peer.told(node.name, "camera").message
-    peer.until(
-        lambda: peer.says(node.name, "calibration", "no camera_info on"), "the missing camera_info named"
-    )
+    peer.until(lambda: peer.says(node.name, "calibration", "no camera_info on"), "the missing camera_info named")
     peer.until(lambda: peer.says(node.name, "camera", "images per second"), "the camera noticed", every=send)
     peer.until(lambda: peer.says(node.name, "camera", "no image for"), "the camera that stopped named")
     message = peer.told(node.name, "camera").message
     assert float(message.partition("no image for ")[2].split()[0]) >= PATIENCE_S
     assert "/peer" in message
-    peer.until(
-        lambda: peer.status(node.name, "camera").level == DiagnosticStatus.OK, "the camera back", every=send
-    )
+    peer.until(lambda: peer.status(node.name, "camera").level == DiagnosticStatus.OK, "the camera back", every=send)
 
 
 @pytest.mark.slow
@@ -359,9 +355,7 @@ def test_images_that_get_lost_are_named(peer, start_node):
         env=untuned,
     )
     try:
-        peer.until(
-            lambda: peer.says(node.name, "camera", "of the images got lost"), "lost images named"
-        )
+        peer.until(lambda: peer.says(node.name, "camera", "of the images got lost"), "lost images named")
     finally:
         camera.terminate()
         camera.wait()

@@ -52,9 +52,7 @@ def test_reads_the_image_that_ros_wrote(frame_id, encoding):
 
 @pytest.mark.parametrize("frame_id", NAMES)
 def test_reads_the_compressed_image_that_ros_wrote(frame_id):
-    view = read_compressed_image(
-        serialize_message(CompressedImage(header=header(frame_id), format="rgb8; jpeg", data=[1, 2, 3]))
-    )
+    view = read_compressed_image(serialize_message(CompressedImage(header=header(frame_id), format="rgb8; jpeg", data=[1, 2, 3])))
     assert (view.stamp.nanoseconds, view.frame_id, view.format) == (
         -7_000_000_000 + 999_999_999,
         frame_id,
@@ -114,9 +112,7 @@ def test_reads_a_big_endian_message():
     body = little[4:]
     words = [body[0:4], body[4:8], body[8:12]]  # stamp, and the length of frame_id
     big = b"\0\0\0\0" + b"".join(word[::-1] for word in words) + body[12:16]
-    big += (
-        b"".join(body[at : at + 4][::-1] for at in (16, 20, 24)) + body[28:36]
-    )  # sizes, length of encoding; encoding, is_bigendian
+    big += b"".join(body[at : at + 4][::-1] for at in (16, 20, 24)) + body[28:36]  # sizes, length of encoding; encoding, is_bigendian
     big += b"".join(body[at : at + 4][::-1] for at in (36, 40)) + body[44:45]
     view = read_image(big)
     assert (view.height, view.width, view.encoding, view.step, bytes(view.data)) == (
@@ -129,9 +125,7 @@ def test_reads_a_big_endian_message():
 
 
 def test_every_shortened_message_is_named():
-    whole = serialize_message(
-        Image(header=header("camera"), height=1, width=2, encoding="rgb8", step=6, data=[0] * 6)
-    )
+    whole = serialize_message(Image(header=header("camera"), height=1, width=2, encoding="rgb8", step=6, data=[0] * 6))
     for size in range(len(whole)):
         with pytest.raises(ConversionError, match="message (ends|starts)"):
             read_image(whole[:size])
@@ -180,9 +174,7 @@ def test_a_message_is_filled_again_for_images_of_another_size():
 @pytest.mark.parametrize("frame_id", NAMES)
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_ros_reads_the_detections_that_we_wrote(frame_id, count):
-    boxes_xyxy = np.float32(
-        [[10, 20, 30, 60], [0, 0, 640, 480], [1.5, 2.5, 3, 4], [5, 5, 6, 6], [0.25, 0, 1, 1]]
-    )[:count]
+    boxes_xyxy = np.float32([[10, 20, 30, 60], [0, 0, 640, 480], [1.5, 2.5, 3, 4], [5, 5, 6, 6], [0.25, 0, 1, 1]])[:count]
     class_ids = np.array([1, 2, 3, 4, 5])[:count]
     scores = np.float32([0.5, 0.25, 1, 0, 0.125])[:count]
     message = deserialize_message(

@@ -52,9 +52,7 @@ def points(change=lambda values: None, **changed) -> PointCloud2:
     for axis in "xyz":
         values[axis][0, 2] = np.nan
     change(values)
-    fields = [
-        PointField(name=name, offset=POINT.fields[name][1], datatype=6 if name == "label" else 7, count=1) for name in POINT.names
-    ]
+    fields = [PointField(name=name, offset=POINT.fields[name][1], datatype=6 if name == "label" else 7, count=1) for name in POINT.names]
     message = {"height": 2, "width": 3, "fields": fields, "point_step": 20, "row_step": 60, "is_dense": False}
     return PointCloud2(**message | {"data": list(values.tobytes())} | changed)
 

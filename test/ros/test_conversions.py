@@ -21,9 +21,7 @@ ALPHA = np.full((6, 8, 1), 77, np.uint8)
 GREY = RGB[..., 0]
 
 
-def raw(
-    pixels: np.ndarray, encoding: str, *, padding: int = 0, is_bigendian: int = 0, height: int | None = None
-):
+def raw(pixels: np.ndarray, encoding: str, *, padding: int = 0, is_bigendian: int = 0, height: int | None = None):
     """An image message with ``padding`` bytes of 0xEE behind every row."""
     rows = pixels.reshape(pixels.shape[0], -1).view(np.uint8)
     padded = np.concatenate([rows, np.full((len(rows), padding), 0xEE, np.uint8)], axis=1)
@@ -123,9 +121,7 @@ def yuv(rgb: np.ndarray) -> tuple[np.ndarray, int, int]:
 TINTED = np.full((4, 6, 3), (210, 90, 60), np.uint8)
 
 
-@pytest.mark.parametrize(
-    ("encoding", "order"), [("yuv422", "uyvy"), ("uyvy", "uyvy"), ("yuv422_yuy2", "yuyv"), ("yuyv", "yuyv")]
-)
+@pytest.mark.parametrize(("encoding", "order"), [("yuv422", "uyvy"), ("uyvy", "uyvy"), ("yuv422_yuy2", "yuyv"), ("yuyv", "yuyv")])
 def test_packed_yuv(encoding, order):
     brightness, u, v = yuv(TINTED)
     packed = np.zeros((4, 12), np.uint8)
@@ -207,9 +203,7 @@ def test_cv_bridge_gives_the_same_arrays():
     cv_bridge = pytest.importorskip("cv_bridge")
     for encoding, pixels in {"bgr8": RGB, "rgb8": RGB, "mono8": GREY, "bayer_rggb8": GREY}.items():
         message = raw(pixels, encoding)
-        np.testing.assert_array_equal(
-            image_to_rgb(message), cv_bridge.CvBridge().imgmsg_to_cv2(message, "rgb8")
-        )
+        np.testing.assert_array_equal(image_to_rgb(message), cv_bridge.CvBridge().imgmsg_to_cv2(message, "rgb8"))
 
 
 SMOOTH = cv2.resize(RGB, (64, 48), interpolation=cv2.INTER_CUBIC)

@@ -30,9 +30,7 @@ PIXELS = np.random.default_rng(2).integers(0, 256, (48, 64, 3), np.uint8)
 def consult(peer: Peer, *arguments: str, every) -> tuple[int, str]:
     """The doctor's exit status and what it printed, while ``every`` happens twenty times a second."""
     wide = os.environ | {"COLUMNS": "400"}  # so that no sentence is wrapped
-    process = subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=wide
-    )
+    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=wide)
     try:
         peer.until(lambda: process.poll() is not None, "the doctor", every=every)
     finally:

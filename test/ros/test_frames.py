@@ -30,9 +30,7 @@ def test_a_fast_camera_does_not_starve_the_others():
             slots.put("left", frame(number))
             slots.put("rear", frame(number))
         served += [camera for camera, _ in slots.take()]
-    assert {camera: served.count(camera) for camera in ("front", "left", "rear")} == {
-        "front": 20, "left": 20, "rear": 20
-    }
+    assert {camera: served.count(camera) for camera in ("front", "left", "rear")} == {"front": 20, "left": 20, "rear": 20}
 
 
 def test_what_waits_is_taken_together_up_to_a_limit():

@@ -44,9 +44,7 @@ def test_the_whole_cycle(peer, start_node):
 
         assert peer.change_state(node.name, "cleanup")
         assert peer.state(node.name) == "unconfigured"
-        peer.until(
-            lambda: peer.node.count_publishers(f"{node.name}/segmentation/mask") == 0, "publishers gone"
-        )
+        peer.until(lambda: peer.node.count_publishers(f"{node.name}/segmentation/mask") == 0, "publishers gone")
         peer.until(lambda: peer.says(node.name, "model", "unconfigured"), "diagnostics")
 
 

@@ -232,9 +232,7 @@ def test_parameters_take_effect_while_the_node_runs(peer, start_node):
 
     def change(name, **value):
         parameters = [Parameter(name=name, value=ParameterValue(**value))]
-        return peer.call(
-            f"{node.name}/set_parameters", SetParameters, SetParameters.Request(parameters=parameters)
-        ).results[0]
+        return peer.call(f"{node.name}/set_parameters", SetParameters, SetParameters.Request(parameters=parameters)).results[0]
 
     assert change("score_threshold", type=ParameterType.PARAMETER_DOUBLE, double_value=0.905).successful
     peer.until(lambda: len(found[-1].detections) == 9, "fewer detections", every=lambda: show(peer, node))
@@ -244,9 +242,7 @@ def test_parameters_take_effect_while_the_node_runs(peer, start_node):
     assert change("agnostic_nms_iou", type=ParameterType.PARAMETER_DOUBLE, double_value=0.6).successful
     peer.until(lambda: len(found[-1].detections) == 5, "one box in two", every=lambda: show(peer, node))
 
-    assert change(
-        "tasks", type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=["detection"]
-    ).successful
+    assert change("tasks", type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=["detection"]).successful
     changed_s = time.time()
     peer.until(lambda: len(since(changed_s, found)) >= 5, "detections", every=lambda: show(peer, node))
     assert since(changed_s, masks) == []

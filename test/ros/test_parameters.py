@@ -30,9 +30,7 @@ def ros():
 def make_node(**overrides) -> PerceptionNode:
     return PerceptionNode(
         load_engine,
-        parameter_overrides=[
-            Parameter(name.replace("__", "."), value=value) for name, value in overrides.items()
-        ],
+        parameter_overrides=[Parameter(name.replace("__", "."), value=value) for name, value in overrides.items()],
     )
 
 

@@ -50,12 +50,8 @@ def test_what_arrives_is_what_the_engine_says(peer, start_node, checkpoint):
     engine = Engine.load(checkpoint, "cpu", backend="torch")
     engine.score_threshold = 0.0
     scene = engine(pixels, read_intrinsics(info, 160, 120, rectified=False))
-    np.testing.assert_array_equal(
-        np.frombuffer(masks[-1].data, np.uint8).reshape(120, 160), scene.segmentation.mask
-    )
-    np.testing.assert_allclose(
-        np.frombuffer(depths[-1].data, np.float32).reshape(120, 160), scene.depth.depth_m, rtol=1e-3
-    )
+    np.testing.assert_array_equal(np.frombuffer(masks[-1].data, np.uint8).reshape(120, 160), scene.segmentation.mask)
+    np.testing.assert_allclose(np.frombuffer(depths[-1].data, np.float32).reshape(120, 160), scene.depth.depth_m, rtol=1e-3)
     assert len(detections[-1].detections) == len(scene.detections) > 0
     names = [one.results[0].hypothesis.class_id for one in detections[-1].detections]
     assert names == [engine.card.detection_labels[class_id] for class_id in scene.detections.class_ids]

@@ -94,16 +94,10 @@ def test_recordings_hold_what_ros2_bag_reads(drive, tmp_path):
     content = yaml.safe_load((tmp_path / "out/metadata.yaml").read_text())["rosbag2_bagfile_information"]
     assert content["storage_identifier"] == "mcap" and content["version"] == 9
     hashes = {
-        entry["topic_metadata"]["name"]: entry["topic_metadata"]["type_description_hash"]
-        for entry in content["topics_with_message_count"]
+        entry["topic_metadata"]["name"]: entry["topic_metadata"]["type_description_hash"] for entry in content["topics_with_message_count"]
     }
-    assert hashes["/perception/detections"] == (
-        "RIHS01_214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968"
-    )
-    assert {
-        e["topic_metadata"]["offered_qos_profiles"][0]["reliability"]
-        for e in content["topics_with_message_count"]
-    } == {"reliable"}
+    assert hashes["/perception/detections"] == ("RIHS01_214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968")
+    assert {e["topic_metadata"]["offered_qos_profiles"][0]["reliability"] for e in content["topics_with_message_count"]} == {"reliable"}
     with AnyReader([tmp_path / "out"]) as bag:
         qos = {one.topic: one.ext.offered_qos_profiles[0].durability.name for one in bag.connections}
         assert {qos.pop(LABEL_INFO), *qos.values()} == {"TRANSIENT_LOCAL", "VOLATILE"}
@@ -244,9 +238,7 @@ def test_a_bags_transforms_reach_the_node(tmp_path):
     report = offline(tmp_path / "drive", tmp_path / "offline", parameters=node_parameters(file))
     assert any("'base_link' to 'odom' begins 0.300 s after" in warning for warning in report.warnings)
     live(tmp_path / "drive", tmp_path / "live", params_file=file)
-    tracks = {
-        kind: [message for _, message in read(tmp_path / kind, "/perception/tracks")] for kind in ("offline", "live")
-    }
+    tracks = {kind: [message for _, message in read(tmp_path / kind, "/perception/tracks")] for kind in ("offline", "live")}
     assert len(tracks["offline"]) == 9
     assert 1 <= len(tracks["live"]) <= 9  # in the bag's own time a busy machine leaves some out
     assert {message.header.frame_id for kind in tracks for message in tracks[kind]} == {"odom"}

@@ -67,5 +67,11 @@ def test_the_policy_denies_nothing_that_it_allows():
 
 def test_the_page_names_what_it_speaks_of():
     page = DOCS.read_text(encoding="utf-8")
-    for words in ("config/security/policy.xml", "create_keystore", "generate_artifacts", "ROS_SECURITY_STRATEGY=Enforce", "memory_headroom"):
+    for words in (
+        "config/security/policy.xml",
+        "create_keystore",
+        "generate_artifacts",
+        "ROS_SECURITY_STRATEGY=Enforce",
+        "memory_headroom",
+    ):
         assert words in page

@@ -116,9 +116,7 @@ def test_3d_detections_as_ros_reads_them(frame_id, label, track):
         assert one.bbox.center == result.pose.pose
         position, orientation, size = one.bbox.center.position, one.bbox.center.orientation, one.bbox.size
         np.testing.assert_array_equal([position.x, position.y, position.z], boxes.centers_m[number])
-        np.testing.assert_array_equal(
-            [orientation.x, orientation.y, orientation.z, orientation.w], boxes.quaternions_xyzw[number]
-        )
+        np.testing.assert_array_equal([orientation.x, orientation.y, orientation.z, orientation.w], boxes.quaternions_xyzw[number])
         np.testing.assert_array_equal([size.x, size.y, size.z], boxes.sizes_m[number])
         covariance = result.pose.covariance.reshape(6, 6)
         np.testing.assert_allclose(covariance[:3, :3], boxes.center_covariances_m2[number])

@@ -13,7 +13,10 @@ FILES = {
     "tabs": ("/**:\n  ros__parameters:\n\ttasks: [all]\n", "YAML takes no tabs"),
     "another_node": ("percepton:\n  ros__parameters:\n    model: lite\n", "has parameters for /percepton and none for /"),
     "empty_tasks": ("/**:\n  ros__parameters:\n    tasks: []\n", "tasks is empty, expected ['all'] or names of tasks"),
-    "type": ("/**:\n  ros__parameters:\n    score_threshold: high\n", "'score_threshold' to 'high' of type 'STRING', expecting type 'DOUBLE'"),
+    "type": (
+        "/**:\n  ros__parameters:\n    score_threshold: high\n",
+        "'score_threshold' to 'high' of type 'STRING', expecting type 'DOUBLE'",
+    ),
     "integer": ("/**:\n  ros__parameters:\n    score_threshold: 1\n", "write it with a point, such as 1.0"),
     "alias": ("/**:\n  ros__parameters: &a\n    model: lite\n/*:\n  ros__parameters: *a\n", "Will not support aliasing"),
 }
@@ -104,7 +107,9 @@ def test_a_file_that_is_not_laid_out_as_ros_wants_it(tmp_path, name):
     ["/**", "/*/perception", "/robot1/perception", "robot1/perception", "/robot1/**", "/**/perception", "/robot1/*", "/*/*"],
 )
 def test_sections_that_are_for_the_node(tmp_path, name):
-    sections(tmp_path, f"{name}:\n  ros__parameters: {{model: lite}}\nother:\n  ros__parameters: {{a: 1}}\n").require_for("/robot1/perception")
+    sections(tmp_path, f"{name}:\n  ros__parameters: {{model: lite}}\nother:\n  ros__parameters: {{a: 1}}\n").require_for(
+        "/robot1/perception"
+    )
 
 
 @pytest.mark.parametrize("name", ["perception", "/perception", "/robot2/perception", "/*", "/robot1", "/robot1/perception/x", "/*/*/*"])

@@ -98,8 +98,9 @@ def test_a_reader_that_asks_for_more_than_is_offered_is_named(peer, start_node, 
     assert peer.told(node.name, "outputs").level == DiagnosticStatus.OK
     peer.subscribe(f"{node.name}/segmentation/mask", Image, asked)
     peer.until(
-        lambda: peer.says(node.name, "outputs", f"/peer cannot hear {node.name}/segmentation/mask")
-        and peer.says(node.name, "outputs", words),
+        lambda: (
+            peer.says(node.name, "outputs", f"/peer cannot hear {node.name}/segmentation/mask") and peer.says(node.name, "outputs", words)
+        ),
         words,
     )
 

@@ -57,9 +57,7 @@ def test_the_folder_is_complete_and_consistent(folder):
         assert 50 <= 2 * np.degrees(np.arctan(80 / cameras[image["camera"]]["fx"])) <= 100
         for thing in (a for a in coco["annotations"] if a["image_id"] == image["id"]):
             x, y, width, height = thing["bbox"]
-            inside = semantic[y : y + height, x : x + width] == SEGMENTATION_LABELS.index(
-                names[thing["category_id"]]
-            )
+            inside = semantic[y : y + height, x : x + width] == SEGMENTATION_LABELS.index(names[thing["category_id"]])
             assert inside.shape == (height, width)
             assert all(edge.any() for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1]))
             assert inside.sum() >= thing["area"] >= 25
@@ -117,9 +115,7 @@ def test_a_run_that_was_killed_goes_on(folder, tmp_path):
     render_dataset(tmp_path, FIRST_TWO, workers=1, progress=False)
     assert kept.stat().st_mtime_ns == written
     assert labels_of(tmp_path, 2) == labels_of(folder, 2)
-    again, first = (
-        cv2.imread(str(out / "images" / "room00001_view01.jpg")).astype(int) for out in (tmp_path, folder)
-    )
+    again, first = (cv2.imread(str(out / "images" / "room00001_view01.jpg")).astype(int) for out in (tmp_path, folder))
     assert np.abs(again - first).mean() < 3  # dithering, then JPEG
 
 
@@ -142,8 +138,12 @@ def test_other_settings_are_refused(folder):
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"views": 0}, "views is 0"), ({"textures": "odd"}, "'odd', expected one of: train, varied, unseen"),
-     ({"content": 3}, "content is '3', expected one of: 1, 2"), ({"camera": "pinhole"}, "'pinhole', expected one of: mild, photographic")],
+    [
+        ({"views": 0}, "views is 0"),
+        ({"textures": "odd"}, "'odd', expected one of: train, varied, unseen"),
+        ({"content": 3}, "content is '3', expected one of: 1, 2"),
+        ({"camera": "pinhole"}, "'pinhole', expected one of: mild, photographic"),
+    ],
 )
 def test_bad_settings_are_named(settings, message):
     with pytest.raises(ValueError, match=message):

@@ -51,11 +51,7 @@ def test_rates_and_stamps(topics):
 def test_camera(topics):
     info = topics["/camera/camera_info"][0]
     assert info.header.frame_id == CAMERA_FRAME
-    assert (
-        decode(topics["/camera/image_raw/compressed"][0]).shape
-        == (info.height, info.width, 3)
-        == (480, 640, 3)
-    )
+    assert decode(topics["/camera/image_raw/compressed"][0]).shape == (info.height, info.width, 3) == (480, 640, 3)
     assert info.k[0] == pytest.approx(320 / np.tan(np.radians(35)))
     assert np.array_equal(info.p.reshape(3, 4)[:, :3], info.k.reshape(3, 3))
 
@@ -106,6 +102,4 @@ def test_types_are_those_of_vision_msgs():
     assert store.hash_rihs01("vision_msgs/msg/Detection2DArray") == (
         "RIHS01_214274120007f4a683866481336b70310268cfa107aebe9d594a6acf75bda968"
     )
-    assert store.hash_rihs01("vision_msgs/msg/LabelInfo") == (
-        "RIHS01_3d37df4015cdf660cc851c51897f2acd957e1ca6205ba0a99aebffb9406b0783"
-    )
+    assert store.hash_rihs01("vision_msgs/msg/LabelInfo") == ("RIHS01_3d37df4015cdf660cc851c51897f2acd957e1ca6205ba0a99aebffb9406b0783")

@@ -34,15 +34,10 @@ def test_nothing_moves(camera):
 
 
 def test_dark_rooms_are_lifted_but_stay_darker_and_noisier():
-    pictures = {
-        b: [through_camera(np.random.default_rng(s), scene(b)) for s in range(25)] for b in (1.0, 0.15)
-    }
+    pictures = {b: [through_camera(np.random.default_rng(s), scene(b)) for s in range(25)] for b in (1.0, 0.15)}
     light, dark = (np.mean([p.mean() for p in pictures[b]]) for b in (1.0, 0.15))
     assert scene(0.15).mean() * 1.5 < dark < light
-    noise = {
-        b: np.median([np.abs(np.diff(p[:10, :40].astype(float), axis=1)).mean() for p in pictures[b]])
-        for b in pictures
-    }
+    noise = {b: np.median([np.abs(np.diff(p[:10, :40].astype(float), axis=1)).mean() for p in pictures[b]]) for b in pictures}
     assert noise[0.15] > 1.5 * noise[1.0]
 
 

@@ -80,9 +80,7 @@ def test_every_format_comes_in_metres_upright_and_in_the_middle(tmp_path, suffix
 def test_colours_come_from_textures_from_vertices_or_from_the_room(tmp_path):
     write(tmp_path / "a" / "picture.glb", textured((220, 30, 30)))
     painted = bracket()
-    painted.visual.face_colors = [
-        (10, 200, 10, 255) if k % 2 else (10, 10, 200, 255) for k in range(len(painted.faces))
-    ]
+    painted.visual.face_colors = [(10, 200, 10, 255) if k % 2 else (10, 10, 200, 255) for k in range(len(painted.faces))]
     write(tmp_path / "b" / "painted.ply", painted)
     write(tmp_path / "c" / "bare.stl", bracket())
     own = load_objects(tmp_path)
@@ -167,9 +165,7 @@ def test_own_meshes_stand_in_rooms_and_are_labelled(vulkan, meshes, tmp_path):
     """End to end: boxes, masks and 3D boxes of a red bracket, in pictures where it is red. The set can be trained on."""
     out = tmp_path / "rooms"
     write(meshes / "large crate" / "crate.stl", trimesh.creation.box((0.7, 0.6, 0.5)))
-    settings = DatasetSettings(
-        rooms=2, views=4, seed=7, width=192, height=144, content=2, objects=str(meshes), object_share=0.8
-    )
+    settings = DatasetSettings(rooms=2, views=4, seed=7, width=192, height=144, content=2, objects=str(meshes), object_share=0.8)
     render_dataset(out, settings, workers=1, progress=False)
     description = json.loads((out / "dataset.json").read_text())
     assert description["detection_labels"][-2:] == description["segmentation_labels"][-2:] == ["bracket", "large crate"]
@@ -181,9 +177,7 @@ def test_own_meshes_stand_in_rooms_and_are_labelled(vulkan, meshes, tmp_path):
     assert any(name == "large crate" for name in (names[thing["category_id"]] for thing in coco["annotations"]))
     bracket_id, redness, upright = description["segmentation_labels"].index("bracket"), [], 0
     for thing in found:
-        semantic = cv2.imread(
-            str(out / "semantic" / files[thing["image_id"]].replace(".jpg", ".png")), cv2.IMREAD_UNCHANGED
-        )
+        semantic = cv2.imread(str(out / "semantic" / files[thing["image_id"]].replace(".jpg", ".png")), cv2.IMREAD_UNCHANGED)
         picture = cv2.imread(str(out / "images" / files[thing["image_id"]])).astype(float)
         x, y, width, height = thing["bbox"]
         inside = semantic[y : y + height, x : x + width] == bracket_id

@@ -96,7 +96,9 @@ def test_the_classic_renderer_sees_the_same(renderer, classic, built, place):
     assert np.corrcoef(edges.ravel(), edges_again.ravel())[0, 1] > 0.3  # of the same view, upright
 
 
-@pytest.mark.parametrize(("kind", "packages"), [("osmesa", "libosmesa6"), ("egl", "libegl1 and libgl1-mesa-dri"), ("", "libegl1 and libgl1-mesa-dri")])
+@pytest.mark.parametrize(
+    ("kind", "packages"), [("osmesa", "libosmesa6"), ("egl", "libegl1 and libgl1-mesa-dri"), ("", "libegl1 and libgl1-mesa-dri")]
+)
 def test_a_missing_opengl_is_named(tmp_path, kind, packages):
     """Whatever is installed here: PyOpenGL does as it does where there is no library."""
     (tmp_path / "OpenGL").mkdir()

@@ -61,10 +61,7 @@ def test_rooms_are_closed(built, place):
     directions = rng.normal(size=(200, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     for direction in directions:
-        assert (
-            mujoco.mj_ray(world.model, world.data, [0, 0, 1.2], direction, None, 1, -1, np.zeros(1, np.int32))
-            > 0
-        )
+        assert mujoco.mj_ray(world.model, world.data, [0, 0, 1.2], direction, None, 1, -1, np.zeros(1, np.int32)) > 0
 
 
 @pytest.mark.slow

@@ -79,9 +79,7 @@ def test_what_is_stuck_in_something_is_not_placed():
         check_contacts(walls, [[merge([mesh for mesh, _ in can.parts])]], [place])
 
 
-@pytest.mark.parametrize(
-    ("place", "content"), [("living room", 1), ("kitchen", 1), ("warehouse", 1), ("living room", 2), ("office", 2)]
-)
+@pytest.mark.parametrize(("place", "content"), [("living room", 1), ("kitchen", 1), ("warehouse", 1), ("living room", 2), ("office", 2)])
 def test_small_things_stand_on_something(built, place, content):
     """Below the lowest point of nearly every small thing there is something else, at no distance."""
     room, world = built(place, content)
@@ -98,9 +96,7 @@ def test_small_things_stand_on_something(built, place, content):
         lowest = vertices[vertices[:, 2] < vertices[:, 2].min() + 0.001]
         assert room.holds(corners(vertices))
         hits = [
-            mujoco.mj_ray(
-                model, data, point + (0, 0, 0.004), [0, 0, -1.0], groups, 1, -1, np.zeros(1, np.int32)
-            )
+            mujoco.mj_ray(model, data, point + (0, 0, 0.004), [0, 0, -1.0], groups, 1, -1, np.zeros(1, np.int32))
             for point in lowest[:: max(1, len(lowest) // 6)]
         ]
         gaps.append(min(abs(hit - 0.004) if hit >= 0 else 1.0 for hit in hits))

@@ -20,9 +20,7 @@ PRINTS = {
 @pytest.mark.parametrize("name", [*SURFACES, *PRINTS])
 def test_every_family_has_one_that_training_never_draws(name):
     arguments = (SURFACES | PRINTS)[name]
-    seen, unseen = (
-        getattr(textures, name)(textures.generator(3, kind), *arguments) for kind in ("train", "unseen")
-    )
+    seen, unseen = (getattr(textures, name)(textures.generator(3, kind), *arguments) for kind in ("train", "unseen"))
     assert (seen.family, unseen.family) == (name, f"unseen {name}")
     for texture in (seen, unseen):
         assert texture.rgb.dtype == np.uint8

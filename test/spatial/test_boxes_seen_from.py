@@ -79,9 +79,7 @@ def test_points_without_depth_and_beside_the_picture_are_left_out(view):
 
 def test_a_box_is_drawn_where_it_is(view):
     canvas = np.zeros((60, 80, 3), np.uint8)
-    box = Boxes3D(
-        np.array([[0, 0, 0.0]]), np.full((1, 3), 0.4), quaternion_xyzw(UPRIGHT[None]), np.zeros((1, 3, 3)), np.ones(1, bool)
-    )
+    box = Boxes3D(np.array([[0, 0, 0.0]]), np.full((1, 3), 0.4), quaternion_xyzw(UPRIGHT[None]), np.zeros((1, 3, 3)), np.ones(1, bool))
     draw_boxes(canvas, box, ["cup"], view, is_level=True)
     bright = np.nonzero(canvas.max(-1) > 100)  # without the seams of anti-aliased lines
     assert (bright[1].max(), bright[0].max()) == (50, 40)  # the near face: 0.2 m at 0.8 m and a focal length of 40

@@ -56,9 +56,7 @@ def picture(cuboids: list[Cuboid], tilt: float = 0.0, boxes_of_all: bool = True)
     class_ids = np.array([THINGS.index(cuboid.label) for cuboid in cuboids], np.int64)
     found = Detections(np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(boxes), np.float32), class_ids)
     mask = mask.astype(np.uint8)
-    return Scene(
-        CAMERA.width, CAMERA.height, found, Segmentation(mask, np.full_like(mask, 255)), Depth(depth_m.astype(np.float32))
-    )
+    return Scene(CAMERA.width, CAMERA.height, found, Segmentation(mask, np.full_like(mask, 255)), Depth(depth_m.astype(np.float32)))
 
 
 def center_in_camera(cuboid: Cuboid, tilt: float = 0.0) -> np.ndarray:

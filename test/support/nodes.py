@@ -19,9 +19,7 @@ REAL = ("-m", "mtl_perception.ros.main")
 class NodeProcess:
     """``perception`` under a name of its own. The stand-in's engine goes by the parameter model."""
 
-    def __init__(
-        self, name: str, *arguments: str, model: str = "free", program: tuple[str, ...] = STAND_IN
-    ) -> None:
+    def __init__(self, name: str, *arguments: str, model: str = "free", program: tuple[str, ...] = STAND_IN) -> None:
         self.name = f"/{name}"
         command = [
             sys.executable,

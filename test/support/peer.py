@@ -20,9 +20,7 @@ FRAME_ID = "camera_color_optical_frame"
 RELIABLE = QoSProfile(depth=20, reliability=ReliabilityPolicy.RELIABLE)
 BEST_EFFORT = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
 PATIENCE_S = 300.0  # for what never comes; a busy machine may take long for what does
-LATCHED = QoSProfile(
-    depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL
-)
+LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Peer:
@@ -44,9 +42,7 @@ class Peer:
         self.node.destroy_node()
         rclpy.shutdown(context=self._context)
 
-    def subscribe(
-        self, topic: str, message_type: type, qos: QoSProfile = RELIABLE, callback: Callable | None = None
-    ) -> list:
+    def subscribe(self, topic: str, message_type: type, qos: QoSProfile = RELIABLE, callback: Callable | None = None) -> list:
         """Collects what arrives in the list that it returns, unless there is a callback."""
         arrived: list = []
         self.node.create_subscription(message_type, topic, callback or arrived.append, qos)

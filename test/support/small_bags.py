@@ -21,9 +21,7 @@ _VISION_MSGS = {
     "BoundingBox2D": "vision_msgs/Pose2D center\nfloat64 size_x\nfloat64 size_y",
     "ObjectHypothesis": "string class_id\nfloat64 score",
     "ObjectHypothesisWithPose": "ObjectHypothesis hypothesis\ngeometry_msgs/PoseWithCovariance pose",
-    "Detection2D": (
-        "std_msgs/Header header\nObjectHypothesisWithPose[] results\nBoundingBox2D bbox\nstring id"
-    ),
+    "Detection2D": ("std_msgs/Header header\nObjectHypothesisWithPose[] results\nBoundingBox2D bbox\nstring id"),
     "Detection2DArray": "std_msgs/Header header\nDetection2D[] detections",
     "VisionClass": "uint16 class_id\nstring class_name",
     "LabelInfo": "std_msgs/Header header\nvision_msgs/VisionClass[] class_map\nfloat32 threshold",
@@ -75,17 +73,13 @@ class SmallBag:
         time_ns = self.stamp_ns(frame) + delay_ns
         self._writer.write(self._connections[topic], time_ns, self.store.serialize_cdr(message, msgtype))
 
-    def write_jpeg(
-        self, frame: int, topic: str = "/camera/image_raw/compressed", data: bytes | None = None, form: str = "jpeg"
-    ) -> None:
+    def write_jpeg(self, frame: int, topic: str = "/camera/image_raw/compressed", data: bytes | None = None, form: str = "jpeg") -> None:
         if data is None:
             bgr = cv2.cvtColor(picture(frame), cv2.COLOR_RGB2BGR)
             data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
         self.write(topic, frame, self._compressed(frame, form, data))
 
-    def write_raw(
-        self, frame: int, topic: str = "/camera/image_raw", encoding: str = "rgb8", pixels=None
-    ) -> None:
+    def write_raw(self, frame: int, topic: str = "/camera/image_raw", encoding: str = "rgb8", pixels=None) -> None:
         pixels = picture(frame) if pixels is None else pixels
         message = self.make(
             "sensor_msgs/msg/Image",
@@ -99,14 +93,10 @@ class SmallBag:
         )
         self.write(topic, frame, message)
 
-    def write_camera_info(
-        self, frame: int, topic: str = "/camera/camera_info", focal: float = 80.0, region=(0, 0, 0, 0), **fields
-    ) -> None:
+    def write_camera_info(self, frame: int, topic: str = "/camera/camera_info", focal: float = 80.0, region=(0, 0, 0, 0), **fields) -> None:
         """Args: region: x, y, width, height. fields: of the message, instead of the usual."""
         x, y, width, height = region
-        roi = self.make(
-            "sensor_msgs/msg/RegionOfInterest", x_offset=x, y_offset=y, height=height, width=width, do_rectify=False
-        )
+        roi = self.make("sensor_msgs/msg/RegionOfInterest", x_offset=x, y_offset=y, height=height, width=width, do_rectify=False)
         k = [focal, 0, WIDTH / 2, 0, focal, HEIGHT / 2, 0, 0, 1]
         usual = {
             "header": self.header(frame),
@@ -123,9 +113,7 @@ class SmallBag:
         }
         self.write(topic, frame, self.make("sensor_msgs/msg/CameraInfo", **usual | fields))
 
-    def write_transform(
-        self, frame: int, parent: str, child: str, x: float, w: float = 1.0, topic: str = "/tf"
-    ) -> None:
+    def write_transform(self, frame: int, parent: str, child: str, x: float, w: float = 1.0, topic: str = "/tf") -> None:
         """``child`` stands ``x`` metres along x of ``parent``; with a ``w`` other than 1 it is no transform."""
         transform = self.make(
             "geometry_msgs/msg/Transform",
@@ -154,13 +142,8 @@ class SmallBag:
             self.write(f"/ground_truth/{name}", frame, self._compressed(frame, "png", data))
 
     def write_label_info(self, names=tuple(STUFF)) -> None:
-        classes = [
-            self.make("vision_msgs/msg/VisionClass", class_id=index, class_name=name)
-            for index, name in enumerate(names)
-        ]
-        message = self.make(
-            "vision_msgs/msg/LabelInfo", header=self.header(0), class_map=classes, threshold=0.0
-        )
+        classes = [self.make("vision_msgs/msg/VisionClass", class_id=index, class_name=name) for index, name in enumerate(names)]
+        message = self.make("vision_msgs/msg/LabelInfo", header=self.header(0), class_map=classes, threshold=0.0)
         self.write("/ground_truth/label_info", 0, message)
 
     def write_bytes(self, topic: str, frame: int, msgtype: str, data: bytes) -> None:
@@ -171,9 +154,7 @@ class SmallBag:
 
     def _compressed(self, frame: int, kind: str, data: bytes):
         array = np.frombuffer(data, np.uint8)
-        return self.make(
-            "sensor_msgs/msg/CompressedImage", header=self.header(frame), format=kind, data=array
-        )
+        return self.make("sensor_msgs/msg/CompressedImage", header=self.header(frame), format=kind, data=array)
 
     def _detections(self, frame: int, class_name: str):
         x1, y1, x2, y2 = box(frame)
@@ -191,9 +172,7 @@ class SmallBag:
             size_x=float(x2 - x1),
             size_y=float(y2 - y1),
         )
-        detection = make(
-            "vision_msgs/msg/Detection2D", header=self.header(frame), results=[result], bbox=bbox, id=""
-        )
+        detection = make("vision_msgs/msg/Detection2D", header=self.header(frame), results=[result], bbox=bbox, id="")
         return make("vision_msgs/msg/Detection2DArray", header=self.header(frame), detections=[detection])
 
 

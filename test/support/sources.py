@@ -128,7 +128,11 @@ def openimages(root: Path) -> None:
     ]
     write_text(root / "oidv6-train-annotations-bbox.csv", "\n".join([columns, *rows]) + "\n")
     write_text(root / "class-descriptions-boxable.csv", "/m/02dgv,Door\n/m/04dr76w,Bottle\n/m/01c648,Laptop\n")
-    verified = ["0001eeaf4aed83f9,verification,/m/02dgv,1", "000a1249af2bc5f0,verification,/m/04dr76w,0", "000a1249af2bc5f0,verification,/m/01c648,0"]
+    verified = [
+        "0001eeaf4aed83f9,verification,/m/02dgv,1",
+        "000a1249af2bc5f0,verification,/m/04dr76w,0",
+        "000a1249af2bc5f0,verification,/m/01c648,0",
+    ]
     write_text(root / "train-human-imagelabels-boxable.csv", "\n".join(["ImageID,Source,LabelName,Confidence", *verified]) + "\n")
 
 
@@ -208,8 +212,15 @@ def nyu(root: Path) -> None:
         labels = np.ones((2, WIDTH, HEIGHT), np.uint16)
         labels[:, :, 10:20], labels[:, 5] = 3, 0
         file["labels"] = labels
-        for key, texts in (("names", ["floor", "wall", "garbage bin"]), ("scenes", ["kitchen_0001", "office_0002"]), ("sceneTypes", ["kitchen", "office"])):
-            references = [file.create_dataset(f"#refs#/{key}{i}", data=np.array([[ord(c)] for c in text], np.uint16)).ref for i, text in enumerate(texts)]
+        for key, texts in (
+            ("names", ["floor", "wall", "garbage bin"]),
+            ("scenes", ["kitchen_0001", "office_0002"]),
+            ("sceneTypes", ["kitchen", "office"]),
+        ):
+            references = [
+                file.create_dataset(f"#refs#/{key}{i}", data=np.array([[ord(c)] for c in text], np.uint16)).ref
+                for i, text in enumerate(texts)
+            ]
             file.create_dataset(key, data=np.array([references], h5py.ref_dtype))
 
 
@@ -223,7 +234,11 @@ def sunrgbd(root: Path) -> None:
         write_png(frame / f"depth/NYU000{i + 1}.png", (depth << 3) | (depth >> 13))
         write_text(frame / "intrinsics.txt", "60.5 0 32 0 61.5 24 0 0 1")
         write_text(frame / "scene.txt", "office\n")
-        outlines = [{"object": 0, "x": [10, 30, 30, 10], "y": [10, 10, 20, 20]}, {"object": 1, "x": [0, 9, 9], "y": [0, 0, 9]}, {"object": 0, "x": 5, "y": 5}]
+        outlines = [
+            {"object": 0, "x": [10, 30, 30, 10], "y": [10, 10, 20, 20]},
+            {"object": 1, "x": [0, 9, 9], "y": [0, 0, 9]},
+            {"object": 0, "x": 5, "y": 5},
+        ]
         content = {"date": "x", "name": "y", "frames": [{"polygon": outlines}], "objects": [{"name": "desk:truncated"}, None]}
         write_text(frame / "annotation2Dfinal/index.json", json.dumps(content))
 
@@ -255,7 +270,10 @@ def mot(root: Path) -> None:
     for frame in (1, 2):
         write_picture(sequence / f"img1/{frame:06d}.jpg", frame)
     write_text(sequence / "gt/gt.txt", "1,1,11,6,20,30,1,1,0.9\n2,1,13,6,20,30,1,1,0.8\n2,7,1,1,10,10,0,8,0.5\n")
-    write_text(sequence / "seqinfo.ini", f"[Sequence]\nname=MOT17-02-FRCNN\nimDir=img1\nframeRate=30\nimWidth={WIDTH}\nimHeight={HEIGHT}\nimExt=.jpg\n")
+    write_text(
+        sequence / "seqinfo.ini",
+        f"[Sequence]\nname=MOT17-02-FRCNN\nimDir=img1\nframeRate=30\nimWidth={WIDTH}\nimHeight={HEIGHT}\nimExt=.jpg\n",
+    )
 
 
 @source

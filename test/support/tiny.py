@@ -78,7 +78,9 @@ def tiny_config(
 class Tiny:
     """A learner and its steps; ``batch_norms`` False takes running statistics, so that images don't see each other."""
 
-    def __init__(self, config: TrainingConfig, sources: Sources | None = None, ranks: Ranks | None = None, batch_norms: bool = True) -> None:
+    def __init__(
+        self, config: TrainingConfig, sources: Sources | None = None, ranks: Ranks | None = None, batch_norms: bool = True
+    ) -> None:
         self.config, self.ranks = config, ranks or Ranks()
         self.sources = sources or open_sources(config)
         self.learner = Learner(config, self.sources, torch.device("cpu"), self.ranks)

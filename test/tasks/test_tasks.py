@@ -141,7 +141,9 @@ def test_depths_uncertainty_is_the_standard_deviation_that_its_loss_teaches() ->
 
     def loss(log_scale: float) -> float:
         raw = {"z": torch.logit(place), "log_scale": torch.full_like(place, log_scale)}
-        terms = task.loss(raw, {"depth_m": truth_m, "is_metric": torch.ones(len(truth_m), dtype=torch.bool)}, torch.tensor([True]), torch.tensor([300.0]))
+        terms = task.loss(
+            raw, {"depth_m": truth_m, "is_metric": torch.ones(len(truth_m), dtype=torch.bool)}, torch.tensor([True]), torch.tensor([300.0])
+        )
         return float(terms["uncertainty"].total)
 
     best = min(np.linspace(-5, 0, 101), key=loss)
@@ -159,7 +161,9 @@ def test_depth_loss_is_zero_only_for_the_right_focal_length() -> None:
     place = (np.log(canonical) - np.log(0.1)) / (np.log(30.0) - np.log(0.1))
     raw = {"z": torch.full((1, 1, 4, 4), float(np.log(place / (1 - place)))), "log_scale": torch.zeros(1, 1, 4, 4)}
     right = task.loss(raw, {"depth_m": depth_m, "is_metric": torch.ones(len(depth_m), dtype=torch.bool)}, torch.tensor([True]), focal_px)
-    wrong = task.loss(raw, {"depth_m": depth_m, "is_metric": torch.ones(len(depth_m), dtype=torch.bool)}, torch.tensor([True]), focal_px * 2)
+    wrong = task.loss(
+        raw, {"depth_m": depth_m, "is_metric": torch.ones(len(depth_m), dtype=torch.bool)}, torch.tensor([True]), focal_px * 2
+    )
     assert float(right["log_l1"].total / right["log_l1"].count) < 1e-5
     assert float(wrong["log_l1"].total / wrong["log_l1"].count) == pytest.approx(np.log(2), rel=1e-4)
     assert float(wrong["gradient"].total) == pytest.approx(0, abs=1e-4)

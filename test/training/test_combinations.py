@@ -34,9 +34,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:You are solvi
 _DECIDED_BY_ONE = ("pcd", "krum")
 # Soft sharing shares no parameter, and gradient methods say so.
 COMBINATIONS = [
-    (sharing, method)
-    for sharing, method in itertools.product(SHARINGS, METHODS)
-    if sharing != "soft" or not METHODS[method].needs_shared
+    (sharing, method) for sharing, method in itertools.product(SHARINGS, METHODS) if sharing != "soft" or not METHODS[method].needs_shared
 ]
 
 
@@ -244,8 +242,12 @@ def test_a_whole_run_that_is_stopped_anywhere_ends_as_if_it_had_not_been(tmp_pat
     train(configs[1], Console(quiet=True))
     whole, stopped = (torch.load(config.folder / "state.pt", weights_only=True) for config in configs)
     # When it was saved, and how long that took, is not part of the result.
-    differing = [key for key in whole if key not in ("config", "schedule", "card", "validated") and not states_equal(whole[key], stopped[key])]
+    differing = [
+        key for key in whole if key not in ("config", "schedule", "card", "validated") and not states_equal(whole[key], stopped[key])
+    ]
     assert differing == []
-    assert whole["schedule"]["samples"] == stopped["schedule"]["samples"] and states_equal(whole["validated"]["scores"], stopped["validated"]["scores"])
+    assert whole["schedule"]["samples"] == stopped["schedule"]["samples"] and states_equal(
+        whole["validated"]["scores"], stopped["validated"]["scores"]
+    )
     checkpoints = [load_checkpoint(config.output)[0].state_dict() for config in configs]
     assert states_equal(*map(dict, checkpoints))

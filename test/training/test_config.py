@@ -37,8 +37,14 @@ APART = {"method": "clustered", "groups": [["detection"], ["segmentation"], ["de
         ({"balancing": {"method": "magic"}}, "'magic' is not known.*uncertainty"),
         ({"balancing": "uncertainty", "tasks": ["depth"]}, "'uncertainty' needs at least 2 tasks"),
         ({"balancing": "auto_lambda"}, "'auto_lambda' looks at held-out images; give a section 'validation'"),
-        ({"balancing": "gradnorm", "architecture": {"sharing": "soft"}}, "'gradnorm' combines the gradients of shared parameters, .*share none"),
-        ({"balancing": "gradnorm", "architecture": {"sharing": APART}}, "'gradnorm' combines the gradients of shared parameters, .*share none"),
+        (
+            {"balancing": "gradnorm", "architecture": {"sharing": "soft"}},
+            "'gradnorm' combines the gradients of shared parameters, .*share none",
+        ),
+        (
+            {"balancing": "gradnorm", "architecture": {"sharing": APART}},
+            "'gradnorm' combines the gradients of shared parameters, .*share none",
+        ),
     ],
 )
 def test_a_wrong_configuration_names_key_and_value(tmp_path: Path, changes: dict, words: str) -> None:
@@ -75,16 +81,28 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
         ({"balancing": {"method": "dwa", "window": 25}, "steps": 500}, None),
         ({"balancing": "dwa", "steps": None, "minutes": 1}, None),  # nobody knows
         ({"balancing": "excess_mtl", "steps": 90}, "'excess_mtl' never acts.* lower 'n_warmup_steps'"),
-        ({"balancing": "trimmed_mean", "architecture": {"sharing": PAIR}}, r"'trimmed_mean' is a plain mean here: .* \(segmentation, depth\)"),
+        (
+            {"balancing": "trimmed_mean", "architecture": {"sharing": PAIR}},
+            r"'trimmed_mean' is a plain mean here: .* \(segmentation, depth\)",
+        ),
         ({"balancing": "krum", "architecture": {"sharing": PAIR}}, "'krum' is a plain mean here"),
         ({"balancing": {"method": "pcd", "primary": "detection"}, "architecture": {"sharing": PAIR}}, "'pcd' is a plain mean here"),
         ({"balancing": "mgda", "architecture": {"sharing": PAIR}}, None),
-        ({"task_schedule": {"method": "round_robin", "steps": 10}, "steps": 20}, "depth is never trained: 'round_robin' takes 10 steps a turn"),
+        (
+            {"task_schedule": {"method": "round_robin", "steps": 10}, "steps": 20},
+            "depth is never trained: 'round_robin' takes 10 steps a turn",
+        ),
         ({"task_schedule": {"method": "round_robin", "steps": 10}, "steps": 21}, None),
         ({"task_schedule": "round_robin", "balancing": "gradnorm"}, "'gradnorm' has nothing to weigh: 'round_robin' trains one task"),
         ({"task_schedule": "round_robin", "balancing": "uncertainty"}, None),
-        ({"task_schedule": {"method": "performance_gap", "goals": GOALS}, "validation": {"share": 0.5, "every_steps": 9}, "steps": 9}, "never acts"),
-        ({"task_schedule": {"method": "performance_gap", "goals": GOALS}, "validation": {"share": 0.5, "every_steps": 8}, "steps": 9}, None),
+        (
+            {"task_schedule": {"method": "performance_gap", "goals": GOALS}, "validation": {"share": 0.5, "every_steps": 9}, "steps": 9},
+            "never acts",
+        ),
+        (
+            {"task_schedule": {"method": "performance_gap", "goals": GOALS}, "validation": {"share": 0.5, "every_steps": 8}, "steps": 9},
+            None,
+        ),
     ],
 )
 def test_what_can_not_act_in_a_run_is_told(tmp_path: Path, changes: dict, words: str | None) -> None:

@@ -69,7 +69,9 @@ def test_a_task_that_one_part_of_a_batch_lacks_keeps_its_whole_weight(tmp_path: 
     in_parts = write_config(tmp_path, precision="float32", gradient_norm=1e9, gradient_accumulation=2)
     leave_out_labels(root, in_parts)
     gradients.main(in_parts, tmp_path / "parts.pt")
-    gradients.main(write_config(tmp_path, precision="float32", gradient_norm=1e9, stages=[{**SMALL, "batch_size": 2}]), tmp_path / "first.pt")
+    gradients.main(
+        write_config(tmp_path, precision="float32", gradient_norm=1e9, stages=[{**SMALL, "batch_size": 2}]), tmp_path / "first.pt"
+    )
     parts, first = (torch.load(tmp_path / name, weights_only=True) for name in ("parts.pt", "first.pt"))
     assert parts["losses"]["depth/silog"] == pytest.approx(first["losses"]["depth/silog"])
     for name, gradient in first["gradients"].items():

@@ -19,8 +19,7 @@ TOGETHER = "three single-task, one process"
 
 def plan(bench: Bench) -> list[Measurement]:
     found = [
-        Measurement(variant, len(TASKS) + 2, lambda on_step, v=variant: _sharing(bench, v, on_step))
-        for variant in bench.settings.variants
+        Measurement(variant, len(TASKS) + 2, lambda on_step, v=variant: _sharing(bench, v, on_step)) for variant in bench.settings.variants
     ]
     return [*found, Measurement("torchvision", len(peer_specs(bench)), lambda on_step: _peers(bench, on_step))]
 

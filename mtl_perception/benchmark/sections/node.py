@@ -22,9 +22,7 @@ def plan(bench: Bench) -> list[Measurement]:
     specs = {f"{bench.model_name}, as it is": lambda: bench.shipped()}
     specs |= {f"{variant}, input as the image": lambda v=variant: bench.variant(v) for variant in bench.settings.variants}
     steps = 2 * bench.settings.frames
-    return [
-        Measurement(name, steps, lambda on_step, n=name, s=spec: _run(bench, n, s(), on_step)) for name, spec in specs.items()
-    ]
+    return [Measurement(name, steps, lambda on_step, n=name, s=spec: _run(bench, n, s(), on_step)) for name, spec in specs.items()]
 
 
 def _run(bench: Bench, name: str, spec: EngineSpec, on_step: OnStep) -> Part:

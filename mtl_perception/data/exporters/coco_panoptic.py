@@ -62,9 +62,7 @@ def write_picture(item: Item, out: Path, labels: Labels) -> dict[str, Any]:
 
 def finish(records: Iterable[Any], out: Path, labels: Labels) -> None:
     records, things = list(records), set(labels.detection)
-    categories = [
-        {"id": i, "name": name, "isthing": int(name in things), "supercategory": ""} for name, i in _category_ids(labels).items()
-    ]
+    categories = [{"id": i, "name": name, "isthing": int(name in things), "supercategory": ""} for name, i in _category_ids(labels).items()]
     content = {
         "images": [record["image"] for record in records],
         "annotations": [record["annotation"] for record in records],

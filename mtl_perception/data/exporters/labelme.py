@@ -50,7 +50,8 @@ def _shapes(item: Item, thing: ItemThing, group: int) -> list[dict[str, Any]]:
     if isinstance(thing.shape, list):
         group_id = group if len(thing.shape) > 1 else None
         return [
-            rest | {"shape_type": "polygon", "group_id": group_id, "points": [list(point) for point in zip(part[0::2], part[1::2], strict=True)]}
+            rest
+            | {"shape_type": "polygon", "group_id": group_id, "points": [list(point) for point in zip(part[0::2], part[1::2], strict=True)]}
             for part in thing.shape
         ]
     mask = item.mask(thing)

@@ -30,7 +30,9 @@ def write_picture(item: Item, out: Path, labels: Labels) -> dict[str, Any]:
         boxes.append([id_, "xclick", _machine_name(thing.label, labels), 1, *edges, 0, 0, int(thing.is_crowd), 0, 0])
     present = {thing.label for thing in item.things}
     known = labels.detection if item.exhaustive is None else item.exhaustive
-    item.notes.add("classes with boxes that are not wholly labelled in a picture, which now look as if they were", item.name, len(present - set(known)))
+    item.notes.add(
+        "classes with boxes that are not wholly labelled in a picture, which now look as if they were", item.name, len(present - set(known))
+    )
     verified = [[id_, "verification", _machine_name(name, labels), int(name in present)] for name in known]
     return {"boxes": boxes, "verified": verified}
 

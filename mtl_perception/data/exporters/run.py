@@ -57,9 +57,7 @@ def export_data(
         raise DataError(f"{out} is not empty; choose another folder for the export", "taken")
     on_start("reading", None)
     labelled = own.read(data, Options())
-    labels = Labels(
-        labelled.detection_labels, labelled.segmentation_labels, labelled.classification_labels, labelled.lanes_labels
-    )
+    labels = Labels(labelled.detection_labels, labelled.segmentation_labels, labelled.classification_labels, labelled.lanes_labels)
     pictures = sorted(labelled.pictures, key=lambda picture: picture.name)
     notes = Notes()
     for picture in pictures:

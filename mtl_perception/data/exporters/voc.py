@@ -33,7 +33,9 @@ def write_picture(item: Item, out: Path, labels: Labels) -> str:
             _texts(element, name=thing.label, pose="Unspecified", truncated=0, difficult=0)
             x1, y1, x2, y2 = thing.box_xyxy
             # The first pixel is called 1, and the last one is of the box.
-            _texts(ElementTree.SubElement(element, "bndbox"), xmin=_number(x1 + 1), ymin=_number(y1 + 1), xmax=_number(x2), ymax=_number(y2))
+            _texts(
+                ElementTree.SubElement(element, "bndbox"), xmin=_number(x1 + 1), ymin=_number(y1 + 1), xmax=_number(x2), ymax=_number(y2)
+            )
         ElementTree.indent(root)
         write_atomically(out / "Annotations" / f"{item.stem}.xml", ElementTree.tostring(root, "utf-8"), durable=False)
         _write_objects(item, out)

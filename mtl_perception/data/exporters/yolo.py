@@ -29,7 +29,9 @@ def write_picture(item: Item, out: Path, labels: Labels) -> None:
 
 def finish(records: Iterable[Any], out: Path, labels: Labels) -> None:
     content = {"path": ".", "train": "images", "val": "images", "names": dict(enumerate(labels.detection))}
-    text = "# One folder for both: split it, or name other folders, before you train.\n" + yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    text = "# One folder for both: split it, or name other folders, before you train.\n" + yaml.safe_dump(
+        content, sort_keys=False, allow_unicode=True
+    )
     write_atomically(out / "data.yaml", text.encode())
 
 

@@ -20,9 +20,7 @@ _ROUNDING_PX = 1.0
 _MASK_TO_BOX_PX = 2
 
 
-def annotations_of(
-    things: Sequence[Thing], picture: Picture, frame: Frame, names: ClassMap, notes: Notes
-) -> list[dict[str, Any]]:
+def annotations_of(things: Sequence[Thing], picture: Picture, frame: Frame, names: ClassMap, notes: Notes) -> list[dict[str, Any]]:
     width, height = turned_size(frame.true_size, frame.orientation)
     annotations = []
     for thing in things:
@@ -52,9 +50,7 @@ def annotations_of(
             continue
         beyond = max(-box[0], -box[1], box[2] - width, box[3] - height)
         if beyond > _ROUNDING_PX:
-            notes.add(
-                "boxes that reached beyond their picture, cut at its edge", f"{named(picture)}: {thing.label} by {beyond:.0f} px"
-            )
+            notes.add("boxes that reached beyond their picture, cut at its edge", f"{named(picture)}: {thing.label} by {beyond:.0f} px")
         box = _cut(box, width, height)
         if box[2] - box[0] < 0.005 or box[3] - box[1] < 0.005:
             notes.add("boxes without area, left out", f"{named(picture)}: {thing.label}")
@@ -90,9 +86,7 @@ def _annotation(
         annotation["area"] = _area(shape)
     if thing.box_3d is not None:
         if frame.orientation == 1:
-            annotation["box_3d"] = {
-                key: [round(float(value), 5) for value in values] for key, values in thing.box_3d.items()
-            }
+            annotation["box_3d"] = {key: [round(float(value), 5) for value in values] for key, values in thing.box_3d.items()}
         else:
             notes.add("3D boxes of pictures that were turned upright, left out", picture.name)
     if thing.track is not None:
@@ -136,9 +130,7 @@ def _area(shape: Encoded) -> float:
     return round(total, 2)
 
 
-def painted(
-    annotations: Sequence[Mapping[str, Any]], ids: Mapping[str, int], width: int, height: int, notes: Notes
-) -> np.ndarray:
+def painted(annotations: Sequence[Mapping[str, Any]], ids: Mapping[str, int], width: int, height: int, notes: Notes) -> np.ndarray:
     """Label map of the things' masks, smaller ones over larger ones; what no mask covers is unlabelled."""
     semantic = np.full((height, width), UNLABELLED, np.uint8)
     for annotation in sorted(annotations, key=lambda a: -a["area"]):

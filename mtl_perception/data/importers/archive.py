@@ -33,7 +33,9 @@ def unpack(archive: Path, folder: Path) -> Path:
             _unpack(archive, unfinished)
         except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError) as error:
             shutil.rmtree(unfinished, ignore_errors=True)
-            raise DataError(f"{archive} can't be unpacked: {error}; copy it again, or unpack it and give the folder", "unreadable") from error
+            raise DataError(
+                f"{archive} can't be unpacked: {error}; copy it again, or unpack it and give the folder", "unreadable"
+            ) from error
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             raise

@@ -46,7 +46,14 @@ def read(source: Path, settings: Settings) -> Labelled:
             if mask is None:
                 notes.add("pictures without a label map, left out", f"{side}/{found}")
                 continue
-            pictures.append(_picture(f"{side}/{found}", images.path(found), LabelImage(masks.path(mask), colors), side if side in ("train", "val", "test") else None))
+            pictures.append(
+                _picture(
+                    f"{side}/{found}",
+                    images.path(found),
+                    LabelImage(masks.path(mask), colors),
+                    side if side in ("train", "val", "test") else None,
+                )
+            )
     return Labelled(pictures, segmentation_labels=colors.labels, notes=notes)
 
 

@@ -39,9 +39,7 @@ def chunks(jobs: Iterable[Job]) -> Iterator[list[Job]]:
         yield chunk
 
 
-def convert_all(
-    jobs: Iterable[Job], plan: Plan, state: Path, workers: int, on_pictures: Callable[[int], None]
-) -> list[str]:
+def convert_all(jobs: Iterable[Job], plan: Plan, state: Path, workers: int, on_pictures: Callable[[int], None]) -> list[str]:
     """Convert all jobs, but for chunks that an earlier run finished.
 
     Args:
@@ -70,9 +68,7 @@ def convert_all(
             problems += _convert_chunk(chunk, plan, path)
             on_pictures(len(chunk))
         return problems
-    pool = ProcessPoolExecutor(
-        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker
-    )
+    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
     running: deque[tuple[Future, int]] = deque()
     try:
         work = outstanding()

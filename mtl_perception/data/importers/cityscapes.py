@@ -101,7 +101,9 @@ def read(source: Path, settings: Settings) -> Labelled:
                 side=parts[0] if parts[0] in ("train", "val", "test") else None,
                 things=CityThings(instances) if instances.is_file() and kind == "gtFine" else None,
                 semantic=CityMap(ids),
-                depth=None if camera is None or not disparity.is_file() else CityDepth(disparity, camera.extrinsic["baseline"] * camera.intrinsic["fx"]),
+                depth=None
+                if camera is None or not disparity.is_file()
+                else CityDepth(disparity, camera.extrinsic["baseline"] * camera.intrinsic["fx"]),
                 camera=None if camera is None else _intrinsics(camera.intrinsic),
                 where=ids.name,
             )

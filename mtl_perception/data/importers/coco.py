@@ -96,7 +96,8 @@ def read(source: Path, settings: Settings) -> Labelled:
         for picture in _pictures(path, read_json(path, _File), finder, notes, labels, pictures_root):
             if picture.name in pictures:
                 raise DataError(
-                    f"{picture.name} is listed in {pictures[picture.name].where} and in {path}; give one of them (--set annotations=FILE)", "duplicate"
+                    f"{picture.name} is listed in {pictures[picture.name].where} and in {path}; give one of them (--set annotations=FILE)",
+                    "duplicate",
                 )
             pictures[picture.name] = picture
     return Labelled(list(pictures.values()), list(labels), notes=notes)
@@ -119,9 +120,7 @@ def _is_coco(path: Path) -> bool:
         )
 
 
-def _pictures(
-    path: Path, content: _File, finder: PictureFinder, notes: Notes, labels: dict[str, None], root: Path
-) -> list[Picture]:
+def _pictures(path: Path, content: _File, finder: PictureFinder, notes: Notes, labels: dict[str, None], root: Path) -> list[Picture]:
     names = _category_names(path, content)
     labels.update(dict.fromkeys(names.values()))
     images = {image.id: image for image in content.images}
@@ -131,7 +130,10 @@ def _pictures(
     things: dict[int | str, list[Thing]] = {id_: [] for id_ in images}
     for annotation in content.annotations:
         if annotation.image_id not in images:
-            notes.add("annotations of images that are not listed, left out", f"{path.name}: annotation {annotation.id} of image {annotation.image_id}")
+            notes.add(
+                "annotations of images that are not listed, left out",
+                f"{path.name}: annotation {annotation.id} of image {annotation.image_id}",
+            )
             continue
         if annotation.category_id not in names:
             known = ", ".join(f"{id_} {name}" for id_, name in list(names.items())[:5])
@@ -179,7 +181,9 @@ def _thing(annotation: _Annotation, label: str, path: Path, notes: Notes) -> Thi
     box = None
     if annotation.bbox:
         if len(annotation.bbox) != 4:
-            raise DataError(f"{path}: annotation {annotation.id}: bbox has {len(annotation.bbox)} numbers, expected x, y, width, height", "box")
+            raise DataError(
+                f"{path}: annotation {annotation.id}: bbox has {len(annotation.bbox)} numbers, expected x, y, width, height", "box"
+            )
         x, y, width, height = annotation.bbox
         box = (x, y, x + width, y + height)
     raw = bytes(annotation.segmentation)

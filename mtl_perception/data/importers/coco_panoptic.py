@@ -68,7 +68,9 @@ class PanopticMap:
     def read(self) -> np.ndarray:
         pixels = read_index_image(self.path)
         if pixels.ndim != 3:
-            raise DataError(f"{self.path} holds no colours, expected a PNG whose red + 256 green + 65536 blue is a segment's id", "file type")
+            raise DataError(
+                f"{self.path} holds no colours, expected a PNG whose red + 256 green + 65536 blue is a segment's id", "file type"
+            )
         segments = pixels.astype(np.int32) @ np.array([1, 256, 65536], np.int32)
         found, inverse = np.unique(segments, return_inverse=True)
         table = dict(self.ids)
@@ -140,9 +142,7 @@ def _masks_root(path: Path, root: Path, settings: Settings) -> Path:
     raise DataError(f"{path} has no folder of its name with the PNGs; give it (--set masks=FOLDER)", "missing")
 
 
-def _pictures(
-    path: Path, content: _File, finder: PictureFinder, masks: PictureFinder, ids: dict[str, int], notes: Notes
-) -> list[Picture]:
+def _pictures(path: Path, content: _File, finder: PictureFinder, masks: PictureFinder, ids: dict[str, int], notes: Notes) -> list[Picture]:
     categories = {category.id: category for category in content.categories}
     images = {image.id: image for image in content.images}
     pictures = []
@@ -153,7 +153,10 @@ def _pictures(
             continue
         unknown = next((segment for segment in annotation.segments_info if segment.category_id not in categories), None)
         if unknown is not None:
-            raise DataError(f"{path}: segment {unknown.id} of {annotation.file_name} is of category {unknown.category_id}, which is not listed", "unknown class")
+            raise DataError(
+                f"{path}: segment {unknown.id} of {annotation.file_name} is of category {unknown.category_id}, which is not listed",
+                "unknown class",
+            )
         mask = masks.find(annotation.file_name) or annotation.file_name
         mask_path = masks.path(mask)
         things = [

@@ -219,9 +219,7 @@ def _read_map(source: Any, task: str, plan: Plan, frame: Frame, picture: Picture
 def _check_ids(ids: np.ndarray, table: np.ndarray, picture: Picture) -> None:
     if ids.size and (int(ids.max()) >= len(table) - 1 or int(ids.min()) < -1):
         bad = int(ids.max()) if int(ids.max()) >= len(table) - 1 else int(ids.min())
-        raise DataError(
-            f"{named(picture)}: its segmentation holds id {bad}, expected -1 to {len(table) - 2}", "unknown class"
-        )
+        raise DataError(f"{named(picture)}: its segmentation holds id {bad}, expected -1 to {len(table) - 2}", "unknown class")
 
 
 def _camera(picture: Picture, frame: Frame, plan: Plan) -> Intrinsics | None:
@@ -238,9 +236,7 @@ def _camera(picture: Picture, frame: Frame, plan: Plan) -> Intrinsics | None:
     return None
 
 
-def _millimetres(
-    picture: Picture, frame: Frame, plan: Plan, camera: Intrinsics | None, notes: Notes
-) -> np.ndarray | None:
+def _millimetres(picture: Picture, frame: Frame, plan: Plan, camera: Intrinsics | None, notes: Notes) -> np.ndarray | None:
     if picture.depth is None or "depth" not in plan.tasks:
         return None
     if camera is None:

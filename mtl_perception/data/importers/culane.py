@@ -42,7 +42,9 @@ def read(source: Path, settings: Settings) -> Labelled:
         strokes = tuple(_strokes(labels))
         notes.add("lanes that were told apart: all are of one mask", labels.name, int(len(strokes) > 1))
         group = str(PurePosixPath(found).parent)
-        pictures.append(Picture(name=found, image=image, group=group, lanes=LaneDrawing(image, strokes, settings.line_width), where=labels.name))
+        pictures.append(
+            Picture(name=found, image=image, group=group, lanes=LaneDrawing(image, strokes, settings.line_width), where=labels.name)
+        )
     if not pictures:
         raise NotThisFormat(f"{source} holds no picture with a file of lanes beside it (NAME{_ENDING})")
     return Labelled(pictures, lanes_labels=["lane"], notes=notes)

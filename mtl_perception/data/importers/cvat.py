@@ -45,9 +45,7 @@ def read(source: Path, settings: Settings) -> Labelled:
     reader = _Reader(PictureFinder(root))
     for path in files:
         reader.read(path)
-    return Labelled(
-        reader.pictures, list(reader.labels), classification_labels=list(reader.tags), notes=reader.notes
-    )
+    return Labelled(reader.pictures, list(reader.labels), classification_labels=list(reader.tags), notes=reader.notes)
 
 
 def _files(source: Path) -> list[Path]:
@@ -157,9 +155,7 @@ class _Reader:
                 continue
             name = found.get(frame, f"frame_{frame:06d}.png")
             group = path.parent.name if path.stem == "annotations" else path.stem
-            self._add(
-                Picture(name=name, image=ImageFile(self._finder.path(name)), size=size, group=group, things=things, where=path.name)
-            )
+            self._add(Picture(name=name, image=ImageFile(self._finder.path(name)), size=size, group=group, things=things, where=path.name))
 
     def _thing(self, element: ElementTree.Element, label: str, where: str, track: int | str | None = None) -> Thing | None:
         label = sys.intern(label)
@@ -207,11 +203,7 @@ def _rotated(box: tuple[float, float, float, float], degrees: float) -> list[flo
     x, y = (x1 + x2) / 2, (y1 + y2) / 2
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     corners = ((x1, y1), (x2, y1), (x2, y2), (x1, y2))
-    return [
-        value
-        for cx, cy in corners
-        for value in (x + (cx - x) * cosine - (cy - y) * sine, y + (cx - x) * sine + (cy - y) * cosine)
-    ]
+    return [value for cx, cy in corners for value in (x + (cx - x) * cosine - (cy - y) * sine, y + (cx - x) * sine + (cy - y) * cosine)]
 
 
 def _ellipse(x: float, y: float, rx: float, ry: float, degrees: float) -> list[float]:

@@ -30,9 +30,7 @@ class PictureFinder:
         skip: folders that hold no pictures, such as masks, by their path below root.
     """
 
-    def __init__(
-        self, root: Path, wanted: Callable[[str], bool] = has_picture_suffix, skip: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, root: Path, wanted: Callable[[str], bool] = has_picture_suffix, skip: tuple[str, ...] = ()) -> None:
         self.root = root
         self._wanted, self._skip = wanted, skip
         self._files: dict[str, str] | None = None
@@ -101,9 +99,7 @@ class PictureFinder:
             for folder, folders, files in os.walk(self.root):
                 relative = os.path.relpath(folder, self.root).replace(os.sep, "/")
                 prefix = "" if relative == "." else f"{relative}/"
-                folders[:] = sorted(
-                    f for f in folders if f"{prefix}{f}" not in self._skip and not f.startswith((".", "__MACOSX"))
-                )
+                folders[:] = sorted(f for f in folders if f"{prefix}{f}" not in self._skip and not f.startswith((".", "__MACOSX")))
                 for file in files:
                     if self._wanted(file) and not file.startswith("._"):
                         path = prefix + file

@@ -139,7 +139,9 @@ def _read_drive(source: Path, drive: Path, notes: Notes) -> list[Picture]:
     if images is None:
         raise DataError(f"{drive} has depth and no pictures: image_02/data of the raw data of {drive.name} is missing", "missing")
     date = drive.name[:10]
-    calibration = next(iter(sorted(source.glob(f"**/{date}/calib_cam_to_cam.txt"))), None) or next(iter(sorted(source.glob("**/calib_cam_to_cam.txt"))), None)
+    calibration = next(iter(sorted(source.glob(f"**/{date}/calib_cam_to_cam.txt"))), None) or next(
+        iter(sorted(source.glob("**/calib_cam_to_cam.txt"))), None
+    )
     if calibration is None:
         raise DataError(f"{source} has no calib_cam_to_cam.txt of {date}; copy it from the raw data", "missing")
     for depth in sorted((drive / "proj_depth/groundtruth/image_02").glob("*.png")):

@@ -53,7 +53,9 @@ class LabelImage:
         if values.ndim == 3:
             table, values = self.colors.colors, values.astype(np.int32) @ np.array([1, 256, 65536], np.int32)
             if not table:
-                raise DataError(f"{self.path} holds colours, and no file says which class each is; give one (setting palette=FILE)", "unknown class")
+                raise DataError(
+                    f"{self.path} holds colours, and no file says which class each is; give one (setting palette=FILE)", "unknown class"
+                )
         else:
             table, values = self.colors.ids, values.astype(np.int32)
         found, inverse = np.unique(values, return_inverse=True)
@@ -62,7 +64,10 @@ class LabelImage:
             named = ", ".join(_written(value, self.colors, values.ndim == 2 and table is self.colors.colors) for value in unknown[:3])
             more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
             known = ", ".join(self.colors.labels[:8])
-            raise DataError(f"{self.path} holds {named}{more}, which no class has ({known} …); add it to the palette file, or as 'void'", "unknown class")
+            raise DataError(
+                f"{self.path} holds {named}{more}, which no class has ({known} …); add it to the palette file, or as 'void'",
+                "unknown class",
+            )
         return np.array([table[int(value)] for value in found], np.int32)[inverse].reshape(values.shape)
 
 

@@ -106,7 +106,7 @@ def _files(source: Path) -> list[Path]:
 def _is_tasks(head: bytes) -> bool:
     if not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"["):
         return False
-    return b'"annotations"' in head or b'"completions"' in head or b"labels\"" in head or b'"original_width"' in head
+    return b'"annotations"' in head or b'"completions"' in head or b'labels"' in head or b'"original_width"' in head
 
 
 def _tasks(path: Path, notes: Notes) -> list[_Task]:
@@ -175,7 +175,8 @@ def _picture(
             size = (round(result.original_width), round(result.original_height))
         if result.image_rotation:
             raise DataError(
-                f"{where}: the picture was turned by {result.image_rotation:g}° in the tool, which is not read; turn it back there and export again", "label file"
+                f"{where}: the picture was turned by {result.image_rotation:g}° in the tool, which is not read; turn it back there and export again",
+                "label file",
             )
         value = msgspec.json.decode(result.value)
         if result.type == "choices":
@@ -261,9 +262,7 @@ def _rotated(x: float, y: float, width: float, height: float, degrees: float, si
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     w, h = width * size[0], height * size[1]
     corners = ((0, 0), (w, 0), (w, h), (0, h))
-    return [
-        value for dx, dy in corners for value in (x + (dx * cosine - dy * sine) / size[0], y + (dx * sine + dy * cosine) / size[1])
-    ]
+    return [value for dx, dy in corners for value in (x + (dx * cosine - dy * sine) / size[0], y + (dx * sine + dy * cosine) / size[1])]
 
 
 def _ellipse(value: dict[str, Any], size: tuple[int, int] | None) -> list[float] | None:

@@ -48,8 +48,6 @@ class _File(msgspec.Struct):
     flags: dict[str, Any] | None = None
 
 
-
-
 @dataclass(frozen=True, slots=True)
 class EmbeddedImage:
     """The picture that a labelme file holds itself."""
@@ -87,7 +85,9 @@ def read(source: Path, settings: Settings) -> Labelled:
     for path in files:
         picture = _picture(path, read_json(path, _File), finder, notes, labels, flags)
         if picture.name in pictures:
-            raise DataError(f"{path} and {pictures[picture.name].where} are of one picture, {picture.name}; remove one of them", "duplicate")
+            raise DataError(
+                f"{path} and {pictures[picture.name].where} are of one picture, {picture.name}; remove one of them", "duplicate"
+            )
         pictures[picture.name] = picture
     for found in finder.all():
         if found not in pictures:
@@ -113,9 +113,7 @@ def _is_labelme(path: Path) -> bool:
     return b'"imageData"' in head  # which may stand before the shapes, and be long
 
 
-def _picture(
-    path: Path, content: _File, finder: PictureFinder, notes: Notes, labels: dict[str, None], flags: dict[str, None]
-) -> Picture:
+def _picture(path: Path, content: _File, finder: PictureFinder, notes: Notes, labels: dict[str, None], flags: dict[str, None]) -> Picture:
     near = path.parent.relative_to(finder.root).as_posix()
     near = "" if near == "." else near
     found = finder.find(content.imagePath, near) if content.imagePath else finder.find_stem(path.stem, near)
@@ -179,7 +177,9 @@ def _thing(shape: _Shape, path: Path) -> Thing | None:
 def _outline(shape: _Shape, path: Path) -> list[list[float]]:
     if shape.shape_type == "circle":
         if len(shape.points) != 2:
-            raise DataError(f"{path}: a circle '{shape.label}' has {len(shape.points)} points, expected its centre and one on it", "label file")
+            raise DataError(
+                f"{path}: a circle '{shape.label}' has {len(shape.points)} points, expected its centre and one on it", "label file"
+            )
         (x, y), (on_x, on_y) = shape.points
         radius = math.hypot(on_x - x, on_y - y)
         turns = (2 * math.pi * i / _CIRCLE_POINTS for i in range(_CIRCLE_POINTS))

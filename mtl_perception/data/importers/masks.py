@@ -12,7 +12,16 @@ from mtl_perception.data.importers.label_colors import LabelImage, read_label_co
 from mtl_perception.data.importers.labelled import Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 
-_PALETTES = ("palette.yaml", "palette.yml", "palette.json", "palette.txt", "labelmap.txt", "label_colors.txt", "class_dict.csv", "classes.txt")
+_PALETTES = (
+    "palette.yaml",
+    "palette.yml",
+    "palette.json",
+    "palette.txt",
+    "labelmap.txt",
+    "label_colors.txt",
+    "class_dict.csv",
+    "classes.txt",
+)
 _MASK_FOLDERS = ("masks", "labels", "annotations", "gt", "SegmentationClass", "semantic")
 _PICTURE_FOLDERS = ("images", "imgs", "img", "JPEGImages", "rgb")
 _ENDINGS = ("", "_mask", "_L", "_label", "_gt", "_labelIds", ".mask")
@@ -63,7 +72,9 @@ def read(source: Path, settings: Settings) -> Labelled:
             continue
         used.add(mask)
         pictures.append(
-            Picture(name=found, image=ImageFile(images.path(found)), semantic=LabelImage(masks.path(mask), colors), where=masks.path(mask).name)
+            Picture(
+                name=found, image=ImageFile(images.path(found)), semantic=LabelImage(masks.path(mask), colors), where=masks.path(mask).name
+            )
         )
     for mask in sorted(set(masks.all()) - used):
         notes.add("masks without a picture, left out", mask)

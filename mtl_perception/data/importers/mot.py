@@ -46,7 +46,14 @@ def read(source: Path, settings: Settings) -> Labelled:
         for path in files:
             frame = int(path.stem) if path.stem.isdigit() else -1
             pictures.append(
-                Picture(name=f"{prefix}{path.name}", image=ImageFile(path), size=size, group=root.name, things=things.get(frame, []), where="gt.txt")
+                Picture(
+                    name=f"{prefix}{path.name}",
+                    image=ImageFile(path),
+                    size=size,
+                    group=root.name,
+                    things=things.get(frame, []),
+                    where="gt.txt",
+                )
             )
     return Labelled(pictures, sorted(labels), notes=notes)
 
@@ -80,6 +87,10 @@ def _things(path: Path, labels: dict[str, None], notes: Notes) -> dict[int, list
         class_id = int(values[7]) if len(values) > 7 else 1
         label = _CLASSES.get(class_id, "pedestrian")
         labels.setdefault(label)
-        notes.add("boxes that are not to be scored, taken as crowds: their class is unlabelled in the picture", f"{path}, line {number}", int(not is_scored))
+        notes.add(
+            "boxes that are not to be scored, taken as crowds: their class is unlabelled in the picture",
+            f"{path}, line {number}",
+            int(not is_scored),
+        )
         things[int(frame)].append(Thing(label, (x - 1, y - 1, x - 1 + width, y - 1 + height), is_crowd=not is_scored, track=int(track)))
     return things

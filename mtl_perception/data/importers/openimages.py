@@ -142,9 +142,7 @@ def _read_boxes(
     notes.add("pictures that are listed and are not here, left out", next(iter(sorted(missing)), ""), len(missing))
 
 
-def _verified_absent(
-    paths: Iterator[Path], by_id: dict[str, str], names: dict[str, str], labels: dict[str, None]
-) -> dict[str, set[str]]:
+def _verified_absent(paths: Iterator[Path], by_id: dict[str, str], names: dict[str, str], labels: dict[str, None]) -> dict[str, set[str]]:
     """Picture → classes that somebody looked for and did not find."""
     absent: dict[str, set[str]] = defaultdict(set)
     for path in paths:

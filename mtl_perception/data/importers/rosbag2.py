@@ -108,9 +108,7 @@ def _find_depth(bag: Bag, image: Topic, wanted: str | None) -> Topic | None:
     return found[0] if found else None
 
 
-def _pictures(
-    source: Path, image: Topic, info: Topic | None, depth: Topic | None, settings: Settings, notes: Notes
-) -> Iterator[Picture]:
+def _pictures(source: Path, image: Topic, info: Topic | None, depth: Topic | None, settings: Settings, notes: Notes) -> Iterator[Picture]:
     try:
         with Bag(source) as bag:
             yield from _Reader(bag, image, info, depth, settings, notes).pictures()

@@ -211,7 +211,10 @@ def _check_same(found: Mapping[str, Any], wanted: Mapping[str, Any], out: Path) 
     differing = [key for key in wanted if found.get(key) != wanted[key]]
     if differing:
         named = ", ".join(f"{key} {str(found.get(key))[:60]!r}" for key in differing)
-        raise DataError(f"{out} holds an import of other settings or of a source that has changed ({named}); choose another folder or delete it", "taken")
+        raise DataError(
+            f"{out} holds an import of other settings or of a source that has changed ({named}); choose another folder or delete it",
+            "taken",
+        )
 
 
 def _fingerprint(source: Path, settings: Settings) -> dict[str, Any]:
@@ -291,9 +294,7 @@ def _jobs(labelled: Labelled, settings: Settings, sides: dict[str, str]) -> Iter
 # After
 
 
-def _finish(
-    chosen: Format, labelled: Labelled, plan: Plan, settings: Settings, out: Path, sides: dict[str, str], source: Path
-) -> Report:
+def _finish(chosen: Format, labelled: Labelled, plan: Plan, settings: Settings, out: Path, sides: dict[str, str], source: Path) -> Report:
     notes, boxes, state = labelled.notes, 0, out / STATE
     names: list[str] = []
     groups: list[str] = []
@@ -312,9 +313,7 @@ def _finish(
     if not names and (out / "unlabelled").is_dir():
         return Report(chosen.name, [str(out / "unlabelled")], notes=notes.lines())
     if not names:
-        raise DataError(
-            f"{source} has no picture with a label that is wanted" + "".join(f"\n  {line}" for line in notes.lines()), "empty"
-        )
+        raise DataError(f"{source} has no picture with a label that is wanted" + "".join(f"\n  {line}" for line in notes.lines()), "empty")
     alike = [] if settings.duplicates == "keep" else same_or_near(digests, hashes)
     merged = merged_groups(groups, alike)
     dropped = _copies(alike, digests) if settings.duplicates == "drop" else set()
@@ -324,7 +323,10 @@ def _finish(
     if "own" in settings.split:
         for members in alike:
             if len({side_of[names[i]] for i in members}) > 1:
-                notes.add("sets of pictures that are alike and on several sides of the source's own split", " and ".join(names[i] for i in members[:2]))
+                notes.add(
+                    "sets of pictures that are alike and on several sides of the source's own split",
+                    " and ".join(names[i] for i in members[:2]),
+                )
 
     description = _description(chosen, labelled, plan, settings, source)
     left_out = {names[i] for i in dropped}

@@ -56,7 +56,9 @@ def read(source: Path, settings: Settings) -> Labelled:
                 extra={"pose": _pose(pose)} if pose.is_file() else None,
             )
         )
-    notes.add("depth that is not registered with the colours: it teaches shape and no scale (depth_scale nominal)", source.name, len(pictures))
+    notes.add(
+        "depth that is not registered with the colours: it teaches shape and no scale (depth_scale nominal)", source.name, len(pictures)
+    )
     return Labelled(pictures, notes=notes)
 
 
@@ -71,5 +73,8 @@ def _pose(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} can't be understood: {error}", "label file") from error
     if matrix.shape != (4, 4):
         raise DataError(f"{path} holds {matrix.shape}, expected 4 rows of 4 numbers", "label file")
-    return {"frame": "world", "position_m": matrix[:3, 3].round(6).tolist(), "quaternion_xyzw": quaternion_xyzw(matrix[:3, :3]).round(7).tolist()}
-
+    return {
+        "frame": "world",
+        "position_m": matrix[:3, 3].round(6).tolist(),
+        "quaternion_xyzw": quaternion_xyzw(matrix[:3, :3]).round(7).tolist(),
+    }

@@ -93,7 +93,9 @@ def read(source: Path, settings: Settings) -> Labelled:
 def _frames(source: Path) -> list[Path]:
     if not source.is_dir():
         return []
-    return sorted(path.parent for path in source.rglob("intrinsics.txt") if (path.parent / "image").is_dir() and (path.parent / "depth").is_dir())
+    return sorted(
+        path.parent for path in source.rglob("intrinsics.txt") if (path.parent / "image").is_dir() and (path.parent / "depth").is_dir()
+    )
 
 
 def _camera(path: Path, image: ImageFile) -> Intrinsics:
@@ -105,7 +107,9 @@ def _camera(path: Path, image: ImageFile) -> Intrinsics:
 
 
 def _things(root: Path, notes: Notes) -> list[Thing] | None:
-    path = next((root / name / "index.json" for name in ("annotation2Dfinal", "annotation") if (root / name / "index.json").is_file()), None)
+    path = next(
+        (root / name / "index.json" for name in ("annotation2Dfinal", "annotation") if (root / name / "index.json").is_file()), None
+    )
     if path is None:
         notes.add("frames without outlines of things: not labelled for boxes", root.name)
         return None

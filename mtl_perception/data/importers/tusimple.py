@@ -58,7 +58,9 @@ def read(source: Path, settings: Settings) -> Labelled:
             strokes = tuple(Stroke(0, points) for points in lanes if len(points) > 1)
             notes.add("lanes that were told apart: all are of one mask", where, int(len(strokes) > 1))
             group = "/".join(PurePosixPath(name).parts[:2])
-            pictures[name] = Picture(name=name, image=image, group=group, lanes=LaneDrawing(image, strokes, settings.line_width), where=where)
+            pictures[name] = Picture(
+                name=name, image=image, group=group, lanes=LaneDrawing(image, strokes, settings.line_width), where=where
+            )
     return Labelled(list(pictures.values()), lanes_labels=["lane"], notes=notes)
 
 

@@ -64,7 +64,9 @@ def read(source: Path, settings: Settings) -> Labelled:
         DataError: there is none, or a file is broken.
     """
     root = source if source.is_dir() else source.parent
-    inner = next((path for path in (root, *sorted(root.glob("VOCdevkit/VOC*")), *sorted(root.glob("VOC*"))) if (path / "Annotations").is_dir()), root)
+    inner = next(
+        (path for path in (root, *sorted(root.glob("VOCdevkit/VOC*")), *sorted(root.glob("VOC*"))) if (path / "Annotations").is_dir()), root
+    )
     notes = Notes()
     finder = PictureFinder(inner, skip=_LABEL_FOLDERS)
     sheets = [sheet for path in _sheets(inner) if (sheet := _sheet(path, notes)) is not None]
@@ -143,7 +145,10 @@ def _first_pixel(settings: Settings, sheets: list[_Sheet], notes: Notes) -> int:
         return int(settings.first_pixel)
     zero = next((sheet for sheet in sheets if any(min(thing.box[:2]) < 1 for thing in sheet.objects)), None)
     if zero is not None:
-        notes.add("coordinate below 1: the first pixel is taken to be 0 in the whole set, and boxes to end before xmax (setting first_pixel)", zero.path.name)
+        notes.add(
+            "coordinate below 1: the first pixel is taken to be 0 in the whole set, and boxes to end before xmax (setting first_pixel)",
+            zero.path.name,
+        )
     return 1 if zero is None else 0
 
 

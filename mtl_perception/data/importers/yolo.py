@@ -113,7 +113,12 @@ def _data_root(root: Path, content: dict[str, Any], config: Path | None) -> Path
     said = str(content.get("path") or "")
     if config is None or not said:
         return root
-    for candidate in (config.parent / said, Path(said), config.parent / posix_name(said), config.parent / PurePosixPath(posix_name(said)).name):
+    for candidate in (
+        config.parent / said,
+        Path(said),
+        config.parent / posix_name(said),
+        config.parent / PurePosixPath(posix_name(said)).name,
+    ):
         if candidate.is_dir():
             return candidate
     return root
@@ -207,12 +212,17 @@ def _things(path: Path, names: dict[int, str], keypoints: Any, notes: Notes) -> 
         except ValueError:
             raise DataError(f"{where} holds '{line[:60]}', expected a class id and numbers", "label file") from None
         if len(values) < 5 or not all(map(math.isfinite, values)):
-            raise DataError(f"{where} has {len(values)} numbers, expected a class id and 4 of a box, or 6 and more of a polygon", "label file")
+            raise DataError(
+                f"{where} has {len(values)} numbers, expected a class id and 4 of a box, or 6 and more of a polygon", "label file"
+            )
         if values[0] != int(values[0]) or int(values[0]) not in names:
-            raise DataError(f"{where} is of class {words[0]}, the names go from {min(names)} to {max(names)}; add the name", "unknown class")
+            raise DataError(
+                f"{where} is of class {words[0]}, the names go from {min(names)} to {max(names)}; add the name", "unknown class"
+            )
         if max(values[1:5]) > 1 + _BEYOND or min(values[1:5]) < -_BEYOND:
             raise DataError(
-                f"{where} holds {', '.join(words[1:5])}, expected shares of the picture's size between 0 and 1: are these pixels?", "label file"
+                f"{where} holds {', '.join(words[1:5])}, expected shares of the picture's size between 0 and 1: are these pixels?",
+                "label file",
             )
         if tuple(values) in things:
             notes.add("lines that stand twice in a label file, taken once", where)
@@ -234,5 +244,3 @@ def _thing(label: str, values: list[float], keypoints: Any, notes: Notes, where:
     if len(values) % 2:
         raise DataError(f"{where} has {len(values)} numbers after the class, expected 4 of a box or pairs of a polygon", "label file")
     return Thing(label, None, Polygons([values]))
-
-

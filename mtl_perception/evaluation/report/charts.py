@@ -35,10 +35,7 @@ def detection_charts(metric: DetectionMetric) -> list[Chart]:
     charts = []
     curves = metric.curves()
     if curves:
-        note = (
-            "Precision (upwards) over recall (to the right) of each class that occurs: solid at IoU .50, "
-            "with its AP, dashed at IoU .75."
-        )
+        note = "Precision (upwards) over recall (to the right) of each class that occurs: solid at IoU .50, with its AP, dashed at IoU .75."
         charts.append(Chart("Precision and recall", note, _small_multiples(curves)))
     if metric.calibration[:, 0].any():
         count, right, scores = metric.calibration.T
@@ -165,9 +162,7 @@ def _ranges(ranges: dict[str, dict[str, float]]) -> str:
     parts = [line("mark", left, bottom, WIDTH, bottom), text(left - 8, bottom + 4, "0", "dim", "end")]
     for place, (name, row) in enumerate(ranges.items()):
         x, middle, tall = left + (place + 0.2) * step, left + (place + 0.5) * step, height * row["AbsRel"] / high
-        parts.append(
-            f'<rect class="bar" x="{x:.1f}" y="{bottom - tall:.1f}" width="{step * 0.6:.1f}" height="{tall:.1f}" rx="3"/>'
-        )
+        parts.append(f'<rect class="bar" x="{x:.1f}" y="{bottom - tall:.1f}" width="{step * 0.6:.1f}" height="{tall:.1f}" rx="3"/>')
         parts.append(text(middle, bottom - tall - 7, f"{row['AbsRel']:.3f}", "label", "middle"))
         parts.append(text(middle, bottom + 22, name, "label", "middle"))
         words = f"{row['bias']:+.2f} m · {percent_of(row['pixels'], everything)} of pixels".replace("-", "−")

@@ -36,9 +36,7 @@ class Report:
         self._card = card
         self._sets: list[dict[str, Any]] = []
 
-    def add_set(
-        self, name: str, one: SetResult, evaluation: Evaluation, samples: Samples, engine: Any
-    ) -> None:
+    def add_set(self, name: str, one: SetResult, evaluation: Evaluation, samples: Samples, engine: Any) -> None:
         """Draw a set's charts, and its best, median and worst frames of each task.
 
         Args:

@@ -43,8 +43,7 @@ def onnxruntime_session(model: bytes, device: torch.device, provider: str, half:
     name, known = _PROVIDERS[provider], ort.get_available_providers()
     if name not in known:
         raise BackendError(
-            f"ONNX Runtime's {name} is not installed (it has {', '.join(known)}); pip install {_PACKAGES[provider]}, or choose "
-            "device cpu"
+            f"ONNX Runtime's {name} is not installed (it has {', '.join(known)}); pip install {_PACKAGES[provider]}, or choose device cpu"
         )
     options = ort.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()

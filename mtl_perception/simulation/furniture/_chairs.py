@@ -70,9 +70,7 @@ def _shell_chair(rng: Rng) -> Item:
     half, height, back = rng.uniform(0.21, 0.25), rng.uniform(0.43, 0.47), rng.uniform(0.26, 0.38)
     profile = _seat_profile(half, height, back, rng.uniform(0.1, 0.3))
     arms = rng.uniform() < 0.35
-    curl = np.r_[
-        0.01, 0.02, 0.03, 0.04, 0.05, np.full(3, 0.09 if arms else 0.05), np.linspace(0.1 if arms else 0.05, 0.03, 4)
-    ]
+    curl = np.r_[0.01, 0.02, 0.03, 0.04, 0.05, np.full(3, 0.09 if arms else 0.05), np.linspace(0.1 if arms else 0.05, 0.03, 4)]
     width = np.r_[0.9, 1, 1, 1, 1, 1, 1, 1, np.linspace(1, rng.uniform(0.6, 0.95), 4)] * half
     parts: list[Part] = [(_bent(profile, width, curl), _stuff(rng))]
     legs, splay, thick = materials.leg(rng, materials.furniture(rng)), rng.uniform(0.03, 0.1), rng.uniform(0.018, 0.032)
@@ -89,9 +87,7 @@ def _cantilever(rng: Rng) -> Item:
     steel, pad, radius = materials.metal(rng), _stuff(rng), rng.uniform(0.01, 0.014)
     lean = rng.uniform(0.1, 0.22)
     top = np.array([-half - back * np.sin(lean), height + back * np.cos(lean)])
-    side = np.array(
-        [(-half, 0.012), (half - 0.03, 0.012), (half, 0.04), (half, height - 0.05), (half - 0.03, height - 0.015)]
-    )
+    side = np.array([(-half, 0.012), (half - 0.03, 0.012), (half, 0.04), (half, height - 0.05), (half - 0.03, height - 0.015)])
     line = np.concatenate([side, [(-half + 0.03, height - 0.015), (-half, height + 0.03), top]])
     smooth = np.concatenate([np.linspace(a, b, 4)[:-1] for a, b in zip(line, line[1:], strict=False)] + [line[-1:]])
     parts: list[Part] = []
@@ -102,12 +98,7 @@ def _cantilever(rng: Rng) -> Item:
     parts.append((tube(np.linspace(*ends, 3), radius, 8), steel))
     parts.append((rounded_box(2 * half, 2 * half - 0.04, 0.03, 0.012, 1).moved(z=height - 0.015), pad))
     low = rng.uniform(0.35, 0.6) * back
-    mesh = (
-        rounded_box(2 * half, 0.025, back - low, 0.012, 1)
-        .moved(z=low)
-        .rotated(rotation_x(lean))
-        .moved(0, -half, height)
-    )
+    mesh = rounded_box(2 * half, 0.025, back - low, 0.012, 1).moved(z=low).rotated(rotation_x(lean)).moved(0, -half, height)
     parts.append((mesh, pad))
     support = Support(0, 0.02, height + 0.015, half - 0.05, half - 0.07, back)
     return Item("chair", parts, half + 0.01, half + 0.06, height + back, (support,))
@@ -129,9 +120,7 @@ def _office_chair(rng: Rng) -> Item:
     width = half * np.array([0.75, 0.9, 0.97, 1, 1, 0.95, 0.8])
     for shift in (0.0, 0.035):
         parts.append((_bent(np.stack([y + shift, z], 1), width, np.full(7, 0.03)), cover))
-    parts.append(
-        (rounded_box(0.07, 0.025, 0.3, 0.01, 1).rotated(rotation_x(0.15)).moved(0, -half - 0.02, height - 0.1), stand)
-    )
+    parts.append((rounded_box(0.07, 0.025, 0.3, 0.01, 1).rotated(rotation_x(0.15)).moved(0, -half - 0.02, height - 0.1), stand))
     if rng.uniform() < 0.65:
         for side in (-1, 1):
             x = side * (half + 0.035)
@@ -173,7 +162,5 @@ def _lounge_chair(rng: Rng) -> Item:
         wide = np.stack([smooth - (0.03, 0, 0), smooth + (0.03, 0, 0)], 1)
         parts.append((sheet(wide, texture_m=1.0), wood))
         parts.append((sheet(wide + (0, 0.006, 0.018), texture_m=1.0), wood))
-        parts.append(
-            (tube(np.linspace((x, -0.3, 0.05), (x, -0.45, seat + back * 0.8), 3), 0.018, 8, (1.0, 0.0, 0.0)), wood)
-        )
+        parts.append((tube(np.linspace((x, -0.3, 0.05), (x, -0.45, seat + back * 0.8), 3), 0.018, 8, (1.0, 0.0, 0.0)), wood))
     return Item("chair", parts, half + 0.04, 0.5, seat + back)

@@ -93,9 +93,7 @@ class FrontStyle:
             at, upright = (x, y, low + rng.uniform(0.5, 0.75) * (high - low)), False
         else:
             edge = x - hinge * (half - min(0.04, rim / 2 + 0.005))
-            middle = (
-                high - min(0.15, 0.3 * (high - low)) if grip_m is None else min(max(grip_m, low + 0.08), high - 0.08)
-            )
+            middle = high - min(0.15, 0.3 * (high - low)) if grip_m is None else min(max(grip_m, low + 0.08), high - 0.08)
             at, upright = (edge, y, middle), True
         meshes: list[Mesh] = [mesh.moved(*at) for mesh in self.grip(upright)]
         return Detail("cabinet door", parts, (Detail("handle", [(mesh, self.handle) for mesh in meshes]),))

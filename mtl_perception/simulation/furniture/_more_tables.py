@@ -91,9 +91,7 @@ def _stand(rng: Rng, half_x: float, half_y: float, height: float, legs: Material
             parts += [(bar.rotated(rotation_x(sy * lean)).moved(sx * x, sy * 0.85 * y), legs) for sy in (-1, 1)]
             parts.append(
                 (
-                    board(
-                        sx * x - thick / 2, sx * x + thick / 2, -y * 0.5, y * 0.5, height * 0.3, height * 0.3 + thick
-                    ),
+                    board(sx * x - thick / 2, sx * x + thick / 2, -y * 0.5, y * 0.5, height * 0.3, height * 0.3 + thick),
                     legs,
                 )
             )
@@ -102,17 +100,13 @@ def _stand(rng: Rng, half_x: float, half_y: float, height: float, legs: Material
         bar = rounded_box(thick, thick, height / np.cos(lean), 0.005, 1)
         for sx in (-1, 1):
             parts += [(bar.rotated(rotation_x(sy * lean)).moved(sx * x + 0.01 * sy, sy * y), legs) for sy in (-1, 1)]
-        parts.append(
-            (cylinder(thick / 3, 2 * x, 8).moved(z=-x).rotated(rotation_y(np.pi / 2)).moved(z=height / 2), legs)
-        )
+        parts.append((cylinder(thick / 3, 2 * x, 8).moved(z=-x).rotated(rotation_y(np.pi / 2)).moved(z=height / 2), legs))
     else:
         for sx in (-1, 1):
             for sy in (-1, 1):
                 parts.append(
                     (
-                        board(
-                            sx * x - thick / 2, sx * x + thick / 2, sy * y - thick / 2, sy * y + thick / 2, 0, height
-                        ),
+                        board(sx * x - thick / 2, sx * x + thick / 2, sy * y - thick / 2, sy * y + thick / 2, 0, height),
                         legs,
                     )
                 )

@@ -61,9 +61,7 @@ def plant(rng: Rng, scale: float = 1.0) -> Item:
     """A pot with leaves."""
     pot, soil = materials.glaze(rng), Material(textures.plain(rng, (0.16, 0.11, 0.08)), 1.0)
     green = Material(
-        textures.peel(
-            rng, textures.color(rng.uniform(0.25, 0.37), rng.uniform(0.4, 0.75), rng.uniform(0.25, 0.5))
-        ),
+        textures.peel(rng, textures.color(rng.uniform(0.25, 0.37), rng.uniform(0.4, 0.75), rng.uniform(0.25, 0.5))),
         0.7,
     )
     radius, pot_height = scale * rng.uniform(0.1, 0.16), scale * rng.uniform(0.18, 0.32)

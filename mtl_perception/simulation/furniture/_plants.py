@@ -52,21 +52,13 @@ def any_plant(rng: Rng, scale: float = 1.0) -> Item:
 
 def _leaf_material(rng: Rng) -> Material:
     green = textures.color(rng.uniform(0.2, 0.4), rng.uniform(0.3, 0.8), rng.uniform(0.2, 0.6))
-    edge = (
-        textures.color(rng.uniform(0.15, 0.35), rng.uniform(0.2, 0.6), rng.uniform(0.5, 0.85))
-        if rng.uniform() < 0.35
-        else None
-    )
+    edge = textures.color(rng.uniform(0.15, 0.35), rng.uniform(0.2, 0.6), rng.uniform(0.5, 0.85)) if rng.uniform() < 0.35 else None
     return Material(textures.peel(rng, green, edge), rng.uniform(0.4, 0.8))
 
 
 def _pot(rng: Rng, scale: float) -> tuple[list[Part], float, float]:
     """A pot with soil, its radius, and the height of the soil."""
-    stuff = (
-        materials.glaze(rng)
-        if rng.uniform() < 0.6
-        else Material(textures.plain(rng, textures.jitter(rng, (0.62, 0.33, 0.22))), 0.9)
-    )
+    stuff = materials.glaze(rng) if rng.uniform() < 0.6 else Material(textures.plain(rng, textures.jitter(rng, (0.62, 0.33, 0.22))), 0.9)
     soil = Material(textures.plain(rng, (0.16, 0.11, 0.08)), 1.0)
     radius, height = scale * rng.uniform(0.1, 0.18), scale * rng.uniform(0.16, 0.36)
     foot, wall = radius * rng.uniform(0.6, 1.0), 0.92

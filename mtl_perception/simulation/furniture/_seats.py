@@ -92,9 +92,7 @@ def sofa(rng: Rng) -> Item:
     width = 2 * (half_x - arm) / cushions
     for i in range(cushions):
         x = -half_x + arm + i * width
-        parts.append(
-            (board(x + 0.006, x + width - 0.006, -half_y + 0.2, half_y + 0.01, seat - 0.12, seat), cover)
-        )
+        parts.append((board(x + 0.006, x + width - 0.006, -half_y + 0.2, half_y + 0.01, seat - 0.12, seat), cover))
     pillows: tuple[Detail, ...] = ()
     if rng.uniform() < 0.7:
         pillow = materials.upholstery(rng)

@@ -77,9 +77,7 @@ def _couch(rng: Rng, label: str, half_x: float) -> Item:
     for i in range(seats):
         x = -half_x + arm + (i + 0.5) * width
         depth = half_y - back_y + 0.02
-        parts.append(
-            (rounded_box(width - 0.01, depth, 0.15, soft).moved(x, back_y + depth / 2, seat - 0.15), seat_cover)
-        )
+        parts.append((rounded_box(width - 0.01, depth, 0.15, soft).moved(x, back_y + depth / 2, seat - 0.15), seat_cover))
         if loose_back:
             mesh = rounded_box(width - 0.015, 0.16, back - seat + rng.uniform(-0.08, 0.08), soft)
             parts.append((mesh.rotated(rotation_x(0.15)).moved(x, back_y + 0.06, seat), seat_cover))
@@ -91,9 +89,7 @@ def _couch(rng: Rng, label: str, half_x: float) -> Item:
         reach = max(half_x - arm - 0.22, 0.0)
         y = back_y + (0.3 if loose_back else 0.2) + rng.uniform(0, 0.1)
         lean = rng.uniform(0.2, 0.5)
-        pillows.append(
-            Detail("pillow", [(leaning(mesh, rng.uniform(-1, 1) * reach, y, seat, lean, rng.normal(0, 0.25)), stuff)])
-        )
+        pillows.append(Detail("pillow", [(leaning(mesh, rng.uniform(-1, 1) * reach, y, seat, lean, rng.normal(0, 0.25)), stuff)]))
     if label == "sofa" and rng.uniform() < 0.2:  # a throw
         x, wide = rng.uniform(-0.6, 0.6) * half_x, rng.uniform(0.2, 0.4)
         parts.append((_over_edge(rng, x, wide, back_y, half_y, seat), cloth(rng)))
@@ -125,9 +121,7 @@ def bed(rng: Rng, double: bool) -> Item:
     leg = rng.uniform(0.0, 0.18)
     parts.append((rounded_box(2 * half_x, 2 * half_y, base - leg, 0.01, 1).moved(z=leg), frame))
     if leg > 0.02:
-        parts += legs_at_corners(
-            half_x - 0.03, half_y - 0.03, leg, 0.06, rng.uniform() < 0.5, materials.leg(rng, frame)
-        )
+        parts += legs_at_corners(half_x - 0.03, half_y - 0.03, leg, 0.06, rng.uniform() < 0.5, materials.leg(rng, frame))
     if rng.uniform() < 0.8:  # headboard
         height = top + rng.uniform(0.15, 0.6)
         style = rng.uniform()
@@ -145,16 +139,12 @@ def bed(rng: Rng, double: bool) -> Item:
         length, middle = half_y + 0.03 - start, (half_y + 0.03 + start) / 2
         parts.append((rounded_box(2 * half_x + 0.06, length, drop + 0.03, 0.028).moved(0, middle, top - drop), cover))
         if rng.uniform() < 0.5:  # folded back
-            fold = rounded_box(2 * half_x + 0.07, rng.uniform(0.2, 0.35), 0.05, 0.024).moved(
-                0, start + 0.05, top + 0.005
-            )
+            fold = rounded_box(2 * half_x + 0.07, rng.uniform(0.2, 0.35), 0.05, 0.024).moved(0, start + 0.05, top + 0.005)
             parts.append((fold, linen))
     else:  # a duvet that was thrown aside
         grid_x, grid_y = np.meshgrid(np.linspace(-1, 1, 14), np.linspace(-1, 1, 16))
         waves = sum(
-            rng.uniform(0.01, 0.04)
-            * np.sin(rng.uniform(1, 4) * grid_x + rng.uniform(1, 4) * grid_y + rng.uniform(0, 6))
-            for _ in range(5)
+            rng.uniform(0.01, 0.04) * np.sin(rng.uniform(1, 4) * grid_x + rng.uniform(1, 4) * grid_y + rng.uniform(0, 6)) for _ in range(5)
         )
         border = np.minimum(1 - np.abs(grid_x), 1 - np.abs(grid_y))
         z = top + 0.01 + (0.09 + np.abs(waves)) * np.clip(4 * border, 0, 1) ** 0.5

@@ -41,9 +41,7 @@ def shelf(rng: Rng) -> Item:
     step = (height - thick - bottom) / levels
     for level in range(levels + 1):
         z = bottom + level * step
-        parts.append(
-            (board(-half_x + thick, half_x - thick, -half_y + 0.007, half_y - 0.001, z, z + thick), wood)
-        )
+        parts.append((board(-half_x + thick, half_x - thick, -half_y + 0.007, half_y - 0.001, z, z + thick), wood))
         clearance = step - thick if level < levels else FREE
         supports.append(Support(0, 0, z + thick, half_x - thick - 0.01, half_y - 0.01, clearance))
     return Item("shelf", parts, half_x, half_y, height, tuple(supports))

@@ -37,9 +37,7 @@ def dining_table(rng: Rng) -> Item:
     inset = rng.uniform(0.0, 0.08)
     if rng.uniform() < 0.8:
         thickness = rng.uniform(0.035, 0.08)
-        parts += legs_at_corners(
-            half_x - inset, half_y - inset, height - thick, thickness, rng.uniform() < 0.35, legs
-        )
+        parts += legs_at_corners(half_x - inset, half_y - inset, height - thick, thickness, rng.uniform() < 0.35, legs)
         if rng.uniform() < 0.6:  # apron
             x, y, low = (
                 half_x - inset - thickness / 2,
@@ -52,9 +50,7 @@ def dining_table(rng: Rng) -> Item:
     else:
         for side in (-1, 1):
             x = side * (half_x - inset - 0.02)
-            parts.append(
-                (board(x - 0.018, x + 0.018, -half_y + 0.03, half_y - 0.03, 0, height - thick), legs)
-            )
+            parts.append((board(x - 0.018, x + 0.018, -half_y + 0.03, half_y - 0.03, 0, height - thick), legs))
     return Item("table", parts, half_x, half_y, height, (Support(0, 0, height, half_x, half_y, FREE),))
 
 
@@ -63,9 +59,7 @@ def coffee_table(rng: Rng) -> Item:
     half_x, half_y = rng.uniform(0.3, 0.6), rng.uniform(0.25, 0.35)
     legs = materials.leg(rng, top)
     parts = [(box(2 * half_x, 2 * half_y, thick).moved(z=height - thick), top)]
-    parts += legs_at_corners(
-        half_x, half_y, height - thick, rng.uniform(0.03, 0.06), rng.uniform() < 0.4, legs
-    )
+    parts += legs_at_corners(half_x, half_y, height - thick, rng.uniform(0.03, 0.06), rng.uniform() < 0.4, legs)
     if rng.uniform() < 0.4:
         parts.append((box(2 * half_x - 0.06, 2 * half_y - 0.06, 0.018).moved(z=0.12), top))
     return Item("table", parts, half_x, half_y, height, (Support(0, 0, height, half_x, half_y, FREE),))
@@ -77,9 +71,7 @@ def desk(rng: Rng) -> Item:
     half_x, half_y = rng.uniform(0.5, 0.8), rng.uniform(0.28, 0.38)
     legs = materials.leg(rng, top)
     parts = [(box(2 * half_x, 2 * half_y, thick).moved(z=height - thick), top)]
-    parts += legs_at_corners(
-        half_x - 0.02, half_y - 0.02, height - thick, rng.uniform(0.03, 0.06), False, legs
-    )
+    parts += legs_at_corners(half_x - 0.02, half_y - 0.02, height - thick, rng.uniform(0.03, 0.06), False, legs)
     drawers = []
     if rng.uniform() < 0.5:
         side, width = rng.choice([-1, 1]), rng.uniform(0.3, 0.4)

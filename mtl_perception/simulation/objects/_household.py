@@ -58,9 +58,7 @@ def _kettle(rng: Rng) -> Item:
     radius, height = rng.uniform(0.07, 0.085), rng.uniform(0.18, 0.23)
     angle = np.linspace(-np.pi / 2, np.pi / 2, 9)
     arc = np.stack([0.8 * radius + 0.055 * np.cos(angle), np.zeros(9), 0.55 * height + 0.4 * height * np.sin(angle)], 1)
-    spout = np.array(
-        [(-0.75 * radius, 0, 0.65 * height), (-1.1 * radius, 0, 0.85 * height), (-1.2 * radius, 0, 0.95 * height)]
-    )
+    spout = np.array([(-0.75 * radius, 0, 0.65 * height), (-1.1 * radius, 0, 0.85 * height), (-1.2 * radius, 0, 0.95 * height)])
     return _item("kettle", [
         (lathe([(0, 0), (radius, 0), (radius, 0.1 * height), (0.65 * radius, 0.92 * height), (0, 0.96 * height)], 22, printed=False), body),
         (cylinder(0.02, 0.03, 10).moved(z=0.93 * height), grip),
@@ -79,7 +77,7 @@ def _toaster(rng: Rng) -> Item:
             (rounded_box(wide, 0.17, high - 0.01, 0.03).moved(z=0.01), _lacquer(rng)),
             *slots,
             (box(0.02, 0.05, 0.02).moved(wide / 2, 0, 0.6 * high), dark),
-        ]
+        ],
     )
 
 
@@ -105,15 +103,10 @@ def _pot(rng: Rng) -> Item:
             ),
             steel,
         ),
-        *(
-            (rounded_box(0.05, 0.06, 0.012, 0.005, 1).moved(side * (radius + 0.015), 0, 0.75 * high), dark)
-            for side in (-1, 1)
-        ),
+        *((rounded_box(0.05, 0.06, 0.012, 0.005, 1).moved(side * (radius + 0.015), 0, 0.75 * high), dark) for side in (-1, 1)),
     ]
     if rng.uniform() < 0.6:
-        parts.append(
-            (lathe([(radius + 0.002, high), (0.6 * radius, high + 0.025), (0, high + 0.03)], 28, printed=False), steel)
-        )
+        parts.append((lathe([(radius + 0.002, high), (0.6 * radius, high + 0.025), (0, high + 0.03)], 28, printed=False), steel))
         parts.append((cylinder(0.018, 0.025, 12).moved(z=high + 0.028), dark))
     return _item("pot", parts)
 
@@ -146,8 +139,7 @@ def _pan(rng: Rng) -> Item:
 def _cutting_board(rng: Rng) -> Item:
     wood = Material(textures.wood(rng), 0.7)
     return _item(
-        "cutting board",
-        [(rounded_box(rng.uniform(0.25, 0.4), rng.uniform(0.17, 0.27), rng.uniform(0.012, 0.03), 0.006, 1), wood)]
+        "cutting board", [(rounded_box(rng.uniform(0.25, 0.4), rng.uniform(0.17, 0.27), rng.uniform(0.012, 0.03), 0.006, 1), wood)]
     )
 
 
@@ -159,7 +151,7 @@ def _paper_roll(rng: Rng) -> Item:
             (cylinder(0.07, 0.012, 20), stand),
             (cylinder(rng.uniform(0.045, 0.065), 0.23, 24).moved(z=0.012), paper),
             (cylinder(0.008, 0.3, 8), stand),
-        ]
+        ],
     )
 
 
@@ -208,7 +200,7 @@ def _remote(rng: Rng) -> Item:
         [
             (rounded_box(0.045, 0.17, 0.02, 0.008, 1), dark),
             (box(0.034, 0.13, 0.002, printed=True).moved(z=0.019), buttons),
-        ]
+        ],
     )
 
 
@@ -228,10 +220,7 @@ def _clock(rng: Rng) -> Item:
         box(0.006, 0.002, 0.3 * side).moved(0, 0.031, side / 2),
         box(0.22 * side, 0.002, 0.006).moved(0.1 * side, 0.031, side / 2),
     ]
-    return _item(
-        "clock",
-        [(rounded_box(side, 0.05, side, 0.01, 1), _lacquer(rng)), (disc, face), *((hand, dark) for hand in hands)]
-    )
+    return _item("clock", [(rounded_box(side, 0.05, side, 0.01, 1), _lacquer(rng)), (disc, face), *((hand, dark) for hand in hands)])
 
 
 def _basket(rng: Rng) -> Item:
@@ -263,7 +252,7 @@ def _tissues(rng: Rng) -> Item:
         [
             (box(0.23, 0.12, 0.085, printed=True), Material(textures.wallpaper(rng, textures.vivid(rng)), 0.7)),
             (tip.moved(z=0.005), paper),
-        ]
+        ],
     )
 
 

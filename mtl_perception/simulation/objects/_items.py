@@ -16,10 +16,7 @@ def one_material(label: str, meshes: Mesh | list[Mesh], material: Material) -> I
 
 
 def laid_down(item: Item, radius: float) -> Item:
-    parts = [
-        (mesh.moved(z=-item.height / 2).rotated(rotation_x(np.pi / 2)).moved(z=radius), stuff)
-        for mesh, stuff in item.parts
-    ]
+    parts = [(mesh.moved(z=-item.height / 2).rotated(rotation_x(np.pi / 2)).moved(z=radius), stuff) for mesh, stuff in item.parts]
     vertices = np.concatenate([mesh.vertices for mesh, _ in parts])
     half_x, half_y = np.abs(vertices[:, :2]).max(0)
     return Item(item.label, parts, float(half_x), float(half_y), float(vertices[:, 2].max()))

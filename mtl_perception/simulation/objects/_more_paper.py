@@ -65,9 +65,7 @@ def _binder(rng: Rng, max_height_m: float) -> Item:
         box(0.003, 0.315, thick).moved(-0.1385),
     ]
     parts: list[Part] = [(mesh, stuff) for mesh in boards]
-    parts.append(
-        (box(0.22, 0.295, 0.5 * thick).moved(-0.02, 0, 0.003), Material(textures.plain(rng, (0.93, 0.93, 0.9)), 0.9))
-    )
+    parts.append((box(0.22, 0.295, 0.5 * thick).moved(-0.02, 0, 0.003), Material(textures.plain(rng, (0.93, 0.93, 0.9)), 0.9)))
     parts.append((box(0.002, 0.1, 0.75 * thick, printed=True).moved(-0.141, 0, 0.12 * thick), label))
     return Item("book", parts, 0.142, 0.158, thick)
 

@@ -236,9 +236,7 @@ def _water_bottle(rng: Rng, max_height_m: float) -> Item:
         (0.4 * radius, 0.88 * height),
         (0.36 * radius, 0.93 * height),
     ]
-    clear = textures.jitter(
-        rng, ((0.75, 0.83, 0.86), (0.6, 0.75, 0.85), (0.85, 0.87, 0.87), (0.4, 0.6, 0.45))[int(rng.integers(4))]
-    )
+    clear = textures.jitter(rng, ((0.75, 0.83, 0.86), (0.6, 0.75, 0.85), (0.85, 0.87, 0.87), (0.4, 0.6, 0.45))[int(rng.integers(4))])
     skin = Material(textures.plain(rng, clear), rng.uniform(0.08, 0.3))
     label = Material(textures.printed_label(rng), 0.5)
     low = height * rng.uniform(0.25, 0.4)
@@ -298,11 +296,7 @@ def _pump_bottle(rng: Rng, max_height_m: float) -> Item:
 def _jar(rng: Rng, max_height_m: float) -> Item:
     """Of jam or pickles, with a wide lid; or a small spice jar."""
     small = rng.uniform() < 0.4
-    radius, height = (
-        (rng.uniform(0.02, 0.026), rng.uniform(0.08, 0.11))
-        if small
-        else (rng.uniform(0.032, 0.045), rng.uniform(0.09, 0.16))
-    )
+    radius, height = (rng.uniform(0.02, 0.026), rng.uniform(0.08, 0.11)) if small else (rng.uniform(0.032, 0.045), rng.uniform(0.09, 0.16))
     inside = Material(textures.plain(rng, textures.vivid(rng)), rng.uniform(0.08, 0.3))
     body = lathe(
         [
@@ -328,11 +322,7 @@ def _jar(rng: Rng, max_height_m: float) -> Item:
 def _flask(rng: Rng, max_height_m: float) -> Item:
     """A steel bottle for hikes, or a thermos."""
     height, radius = rng.uniform(0.18, 0.28), rng.uniform(0.031, 0.042)
-    skin = (
-        materials.metal(rng)
-        if rng.uniform() < 0.4
-        else Material(textures.plain(rng, textures.vivid(rng)), rng.uniform(0.25, 0.6))
-    )
+    skin = materials.metal(rng) if rng.uniform() < 0.4 else Material(textures.plain(rng, textures.vivid(rng)), rng.uniform(0.25, 0.6))
     neck = radius * rng.uniform(0.45, 0.9)
     body = lathe([(0, 0), (radius, 0), (radius, 0.76 * height), (neck, 0.86 * height), (0, 0.86 * height)], 24)
     cap = cylinder(neck + 0.002, 0.14 * height, 20).moved(z=0.86 * height)

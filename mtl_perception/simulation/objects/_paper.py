@@ -40,9 +40,7 @@ def _open_carton(rng: Rng, max_height_m: float) -> Item:
     meshes = [box(x, y, thick, printed=True)]
     for along, across, yaw in ((x, y, 0.0), (x, y, np.pi), (y, x, np.pi / 2), (y, x, -np.pi / 2)):
         side = box(along, thick, z, printed=True).moved(0, (across - thick) / 2)
-        flap = box(along - 0.01, thick, 0.4 * min(x, y), printed=True).rotated(
-            rotation_x(-rng.uniform(0.3, 2.4))
-        )
+        flap = box(along - 0.01, thick, 0.4 * min(x, y), printed=True).rotated(rotation_x(-rng.uniform(0.3, 2.4)))
         meshes += [side.turned(yaw), flap.moved(0, across / 2, z).turned(yaw)]
     return one_material("box", meshes, card)
 
@@ -59,10 +57,7 @@ def book(rng: Rng, max_height_m: float, upright: bool = False) -> Item:
     board_ = 0.003
     if upright:
         height = min(depth, max_height_m - 0.015)
-        parts = [
-            (box(board_, width, height, printed=True).moved(side * (thick - board_) / 2), cover)
-            for side in (-1, 1)
-        ]
+        parts = [(box(board_, width, height, printed=True).moved(side * (thick - board_) / 2), cover) for side in (-1, 1)]
         parts.append((box(thick, board_, height, printed=True).moved(0, (width - board_) / 2), cover))
         parts.append((box(thick - 2 * board_, width - 0.012, height - 0.01).moved(0, 0.004, 0.004), pages))
         return Item("book", parts, thick / 2, width / 2, height)

@@ -35,14 +35,10 @@ def any_monitor(rng: Rng) -> Item:
     )
     tilt = rotation_x(rng.uniform(0.0, 0.15))
     foot = (
-        cylinder(rng.uniform(0.09, 0.13), 0.014, 24)
-        if rng.uniform() < 0.4
-        else rounded_box(rng.uniform(0.18, 0.28), 0.18, 0.014, 0.005, 1)
+        cylinder(rng.uniform(0.09, 0.13), 0.014, 24) if rng.uniform() < 0.4 else rounded_box(rng.uniform(0.18, 0.28), 0.18, 0.014, 0.005, 1)
     )
     panel = rounded_box(wide, thick, high, 0.006, 1).rotated(tilt).moved(0, 0, low)
-    face = (
-        box(wide - 2 * rim, 0.002, high - 2 * rim, printed=True).moved(0, thick / 2, rim).rotated(tilt).moved(0, 0, low)
-    )
+    face = box(wide - 2 * rim, 0.002, high - 2 * rim, printed=True).moved(0, thick / 2, rim).rotated(tilt).moved(0, 0, low)
     neck = rounded_box(rng.uniform(0.03, 0.09), 0.03, low + 0.3 * high, 0.008, 1).moved(0, -thick)
     return Item(
         "screen",
@@ -60,12 +56,7 @@ def any_laptop(rng: Rng) -> Item:
     lean = rotation_x(rng.uniform(0.05, 0.55))
     hinge = -deep / 2 + 0.004
     lid = rounded_box(wide, 0.007, 0.95 * deep, 0.003, 1).rotated(lean).moved(0, hinge, thick)
-    face = (
-        box(wide - 0.022, 0.002, 0.95 * deep - 0.03, printed=True)
-        .moved(0, 0.004, 0.02)
-        .rotated(lean)
-        .moved(0, hinge, thick)
-    )
+    face = box(wide - 0.022, 0.002, 0.95 * deep - 0.03, printed=True).moved(0, 0.004, 0.02).rotated(lean).moved(0, hinge, thick)
     keys = Material(textures.keys(rng), 0.6)
     parts: list[Part] = [
         (rounded_box(wide, deep, thick, 0.004, 1), shell),
@@ -107,11 +98,7 @@ def papers(rng: Rng, max_height_m: float = 1.0) -> Item:
     page = Material(textures.printed_page(rng), 0.9)
     meshes: list[Mesh] = []
     for level in range(int(rng.integers(1, 5))):
-        mesh = (
-            box(0.21, 0.297, 0.002, printed=True)
-            .turned(rng.normal(0, 0.08))
-            .moved(*rng.normal(0, 0.008, 2), 0.002 * level)
-        )
+        mesh = box(0.21, 0.297, 0.002, printed=True).turned(rng.normal(0, 0.08)).moved(*rng.normal(0, 0.008, 2), 0.002 * level)
         meshes.append(mesh)
     return Item("paper", [(mesh, page) for mesh in meshes], 0.12, 0.16, 0.01)
 
@@ -139,9 +126,7 @@ def desk_lamp(rng: Rng, max_height_m: float = 1.0) -> Item:
         hood = lathe([(0.13, 0.55 * height), (0.09, height), (0.088, height), (0.128, 0.55 * height)], 22)
         return Item("lamp", [(base, stand), (hood, shade)], 0.13, 0.13, height)
     path = np.array([(0, -0.05, 0.02), (0, -0.09, 0.5 * height), (0, -0.02, 0.95 * height), (0, 0.08, 0.97 * height)])
-    head = (
-        lathe([(0.055, 0.0), (0.02, 0.07), (0, 0.08)], 16).rotated(rotation_x(0.4)).moved(0, 0.1, 0.9 * height - 0.03)
-    )
+    head = lathe([(0.055, 0.0), (0.02, 0.07), (0, 0.08)], 16).rotated(rotation_x(0.4)).moved(0, 0.1, 0.9 * height - 0.03)
     parts: list[Part] = [
         (cylinder(0.07, 0.02, 20).moved(0, -0.05), stand),
         (tube(path, 0.008, 8, across=(1.0, 0.0, 0.0)), stand),

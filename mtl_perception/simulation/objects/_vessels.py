@@ -89,15 +89,11 @@ def cup(rng: Rng, max_height_m: float) -> Item:
     if rng.uniform() < 0.75:
         angle, grip = np.linspace(-np.pi / 2, np.pi / 2, 9), height * 0.28
         middle = (foot + radius) / 2 - 0.003
-        path = np.stack(
-            [middle + grip * 0.95 * np.cos(angle), np.zeros(9), height / 2 + grip * np.sin(angle)], 1
-        )
+        path = np.stack([middle + grip * 0.95 * np.cos(angle), np.zeros(9), height / 2 + grip * np.sin(angle)], 1)
         meshes.append(tube(path, 0.0055, 8))
     item = one_material("cup", meshes, materials.glaze(rng))
     if rng.uniform() < 0.4:  # something to drink
-        drink = textures.plain(
-            rng, ((0.16, 0.09, 0.05), (0.45, 0.22, 0.08), (0.9, 0.88, 0.82))[int(rng.integers(3))]
-        )
+        drink = textures.plain(rng, ((0.16, 0.09, 0.05), (0.45, 0.22, 0.08), (0.9, 0.88, 0.82))[int(rng.integers(3))])
         level = height * rng.uniform(0.6, 0.85)
         surface = lathe([((belly + radius) / 2 - wall - 0.002, level), (0, level)], 20, printed=False)
         item.parts.append((surface, Material(drink, 0.15)))
@@ -116,9 +112,7 @@ def _paper_cup(rng: Rng, max_height_m: float) -> Item:
     print_ = textures.printed_label(rng) if rng.uniform() < 0.6 else textures.plain(rng, textures.vivid(rng))
     lid = Material(textures.plain(rng, (0.93, 0.92, 0.9) if rng.uniform() < 0.6 else (0.12, 0.11, 0.11)), 0.5)
     rim = radius + 0.003
-    top = lathe(
-        [(rim, height - 0.004), (rim, height + 0.004), (radius * 0.85, height + 0.01), (0, height + 0.01)], 24
-    )
+    top = lathe([(rim, height - 0.004), (rim, height + 0.004), (radius * 0.85, height + 0.01), (0, height + 0.01)], 24)
     return Item("cup", [(body, Material(print_, 0.8)), (top, lid)], rim, rim, height + 0.01)
 
 

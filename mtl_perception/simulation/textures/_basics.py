@@ -64,9 +64,7 @@ def pick(rng: np.random.Generator, colors: tuple[Color, ...]) -> Color:
     return jitter(rng, colors[int(rng.integers(len(colors)))])
 
 
-def noise(
-    rng: np.random.Generator, pixels: int, slope: float, stretch: float = 1.0, coarsest: float = 1.0
-) -> np.ndarray:
+def noise(rng: np.random.Generator, pixels: int, slope: float, stretch: float = 1.0, coarsest: float = 1.0) -> np.ndarray:
     """(pixels, pixels) periodic noise of mean 0 and deviation 1.
 
     ``slope`` is the fall of amplitude with frequency (0 white, 2 cloudy). ``stretch`` elongates it along x.

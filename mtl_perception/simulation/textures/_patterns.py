@@ -29,9 +29,7 @@ def overlaid(rng: Rng, texture: Texture) -> Texture:
         rgb = rgb * (1 - amount) + np.asarray(vivid(rng), np.float32) * amount
     else:
         rgb = rgb * (1 + np.exp(rng.uniform(np.log(0.05), np.log(0.4))) * field)
-    return replace(
-        texture, rgb=(rgb.clip(0, 1) * 255).astype(np.uint8), size_m=texture.size_m * rng.uniform(0.6, 1.6)
-    )
+    return replace(texture, rgb=(rgb.clip(0, 1) * 255).astype(np.uint8), size_m=texture.size_m * rng.uniform(0.6, 1.6))
 
 
 def _waves(rng: Rng, pixels: int) -> np.ndarray:

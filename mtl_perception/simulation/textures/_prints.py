@@ -54,18 +54,14 @@ def printed_label(rng: np.random.Generator, base: Color | None = None) -> Textur
             cv2.rectangle(image, (0, top), (pixels, top + height), ink_color(rng), -1)
     elif design == "diagonal":
         low, high = (int(v) for v in rng.integers(20, 236, 2))
-        cv2.fillPoly(
-            image, [np.array([(0, low), (pixels, high), (pixels, pixels), (0, pixels)])], ink_color(rng)
-        )
+        cv2.fillPoly(image, [np.array([(0, low), (pixels, high), (pixels, pixels), (0, pixels)])], ink_color(rng))
     elif design == "stripes":
         ink, step = ink_color(rng), int(rng.choice([16, 32, 64]))
         for x in range(0, pixels, step):
             cv2.rectangle(image, (x, 0), (x + step // 2 - 1, pixels), ink, -1)
     else:
         blend = np.clip(0.5 + 0.5 * noise(rng, pixels, 2.0, coarsest=2), 0, 1)[..., None]
-        image = np.ascontiguousarray(
-            (image * (1 - blend) + np.array(ink_color(rng)) * blend).astype(np.uint8)
-        )
+        image = np.ascontiguousarray((image * (1 - blend) + np.array(ink_color(rng)) * blend).astype(np.uint8))
     for x in (0, pixels // 2):
         if rng.uniform() < 0.6:
             centre, radius = (x + 64, int(rng.integers(80, 180))), int(rng.integers(18, 48))
@@ -203,9 +199,7 @@ def picture(rng: np.random.Generator) -> Texture:
     """A picture for the wall: a landscape or fields of colour."""
     if rng.uniform() < 0.5:
         return outdoors(rng)
-    first, second, third = (
-        np.asarray(c) for c in (vivid(rng), pick(rng, WALL_COLORS), pick(rng, ACCENT_COLORS))
-    )
+    first, second, third = (np.asarray(c) for c in (vivid(rng), pick(rng, WALL_COLORS), pick(rng, ACCENT_COLORS)))
     a, b = noise(rng, 128, 2.0)[..., None], noise(rng, 128, 1.8)[..., None]
     image = np.where(a > 0.3, first, np.where(b > 0.2, second, third))
     return textured(cv2.GaussianBlur(image.astype(np.float32), (0, 0), 0.8), 1.0)

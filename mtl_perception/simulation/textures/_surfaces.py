@@ -113,9 +113,7 @@ def wallpaper(rng: np.random.Generator, base: Color) -> Texture:
     if rng.uniform() < 0.6:
         pattern = np.sin(x * 2 * np.pi * waves / pixels) > rng.uniform(-0.4, 0.6)
     else:
-        pattern = np.sin(x * 2 * np.pi * waves / pixels) * np.sin(
-            y * 2 * np.pi * waves / pixels
-        ) > rng.uniform(0.5, 0.85)
+        pattern = np.sin(x * 2 * np.pi * waves / pixels) * np.sin(y * 2 * np.pi * waves / pixels) > rng.uniform(0.5, 0.85)
     soft = cv2.GaussianBlur(pattern.astype(np.float32), (0, 0), 1.2, borderType=cv2.BORDER_REFLECT)
     factor = 1 + rng.choice([-1, 1]) * rng.uniform(0.03, 0.13) * soft + 0.01 * noise(rng, pixels, 0.5)
     return textured(shade(base, factor), rng.uniform(0.4, 1.2))
@@ -159,9 +157,7 @@ def metal(rng: np.random.Generator) -> Texture:
 
 def concrete(rng: np.random.Generator) -> Texture:
     """A hall's floor or wall: grey clouds, stains, joints."""
-    base = jitter(
-        rng, ((0.58, 0.57, 0.55), (0.48, 0.48, 0.48), (0.66, 0.64, 0.6))[int(rng.integers(3))], 0.05
-    )
+    base = jitter(rng, ((0.58, 0.57, 0.55), (0.48, 0.48, 0.48), (0.66, 0.64, 0.6))[int(rng.integers(3))], 0.05)
     factor = 1 + 0.05 * noise(rng, 256, 1.5, coarsest=3) + rng.uniform(0.01, 0.04) * noise(rng, 256, 0.3)
     factor -= rng.uniform(0, 0.12) * (noise(rng, 256, 1.8, coarsest=2) > 1.2)
     if rng.uniform() < 0.5:

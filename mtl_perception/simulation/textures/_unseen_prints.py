@@ -68,9 +68,7 @@ def bottle_skin(rng: Rng) -> Texture:
     for _ in range(int(rng.integers(1, 4))):
         height, swing = rng.uniform(40, 200), rng.uniform(5, 25)
         wave = np.stack([x, height + swing * np.sin(x * 2 * np.pi * int(rng.integers(1, 4)) / 256)], 1)
-        cv2.polylines(
-            image, [wave.astype(np.int32)], False, ink_color(rng), int(rng.integers(4, 14)), cv2.LINE_AA
-        )
+        cv2.polylines(image, [wave.astype(np.int32)], False, ink_color(rng), int(rng.integers(4, 14)), cv2.LINE_AA)
     return Texture(image, 1.0)
 
 
@@ -88,9 +86,7 @@ def book_cover(rng: Rng) -> Texture:
     image = _page(vivid(rng) if rng.uniform() < 0.7 else pick(rng, WALL_COLORS + ACCENT_COLORS), 128)
     cv2.rectangle(image, (8, 8), (120, 120), ink_color(rng), 3)
     if rng.uniform() < 0.5:
-        cv2.circle(
-            image, (64, int(rng.integers(50, 80))), int(rng.integers(15, 35)), ink_color(rng), -1, cv2.LINE_AA
-        )
+        cv2.circle(image, (64, int(rng.integers(50, 80))), int(rng.integers(15, 35)), ink_color(rng), -1, cv2.LINE_AA)
     else:
         for _ in range(3):
             cv2.fillPoly(image, [rng.integers(12, 116, (3, 2)).astype(np.int32)], ink_color(rng))
@@ -113,9 +109,7 @@ def peel(rng: Rng, base: Color, blush: Color | None = None) -> Texture:
     streaks = (noise(rng, 128, 1.0, stretch=1, coarsest=4).mean(0, keepdims=True) * 4).clip(-1, 1)
     amount = (0.5 + 0.5 * streaks).repeat(128, 0)[..., None]
     dots = 1 - 0.25 * (noise(rng, 128, 0.0) > 2.2)
-    return textured(
-        shade(base, dots) * (1 - amount) + shade(blush or jitter(rng, base, 0.12), dots) * amount, 1.0
-    )
+    return textured(shade(base, dots) * (1 - amount) + shade(blush or jitter(rng, base, 0.12), dots) * amount, 1.0)
 
 
 def outdoors(rng: Rng) -> Texture:

@@ -38,9 +38,7 @@ def plaster(rng: Rng, base: Color) -> Texture:
     """Trowelled in arcs."""
     x, y = _grid(256)
     bent = y * 6 + 0.35 * np.abs(np.sin(np.pi * 3 * x)) + 0.15 * noise(rng, 256, 1.8)
-    return textured(
-        shade(base, 1 + rng.uniform(0.02, 0.06) * np.sin(2 * np.pi * bent)), rng.uniform(1.0, 1.8)
-    )
+    return textured(shade(base, 1 + rng.uniform(0.02, 0.06) * np.sin(2 * np.pi * bent)), rng.uniform(1.0, 1.8))
 
 
 def wood(rng: Rng, base: Color | None = None) -> Texture:
@@ -102,13 +100,9 @@ def wallpaper(rng: Rng, base: Color) -> Texture:
         pattern = (y * waves * 2 + np.abs((x * waves) % 1 - 0.5) * 2) % 1 < 0.5
     else:
         row = np.floor(y * waves)
-        pattern = np.hypot((x * waves + 0.5 * (row % 2)) % 1 - 0.5, (y * waves) % 1 - 0.5) < rng.uniform(
-            0.2, 0.4
-        )
+        pattern = np.hypot((x * waves + 0.5 * (row % 2)) % 1 - 0.5, (y * waves) % 1 - 0.5) < rng.uniform(0.2, 0.4)
     soft = cv2.GaussianBlur(pattern.astype(np.float32), (0, 0), 1.0)
-    return textured(
-        shade(base, 1 + rng.choice([-1, 1]) * rng.uniform(0.05, 0.18) * soft), rng.uniform(0.5, 1.2)
-    )
+    return textured(shade(base, 1 + rng.choice([-1, 1]) * rng.uniform(0.05, 0.18) * soft), rng.uniform(0.5, 1.2))
 
 
 def carpet(rng: Rng) -> Texture:
@@ -155,9 +149,7 @@ def metal(rng: Rng) -> Texture:
 
 def concrete(rng: Rng) -> Texture:
     """The print of the boards that it was cast in, with holes of anchors."""
-    base = jitter(
-        rng, ((0.58, 0.57, 0.55), (0.48, 0.48, 0.48), (0.66, 0.64, 0.6))[int(rng.integers(3))], 0.05
-    )
+    base = jitter(rng, ((0.58, 0.57, 0.55), (0.48, 0.48, 0.48), (0.66, 0.64, 0.6))[int(rng.integers(3))], 0.05)
     factor = 1 + 0.05 * noise(rng, 256, 1.0, stretch=10)
     for k in range(8):
         factor[k * 32 : (k + 1) * 32] *= 1 + rng.normal(0, 0.05)

@@ -77,7 +77,9 @@ def test_roboflow_coco_has_its_file_beside_the_pictures_of_each_side(tmp_path: P
     for i, side in enumerate(("train", "valid")):
         write_picture(tmp_path / f"in/{side}/{side}.jpg", i)
         image = {"id": 0, "file_name": f"{side}.jpg", "width": WIDTH, "height": HEIGHT}
-        coco_file(tmp_path / f"in/{side}/_annotations.coco.json", [{"id": 0, "image_id": 0, "category_id": 44, "bbox": [0, 0, 5, 5]}], [image])
+        coco_file(
+            tmp_path / f"in/{side}/_annotations.coco.json", [{"id": 0, "image_id": 0, "category_id": 44, "bbox": [0, 0, 5, 5]}], [image]
+        )
     report = import_data(tmp_path / "in", tmp_path / "out", Settings("coco", split={"own": 1.0}))
     assert report.sides == {"train": 1, "val": 1}
     assert index(tmp_path / "out/val")["images"][0]["file_name"] == "valid/valid.jpg"

@@ -41,7 +41,11 @@ def test_cityscapes(tmp_path: Path) -> None:
     folder, _ = read(tmp_path, "cityscapes")
     sample = folder[0]
     semantic = sample.labels["segmentation"]
-    assert [folder.segmentation_labels[i] if i < 255 else None for i in (semantic[0, 0], semantic[8, 0], semantic[15, 15])] == [None, "road", "car"]
+    assert [folder.segmentation_labels[i] if i < 255 else None for i in (semantic[0, 0], semantic[8, 0], semantic[15, 15])] == [
+        None,
+        "road",
+        "car",
+    ]
     annotations = index(tmp_path / "out")["annotations"]
     assert [(a["bbox"], a["iscrowd"]) for a in annotations] == [([30, 30, 10, 10], 1), ([10, 10, 10, 10], 0)]
     assert sample.labels["depth"][10, 10] == pytest.approx(0.2 * 2200 / 44) and sample.labels["depth"][0, 0] == 0
@@ -126,7 +130,9 @@ def test_nyu(tmp_path: Path) -> None:
 def test_nyu_with_more_classes_than_a_mask_holds_asks_for_a_map(tmp_path: Path) -> None:
     SOURCES["nyu"](tmp_path / "in")
     with h5py.File(tmp_path / "in/nyu_depth_v2_labeled.mat", "a") as file:
-        references = [file.create_dataset(f"#refs#/more{i}", data=np.array([[ord(c)] for c in f"thing {i}"], np.uint16)).ref for i in range(300)]
+        references = [
+            file.create_dataset(f"#refs#/more{i}", data=np.array([[ord(c)] for c in f"thing {i}"], np.uint16)).ref for i in range(300)
+        ]
         del file["names"]
         file.create_dataset("names", data=np.array([references], h5py.ref_dtype))
     with pytest.raises(DataError, match=r"300 classes of segmentation, expected at most 255.*Give a class map \(--classes\)"):
@@ -197,8 +203,17 @@ def test_a_bag_gives_pictures_by_novelty_with_poses(tmp_path: Path) -> None:
             bag.write_raw(frame, pixels=scenes[frame // 10])
             make = bag.make
             rotation = make("geometry_msgs/msg/Quaternion", x=0.0, y=0.0, z=0.0, w=1.0)
-            transform = make("geometry_msgs/msg/Transform", translation=make("geometry_msgs/msg/Vector3", x=float(frame), y=0.0, z=0.0), rotation=rotation)
-            stamped = make("geometry_msgs/msg/TransformStamped", header=bag.header(frame, "odom"), child_frame_id="camera_color_optical_frame", transform=transform)
+            transform = make(
+                "geometry_msgs/msg/Transform",
+                translation=make("geometry_msgs/msg/Vector3", x=float(frame), y=0.0, z=0.0),
+                rotation=rotation,
+            )
+            stamped = make(
+                "geometry_msgs/msg/TransformStamped",
+                header=bag.header(frame, "odom"),
+                child_frame_id="camera_color_optical_frame",
+                transform=transform,
+            )
             bag.write("/tf", frame, make("tf2_msgs/msg/TFMessage", transforms=[stamped]))
     report = import_data(tmp_path / "bag", tmp_path / "out", Settings("rosbag2", options={"every": "0", "novelty": "8"}))
     # Nothing is labelled in these: they are there to be labelled.

@@ -112,7 +112,12 @@ def test_what_a_format_holds_comes_back(data: Path, tmp_path: Path, name: str) -
                 del kept["classes"]
     assert after == expected
     lost_features = {key for key in FEATURES if key not in exporter.HOLDS}
-    for feature, line in {"depth": "depth images: 1", "lanes": "lanes: 1", "boxes_3d": "boxes in space: 1", "camera": "cameras of pictures: 1"}.items():
+    for feature, line in {
+        "depth": "depth images: 1",
+        "lanes": "lanes: 1",
+        "boxes_3d": "boxes in space: 1",
+        "camera": "cameras of pictures: 1",
+    }.items():
         assert (feature in lost_features) == any(text.startswith(line) for text in done.lost), (feature, done.lost)
 
 
@@ -130,7 +135,9 @@ def test_panoptic_segments_come_back(tmp_path: Path) -> None:
         assert boxes(after, i) == boxes(before, i)
         wanted, found = before[i].labels["segmentation"], after[i].labels["segmentation"]
         np.testing.assert_array_equal(found[found != 255], wanted[found != 255])
-        bare = ~before.instance_masks(i).any(0) & np.isin(wanted, [before.segmentation_labels.index(name) for name in before.detection_labels])
+        bare = ~before.instance_masks(i).any(0) & np.isin(
+            wanted, [before.segmentation_labels.index(name) for name in before.detection_labels]
+        )
         np.testing.assert_array_equal(found == 255, (wanted == 255) | bare)  # pixels of things too small for a mask
 
 

@@ -27,7 +27,9 @@ from mtl_perception.data.format import DataError
 from mtl_perception.geometry import Intrinsics
 
 
-def coco(root: Path, things: dict[str, list[tuple[str, list[float]]]], sizes: dict[str, tuple[int, int]] | None = None, extra: dict | None = None) -> Path:
+def coco(
+    root: Path, things: dict[str, list[tuple[str, list[float]]]], sizes: dict[str, tuple[int, int]] | None = None, extra: dict | None = None
+) -> Path:
     """A COCO file of pictures with boxes by class; pictures that are missing are made."""
     names = ["cup", "mug", "person", "table"]
     images, annotations = [], []
@@ -195,7 +197,9 @@ def test_bad_pictures_are_named_together_and_the_next_call_goes_on(tmp_path: Pat
         imported(source, tmp_path / "out", "coco")
     text = str(raised.value)
     assert "4 pictures can't be used" in text and "cut.jpg breaks off" in text and "gone.jpg is missing" in text
-    assert "text.jpg is not readable as an image" in text and "labels are for 64x48, the picture is of 128x96" in text and "--rescale" in text
+    assert (
+        "text.jpg is not readable as an image" in text and "labels are for 64x48, the picture is of 128x96" in text and "--rescale" in text
+    )
     assert not (tmp_path / "out/dataset.json").exists()
     folder, report = imported(source, tmp_path / "out", "coco", skip_broken=True)
     assert [entry.file_name for entry in folder.entries] == ["a.jpg"] and len(report.problems) == 4
@@ -270,7 +274,13 @@ def test_archives_are_unpacked_and_stay_inside(tmp_path: Path) -> None:
     files = {f"export/{path.name}": path.read_bytes() for path in source.iterdir()}
     folder, _ = imported(zipped(tmp_path / "good.zip", files), tmp_path / "out", "coco")
     assert boxes(folder) == [("cup", [0, 0, 5, 5])]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["annotations.json", "cameras.json", "dataset.json", "images", "import.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "annotations.json",
+        "cameras.json",
+        "dataset.json",
+        "images",
+        "import.json",
+    ]
     for name in ("../evil.txt", "/evil.txt", "x\\..\\..\\evil.txt", "C:\\evil.txt"):
         with pytest.raises(DataError, match="names a file outside of itself"):
             imported(zipped(tmp_path / "bad.zip", {**files, name: b"x"}), tmp_path / "bad", "coco")
