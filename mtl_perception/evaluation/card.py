@@ -21,8 +21,6 @@ from mtl_perception.files import write_atomically
 CARD_MEASURES = ("mAP", "AP50", "AP50_small_things", "mIoU", "AbsRel", "RMSE", "delta1")
 """What a card tells of detection, segmentation and depth; of another task it tells the main measure."""
 
-SYNTHETIC_ONLY = "Rendered rooms only: real photographs are untested, and worse is to be expected. No people."
-
 
 def write_card(checkpoint: Path, scores: Path, page: Path | None, limits: str | None, console: Console) -> None:
     """Put the scores into the checkpoint's card and write the card as Markdown.
@@ -45,7 +43,7 @@ def write_card(checkpoint: Path, scores: Path, page: Path | None, limits: str | 
             f"{scores} holds scores of {scored[0]} {scored[1]} with {scored[2]} parameters, {checkpoint} is {own[0]} {own[1]} "
             f"with {own[2]}{', trained otherwise' if own == scored else ''}; evaluate this checkpoint first"
         )
-    card = card.model_copy(update={"scores": card_scores(result), "limits": card.limits or SYNTHETIC_ONLY if limits is None else limits})
+    card = card.model_copy(update={"scores": card_scores(result), "limits": card.limits if limits is None else limits})
     page = page or checkpoint.with_suffix(".md")
     replace_card(checkpoint, card)
     write_atomically(page, card_page(card, result).encode())

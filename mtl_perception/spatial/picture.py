@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from mtl_perception.drawing import class_color
+from mtl_perception.files import write_atomically
 from mtl_perception.geometry import Intrinsics
 from mtl_perception.scene import Boxes3D
 from mtl_perception.spatial.frames import BOX_EDGES, box_corners, places_above
@@ -130,7 +131,8 @@ def main() -> None:
         canvas = draw_cloud(points, view)
         draw_boxes(canvas, boxes, names, view, is_level=True)
         pictures.append(canvas)
-    cv2.imwrite(str(options.out), np.hstack(pictures)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    _, content = cv2.imencode(".jpg", np.hstack(pictures)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 88])
+    write_atomically(options.out, content.tobytes())  # imwrite would be silent on a full disk
 
 
 if __name__ == "__main__":

@@ -38,11 +38,11 @@ def test_scores_go_into_the_card_and_the_weights_stay(tmp_path, tiny):
     assert found.scores["demo drive"] == {
         "mAP": 0.5, "AP50": 0.6, "mIoU": 0.6, "RMSE": 0.25, "AbsRel": 0.125, "delta1": 0.75,
     }  # fmt: skip
-    assert "real photographs are untested" in found.limits
+    assert found.limits == ""  # nobody told any
     page = (tmp_path / "tiny.md").read_text()
     assert page.startswith("# tiny, 2\n") and "detection (2 classes), segmentation (4 classes), depth" in page
     assert "**Trained on** rooms_train, 800 images, 12 minutes, on H100, seed 3." in page
-    assert "| demo drive | 10 | 0.500 (+25 %) |" in page and found.limits in page
+    assert "| demo drive | 10 | 0.500 (+25 %) |" in page and "**Limits.** None are told." in page
     write_card(path, tmp_path / "scores.json", tmp_path / "other.md", "Nothing is told.", Console(file=StringIO()))
     assert read_card(path).limits == "Nothing is told." and "Nothing is told." in (tmp_path / "other.md").read_text()
 
