@@ -15,7 +15,7 @@ build:  ## build messages and package again with colcon
 	@rm -f install/setup-stamp
 	@scripts/setup
 
-test: setup  ## run all tests; TEST=test/ros for a part of them, TEST=quick for those that end within two minutes
+test: setup  ## run all tests; TEST=test/ros for a part of them, TEST=quick for those that end within two minutes; TEST_WORKERS=2
 	@scripts/test $(or $(TEST),test)
 
 test-lowest:  ## run the quick tests with the oldest versions that pyproject.toml allows, without ROS

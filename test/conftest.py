@@ -6,6 +6,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from domain import use_own_domain
 
 ROOT = Path(__file__).parents[1]
 
@@ -13,9 +14,8 @@ ROOT = Path(__file__).parents[1]
 _FOLDERS = (str(ROOT / "test" / "support"), str(ROOT / "benchmarks"))
 os.environ["PYTHONPATH"] = os.pathsep.join([*_FOLDERS, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 
-# Nobody else's nodes: every run of the tests has a domain of its own.
-os.environ["ROS_DOMAIN_ID"] = str(os.getpid() % 100 + 1)
-os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+# Nobody else's nodes: every process of tests has a domain of its own, each worker of `pytest -n` too.
+use_own_domain()
 
 # The networks of the tests are tiny: one thread is quicker, by far where the machine has other work too. Read by
 # torch when it is first imported, here and in every process that a test starts.
@@ -37,6 +37,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]
     """Says below everything else what did not run for want of a system package."""
     yield
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:  # a worker of `pytest -n`: the process that started it says it for all
+        return
     not_rendered = sum("render" in getattr(report, "keywords", ()) for report in reporter.stats.get("skipped", []))
     if not_rendered:
         reporter.write_line(

@@ -9,16 +9,10 @@ from rich.console import Console
 rclpy = pytest.importorskip("rclpy")
 pytest.importorskip("mtl_perception.msg")
 
-from mtl_perception.benchmark.command import benchmark, make_settings  # noqa: E402
-from mtl_perception.benchmark.images import camera_images, camera_intrinsics  # noqa: E402
-from mtl_perception.benchmark.result import load_report  # noqa: E402
-from mtl_perception.ros.latency import LatencyError, LatencyRig  # noqa: E402
-
-
-@pytest.fixture(autouse=True)
-def own_domain(monkeypatch):
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(os.getpid() % 100 + 1))
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+from mtl_perception.benchmark.command import benchmark, make_settings
+from mtl_perception.benchmark.images import camera_images, camera_intrinsics
+from mtl_perception.benchmark.result import load_report
+from mtl_perception.ros.latency import LatencyError, LatencyRig
 
 
 @pytest.mark.slow
