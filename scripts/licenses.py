@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "licenses.md"
-NOT_AT_RUN_TIME = ("test",)  # extras
+NOT_AT_RUN_TIME = ("dev", "docs", "test")  # extras
 # In the words of packages that do not yet name an SPDX expression.
 SPDX = {
     "any-OSI": "any-OSI",
