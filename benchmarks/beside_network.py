@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import torch
 
+from mtl_perception.core.resources import find_model
 from mtl_perception.inference.engine import Engine
-from mtl_perception.resources import find_model
 
 
 def read_options(description: str, rounds: int) -> argparse.Namespace:

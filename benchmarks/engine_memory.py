@@ -14,9 +14,9 @@ import torch
 from rich.console import Console
 from rich.progress import track
 
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.resources import find_model
 from mtl_perception.inference import Engine
-from mtl_perception.resources import find_model
 
 CAMERAS = [(160, 120), (128, 96), (176, 96)]
 HEADS = [None, ("depth",), ("detection", "segmentation")]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mtl_perception.scene import Depth, Detections, Scene, Segmentation
+from mtl_perception.core.scene import Depth, Detections, Scene, Segmentation
 
 LABELS = ["floor", "wall", "door", "table", "chair", "bottle"]
 

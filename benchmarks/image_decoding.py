@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mtl_perception.bags import Bag
-from mtl_perception.image_files import ImageError, decode_label_map, decode_rgb
+from mtl_perception.core.image_files import ImageError, decode_label_map, decode_rgb
 
 SIZES = ((320, 240), (640, 480), (1280, 720), (1920, 1080))
 DAMAGED = 1000

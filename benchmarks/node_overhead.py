@@ -221,7 +221,7 @@ def _output(topic: str) -> Image | PointCloud2 | Detection2DArray:
         one.header.frame_id, one.results[0].hypothesis.class_id = "camera_color_optical_frame", "bottle"
         return Detection2DArray(header=one.header, detections=[one] * BOXES)
     if topic == "points":
-        from mtl_perception.ros.points import Cloud
+        from mtl_perception.ros.outputs.points import Cloud
 
         cloud = Cloud(HEIGHT, WIDTH).message
         cloud.header.frame_id = "camera_color_optical_frame"

@@ -61,11 +61,11 @@ def measure(arguments: argparse.Namespace) -> dict[str, float]:
     """One way, in this process."""
     import torch
 
-    from mtl_perception.checkpoint import ModelCard, TaskCard, build_network
-    from mtl_perception.network import Architecture
-    from mtl_perception.quantization.finetuning import add_adapters
-    from mtl_perception.quantization.low_rank import LowRankLinear
+    from mtl_perception.model.checkpoint import ModelCard, TaskCard, build_network
+    from mtl_perception.model.network import Architecture
     from mtl_perception.training.averaging import RunningAverage
+    from mtl_perception.training.low_bit.adapters import add_adapters
+    from mtl_perception.training.low_bit.low_rank import LowRankLinear
 
     weights, precision = WAYS[arguments.way]
     if weights == "nf4":

@@ -16,9 +16,9 @@ from collections.abc import Callable
 import numpy as np
 from beside_network import cpu_ms, open_engine, read_options
 
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Detections, Scene
 from mtl_perception.inference.engine import Engine
-from mtl_perception.scene import Detections, Scene
 from mtl_perception.spatial.boxes_3d import BoxEstimator
 from mtl_perception.spatial.points import POINT, PointFilter, PointProjector, on_grid
 

@@ -14,7 +14,7 @@ import sys
 import numpy as np
 from beside_network import cpu_ms, open_engine, read_options
 
-from mtl_perception.scene import Boxes3D, Detections
+from mtl_perception.core.scene import Boxes3D, Detections
 from mtl_perception.tracking import Tracker
 
 THINGS, BAR = 100, 0.03

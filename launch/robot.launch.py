@@ -9,8 +9,6 @@ import sys
 from pathlib import Path
 
 import yaml
-
-from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction, RegisterEventHandler, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import EnvironmentVariable, LaunchConfiguration
@@ -18,6 +16,8 @@ from launch_ros.actions import LifecycleNode, LifecycleTransition, Node
 from launch_ros.event_handlers import OnStateTransition
 from launch_ros.parameter_descriptions import ParameterValue
 from lifecycle_msgs.msg import Transition
+
+from launch import LaunchContext, LaunchDescription
 
 CONFIG = Path(__file__).parents[1] / "config"
 

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from mtl_perception.interrupts import end_at_once
+from mtl_perception.core.interrupts import end_at_once
 
 
 def main() -> None:
     """Run the command that the process's arguments name."""
     end_at_once()
-    from mtl_perception.cli import app
+    from mtl_perception.cli.app import app
 
     app()
 

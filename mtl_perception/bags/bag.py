@@ -17,11 +17,11 @@ import zstandard
 from mtl_perception.bags.cameras import camera_info_beside, image_kind, is_depth_stream
 from mtl_perception.bags.error import BagError
 from mtl_perception.bags.files import damaged, find_files, open_files
-from mtl_perception.bags.storage import LAST_NS, Channel, Recorded, Storage
+from mtl_perception.bags.storage import LAST_NS, Channel, Recorded
 from mtl_perception.bags.types import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, BagTypes
-from mtl_perception.camera_info import read_intrinsics
-from mtl_perception.foreign_text import cut
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.camera_info import read_intrinsics
+from mtl_perception.core.foreign_text import cut
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.ros.conversions import InputSettings, compressed_image_to_rgb, image_to_rgb
 
 GROUND_TRUTH = "/ground_truth/"

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from mtl_perception.bags.types import IMAGE
-from mtl_perception.foreign_text import cut
+from mtl_perception.core.foreign_text import cut
 
 _COLOR = ("rgb", "bgr", "bayer", "yuv", "uyvy", "yuyv", "nv12", "nv21", "8uc3", "8uc4")
 _GREY = ("mono", "8uc1")

@@ -15,7 +15,7 @@ from mtl_perception.bags.mcap_file import McapFile
 from mtl_perception.bags.metadata import FILE_NAME, Metadata, read_metadata
 from mtl_perception.bags.sqlite_file import SqliteFile
 from mtl_perception.bags.storage import DamagedFile, Storage
-from mtl_perception.foreign_text import cut
+from mtl_perception.core.foreign_text import cut
 
 _STORAGES = {".mcap": McapFile, ".db3": SqliteFile}
 _COMPRESSED = ".zst", ".zstd"

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from pydantic import BaseModel, Field
 
 from mtl_perception.bags.error import BagError
-from mtl_perception.yaml_file import ConfigError, read_yaml
+from mtl_perception.core.yaml_file import ConfigError, read_yaml
 
 FILE_NAME = "metadata.yaml"
 

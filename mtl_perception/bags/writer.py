@@ -15,7 +15,7 @@ from rosbags.typesys.store import Typestore
 
 from mtl_perception.bags.error import BagError
 from mtl_perception.bags.metadata import FILE_NAME
-from mtl_perception.interruption import held_back
+from mtl_perception.core.interrupts import held_back
 
 _CHUNK_BYTES = 1 << 20
 _INDEX_BYTES_OF_A_MESSAGE = 64

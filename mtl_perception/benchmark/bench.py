@@ -11,7 +11,7 @@ from mtl_perception.benchmark.networks import EngineSpec, write_network
 from mtl_perception.benchmark.result import Part
 from mtl_perception.benchmark.settings import Settings, Size
 from mtl_perception.benchmark.timing import OnStep
-from mtl_perception.resources import find_model
+from mtl_perception.core.resources import find_model
 
 
 class Unavailable(Exception):

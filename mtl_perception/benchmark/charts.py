@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from mtl_perception.benchmark.result import Arm, Part, Report
 from mtl_perception.benchmark.sections.backends import DEFAULT
 from mtl_perception.benchmark.sections.node import ALONE
-from mtl_perception.files import write_atomically
+from mtl_perception.core.files import write_atomically
 
 _STAGE_COLOURS = {
     "wait": "#bab0ac",

@@ -16,11 +16,11 @@ from mtl_perception.benchmark.page import write_page
 from mtl_perception.benchmark.result import Report
 from mtl_perception.benchmark.runner import run
 from mtl_perception.benchmark.settings import Settings, check_sections, parse_size
-from mtl_perception.checkpoint import read_card
+from mtl_perception.core.interrupts import raised
+from mtl_perception.core.resources import find_model
+from mtl_perception.core.terminal_table import TerminalTable
 from mtl_perception.inference.device import resolve_device, resolve_precision
-from mtl_perception.interrupts import raised
-from mtl_perception.resources import find_model
-from mtl_perception.terminal_table import TerminalTable
+from mtl_perception.model.checkpoint import read_card
 
 RESULT, PAGE = "benchmark.json", "benchmark.md"
 

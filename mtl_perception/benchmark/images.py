@@ -8,8 +8,8 @@ from itertools import islice
 import cv2
 import numpy as np
 
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.resources import resource
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.resources import resource
 
 _COUNT = 8
 

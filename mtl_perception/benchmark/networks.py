@@ -10,10 +10,10 @@ from pydantic import BaseModel, ConfigDict
 
 from mtl_perception.benchmark.images import camera_images, camera_intrinsics
 from mtl_perception.benchmark.settings import BenchmarkError, Size
-from mtl_perception.checkpoint import build_network, load_checkpoint, read_card, save_checkpoint
+from mtl_perception.core.resources import find_model
 from mtl_perception.inference import Engine
 from mtl_perception.inference.backends.loading import BACKENDS
-from mtl_perception.resources import find_model
+from mtl_perception.model.checkpoint import build_network, load_checkpoint, read_card, save_checkpoint
 
 RUN_EXPORTS = ("onnxruntime", "tensorrt")
 """Backends that run exported files only."""
@@ -98,7 +98,7 @@ def _exported(spec: EngineSpec) -> Path:
     model = Path(spec.model)
     path = model.with_name(f"{model.stem}_{spec.precision}_{spec.image[0]}x{spec.image[1]}.onnx")
     if not path.exists():
-        from mtl_perception.inference.export import ExportSettings, export
+        from mtl_perception.inference.export.run import ExportSettings, export
 
         export(model, path, ExportSettings(precision=spec.precision, width=spec.image[0], height=spec.image[1]))
     return path

@@ -13,7 +13,7 @@ from mtl_perception.benchmark.machine import installed
 from mtl_perception.benchmark.markdown import chapter
 from mtl_perception.benchmark.result import Report, load_report
 from mtl_perception.benchmark.settings import BenchmarkError
-from mtl_perception.files import read_text, write_atomically
+from mtl_perception.core.files import read_text, write_atomically
 
 INTRODUCTION = "introduction.md"
 

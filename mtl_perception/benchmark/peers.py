@@ -17,8 +17,8 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from mtl_perception.benchmark.images import camera_images
 from mtl_perception.benchmark.settings import DETECTORS, SEGMENTERS, BenchmarkError, Size
+from mtl_perception.core.scene import SCORE_THRESHOLD
 from mtl_perception.inference.device import resolve_device, resolve_precision
-from mtl_perception.scene import SCORE_THRESHOLD
 
 PROPOSALS = 300
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mtl_perception.benchmark.settings import SECTIONS, BenchmarkError, Settings
-from mtl_perception.files import write_atomically
-from mtl_perception.validation_text import problems
+from mtl_perception.core.files import write_atomically
+from mtl_perception.core.validation_text import problems
 
 FORMAT_VERSION = 1
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from mtl_perception.network import VARIANTS
+from mtl_perception.model.network import VARIANTS
 
 Size = tuple[int, int]
 """Width and height, pixels."""

@@ -11,8 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.sample import BoxLabels, Sample
-from mtl_perception.geometry import Intrinsics
 
 _LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
 SMALLEST_BOX_SIDE_PX = 3.0

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mtl_perception.core.scene import Boxes3D
 from mtl_perception.data.format import ImageEntry
 from mtl_perception.data.index import Index
 from mtl_perception.data.sample import BoxLabels
-from mtl_perception.scene import Boxes3D
 
 
 class BoxTable:

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mtl_perception.core.foreign_text import cut
+from mtl_perception.core.progress import frame_progress
+from mtl_perception.core.scene import UNLABELLED
+from mtl_perception.core.terminal_table import TerminalTable
 from mtl_perception.data.checker import Findings, check_files
 from mtl_perception.data.content import printed
 from mtl_perception.data.errors import Problem
 from mtl_perception.data.format import TASKS
 from mtl_perception.data.index import read_index
-from mtl_perception.foreign_text import cut
-from mtl_perception.progress import frame_progress
-from mtl_perception.scene import UNLABELLED
-from mtl_perception.terminal_table import TerminalTable
 
 SHOWN_OF_A_KIND = 10
 

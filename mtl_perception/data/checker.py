@@ -15,15 +15,15 @@ from typing import TypeVar
 
 import numpy as np
 
+from mtl_perception.core.foreign_text import cut
+from mtl_perception.core.image_files import MAX_FILE_PIXELS, orientation
+from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.content import printed
 from mtl_perception.data.errors import DataError, Problem
 from mtl_perception.data.format import Camera, ImageEntry, MaskedAnnotation
 from mtl_perception.data.index import Index, called, fault_of_name, find_problems, listed, stem
 from mtl_perception.data.masks import decode_mask
 from mtl_perception.data.pixels import decode_photograph, read_lanes, read_millimetres, read_picture, read_semantic
-from mtl_perception.foreign_text import cut
-from mtl_perception.image_files import MAX_FILE_PIXELS, orientation
-from mtl_perception.scene import UNLABELLED
 
 DEPTH_BIN_MM = 50
 MASK_TO_BOX_PX = 2

@@ -7,8 +7,8 @@ import os
 import stat
 from pathlib import Path
 
+from mtl_perception.core.foreign_text import cut
 from mtl_perception.data.errors import DataError
-from mtl_perception.foreign_text import cut
 
 _ENDINGS = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG")
 

@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.boxes import BoxTable
 from mtl_perception.data.cache import PixelCache, Pixels
 from mtl_perception.data.format import DataError, ImageEntry, MaskedAnnotations, parse
@@ -21,7 +22,6 @@ from mtl_perception.data.masks import decode_mask
 from mtl_perception.data.pixels import read_lanes, read_millimetres, read_rgb, read_semantic
 from mtl_perception.data.sample import ClassLabels, LaneLabels, Sample
 from mtl_perception.data.split import split_groups
-from mtl_perception.geometry import Intrinsics
 
 __all__ = ["DataError", "ImageFolder"]
 

@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from mtl_perception.core.foreign_text import LONGEST, cut
+from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.content import printed, read_content
 from mtl_perception.data.errors import DataError
-from mtl_perception.foreign_text import LONGEST, cut
-from mtl_perception.scene import UNLABELLED
 
 FORMAT_VERSION = 2
 TASKS = ("detection", "segmentation", "depth", "classification", "lanes")

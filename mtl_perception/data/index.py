@@ -12,6 +12,8 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from mtl_perception.core.foreign_text import cut
+from mtl_perception.core.image_files import MAX_FILE_PIXELS
 from mtl_perception.data.content import printed
 from mtl_perception.data.errors import Problem
 from mtl_perception.data.format import (
@@ -27,8 +29,6 @@ from mtl_perception.data.format import (
     parse,
     parse_description,
 )
-from mtl_perception.foreign_text import cut
-from mtl_perception.image_files import MAX_FILE_PIXELS
 
 ROUNDING_PX = 1.0
 """How far a box may reach beyond the image: annotation tools round. It is clipped when it is read."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
+from mtl_perception.core.files import write_json
 from mtl_perception.data.format import FORMAT_VERSION
-from mtl_perception.files import write_json
 
 
 class IndexWriter:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from mtl_perception.scene import UNLABELLED
+from mtl_perception.core.scene import UNLABELLED
 
 
 def united(lists: Iterable[Sequence[str]]) -> list[str]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.format import TASKS
-from mtl_perception.geometry import Intrinsics
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from mtl_perception.foreign_text import cut
+from mtl_perception.core.foreign_text import cut
 
 
 class RunLengths(TypedDict):

@@ -12,9 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mtl_perception.data.content import printed, read_content
-from mtl_perception.data.errors import DataError
-from mtl_perception.image_files import (
+from mtl_perception.core.image_files import (
     MAX_FILE_PIXELS,
     CorruptJpeg,
     ImageError,
@@ -24,7 +22,9 @@ from mtl_perception.image_files import (
     orientation,
     picture_size,
 )
-from mtl_perception.scene import UNLABELLED
+from mtl_perception.core.scene import UNLABELLED
+from mtl_perception.data.content import printed, read_content
+from mtl_perception.data.errors import DataError
 
 _MAX_BYTES = 8 * MAX_FILE_PIXELS
 """Of a file: what the largest picture takes with 16 bits of four channels and no compression."""

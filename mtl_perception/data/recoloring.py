@@ -8,8 +8,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.sample import Sample
-from mtl_perception.scene import UNLABELLED
 
 _CLASSES = 0.35
 """Share of the classes in an image that change."""

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import Boxes3D
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Boxes3D
 
 
 class BoxLabels(NamedTuple):

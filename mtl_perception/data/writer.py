@@ -14,10 +14,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mtl_perception.core.files import write_atomically
 from mtl_perception.data.index_writer import IndexWriter
 from mtl_perception.data.labelled_image import Instance, LabelledImage
 from mtl_perception.data.masks import encode_mask
-from mtl_perception.files import write_atomically
 
 __all__ = ["Instance", "LabelledImage", "to_millimetres", "write_index", "write_sample"]
 

@@ -8,7 +8,7 @@ from html import escape
 
 import numpy as np
 
-from mtl_perception.html.svg import WIDTH, line, svg, text
+from mtl_perception.reporting.svg import WIDTH, line, svg, text
 
 
 def stage_bar(median_ms: Mapping[str, float]) -> str:

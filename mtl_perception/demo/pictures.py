@@ -9,10 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mtl_perception.drawing import colorize_depth, colorize_mask, draw_overlay
+from mtl_perception.core.drawing import colorize_depth, colorize_mask, draw_overlay
+from mtl_perception.core.scene import Scene
 from mtl_perception.evaluation import Truth
 from mtl_perception.pipeline import published
-from mtl_perception.scene import Scene
 
 """Boxes below this score are not drawn, as the node leaves them out."""
 

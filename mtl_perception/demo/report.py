@@ -11,11 +11,11 @@ import numpy as np
 from markupsafe import Markup
 
 from mtl_perception import __version__
+from mtl_perception.core.drawing import class_color, colorize_depth
+from mtl_perception.core.files import write_atomically
 from mtl_perception.demo.charts import latency_chart, stage_bar
-from mtl_perception.drawing import class_color, colorize_depth
 from mtl_perception.evaluation.registry import METRICS
-from mtl_perception.files import write_atomically
-from mtl_perception.html.page import data_uri, png_uri, render_page, score
+from mtl_perception.reporting.html import data_uri, png_uri, render_page, score
 
 if TYPE_CHECKING:
     from mtl_perception.demo.run import DemoResult

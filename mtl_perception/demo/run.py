@@ -16,6 +16,10 @@ from rich.console import Console
 
 from mtl_perception import __version__
 from mtl_perception.bags import Bag, BagError, BagFrame, Topic
+from mtl_perception.core.files import write_atomically
+from mtl_perception.core.progress import frame_progress
+from mtl_perception.core.resources import find_model
+from mtl_perception.core.terminal_table import TerminalTable
 from mtl_perception.demo.film import Film
 from mtl_perception.demo.pictures import Look, contact_sheet, depth_range, film_frame
 from mtl_perception.demo.report import write_report
@@ -24,15 +28,11 @@ from mtl_perception.evaluation.ground_truth import BagTruth
 from mtl_perception.evaluation.recorded import recorded_scenes
 from mtl_perception.evaluation.scenes import MEASURES, WEAKEST_SCORE
 from mtl_perception.evaluation.tables import plain, three_digits
-from mtl_perception.files import write_atomically
 from mtl_perception.inference.engine import Engine
 from mtl_perception.pipeline import published
-from mtl_perception.progress import frame_progress
-from mtl_perception.resources import find_model
-from mtl_perception.ros.live import NODE_COMMAND
-from mtl_perception.ros.replay import replay_bag, report_table
-from mtl_perception.ros.report import ReplayReport
-from mtl_perception.terminal_table import TerminalTable
+from mtl_perception.ros.replay.live import NODE_COMMAND
+from mtl_perception.ros.replay.replay import replay_bag, report_table
+from mtl_perception.ros.replay.report import ReplayReport
 
 _SHEET_ROWS = 6
 _SHEET_COLUMNS = ("camera", "boxes and mask", "segmentation", "true segmentation", "depth", "true depth")

@@ -9,14 +9,14 @@ from typing import Any
 
 from rich.console import Console
 
-from mtl_perception.checkpoint import ModelCard, read_card, replace_card
+from mtl_perception.core.files import write_atomically
 from mtl_perception.evaluation.cost import parameter_count
 from mtl_perception.evaluation.markdown import class_rows, distance_rows, escaped, table
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import EvaluationResult, ResultError, read_result
 from mtl_perception.evaluation.results_page import training_text
 from mtl_perception.evaluation.tables import ARROWS, digits, known, whole_per_cent
-from mtl_perception.files import write_atomically
+from mtl_perception.model.checkpoint import ModelCard, read_card, replace_card
 
 CARD_MEASURES = ("mAP", "AP50", "AP50_small_things", "mIoU", "AbsRel", "RMSE", "delta1")
 """What a card tells of detection, segmentation and depth; of another task it tells the main measure."""

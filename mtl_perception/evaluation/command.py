@@ -13,7 +13,9 @@ from typing import Any
 from rich.console import Console
 
 from mtl_perception import __version__
-from mtl_perception.checkpoint import ModelCard
+from mtl_perception.core.progress import frame_progress
+from mtl_perception.core.resources import find_model
+from mtl_perception.core.scene import Scene
 from mtl_perception.evaluation.prefetch import prefetched
 from mtl_perception.evaluation.report import Report
 from mtl_perception.evaluation.results import EvaluationResult, ModelResult, ResultError, SetResult
@@ -21,9 +23,7 @@ from mtl_perception.evaluation.samples import Samples, open_samples
 from mtl_perception.evaluation.scenes import Evaluation, FrameScores, evaluate_engine
 from mtl_perception.evaluation.tables import plain, row_table, sets_table, tables_of
 from mtl_perception.inference.engine import Engine
-from mtl_perception.progress import frame_progress
-from mtl_perception.resources import find_model
-from mtl_perception.scene import Scene
+from mtl_perception.model.checkpoint import ModelCard
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from mtl_perception.core.files import write_atomically
+from mtl_perception.core.terminal_table import TerminalTable
 from mtl_perception.evaluation.compare import Comparison, compare, comparison_rows
 from mtl_perception.evaluation.results import read_result
 from mtl_perception.evaluation.results_page import comparison_parts
-from mtl_perception.files import write_atomically
-from mtl_perception.terminal_table import TerminalTable
 
 
 def compare_files(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mtl_perception.checkpoint import ModelCard, weightless_network
+from mtl_perception.model.checkpoint import ModelCard, weightless_network
 
 
 @dataclass(frozen=True)

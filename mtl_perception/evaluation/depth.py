@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from mtl_perception.core.scene import Scene
 from mtl_perception.evaluation.metric import Metric
 from mtl_perception.evaluation.truth import Truth
-from mtl_perception.scene import Scene
 
 DISTANCES_M = (1.0, 2.0, 4.0, 8.0)
 """Where one range of true depth ends and the next begins."""

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mtl_perception.core.scene import Detections, Scene
 from mtl_perception.evaluation.coco import coco_arrays, require_coco
 from mtl_perception.evaluation.matching import average_precision, match_boxes
 from mtl_perception.evaluation.metric import Metric
 from mtl_perception.evaluation.truth import Truth
 from mtl_perception.pipeline import PipelineOptions, published_detections
-from mtl_perception.scene import Detections, Scene
 
 SMALL_THINGS = ("can", "bottle", "cup", "bowl", "fruit", "book")
 """Classes of the shipped models that a hand can hold; their AP50 is told apart from that of furniture."""

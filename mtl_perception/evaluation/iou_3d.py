@@ -6,7 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mtl_perception.scene import Boxes3D
+from mtl_perception.core.scene import Boxes3D
 from mtl_perception.spatial.boxes_3d import level_axes
 from mtl_perception.spatial.rotation import rotation_matrix
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from mtl_perception.core.scene import Lanes, Scene
 from mtl_perception.data.sample import LaneLabels
 from mtl_perception.evaluation.metric import Metric
 from mtl_perception.evaluation.truth import Truth
-from mtl_perception.scene import Lanes, Scene
 
 
 class LanesMetric(Metric):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mtl_perception.boxes import box_iou
+from mtl_perception.core.boxes import box_iou
 
 
 def match_boxes(

@@ -6,8 +6,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal
 
+from mtl_perception.core.scene import Scene
 from mtl_perception.evaluation.truth import Truth
-from mtl_perception.scene import Scene
 
 Direction = Literal["higher", "lower"]
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from mtl_perception.bags import TRANSFORMS, Bag, BagError
-from mtl_perception.transforms import TF, TF_STATIC, TransformBuffer, TransformError
+from mtl_perception.core.transforms import TF, TF_STATIC, TransformBuffer, TransformError
 
 
 def camera_poses(bag: Bag, frames: Mapping[int, str], fixed_frame: str) -> dict[int, np.ndarray]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mtl_perception.bags import IMAGE, Bag, stamp_ns
-from mtl_perception.scene import Depth, Detections, Scene, Segmentation
+from mtl_perception.core.scene import Depth, Detections, Scene, Segmentation
 
 NODE = "/perception"
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from mtl_perception.core.files import read_limited, write_atomically
+from mtl_perception.core.validation_text import problems
 from mtl_perception.evaluation.gain import relative_gain
 from mtl_perception.evaluation.registry import METRICS
-from mtl_perception.files import read_limited, write_atomically
-from mtl_perception.validation_text import problems
 
 FORMAT_VERSION = 1
 _MOST_BYTES = 64 * 2**20

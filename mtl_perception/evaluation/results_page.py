@@ -9,14 +9,14 @@ from typing import Any
 
 from rich.console import Console
 
+from mtl_perception.core.files import read_text, write_atomically
+from mtl_perception.core.validation_text import shown
+from mtl_perception.core.yaml_file import ConfigError, load_yaml
 from mtl_perception.evaluation.compare import Comparison, compare, comparison_rows
 from mtl_perception.evaluation.markdown import class_rows, distance_rows, sets_rows, table
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import EvaluationResult, ResultError, read_result
 from mtl_perception.evaluation.tables import digits, known
-from mtl_perception.files import read_text, write_atomically
-from mtl_perception.validation_text import shown
-from mtl_perception.yaml_file import ConfigError, load_yaml
 
 _LOSSES = (
     ("detection", "AP50"),

@@ -12,9 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from mtl_perception.bags import Bag, BagError, Topic, is_bag
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.evaluation.ground_truth import BagTruth
 from mtl_perception.evaluation.truth import Truth
-from mtl_perception.geometry import Intrinsics
 
 Sample = tuple[np.ndarray, "Intrinsics | None", Truth]
 """(image_rgb, intrinsics, truth)."""

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mtl_perception.core.scene import UNLABELLED, Scene
 from mtl_perception.evaluation.metric import Metric
 from mtl_perception.evaluation.truth import Truth
-from mtl_perception.scene import UNLABELLED, Scene
 
 
 class SegmentationMetric(Metric):

@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.text import Text
 
+from mtl_perception.core.terminal_table import TerminalTable
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import EvaluationResult, SetResult
-from mtl_perception.terminal_table import TerminalTable
 
 ARROWS = {"higher": "↑", "lower": "↓"}
 

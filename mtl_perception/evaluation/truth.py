@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Boxes3D
 from mtl_perception.data.sample import BoxLabels, ClassLabels, LaneLabels
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import Boxes3D
 
 
 @dataclass(frozen=True)

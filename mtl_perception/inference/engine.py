@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import torch
 
-from mtl_perception.checkpoint import ModelCard
-from mtl_perception.geometry import Intrinsics, View
+from mtl_perception.core.geometry import Intrinsics, View
+from mtl_perception.core.scene import Scene
 from mtl_perception.inference.backends import Answers, Backend, BackendError, Runner, TorchBackend, load_backend
 from mtl_perception.inference.graph import of_task
-from mtl_perception.network import MultiTaskNetwork
-from mtl_perception.scene import Scene
+from mtl_perception.model.checkpoint import ModelCard
+from mtl_perception.model.network import MultiTaskNetwork
 from mtl_perception.tasks import CollectOptions, build_task
 
 _MOST_RUNNERS = 12

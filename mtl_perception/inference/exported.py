@@ -10,8 +10,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
-from mtl_perception.checkpoint import CheckpointError, ModelCard
-from mtl_perception.validation_text import problems, shown
+from mtl_perception.core.validation_text import problems, shown
+from mtl_perception.model.checkpoint import CheckpointError, ModelCard
 
 EXPORT_VERSION = 1
 """Raised when the names or meanings of inputs or outputs change."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from mtl_perception.network import MultiTaskNetwork
+from mtl_perception.model.network import MultiTaskNetwork
 
 
 def fold_batch_norms(network: MultiTaskNetwork) -> MultiTaskNetwork:

@@ -9,8 +9,8 @@ from typing import TypeVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtl_perception.geometry import View
-from mtl_perception.network import MultiTaskNetwork
+from mtl_perception.core.geometry import View
+from mtl_perception.model.network import MultiTaskNetwork
 
 ValueT = TypeVar("ValueT")
 

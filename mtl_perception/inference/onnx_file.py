@@ -18,16 +18,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from mtl_perception.checkpoint import CheckpointError, weightless_network
-from mtl_perception.foreign_text import cut
-from mtl_perception.geometry import View
+from mtl_perception.core.foreign_text import cut
+from mtl_perception.core.geometry import View
+from mtl_perception.core.validation_text import shown
 from mtl_perception.inference.backends._base import BackendError
 from mtl_perception.inference.exported import FOCAL_PX, IMAGES, MOST_VALUES, ExportedGraph
 from mtl_perception.inference.graph import flat
 from mtl_perception.inference.onnx_layout import Layout, read_layout
-from mtl_perception.network import MAX_STRIDE
+from mtl_perception.model.checkpoint import CheckpointError, weightless_network
+from mtl_perception.model.network import MAX_STRIDE
 from mtl_perception.tasks import build_task
-from mtl_perception.validation_text import shown
 
 if TYPE_CHECKING:
     import onnx

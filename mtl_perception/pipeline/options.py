@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mtl_perception.scene import AGNOSTIC_NMS_IOU, SCORE_THRESHOLD
+from mtl_perception.core.scene import AGNOSTIC_NMS_IOU, SCORE_THRESHOLD
 from mtl_perception.tracking import TrackerSettings
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Detections, Scene
 from mtl_perception.pipeline.options import PipelineOptions
 from mtl_perception.pipeline.result import FrameResult, KnownPlacement, Lift, Placement, Tracks
-from mtl_perception.scene import Detections, Scene
 from mtl_perception.spatial.boxes_3d import BoxEstimator
 from mtl_perception.tracking import Tracker, TrackerSettings
 

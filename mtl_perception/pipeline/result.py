@@ -10,8 +10,8 @@ from typing import Protocol
 
 import numpy as np
 
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import Boxes3D, Scene
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Boxes3D, Scene
 from mtl_perception.spatial.boxes_3d import BoxEstimator
 from mtl_perception.tracking import Track
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.geometry import Intrinsics
 
 _FILM_DIAGONAL_MM = math.hypot(36.0, 24.0)
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.progress import columns
 from mtl_perception.prediction.camera import intrinsics_for
 from mtl_perception.prediction.files import PredictionFiles
 from mtl_perception.prediction.predictor import Predictor
 from mtl_perception.prediction.sources import Picture, Source
-from mtl_perception.progress import columns
 
 
 @dataclass(frozen=True)

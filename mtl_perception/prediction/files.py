@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mtl_perception.files import write_atomically, write_json
+from mtl_perception.core.files import write_atomically, write_json
 from mtl_perception.prediction.predictor import Prediction
 from mtl_perception.spatial.points import PointProjector
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from mtl_perception.checkpoint import ModelCard
-from mtl_perception.drawing import draw_overlay
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.drawing import draw_overlay
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.resources import find_model
+from mtl_perception.core.scene import Scene
 from mtl_perception.inference.engine import Engine
+from mtl_perception.model.checkpoint import ModelCard
 from mtl_perception.pipeline import PipelineOptions, published
-from mtl_perception.resources import find_model
-from mtl_perception.scene import Scene
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from mtl_perception.bags import Bag
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.image_files import MAX_FILE_PIXELS, refuse_too_large, to_8_bit
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.image_files import MAX_FILE_PIXELS, refuse_too_large, to_8_bit
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FILMS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".mpg", ".mpeg")

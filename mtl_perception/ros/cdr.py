@@ -14,10 +14,9 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from std_msgs.msg import Header
 
-from mtl_perception.foreign_text import cut
+from mtl_perception.core.foreign_text import cut
 from mtl_perception.ros.conversions import ConversionError
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mtl_perception.foreign_text import cut
-from mtl_perception.image_files import (
+from mtl_perception.core.foreign_text import cut
+from mtl_perception.core.image_files import (
     AUTO,
     MAX_PIXELS,
     CorruptJpeg,

@@ -11,12 +11,12 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 
-from mtl_perception.foreign_text import cut
-from mtl_perception.ros.camera import Camera
-from mtl_perception.ros.frames import Change
+from mtl_perception.core.foreign_text import cut
 from mtl_perception.ros.graph import surroundings
 from mtl_perception.ros.guard import GuardedNode
-from mtl_perception.ros.stream import Stream, Trace
+from mtl_perception.ros.node.camera import Camera
+from mtl_perception.ros.node.frames import Change
+from mtl_perception.ros.node.stream import Stream, Trace
 
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 

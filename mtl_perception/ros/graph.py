@@ -11,7 +11,7 @@ from rclpy.publisher import Publisher
 from rclpy.qos import QoSCompatibility, QoSProfile, qos_check_compatible
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
-from mtl_perception.foreign_text import cut
+from mtl_perception.core.foreign_text import cut
 
 _CLOCK, _TF_STATIC = "/clock", "/tf_static"
 

@@ -15,11 +15,10 @@ from typing import Any
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 from rclpy.node import Node
-from rclpy.service import Service
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
-from mtl_perception.foreign_text import cut
+from mtl_perception.core.foreign_text import cut
 
 _LOG_EVERY_S = 5.0
 _SHOWN_FOR_S = 5.0

@@ -21,11 +21,11 @@ from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
 from vision_msgs.msg import Detection2DArray
 
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.main import choose_executor
 from mtl_perception.ros.node_process import NODE_COMMAND, last_words, node_process, ros_arguments
-from mtl_perception.ros.report import FrameTiming
+from mtl_perception.ros.replay.report import FrameTiming
 
 OUTPUTS = {
     "detection": ("detections", Detection2DArray),

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 if __name__ == "__main__":  # before what takes seconds to load
-    from mtl_perception.interrupts import end_at_once
+    from mtl_perception.core.interrupts import end_at_once
 
     end_at_once()
 
@@ -19,11 +19,11 @@ from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedE
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
-from mtl_perception.resources import find_model
-from mtl_perception.ros.memory import GrowthLimit
-from mtl_perception.ros.node import LoadEngine, PerceptionNode
-from mtl_perception.ros.parameters import Parameters
-from mtl_perception.ros.start import START_ERRORS, ParameterFiles, check_names, explain, ignored_parameters
+from mtl_perception.core.resources import find_model
+from mtl_perception.ros.node.memory import GrowthLimit
+from mtl_perception.ros.node.node import LoadEngine, PerceptionNode
+from mtl_perception.ros.node.parameters import Parameters
+from mtl_perception.ros.node.start import START_ERRORS, ParameterFiles, check_names, explain, ignored_parameters
 
 _WAKE_EVERY_S = 0.2
 _SWITCH_INTERVAL_S = 5e-4

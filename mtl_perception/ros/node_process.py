@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mtl_perception.transforms import TF, TF_STATIC
+from mtl_perception.core.transforms import TF, TF_STATIC
 
 NODE_COMMAND = (sys.executable, "-m", "mtl_perception.ros.main")
 """What starts the node; ROS arguments are appended."""

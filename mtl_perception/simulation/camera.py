@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.simulation.plan import Room, Target
 
 Rng = np.random.Generator

@@ -12,7 +12,7 @@ import os
 import mujoco
 import numpy as np
 
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.simulation.camera import Pose
 from mtl_perception.simulation.renderer import (
     RendererError,

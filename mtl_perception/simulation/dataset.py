@@ -22,10 +22,10 @@ import mujoco
 import numpy as np
 from rich.progress import Progress
 
+from mtl_perception.core.files import write_json
+from mtl_perception.core.interrupts import kept_from_children
+from mtl_perception.core.progress import columns
 from mtl_perception.data.writer import LabelledImage, write_index, write_sample
-from mtl_perception.files import write_json
-from mtl_perception.interrupts import kept_from_children
-from mtl_perception.progress import columns
 from mtl_perception.simulation.catalogue import CATALOGUES
 from mtl_perception.simulation.optics import CAMERAS, jpeg_quality
 from mtl_perception.simulation.own_objects import OwnObjects, fingerprint, load_objects

@@ -19,8 +19,8 @@ from rich.progress import track
 
 from mtl_perception.bags.types import jazzy_with_vision_msgs
 from mtl_perception.bags.writer import BagWriter
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.writer import Instance, to_millimetres
-from mtl_perception.geometry import Intrinsics
 from mtl_perception.simulation.camera import Pose, intrinsics
 from mtl_perception.simulation.demo_room import demo_room
 from mtl_perception.simulation.drive import DrivePoint, camera_in_room, camera_on_robot, drive

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from mtl_perception.scene import UNLABELLED
+from mtl_perception.core.scene import UNLABELLED
 
 SEGMENTATION_LABELS = (
     "floor", "wall", "ceiling", "door", "window", "table", "chair", "shelf", "cabinet",

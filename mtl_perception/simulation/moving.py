@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.simulation import furniture, materials, objects
 from mtl_perception.simulation.boxes_3d import thing_box
 from mtl_perception.simulation.camera import intrinsics

@@ -18,7 +18,7 @@ import mujoco.studio
 import numpy as np
 from mujoco import mjrf
 
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.simulation.camera import Pose
 from mtl_perception.simulation.world import BuiltWorld
 

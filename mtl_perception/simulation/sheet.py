@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from rich.progress import track
 
-from mtl_perception.drawing import colorize_depth, colorize_mask
-from mtl_perception.files import write_atomically
+from mtl_perception.core.drawing import colorize_depth, colorize_mask
+from mtl_perception.core.files import write_atomically
 from mtl_perception.simulation.catalogue import CATALOGUES
 from mtl_perception.simulation.dataset import DatasetSettings
 from mtl_perception.simulation.mood import draw_mood

@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 
 from mtl_perception.simulation import materials, openings
-from mtl_perception.simulation.meshes import Mesh, board, box
 from mtl_perception.simulation.lived_in import add_door_fittings, add_radiator
+from mtl_perception.simulation.meshes import Mesh, board, box
 from mtl_perception.simulation.plan import Opening, Room, Subject, Target, Wall
 from mtl_perception.simulation.world import Lamp, Material
 

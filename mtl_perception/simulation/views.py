@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.writer import Instance
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import UNLABELLED
 from mtl_perception.simulation import hand_held
 from mtl_perception.simulation.boxes_3d import camera_box
 from mtl_perception.simulation.camera import Pose, draw_kind, intrinsics, random_pose

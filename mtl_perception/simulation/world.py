@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
-from mtl_perception.scene import UNLABELLED
+from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.simulation.boxes_3d import ThingBox, thing_box
 from mtl_perception.simulation.labels import FIRST_LABELS, LabelSet
 from mtl_perception.simulation.meshes import Mesh, merge

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import Scene
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Scene
 
 _SIDE = 12
 """Pixels looked at along each side of a 2D box."""

@@ -17,8 +17,8 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import Boxes3D, Scene
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Boxes3D, Scene
 from mtl_perception.spatial._visible import TRIMMED, VisibleThings
 from mtl_perception.spatial.rotation import quaternion_xyzw, rotation_matrix
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from mtl_perception.drawing import class_color
-from mtl_perception.files import write_atomically
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import Boxes3D
+from mtl_perception.core.drawing import class_color
+from mtl_perception.core.files import write_atomically
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Boxes3D
 from mtl_perception.spatial.frames import BOX_EDGES, box_corners, places_above
 
 _NOTHING = (26, 27, 32)
@@ -89,9 +89,9 @@ def draw_boxes(canvas: np.ndarray, boxes: Boxes3D, names: Sequence[str], view: V
 
 def main() -> None:
     from mtl_perception.bags import Bag
-    from mtl_perception.drawing import draw_overlay
+    from mtl_perception.core.drawing import draw_overlay
+    from mtl_perception.core.resources import find_model
     from mtl_perception.inference.engine import Engine
-    from mtl_perception.resources import find_model
     from mtl_perception.pipeline import PipelineOptions, published
     from mtl_perception.simulation.drive import CAMERA_TILT_DEG
     from mtl_perception.spatial.boxes_3d import BoxEstimator

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import UNLABELLED, Depth, Segmentation
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import UNLABELLED, Depth, Segmentation
 
 POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<f4"), ("label", "<u4")])
 """One point, 20 bytes. ``rgb`` is the integer 0x00RRGGBB in the bits of a float, as point clouds have carried colour

@@ -12,10 +12,10 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from mtl_perception.core.geometry import View
+from mtl_perception.core.scene import SCORE_THRESHOLD
+from mtl_perception.core.validation_text import shown
 from mtl_perception.data.sample import Sample
-from mtl_perception.geometry import View
-from mtl_perception.scene import SCORE_THRESHOLD
-from mtl_perception.validation_text import shown
 
 
 def _printable(name: str) -> str:

@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from mtl_perception.core.validation_text import did_you_mean, problems, shown
 from mtl_perception.tasks._base import Task
 from mtl_perception.tasks.classification import ClassificationTask
 from mtl_perception.tasks.depth import DepthTask
 from mtl_perception.tasks.detection import DetectionTask
 from mtl_perception.tasks.lanes import LanesTask
 from mtl_perception.tasks.segmentation import SegmentationTask
-from mtl_perception.validation_text import did_you_mean, problems, shown
 
 TASKS: dict[str, type[Task]] = {task.kind: task for task in (DetectionTask, SegmentationTask, DepthTask, ClassificationTask, LanesTask)}
 

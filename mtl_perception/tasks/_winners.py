@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from mtl_perception.geometry import View
+from mtl_perception.core.geometry import View
 from mtl_perception.tasks._dense import decision_size, enlarge
 from mtl_perception.tasks._eager import is_eager_on_cpu
 

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mtl_perception.core.geometry import View
+from mtl_perception.core.scene import Classification
 from mtl_perception.data.sample import Sample
-from mtl_perception.geometry import View
-from mtl_perception.scene import Classification
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 
 

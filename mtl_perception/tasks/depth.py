@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
+from mtl_perception.core.geometry import View
+from mtl_perception.core.scene import Depth
 from mtl_perception.data.sample import Sample
-from mtl_perception.geometry import View
-from mtl_perception.scene import Depth
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import DenseTower, enlarge
 

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from mtl_perception.core.geometry import View
+from mtl_perception.core.scene import Lanes
 from mtl_perception.data.sample import Sample
-from mtl_perception.geometry import View
-from mtl_perception.scene import Lanes
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import DenseClassifier, decision_size, enlarge, to_original
 

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from pydantic import Field, FiniteFloat, model_validator
 from torch import Tensor, nn
 
+from mtl_perception.core.geometry import View
+from mtl_perception.core.scene import UNLABELLED, Segmentation
 from mtl_perception.data.sample import Sample
-from mtl_perception.geometry import View
-from mtl_perception.scene import UNLABELLED, Segmentation
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import DenseClassifier, to_original
 from mtl_perception.tasks._winners import winners

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtl_perception.scene import SCORE_THRESHOLD, Detections
+from mtl_perception.core.scene import SCORE_THRESHOLD, Detections
 from mtl_perception.tracking.association import assign_pairs, paired_iou
 from mtl_perception.tracking.kalman import ConstantVelocity, IsotropicVelocity
 from mtl_perception.tracking.symmetric import mahalanobis_squared
 from mtl_perception.tracking.track import Track
 
 if TYPE_CHECKING:
-    from mtl_perception.scene import Boxes3D
+    from mtl_perception.core.scene import Boxes3D
 
 _GATE, _VETO = 11.34, 30.66
 """Squared Mahalanobis distances that 99 % and 99.9999 % of true pairs stay below (χ², three degrees of freedom)."""

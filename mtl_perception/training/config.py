@@ -9,13 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from mtl_perception.balancing import Balancing, Fixed
-from mtl_perception.encoders import TRANSFORMERS
-from mtl_perception.network import MAX_STRIDE, VARIANTS, Architecture
+from mtl_perception.core.validation_text import did_you_mean, problems, shown
+from mtl_perception.core.yaml_file import ConfigError, read_yaml
+from mtl_perception.model.encoders import TRANSFORMERS
+from mtl_perception.model.network import MAX_STRIDE, VARIANTS, Architecture
 from mtl_perception.tasks import TASKS
+from mtl_perception.training.balancing import Balancing, Fixed
 from mtl_perception.training.task_schedule import AllTasks, TaskSchedule
-from mtl_perception.validation_text import did_you_mean, problems, shown
-from mtl_perception.yaml_file import ConfigError, read_yaml
 
 __all__ = ["ConfigError", "Stage", "TrainingConfig", "ValidationSettings", "read_config"]
 

@@ -13,8 +13,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mtl_perception.encoders import TIMM, Encoder, TimmEncoder
-from mtl_perception.network import MultiTaskNetwork
+from mtl_perception.model.encoders import TIMM, Encoder, TimmEncoder
+from mtl_perception.model.network import MultiTaskNetwork
 from mtl_perception.training.errors import TrainingError
 
 _LITE = "efficientnet_lite"

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from mtl_perception.checkpoint import save_checkpoint
+from mtl_perception.model.checkpoint import save_checkpoint
 from mtl_perception.training.config import TrainingConfig
 from mtl_perception.training.learner import Learner
 from mtl_perception.training.schedule import Schedule

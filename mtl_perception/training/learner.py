@@ -9,17 +9,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from mtl_perception.balancing import Balancer, build_balancer
-from mtl_perception.checkpoint import ModelCard, TaskCard, build_network
-from mtl_perception.encoders import Encoder
-from mtl_perception.network import MultiTaskNetwork
-from mtl_perception.quantization.finetuning import add_adapters, merged
-from mtl_perception.sharing.grouped import CrossStitchNetwork
+from mtl_perception.model.checkpoint import ModelCard, TaskCard, build_network
+from mtl_perception.model.encoders import Encoder
+from mtl_perception.model.network import MultiTaskNetwork
+from mtl_perception.model.sharing.grouped import CrossStitchNetwork
 from mtl_perception.training.averaging import RunningAverage
+from mtl_perception.training.balancing import Balancer, build_balancer
 from mtl_perception.training.batch_norm import synchronize_batch_norms
 from mtl_perception.training.config import TrainingConfig
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.encoder_weights import load_encoder_weights
+from mtl_perception.training.low_bit.adapters import add_adapters, merged
 from mtl_perception.training.precision import Precision
 from mtl_perception.training.small_heads import SmallHeads
 from mtl_perception.training.sources import Sources, class_weights

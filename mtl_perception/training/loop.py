@@ -11,13 +11,13 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from mtl_perception.checkpoint import ModelCard
+from mtl_perception.core.interrupts import Interruption, interruptible
 from mtl_perception.data.batch import Batch
 from mtl_perception.inference.device import resolve_device
+from mtl_perception.model.checkpoint import ModelCard
 from mtl_perception.training.config import TrainingConfig
 from mtl_perception.training.distributed import Ranks, joined, local_device
 from mtl_perception.training.errors import LoaderDied, TrainingDiverged
-from mtl_perception.training.interruption import Interruption, interruptible
 from mtl_perception.training.keeper import Keeper
 from mtl_perception.training.learner import Learner
 from mtl_perception.training.log import TrainingLog, event_writer

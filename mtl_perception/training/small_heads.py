@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from mtl_perception.network import Features
+from mtl_perception.model.network import Features
 from mtl_perception.tasks import Task
 
 LEVELS = ("p2", "p3", "p4", "p5")

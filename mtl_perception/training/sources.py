@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from mtl_perception.checkpoint import ModelCard
+from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.label_lists import united
 from mtl_perception.data.mixed import MixedData
 from mtl_perception.data.shared_images import shared_images
-from mtl_perception.scene import UNLABELLED
+from mtl_perception.model.checkpoint import ModelCard
 from mtl_perception.tasks import TASKS
 from mtl_perception.training.config import ConfigError, TrainingConfig
 from mtl_perception.training.errors import TrainingError

@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtl_perception.checkpoint import CheckpointError, ModelCard, load_checkpoint
-from mtl_perception.network import AxisNames, MultiTaskNetwork
-from mtl_perception.resources import find_model
+from mtl_perception.core.resources import find_model
+from mtl_perception.model.checkpoint import CheckpointError, ModelCard, load_checkpoint
+from mtl_perception.model.network import AxisNames, MultiTaskNetwork
 
 
 def take_over(start: Path, network: MultiTaskNetwork, card: ModelCard) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from mtl_perception.files import write_atomically
+from mtl_perception.core.files import write_atomically
 from mtl_perception.training.config import TrainingConfig
 from mtl_perception.training.errors import TrainingError
 

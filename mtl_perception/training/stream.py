@@ -18,20 +18,18 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from mtl_perception.core.interrupts import ignore_interruption, kept_from_children
 from mtl_perception.data.augmentation import random_appearance, random_view
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import DataError
 from mtl_perception.data.mixed import MixedData
 from mtl_perception.data.recoloring import recolored
 from mtl_perception.data.sample import Sample
-from mtl_perception.interrupts import kept_from_children
 from mtl_perception.tasks import Task
 from mtl_perception.training.config import ConfigError, Stage, TrainingConfig
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.errors import LoaderDied
-from mtl_perception.training.interruption import ignore_interruption
 from mtl_perception.training.schedule import Schedule
-
 
 SHARED_MEMORY = Path("/dev/shm")
 BYTES_PER_PIXEL = 8

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal, Union
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from mtl_perception.settings_by_name import by_name
+from mtl_perception.core.settings_by_name import by_name
 
 
 class _Schedule(BaseModel, ABC):

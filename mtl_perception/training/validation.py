@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from mtl_perception.checkpoint import ModelCard, build_network
+from mtl_perception.core.drawing import draw_overlay
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.folder import ImageFolder
-from mtl_perception.drawing import draw_overlay
-from mtl_perception.geometry import Intrinsics
 from mtl_perception.inference.engine import Engine
+from mtl_perception.model.checkpoint import ModelCard, build_network
 from mtl_perception.pipeline import published
 from mtl_perception.training.config import ValidationSettings
 

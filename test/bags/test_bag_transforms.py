@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 from small_bags import START_NS, SmallBag
 
-from mtl_perception.bag_transforms import BagTransforms
 from mtl_perception.bags import Bag, stamp_ns
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.resources import resource
+from mtl_perception.bags.transforms import BagTransforms
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.resources import resource
 
 
 def test_a_long_bag_is_followed_as_it_is_read(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from small_bags import HEIGHT, WIDTH, SmallBag, picture, write_drive
 from strange_mcap import COMPRESSED_IMAGE, IMAGE_TOPIC, StrangeMcap, jpeg_message
 
 from mtl_perception.bags import Bag, BagError
-from mtl_perception.camera_info import read_intrinsics
+from mtl_perception.core.camera_info import read_intrinsics
 
 OTHER_QOS = "- history: 3\n  depth: 0\n  reliability: 2\n  durability: 2\n"
 

@@ -13,8 +13,8 @@ from mcap.writer import CompressionType
 from small_bags import write_drive
 from strange_mcap import IMAGE_TOPIC, StrangeMcap, jpeg_message
 
-from mtl_perception.bag_transforms import BagTransforms
 from mtl_perception.bags import Bag, BagError
+from mtl_perception.bags.transforms import BagTransforms
 from mtl_perception.evaluation.ground_truth import BagTruth
 
 FLIPS = int(os.environ.get("FLIPS", "15"))

@@ -14,15 +14,14 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from mtl_perception.benchmark.images import camera_images
 from mtl_perception.benchmark.networks import EngineSpec, write_network
 from mtl_perception.benchmark.page import write_docs_page
 from mtl_perception.benchmark.peers import PeerSpec
 from mtl_perception.benchmark.probe import measure_memory
 from mtl_perception.benchmark.result import load_report
 from mtl_perception.benchmark.settings import BenchmarkError
-from mtl_perception.checkpoint import load_checkpoint
-from mtl_perception.cli import app
+from mtl_perception.cli.app import app
+from mtl_perception.model.checkpoint import load_checkpoint
 
 ROOT = Path(__file__).parents[2]
 TINY = ("--quick", "--size", "96x64", "--threads", "1", "--backend", "torch", "--device", "cpu")

@@ -5,9 +5,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from mtl_perception.cli import app
-from mtl_perception.consumers.moveit import sensors_yaml
-from mtl_perception.consumers.nav2 import costmap_yaml, group_classes
+from mtl_perception.cli.app import app
+from mtl_perception.ros.consumers.moveit import sensors_yaml
+from mtl_perception.ros.consumers.nav2 import costmap_yaml, group_classes
 
 LABELS = ["floor", "wall", "ceiling", "door", "table", "no", "on", "it's", 'a "b"']
 

@@ -13,8 +13,8 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-from mtl_perception.consumers import foxglove
-from mtl_perception.drawing import colorize_depth
+from mtl_perception.core.drawing import colorize_depth
+from mtl_perception.ros.foxglove import schemas as foxglove
 
 HEADER = SimpleNamespace(stamp=SimpleNamespace(sec=5, nanosec=250_000_000), frame_id="camera")
 

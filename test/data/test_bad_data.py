@@ -11,12 +11,12 @@ import cv2
 import numpy as np
 import pytest
 from rich.console import Console
+from shapes import write_shapes
 from typer.testing import CliRunner
 
-from mtl_perception.cli import app
+from mtl_perception.cli.app import app
 from mtl_perception.data.check_command import check
 from mtl_perception.data.folder import DataError, ImageFolder
-from shapes import write_shapes
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shapes import DETECTION_LABELS, SEGMENTATION_LABELS, write_shapes
 
 from mtl_perception.data.folder import DataError, ImageFolder
 from mtl_perception.data.writer import write_index
-from shapes import DETECTION_LABELS, SEGMENTATION_LABELS, write_shapes
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from made_pictures import bomb, exif, jpeg, packed_rows, palette, png, png_of_ch
 from shapes import write_shapes
 from typer.testing import CliRunner
 
-from mtl_perception.cli import app
+from mtl_perception.cli.app import app
 from mtl_perception.data.folder import DataError, ImageFolder
 
 Damage = Callable[[Path], object]

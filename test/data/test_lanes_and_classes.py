@@ -6,14 +6,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.augmentation import crop_and_resize, mirrored
 from mtl_perception.data.check_command import check
 from mtl_perception.data.folder import DataError, ImageFolder
 from mtl_perception.data.mixed import MixedData
 from mtl_perception.data.writer import LabelledImage, write_index, write_sample
-from mtl_perception.geometry import Intrinsics
-from rich.console import Console
 
 CAMERA = Intrinsics(64, 48, 50, 50, 31.5, 23.5)
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from model import tiny_card, tiny_network
+from shapes import write_shapes
 
-from mtl_perception.checkpoint import ModelCard
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.mixed import MixedData
 from mtl_perception.data.sample import BoxLabels, Sample
 from mtl_perception.data.writer import Instance, LabelledImage, write_index, write_sample
-from mtl_perception.network import MultiTaskNetwork
-from model import tiny_card, tiny_network
-from shapes import write_shapes
+from mtl_perception.model.checkpoint import ModelCard
+from mtl_perception.model.network import MultiTaskNetwork
 
 
 def write_cups(root: Path, images: int) -> Path:

@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from model import tiny_card, tiny_network
+from shapes import DETECTION_LABELS, write_shapes
 
 from mtl_perception.data.augmentation import crop_and_resize, mirrored
 from mtl_perception.data.batch import collate
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.evaluation.truth import Truth
-from mtl_perception.network import MultiTaskNetwork
-from model import tiny_card, tiny_network
-from shapes import DETECTION_LABELS, write_shapes
+from mtl_perception.model.network import MultiTaskNetwork
 
 UNKNOWN = DETECTION_LABELS[1]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.writer import Instance, LabelledImage, to_millimetres, write_index, write_sample
-from mtl_perception.geometry import Intrinsics
 
 LABELS = {"segmentation_labels": ["wall", "cup"], "detection_labels": ["cup"]}
 

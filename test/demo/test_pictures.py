@@ -5,11 +5,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from mtl_perception.core.scene import Depth, Detections, Scene, Segmentation
 from mtl_perception.demo.charts import latency_chart, stage_bar
-from mtl_perception.pipeline import published
 from mtl_perception.demo.pictures import Look, contact_sheet, depth_range, film_frame
 from mtl_perception.evaluation import Truth
-from mtl_perception.scene import Depth, Detections, Scene, Segmentation
+from mtl_perception.pipeline import published
 
 CARD = SimpleNamespace(segmentation_labels=["floor", "wall"], detection_labels=["cup"])
 LOOK = Look(CARD, 0.5, 4.0)

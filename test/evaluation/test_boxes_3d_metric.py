@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Boxes3D, Depth, Detections, Scene, Segmentation
 from mtl_perception.evaluation.boxes_3d import Boxes3DMetric
 from mtl_perception.evaluation.iou_3d import upright_iou
 from mtl_perception.evaluation.truth import Truth
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import Boxes3D, Depth, Detections, Scene, Segmentation
 from mtl_perception.spatial.rotation import quaternion_xyzw
 
 UP = np.array([0.0, -1.0, 0.0])

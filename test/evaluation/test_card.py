@@ -9,10 +9,10 @@ from safetensors.torch import load_file
 from scored import scored
 from torch import nn
 
-from mtl_perception.checkpoint import CheckpointError, read_card, save_checkpoint
 from mtl_perception.evaluation.card import write_card
 from mtl_perception.evaluation.cost import count_gmac, parameter_count
 from mtl_perception.evaluation.results import ResultError
+from mtl_perception.model.checkpoint import CheckpointError, read_card, save_checkpoint
 
 SETS = {"unseen rooms": (0.4, 0.5, 0.5), "demo drive": (0.5, 0.6, 0.25)}
 TRAINING = {"data": "rooms_train", "images": 800, "minutes": 12, "device": "H100", "seed": 3}

@@ -13,11 +13,11 @@ from rich.console import Console
 from shapes import write_shapes
 from small_bags import SmallBag, write_drive
 
-from mtl_perception.checkpoint import save_checkpoint
 from mtl_perception.data.format import DataError
 from mtl_perception.evaluation.command import Options, evaluate_model, named_sets
 from mtl_perception.evaluation.results import ResultError, read_result
 from mtl_perception.inference.engine import Engine
+from mtl_perception.model.checkpoint import save_checkpoint
 
 
 @pytest.fixture(scope="module")

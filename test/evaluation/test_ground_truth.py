@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from small_bags import HEIGHT, STUFF, WIDTH, SmallBag, box, write_drive
+from small_bags import STUFF, WIDTH, SmallBag, box, write_drive
 
 from mtl_perception.bags import Bag, BagError
 from mtl_perception.evaluation.ground_truth import BagTruth

@@ -4,11 +4,11 @@ import math
 import numpy as np
 import pytest
 
+from mtl_perception.core.scene import Classification, Lanes, Scene
 from mtl_perception.data.sample import ClassLabels, LaneLabels
 from mtl_perception.evaluation.classification import ClassificationMetric, roc_auc
 from mtl_perception.evaluation.lanes import LanesMetric
 from mtl_perception.evaluation.truth import Truth
-from mtl_perception.scene import Classification, Lanes, Scene
 
 
 def test_auc_is_the_share_of_pairs_in_the_right_order() -> None:

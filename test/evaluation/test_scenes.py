@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from mtl_perception.core.scene import Depth, Detections, Scene, Segmentation
 from mtl_perception.evaluation import METRICS, Metric, SceneEvaluator, Truth, evaluate_engine
-from mtl_perception.scene import Depth, Detections, Scene, Segmentation
 
 THINGS, STUFF = ["cup", "bin"], ["floor", "wall", "cup"]
 CARD = SimpleNamespace(detection_labels=THINGS, segmentation_labels=STUFF)

@@ -6,12 +6,12 @@ from types import ModuleType, SimpleNamespace
 import numpy as np
 import pytest
 
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Boxes3D, Depth, Detections, Scene
 from mtl_perception.evaluation.hota import Frame, hota
 from mtl_perception.evaluation.samples import open_samples
 from mtl_perception.evaluation.tracking import TrackingMetric
 from mtl_perception.evaluation.truth import Truth
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import Boxes3D, Depth, Detections, Scene
 from mtl_perception.tracking import Track, Tracker
 
 MOVING = Path(__file__).parents[2] / "bags" / "moving"

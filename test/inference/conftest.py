@@ -2,11 +2,11 @@
 from pathlib import Path
 
 import pytest
-
-from mtl_perception.checkpoint import ModelCard, save_checkpoint
-from mtl_perception.inference.export import ExportReport, ExportSettings, export
-from mtl_perception.network import Architecture
 from model import tiny_card, tiny_network
+
+from mtl_perception.inference.export.run import ExportReport, ExportSettings, export
+from mtl_perception.model.checkpoint import ModelCard, save_checkpoint
+from mtl_perception.model.network import Architecture
 
 
 @pytest.fixture(scope="session")

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from model import tiny_card, tiny_network
 
-from mtl_perception.geometry import Intrinsics, View
+from mtl_perception.core.geometry import Intrinsics, View
+from mtl_perception.core.scene import Scene
 from mtl_perception.inference import DeviceError, Engine
 from mtl_perception.inference.backends import Answers, Runner, TorchBackend
 from mtl_perception.inference.graph import Graph
-from mtl_perception.scene import Scene
-from model import tiny_card, tiny_network
 
 CAMERA = Intrinsics(128, 96, 100.0, 100.0, 63.5, 47.5)
 

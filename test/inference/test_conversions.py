@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from mtl_perception.checkpoint import ModelCard, save_checkpoint
-from mtl_perception.inference import Engine
-from mtl_perception.inference.backends.checksums import add_checksums, read_checked, remove_spoilt, write_checked
 from converting import IMAGE, depth
 from model import tiny_network
+
+from mtl_perception.inference import Engine
+from mtl_perception.inference.backends.checksums import add_checksums, read_checked, remove_spoilt, write_checked
+from mtl_perception.model.checkpoint import ModelCard, save_checkpoint
 
 for package in ("openvino", "onnx", "onnxscript"):
     pytest.importorskip(package)

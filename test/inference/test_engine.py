@@ -4,13 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from model import tiny_card, tiny_network
 
-from mtl_perception.checkpoint import CheckpointError, save_checkpoint
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Scene
 from mtl_perception.inference import DeviceError, Engine
 from mtl_perception.inference.folding import fold_batch_norms
-from mtl_perception.scene import Scene
-from model import tiny_card, tiny_network
+from mtl_perception.model.checkpoint import CheckpointError, save_checkpoint
 
 CAMERA = Intrinsics(640, 480, 500.0, 500.0, 319.5, 239.5)
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from mtl_perception.checkpoint import CheckpointError
-from mtl_perception.cli import app
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.cli.app import app
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Scene
 from mtl_perception.inference import BackendError, DeviceError, Engine
-from mtl_perception.inference.export import RAW_TOLERANCE, ExportReport, ExportSettings, card_of, export
+from mtl_perception.inference.export.onnx_graph import ExportError
+from mtl_perception.inference.export.parity import Difference
+from mtl_perception.inference.export.run import RAW_TOLERANCE, ExportReport, ExportSettings, card_of, export
 from mtl_perception.inference.exported import METADATA_KEY
-from mtl_perception.inference.onnx_export import ExportError
-from mtl_perception.inference.parity import Difference
-from mtl_perception.scene import Scene
+from mtl_perception.model.checkpoint import CheckpointError
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

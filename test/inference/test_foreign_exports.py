@@ -11,18 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from memory import peak_growth_mb
+from model import tiny_card, tiny_network
 
-from mtl_perception.checkpoint import CheckpointError, ModelCard, TaskCard
-from mtl_perception.geometry import View
+from mtl_perception.core.geometry import View
 from mtl_perception.inference import Engine
-from mtl_perception.inference.export import ExportReport, card_of
-from mtl_perception.inference.exported import METADATA_KEY, ExportedGraph
+from mtl_perception.inference.export.run import ExportReport, card_of
+from mtl_perception.inference.exported import ExportedGraph
 from mtl_perception.inference.graph import Graph
 from mtl_perception.inference.onnx_file import answers_of, open_exported
 from mtl_perception.inference.onnx_layout import read_layout
-from mtl_perception.network import Architecture
-from memory import peak_growth_mb
-from model import tiny_card, tiny_network
+from mtl_perception.model.checkpoint import CheckpointError, ModelCard, TaskCard
+from mtl_perception.model.network import Architecture
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")

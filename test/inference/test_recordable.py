@@ -3,15 +3,15 @@
 
 import pytest
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
-
-from mtl_perception.checkpoint import ModelCard, TaskCard, build_network
-from mtl_perception.geometry import View
-from mtl_perception.inference.folding import fold_batch_norms
-from mtl_perception.inference.graph import Graph
-from mtl_perception.network import Architecture
 from model import tiny_card
 from pretended_gpu import CopiesFromHost, pretend_on_gpu
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from mtl_perception.core.geometry import View
+from mtl_perception.inference.folding import fold_batch_norms
+from mtl_perception.inference.graph import Graph
+from mtl_perception.model.checkpoint import ModelCard, TaskCard, build_network
+from mtl_perception.model.network import Architecture
 
 SMALL = {"encoder": "mobilenet_v3_small", "neck_channels": 16}
 BATCH = 2

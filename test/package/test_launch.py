@@ -24,8 +24,8 @@ from rclpy.node import Node
 from sensor_msgs.msg import Image
 from websockets.sync.client import connect
 
-from mtl_perception.checkpoint import ModelCard, TaskCard, build_network, save_checkpoint
-from mtl_perception.network import Architecture
+from mtl_perception.model.checkpoint import ModelCard, TaskCard, build_network, save_checkpoint
+from mtl_perception.model.network import Architecture
 
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "robot.launch.py"
 REPLAY_FILE = LAUNCH_FILE.with_name("replay.launch.py")

@@ -5,8 +5,9 @@ import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-import mtl_perception
 from imports import is_ros, roots_of_imports
+
+import mtl_perception
 
 ROOT = Path(__file__).parents[2]
 PACKAGE_XML = ElementTree.parse(ROOT / "package.xml").getroot()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import setuptools
 
-from mtl_perception.resources import find_model, resource, shipped_models
+from mtl_perception.core.resources import find_model, resource, shipped_models
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,8 +33,8 @@ def test_from_a_colcon_install(tmp_path: Path) -> None:
     )
     if prefix is None:
         pytest.skip("no colcon install in AMENT_PREFIX_PATH: run with scripts/run")
-    package = next(Path(prefix).rglob("*-packages/mtl_perception/resources.py"))
-    code = "from mtl_perception.resources import resource; print(resource('config/robot.yaml'))"
+    package = next(Path(prefix).rglob("*-packages/mtl_perception/core/resources.py"))
+    code = "from mtl_perception.core.resources import resource; print(resource('config/robot.yaml'))"
     found = run_python(code, tmp_path, PYTHONPATH=str(package.parents[1]), AMENT_PREFIX_PATH=f"/nowhere:{prefix}")
     assert found == f"{prefix}/share/mtl_perception/config/robot.yaml"
 
@@ -53,7 +53,7 @@ def test_from_a_pip_install(tmp_path: Path) -> None:
     subprocess.run(
         [sys.executable, "setup.py", "--quiet", "build_py", "--build-lib", str(installed)], cwd=checkout, check=True, capture_output=True
     )
-    code = "from mtl_perception.resources import find_model; import mtl_perception.scene; print(find_model('little'))"
+    code = "from mtl_perception.core.resources import find_model; import mtl_perception.core.scene; print(find_model('little'))"
     assert run_python(code, tmp_path, PYTHONPATH=str(installed)) == str(installed / "mtl_perception/models/little.safetensors")
     assert (installed / "mtl_perception/models/little.md").is_file()
     sources = {path.relative_to(checkout) for path in (checkout / "mtl_perception").rglob("*") if path.is_file()}

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from mtl_perception.bags import Bag
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.resources import find_model, resource
+from mtl_perception.core.scene import Depth, Detections, Scene
 from mtl_perception.evaluation.scenes import WEAKEST_SCORE
-from mtl_perception.geometry import Intrinsics
 from mtl_perception.inference.engine import Engine
 from mtl_perception.pipeline import FramePipeline, KnownPlacement, PipelineOptions, Postprocessor, TrackingOptions, published
-from mtl_perception.resources import find_model, resource
-from mtl_perception.scene import Depth, Detections, Scene
 
 CAMERA = Intrinsics(64, 48, 60.0, 60.0, 31.5, 23.5)
 IMAGE = np.zeros((48, 64, 3), np.uint8)

@@ -16,11 +16,11 @@ from made_pictures import bomb
 from PIL import Image
 
 import mtl_perception
+from mtl_perception.core.resources import resource
 from mtl_perception.pipeline import PipelineOptions
 from mtl_perception.prediction import Predictor, intrinsics_for
 from mtl_perception.prediction.files import millimetres, ply
 from mtl_perception.prediction.sources import SourceError, open_source, read_picture
-from mtl_perception.resources import resource
 from mtl_perception.spatial.points import POINT
 
 ROOT = Path(__file__).parents[2]
@@ -71,8 +71,9 @@ def test_a_folder_becomes_overlays_boxes_masks_depth_and_points(tmp_path: Path) 
 
 
 def test_pycocotools_reads_the_boxes(tmp_path: Path, predictor: Predictor) -> None:
-    from mtl_perception.prediction.files import PredictionFiles
     from pycocotools.coco import COCO
+
+    from mtl_perception.prediction.files import PredictionFiles
 
     files = PredictionFiles(tmp_path)
     files.add("one", predictor(picture(3)))
@@ -228,7 +229,7 @@ def test_depth_follows_the_lens(predictor: Predictor) -> None:
 
 def test_no_two_boxes_of_one_place(predictor: Predictor) -> None:
     """What the node publishes: the weaker of two names of one thing is left out."""
-    from mtl_perception.boxes import box_iou
+    from mtl_perception.core.boxes import box_iou
 
     image = cv2.cvtColor(cv2.imread(str(ROOT / "docs/rooms.png")), cv2.COLOR_BGR2RGB)[:288, :384]
     boxes = np.array([box["box_xyxy"] for box in predictor(np.ascontiguousarray(image)).boxes])

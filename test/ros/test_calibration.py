@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from std_msgs.msg import Header
 
-from mtl_perception.camera_info import read_intrinsics
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.ros.calibration import write_camera_info
+from mtl_perception.core.camera_info import read_intrinsics
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.ros.outputs.calibration import write_camera_info
 
 
 def test_written_camera_info_reads_back_by_k_and_by_p():

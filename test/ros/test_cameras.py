@@ -4,16 +4,16 @@
 import cv2
 import numpy as np
 import pytest
-from nodes import REAL
 from diagnostic_msgs.msg import DiagnosticStatus
 from model import tiny_card, tiny_network
+from mtl_perception.msg import PerceptionStatus
+from nodes import REAL
 from peer import camera_info, compressed, image
 from sensor_msgs.msg import CameraInfo, Image
 
-from mtl_perception.camera_info import read_intrinsics
-from mtl_perception.checkpoint import save_checkpoint
+from mtl_perception.core.camera_info import read_intrinsics
 from mtl_perception.inference.engine import Engine
-from mtl_perception.msg import PerceptionStatus
+from mtl_perception.model.checkpoint import save_checkpoint
 
 FOUR = "cameras:=[front, left, right, rear]"
 SIZES = {"front": (64, 48), "left": (80, 60), "right": (48, 64), "rear": (96, 54)}

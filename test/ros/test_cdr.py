@@ -11,6 +11,7 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
+from mtl_perception.core.scene import Detections
 from mtl_perception.ros.cdr import (
     Stamp,
     pack_header,
@@ -20,9 +21,8 @@ from mtl_perception.ros.cdr import (
     read_transforms,
 )
 from mtl_perception.ros.conversions import ConversionError
-from mtl_perception.ros.detections import write_detections
-from mtl_perception.ros.images import ImageWriter
-from mtl_perception.scene import Detections
+from mtl_perception.ros.outputs.detections import write_detections
+from mtl_perception.ros.outputs.images import ImageWriter
 
 # Lengths of strings decide the alignment of everything behind them.
 NAMES = ["", "a", "ab", "abc", "abcd", "camera_färbe"]

@@ -10,20 +10,20 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from nodes import REAL
 from peer import Peer, camera_info, image
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image
 from rich.console import Console
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, VisionClass
 
-from nodes import REAL
 from mtl_perception.bags import Bag
-from mtl_perception.resources import resource
-from mtl_perception.ros.doctor import findings_table
-from mtl_perception.ros.verdicts import OPTIONAL, TOPICS, Heard, judge
+from mtl_perception.core.resources import resource
+from mtl_perception.ros.doctor.doctor import findings_table
+from mtl_perception.ros.doctor.verdicts import OPTIONAL, TOPICS, Heard, judge
 
-COMMAND = [sys.executable, "-c", "from mtl_perception.cli import app; app()", "doctor"]
+COMMAND = [sys.executable, "-c", "from mtl_perception.cli.app import app; app()", "doctor"]
 PIXELS = np.random.default_rng(2).integers(0, 256, (48, 64, 3), np.uint8)
 
 

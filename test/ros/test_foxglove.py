@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from free_engine import FreeEngine
 from geometry_msgs.msg import TransformStamped
+from mtl_perception.msg import PerceptionStatus
 from peer import LATCHED, PATIENCE_S, camera_info, compressed, image, stamped
 from rclpy.serialization import deserialize_message
 from tf2_msgs.msg import TFMessage
@@ -20,10 +21,9 @@ from viewer import Viewer
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from mtl_perception.drawing import class_color
-from mtl_perception.msg import PerceptionStatus
+from mtl_perception.core.drawing import class_color
 
-COMMAND = [sys.executable, "-c", "from mtl_perception.cli import app; app()", "foxglove"]
+COMMAND = [sys.executable, "-c", "from mtl_perception.cli.app import app; app()", "foxglove"]
 PIXELS = np.random.default_rng(2).integers(0, 256, (48, 64, 3), np.uint8)
 MOST_POINTS = 500
 

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from mtl_perception.ros.frames import Frame, FrameAge, NewestFrames
+from mtl_perception.ros.node.frames import Frame, FrameAge, NewestFrames
 
 SECOND_NS = 1_000_000_000
 

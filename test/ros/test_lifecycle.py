@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nodes import NodeProcess
 from diagnostic_msgs.msg import DiagnosticStatus
+from nodes import NodeProcess
 from peer import image, since
 from sensor_msgs.msg import Image
 

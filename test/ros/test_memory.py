@@ -5,13 +5,13 @@ import resource
 import subprocess
 import sys
 
-from mtl_perception.ros.memory import GrowthLimit
+from mtl_perception.ros.node.memory import GrowthLimit
 
 DESERIALIZE = """
 import struct, sys
 from rcl_interfaces.srv import GetParameters
 from rclpy.serialization import deserialize_message
-from mtl_perception.ros.memory import GrowthLimit
+from mtl_perception.ros.node.memory import GrowthLimit
 
 limit, headroom_gb = GrowthLimit(), float(sys.argv[1])
 limit.set(headroom_gb)
@@ -51,7 +51,7 @@ def test_no_headroom_means_no_limit():
 
 def test_a_limit_from_outside_stays():
     code = (
-        "import resource, sys; from mtl_perception.ros.memory import GrowthLimit; limit = GrowthLimit(); "
+        "import resource, sys; from mtl_perception.ros.node.memory import GrowthLimit; limit = GrowthLimit(); "
         "_, hard = resource.getrlimit(resource.RLIMIT_DATA); resource.setrlimit(resource.RLIMIT_DATA, (int(sys.argv[1]), hard)); "
         "limit.set(1000.0); assert resource.getrlimit(resource.RLIMIT_DATA)[0] == int(sys.argv[1]); "
         "limit.lift(); assert resource.getrlimit(resource.RLIMIT_DATA)[0] == int(sys.argv[1])"

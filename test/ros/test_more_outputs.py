@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 from std_msgs.msg import Header
 
-from mtl_perception.ros.outputs import Outputs
-from mtl_perception.ros.specs import SPECS
+from mtl_perception.core.scene import Classification, Lanes, Scene
+from mtl_perception.core.transforms import TransformBuffer
+from mtl_perception.ros.node.specs import SPECS
+from mtl_perception.ros.outputs.outputs import Outputs
+from mtl_perception.ros.outputs.writer import wanted_tasks
 from mtl_perception.ros.transforms import Place
-from mtl_perception.ros.writer import wanted_tasks
-from mtl_perception.scene import Classification, Lanes, Scene
-from mtl_perception.transforms import TransformBuffer
 
 DEFAULTS = {spec.name: spec.default for spec in SPECS}
 BITS = np.arange(48, dtype=np.uint8).reshape(6, 8) % 4

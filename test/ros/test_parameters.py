@@ -12,9 +12,9 @@ from rclpy.exceptions import ParameterException
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 
-from mtl_perception.ros.node import PerceptionNode
-from mtl_perception.ros.specs import SPECS
-from mtl_perception.ros.replay import _flat
+from mtl_perception.ros.node.node import PerceptionNode
+from mtl_perception.ros.node.specs import SPECS
+from mtl_perception.ros.replay.replay import _flat
 
 ROBOT_YAML = Path(__file__).parents[2] / "config" / "robot.yaml"
 AT_RUN_TIME = {"tasks", "score_threshold", "agnostic_nms_iou", "max_frame_age", "tracking.low_score"}

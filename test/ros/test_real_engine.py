@@ -5,19 +5,19 @@ import numpy as np
 import pytest
 import rclpy
 import torch
-from nodes import REAL
 from model import tiny_card, tiny_network
+from nodes import REAL
 from peer import camera_info, image
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
-from mtl_perception.camera_info import read_intrinsics
-from mtl_perception.checkpoint import save_checkpoint
+from mtl_perception.core.camera_info import read_intrinsics
 from mtl_perception.inference.engine import Engine
+from mtl_perception.model.checkpoint import save_checkpoint
 from mtl_perception.ros.main import load_model
-from mtl_perception.ros.node import PerceptionNode
+from mtl_perception.ros.node.node import PerceptionNode
 
 
 @pytest.fixture(scope="module")

@@ -23,10 +23,10 @@ from small_disk import small_disk
 from strange_mcap import StrangeMcap
 
 from mtl_perception.bags import Bag, BagError, stamp_ns
-from mtl_perception.ros.live import ReplayError, replay_live
-from mtl_perception.ros.recording import Recording
-from mtl_perception.ros.replay import node_parameters, replay_bag, report_table
-from mtl_perception.resources import resource
+from mtl_perception.core.resources import resource
+from mtl_perception.ros.replay.live import ReplayError, replay_live
+from mtl_perception.ros.replay.recording import Recording
+from mtl_perception.ros.replay.replay import node_parameters, replay_bag, report_table
 
 DATA_TOPICS = {
     "/perception/detections": "vision_msgs/msg/Detection2DArray",

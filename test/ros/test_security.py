@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 from rclpy.action import get_action_client_names_and_types_by_node, get_action_server_names_and_types_by_node
 
-from mtl_perception.resources import resource
+from mtl_perception.core.resources import resource
 
 pytestmark = pytest.mark.slow
 

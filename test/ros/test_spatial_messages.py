@@ -13,14 +13,14 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 from visualization_msgs.msg import Marker
 
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Boxes3D, Depth, Detections, Scene, Segmentation
 from mtl_perception.pipeline import Postprocessor
 from mtl_perception.ros.cdr import pack_header
-from mtl_perception.ros.detections_3d import write_detections_3d
-from mtl_perception.ros.markers import MarkersWriter
-from mtl_perception.ros.points import Cloud, point_filter
-from mtl_perception.ros.writer import Result
-from mtl_perception.scene import Boxes3D, Depth, Detections, Scene, Segmentation
+from mtl_perception.ros.outputs.detections_3d import write_detections_3d
+from mtl_perception.ros.outputs.markers import MarkersWriter
+from mtl_perception.ros.outputs.points import Cloud, point_filter
+from mtl_perception.ros.outputs.writer import Result
 from mtl_perception.spatial.boxes_3d import BoxEstimator
 from mtl_perception.spatial.points import POINT, PointProjector
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from mtl_perception.ros.start import ParameterFiles, check_names
-from mtl_perception.yaml_file import ConfigError
+from mtl_perception.core.yaml_file import ConfigError
+from mtl_perception.ros.node.start import ParameterFiles, check_names
 
 FILES = {
     "missing": (None, "missing.yaml does not exist"),

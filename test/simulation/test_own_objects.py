@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
+from runs import small_config
 
-from mtl_perception.checkpoint import read_card
 from mtl_perception.data.checker import check_files
 from mtl_perception.data.index import read_index
+from mtl_perception.model.checkpoint import read_card
 from mtl_perception.simulation.dataset import DatasetSettings, render_dataset
 from mtl_perception.simulation.own_objects import load_objects
 from mtl_perception.training import train
-from runs import small_config
 
 trimesh = pytest.importorskip("trimesh")
 SIZE_M = np.array([0.16, 0.1, 0.12])

@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import Boxes3D
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Boxes3D
 from mtl_perception.spatial.frames import BOX_EDGES, box_corners, boxes_seen_from, places_above
 from mtl_perception.spatial.picture import Viewpoint, draw_boxes, draw_cloud
 from mtl_perception.spatial.points import POINT

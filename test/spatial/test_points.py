@@ -4,8 +4,8 @@
 import numpy as np
 import pytest
 
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import Depth, Segmentation
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Depth, Segmentation
 from mtl_perception.spatial.points import POINT, PointFilter, PointProjector, on_grid
 
 WIDTH, HEIGHT = 64, 48

@@ -6,12 +6,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from tiny import Tiny, batches_of, tiny_config, tiny_encoder
 from torch import Tensor
 
-from mtl_perception.balancing import METHODS
+from mtl_perception.training.balancing import METHODS
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.sources import Sources, open_sources
-from tiny import Tiny, batches_of, tiny_config, tiny_encoder
 
 ROOMS = Path(__file__).parents[1] / "rooms"
 VALIDATED = {"share": 0.3, "every_steps": 100, "images": 1}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import Depth, Detections, Scene, Segmentation
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Depth, Detections, Scene, Segmentation
 
 CAMERA = Intrinsics(320, 240, 280.0, 280.0, 159.5, 119.5)
 LABELS = ["floor", "wall", "box", "door"]

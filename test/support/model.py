@@ -4,10 +4,10 @@
 from __future__ import annotations
 
 import torch
-
-from mtl_perception.checkpoint import ModelCard, TaskCard, build_network
-from mtl_perception.network import VARIANTS, MultiTaskNetwork
 from shapes import DETECTION_LABELS, SEGMENTATION_LABELS
+
+from mtl_perception.model.checkpoint import ModelCard, TaskCard, build_network
+from mtl_perception.model.network import VARIANTS, MultiTaskNetwork
 
 
 def tiny_card(variant: str = "lite", tasks: tuple[str, ...] = ("detection", "segmentation", "depth"), **changes: object) -> ModelCard:

@@ -13,7 +13,7 @@ import sys
 from free_engine import Card, FreeEngine
 
 from mtl_perception.ros.main import main
-from mtl_perception.ros.parameters import Parameters
+from mtl_perception.ros.node.parameters import Parameters
 
 
 class BrokenEngine(FreeEngine):

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from mtl_perception.scene import Depth, Detections, Scene, Segmentation
+from mtl_perception.core.scene import Depth, Detections, Scene, Segmentation
 
 THINGS, STUFF = ["bin", "cup"], ["wall", "cup", "floor"]
 

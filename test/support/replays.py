@@ -7,11 +7,11 @@ from pathlib import Path
 import red_engine
 
 from mtl_perception.bags import Bag
-from mtl_perception.resources import resource
-from mtl_perception.ros.live import replay_live
-from mtl_perception.ros.offline import replay_offline
-from mtl_perception.ros.recording import Recording
-from mtl_perception.ros.replay import node_parameters
+from mtl_perception.core.resources import resource
+from mtl_perception.ros.replay.live import replay_live
+from mtl_perception.ros.replay.offline import replay_offline
+from mtl_perception.ros.replay.recording import Recording
+from mtl_perception.ros.replay.replay import node_parameters
 
 RED_NODE = (sys.executable, red_engine.__file__)
 

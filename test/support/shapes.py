@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.writer import Instance, LabelledImage, write_index, write_sample
-from mtl_perception.geometry import Intrinsics
 
 SEGMENTATION_LABELS = ["floor", "wall", "box", "can"]
 DETECTION_LABELS = ["box", "can"]

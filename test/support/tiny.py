@@ -8,15 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mtl_perception.data.augmentation import crop_and_resize
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import ImageFolder
-from mtl_perception.data.augmentation import crop_and_resize
-from mtl_perception.encoders import ENCODERS, Encoder
-from mtl_perception.sharing import SHARINGS
+from mtl_perception.model.encoders import ENCODERS, Encoder
+from mtl_perception.model.sharing import SHARINGS
 from mtl_perception.training import TrainingConfig
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.learner import Learner

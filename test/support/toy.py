@@ -9,7 +9,7 @@ import torch
 from pydantic import TypeAdapter
 from torch import Tensor, nn
 
-from mtl_perception.balancing import Balancer, Balancing, build_balancer
+from mtl_perception.training.balancing import Balancer, Balancing, build_balancer
 
 TASKS = ("a", "b", "c")
 SETTINGS = {

@@ -6,9 +6,9 @@ from __future__ import annotations
 import torch
 import torch.distributed
 from torch import Tensor
-
-from mtl_perception.balancing import METHODS
 from toy import TASKS, Toy
+
+from mtl_perception.training.balancing import METHODS
 
 
 def rank_of_toys(rank: int, folder: str) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from shapes import write_shapes
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.sample import Sample
-from mtl_perception.geometry import Intrinsics
 from mtl_perception.tasks import build_task
-from shapes import write_shapes
 
 
 def sample(factor: float, is_metric: bool) -> Sample:

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from mtl_perception.checkpoint import load_checkpoint
+from mtl_perception.core.geometry import Intrinsics, View
+from mtl_perception.core.resources import find_model
 from mtl_perception.data.batch import collate
 from mtl_perception.data.sample import ClassLabels, LaneLabels, Sample
 from mtl_perception.data.writer import LabelledImage, write_index, write_sample
 from mtl_perception.evaluation.samples import open_samples
 from mtl_perception.evaluation.scenes import evaluate_engine
-from mtl_perception.geometry import Intrinsics, View
 from mtl_perception.inference.engine import Engine
-from mtl_perception.resources import find_model
+from mtl_perception.model.checkpoint import load_checkpoint
 from mtl_perception.tasks import CollectOptions, build_task
 from mtl_perception.training import TrainingConfig, train
 

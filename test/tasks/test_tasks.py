@@ -7,22 +7,22 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from model import tiny_network
+from pretended_gpu import pretend_on_gpu, pretended
+from shapes import DETECTION_LABELS, SEGMENTATION_LABELS, write_shapes
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.nn import functional as F
 
+from mtl_perception.core.geometry import View
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.sample import Sample
-from mtl_perception.geometry import View
-from mtl_perception.network import MultiTaskNetwork
+from mtl_perception.model.network import MultiTaskNetwork
 from mtl_perception.tasks import CollectOptions, Task, build_task
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.losses import TaskLosses, present_tasks, task_losses
-from model import tiny_network
-from pretended_gpu import pretend_on_gpu, pretended
-from shapes import DETECTION_LABELS, SEGMENTATION_LABELS, write_shapes
 
 
 @pytest.fixture(scope="module")

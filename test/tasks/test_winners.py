@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mtl_perception.geometry import View
+from mtl_perception.core.geometry import View
 from mtl_perception.tasks import _winners
 from mtl_perception.tasks._dense import enlarge
 

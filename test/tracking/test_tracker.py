@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from mtl_perception.scene import Boxes3D, Detections
+from mtl_perception.core.scene import Boxes3D, Detections
 from mtl_perception.tracking import Track, Tracker, TrackerSettings
 
 FOCAL_PX, CENTER_PX, RATE_HZ = 400.0, (320.0, 240.0), 10.0

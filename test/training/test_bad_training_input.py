@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
+from runs import SMALL, small_config, spoken
+from shapes import write_shapes
 
 from mtl_perception.data.folder import DataError
 from mtl_perception.inference.device import DeviceError
 from mtl_perception.training import ConfigError, TrainingDiverged, TrainingError, train
 from mtl_perception.training.watch import LossWatch
-from runs import SMALL, small_config, spoken
-from shapes import write_shapes
 
 
 @pytest.mark.slow

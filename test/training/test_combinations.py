@@ -13,19 +13,19 @@ from typing import get_args
 import pytest
 import torch
 import torch.multiprocessing
-from rich.console import Console
-from torch import Tensor
-
-from mtl_perception.balancing import METHODS
-from mtl_perception.checkpoint import load_checkpoint
-from mtl_perception.sharing import SHARINGS
-from mtl_perception.tasks import HeadStyle
-from mtl_perception.training import train
-from mtl_perception.training.distributed import Ranks
-from mtl_perception.training.sources import Sources, open_sources
 from combined import ROOMS, VALIDATED, rank_of_two, two_steps
+from rich.console import Console
 from shapes import write_shapes
 from tiny import TASKS, Tiny, batches_of, tiny_config, tiny_encoder
+from torch import Tensor
+
+from mtl_perception.model.checkpoint import load_checkpoint
+from mtl_perception.model.sharing import SHARINGS
+from mtl_perception.tasks import HeadStyle
+from mtl_perception.training import train
+from mtl_perception.training.balancing import METHODS
+from mtl_perception.training.distributed import Ranks
+from mtl_perception.training.sources import Sources, open_sources
 
 pytest.importorskip("torchjd")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:You are solving a parameterized problem")]

@@ -3,9 +3,9 @@ import re
 from pathlib import Path
 
 import pytest
+from runs import SMALL, small_config, write_config
 
 from mtl_perception.training import ConfigError, read_config
-from runs import SMALL, small_config, write_config
 
 PAIR = {"method": "clustered", "groups": [["detection"], ["segmentation", "depth"]]}
 GOALS = {"detection": 0.5, "segmentation": 0.5, "depth": 0.5}

@@ -6,18 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import gradients
 import pytest
 import torch
+from runs import SMALL, small_config, weights_of, write_config
+from shapes import write_shapes
 
-from mtl_perception.checkpoint import read_card
+from mtl_perception.model.checkpoint import read_card
 from mtl_perception.training import ConfigError, train
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.sources import open_sources
 from mtl_perception.training.state import load_state
 from mtl_perception.training.stream import check_batch_sizes
-import gradients
-from runs import SMALL, small_config, weights_of, write_config
-from shapes import write_shapes
 
 
 def torchrun(*arguments: str) -> str:

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
+from model import tiny_card
 
-from mtl_perception.checkpoint import build_network
-from mtl_perception.network import Architecture
+from mtl_perception.model.checkpoint import build_network
+from mtl_perception.model.network import Architecture
 from mtl_perception.training import TrainingError
 from mtl_perception.training.encoder_weights import load_encoder_weights
-from model import tiny_card
 
 
 def put_into_cache(cache: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> torch.nn.Module:

@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 import torch
 from rich.console import Console
+from runs import small_config
 
-from mtl_perception.balancing import METHODS
-from mtl_perception.checkpoint import build_network, load_checkpoint
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.inference import Engine
-from mtl_perception.necks import NECKS
-from mtl_perception.sharing import SHARINGS
+from mtl_perception.model.checkpoint import build_network, load_checkpoint
+from mtl_perception.model.necks import NECKS
+from mtl_perception.model.sharing import SHARINGS
 from mtl_perception.training import TrainingConfig, train
+from mtl_perception.training.balancing import METHODS
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.learner import Learner
 from mtl_perception.training.sources import open_sources
 from mtl_perception.training.step import Step
 from mtl_perception.training.watch import LossWatch
-from runs import small_config
 
 QUIET = Console(quiet=True)
 ROOMS = Path(__file__).parents[1] / "rooms"

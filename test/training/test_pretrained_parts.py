@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from mtl_perception.checkpoint import load_checkpoint
-from mtl_perception.data.mixed import MixedData
-from mtl_perception.encoders import build_encoder
-from mtl_perception.training import ConfigError, train
-from mtl_perception.training.sources import open_sources
 from runs import small_config, spoken, weights_of
 from shapes import write_shapes
+
+from mtl_perception.data.mixed import MixedData
+from mtl_perception.model.checkpoint import load_checkpoint
+from mtl_perception.model.encoders import build_encoder
+from mtl_perception.training import ConfigError, train
+from mtl_perception.training.sources import open_sources
 
 ENCODER = {"encoder": "mobilenet_v3_small", "neck_channels": 16}
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
-
-from mtl_perception.checkpoint import read_card
-from mtl_perception.training import TrainingError, train
-from mtl_perception.training.state import RunFolder, load_state, save_state
 from runs import SMALL, small_config, spoken, weights_of, write_config
 from shapes import write_shapes
+
+from mtl_perception.model.checkpoint import read_card
+from mtl_perception.training import TrainingError, train
+from mtl_perception.training.state import RunFolder, load_state, save_state
 
 
 def start(config: Path) -> subprocess.Popen:

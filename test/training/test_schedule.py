@@ -2,11 +2,11 @@
 from pathlib import Path
 
 import pytest
+from runs import SMALL, small_config
 
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.schedule import Schedule
 from mtl_perception.training.stream import Plan
-from runs import SMALL, small_config
 
 STAGES = [{**SMALL, "until": 0.5}, {**SMALL, "batch_size": 8}]
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import small_config
 
-from mtl_perception.checkpoint import ModelCard, TaskCard
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.sample import Sample
 from mtl_perception.data.writer import Instance, LabelledImage, write_index, write_sample
 from mtl_perception.evaluation.samples import FolderSamples
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.model.checkpoint import ModelCard, TaskCard
 from mtl_perception.tasks import TASKS
 from mtl_perception.training import ConfigError
 from mtl_perception.training.sources import class_weights, open_sources
-from runs import small_config
 
 NAMES = {
     "detection": ["cup", "chair", "door"],

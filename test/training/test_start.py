@@ -9,15 +9,15 @@ from typing import get_args
 
 import pytest
 import torch
-
-from mtl_perception.checkpoint import CheckpointError, ModelCard, TaskCard, build_network, load_checkpoint, save_checkpoint
-from mtl_perception.network import Architecture, MultiTaskNetwork
-from mtl_perception.resources import find_model
-from mtl_perception.tasks import TASKS, HeadStyle
-from mtl_perception.training.start import take_over
 from model import tiny_card, tiny_network
 from runs import small_config, spoken
 from shapes import write_shapes
+
+from mtl_perception.core.resources import find_model
+from mtl_perception.model.checkpoint import CheckpointError, ModelCard, TaskCard, build_network, load_checkpoint, save_checkpoint
+from mtl_perception.model.network import Architecture, MultiTaskNetwork
+from mtl_perception.tasks import TASKS, HeadStyle
+from mtl_perception.training.start import take_over
 
 WITH_CLASSES = [kind for kind, task in TASKS.items() if task.class_layers]
 BEFORE, NOW = ["cup", "chair", "table", "door"], ["sofa", "table", "cup", "lamp", "door", "tray"]

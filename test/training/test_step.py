@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from runs import small_config
+from shapes import write_shapes
 
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.learner import Learner
@@ -12,8 +14,6 @@ from mtl_perception.training.sources import open_sources
 from mtl_perception.training.step import Step
 from mtl_perception.training.stream import Stream
 from mtl_perception.training.watch import LossWatch
-from runs import small_config
-from shapes import write_shapes
 
 
 def moved(tmp_path: Path, scale: float | None) -> tuple[dict[str, torch.Tensor], torch.amp.GradScaler | None]:

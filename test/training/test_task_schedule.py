@@ -2,10 +2,10 @@
 from pathlib import Path
 
 import pytest
-
-from mtl_perception.training import ConfigError
 from runs import SMALL, small_config, spoken
 from shapes import write_shapes
+
+from mtl_perception.training import ConfigError
 
 TASKS = ["detection", "segmentation", "depth"]
 

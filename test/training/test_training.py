@@ -4,15 +4,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from rich.console import Console
-
-from mtl_perception.checkpoint import CheckpointError, load_checkpoint, read_card, save_checkpoint
-from mtl_perception.data.folder import ImageFolder
-from mtl_perception.inference import Engine
-from mtl_perception.training import train
 from model import tiny_card, tiny_network
+from rich.console import Console
 from runs import SMALL, small_config, spoken, weights_of
 from shapes import write_shapes
+
+from mtl_perception.data.folder import ImageFolder
+from mtl_perception.inference import Engine
+from mtl_perception.model.checkpoint import CheckpointError, load_checkpoint, read_card, save_checkpoint
+from mtl_perception.training import train
 
 
 @pytest.mark.slow

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
+from runs import small_config
+from shapes import write_shapes
 
-from mtl_perception.checkpoint import load_checkpoint, read_card
+from mtl_perception.model.checkpoint import load_checkpoint, read_card
 from mtl_perception.training import train
 from mtl_perception.training.sources import open_sources
 from mtl_perception.training.validation import Interrupted, Validator
-from runs import small_config
-from shapes import write_shapes
 
 
 @pytest.mark.slow

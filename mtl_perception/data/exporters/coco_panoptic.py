@@ -10,8 +10,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mtl_perception.core.files import write_atomically, write_json
 from mtl_perception.data.exporters.item import Item, Labels
-from mtl_perception.files import write_atomically, write_json
 
 HOLDS = frozenset({"boxes", "masks", "crowds", "semantic"})
 

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from mtl_perception.core.files import write_atomically
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.importers.image_file import read_header
 from mtl_perception.data.importers.labelled import Notes, Picture
 from mtl_perception.data.importers.shapes import Encoded
 from mtl_perception.data.masks import decode_mask
-from mtl_perception.files import write_atomically
-from mtl_perception.geometry import Intrinsics
 
 FEATURES = {
     "boxes": "boxes",

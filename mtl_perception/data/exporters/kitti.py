@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from mtl_perception.core.files import write_atomically
 from mtl_perception.data.exporters.item import Item, ItemThing, Labels
-from mtl_perception.files import write_atomically
 
 HOLDS = frozenset({"boxes", "boxes_3d", "camera", "unlabelled"})
 _UPRIGHT = 1e-3

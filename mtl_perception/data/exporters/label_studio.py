@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from mtl_perception.core.files import write_atomically, write_json
 from mtl_perception.data.exporters.item import Item, ItemThing, Labels
-from mtl_perception.files import write_atomically, write_json
 
 HOLDS = frozenset({"boxes", "masks", "classes"})
 _RUN_BITS = (3, 7, 11, 15)

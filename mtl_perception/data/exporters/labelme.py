@@ -11,8 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mtl_perception.core.files import write_json
 from mtl_perception.data.exporters.item import Item, ItemThing, Labels
-from mtl_perception.files import write_json
 
 HOLDS = frozenset({"boxes", "masks", "classes", "unlabelled"})
 _VERSION = "5.4.0"  # the first that has masks

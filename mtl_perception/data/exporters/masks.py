@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from mtl_perception.core.files import write_atomically
 from mtl_perception.data.exporters.item import Item, Labels
 from mtl_perception.data.exporters.palette_png import palette_png
-from mtl_perception.files import write_atomically
 
 HOLDS = frozenset({"semantic"})
 

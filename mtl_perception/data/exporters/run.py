@@ -15,13 +15,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from mtl_perception.core.interrupts import kept_from_children
 from mtl_perception.data.exporters.item import Labels, item_of, lost
 from mtl_perception.data.exporters.registry import Format, find_format
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers import own
 from mtl_perception.data.importers.labelled import Notes, Picture
 from mtl_perception.data.importers.registry import Options
-from mtl_perception.interrupts import kept_from_children
 
 _PICTURES = 32
 

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from mtl_perception.core.files import write_atomically
 from mtl_perception.data.exporters.item import Item, Labels
 from mtl_perception.data.exporters.palette_png import palette_png
 from mtl_perception.data.importers.label_colors import pascal_color
-from mtl_perception.files import write_atomically
 
 HOLDS = frozenset({"boxes", "masks", "semantic", "unlabelled"})
 

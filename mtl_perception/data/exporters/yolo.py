@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
+from mtl_perception.core.files import write_atomically
 from mtl_perception.data.exporters.item import Item, ItemThing, Labels
 from mtl_perception.data.exporters.outlines import bridged, outlines
-from mtl_perception.files import write_atomically
 
 HOLDS = frozenset({"boxes", "masks"})
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.importers.class_map import ClassMap
 from mtl_perception.data.importers.image_file import turned_size
 from mtl_perception.data.importers.labelled import Notes, Picture, Thing
 from mtl_perception.data.importers.placing import Frame, named, placed_box, placed_shape
 from mtl_perception.data.importers.shapes import Encoded
 from mtl_perception.data.masks import decode_mask
-from mtl_perception.scene import UNLABELLED
 
 _ROUNDING_PX = 1.0
 _MASK_TO_BOX_PX = 2

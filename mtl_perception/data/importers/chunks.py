@@ -16,10 +16,10 @@ from typing import Any
 import cv2
 import msgspec
 
+from mtl_perception.core.files import write_json
+from mtl_perception.core.interrupts import kept_from_children
 from mtl_perception.data.importers.convert import Job, Plan, convert
 from mtl_perception.data.importers.labelled import Notes
-from mtl_perception.files import write_json
-from mtl_perception.interrupts import kept_from_children
 
 _PICTURES = 64
 _THINGS = 20_000

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 import numpy as np
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.importers.finder import PictureFinder
 from mtl_perception.data.importers.image_file import ImageFile, read_index_image
 from mtl_perception.data.importers.json_file import read_json
@@ -17,7 +18,6 @@ from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thi
 from mtl_perception.data.importers.registry import NotThisFormat
 from mtl_perception.data.importers.registry import Options as Settings
 from mtl_perception.data.importers.shapes import PixelsOf
-from mtl_perception.geometry import Intrinsics
 
 __all__ = ["Settings", "looks_like", "read"]
 

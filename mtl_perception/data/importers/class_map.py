@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from mtl_perception.core.scene import UNLABELLED
+from mtl_perception.core.yaml_file import read_yaml
 from mtl_perception.data.format import DataError
-from mtl_perception.scene import UNLABELLED
-from mtl_perception.yaml_file import read_yaml
 
 
 class ClassMap(BaseModel):

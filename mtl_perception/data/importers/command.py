@@ -10,11 +10,11 @@ from typing import Any
 
 from rich.console import Console
 
+from mtl_perception.core.terminal_table import TerminalTable
 from mtl_perception.data.importers.class_map import read_class_map
 from mtl_perception.data.importers.recipes import find_recipe
 from mtl_perception.data.importers.registry import FORMATS
 from mtl_perception.data.importers.run import Report, Settings, import_data
-from mtl_perception.terminal_table import TerminalTable
 
 _SHOWN_ALIKE = 3
 

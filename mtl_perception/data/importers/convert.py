@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from mtl_perception.core.files import write_atomically
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.annotations import annotations_of, painted
 from mtl_perception.data.importers.class_map import ClassMap, wholly_labelled
@@ -27,9 +30,6 @@ from mtl_perception.data.importers.image_file import (
 from mtl_perception.data.importers.labelled import Notes, Picture
 from mtl_perception.data.importers.placing import Frame, frame_of, named, placed_map
 from mtl_perception.data.writer import to_millimetres
-from mtl_perception.files import write_atomically
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import UNLABELLED
 
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3]
 

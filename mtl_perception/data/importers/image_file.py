@@ -15,8 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.format import DataError
-from mtl_perception.geometry import Intrinsics
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".gif", ".jfif")
 _EXIF_ORIENTATION = 0x0112

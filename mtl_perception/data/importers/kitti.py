@@ -7,6 +7,7 @@ import math
 import sys
 from pathlib import Path
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.depth_files import DepthPng
 from mtl_perception.data.importers.finder import PictureFinder
@@ -14,7 +15,6 @@ from mtl_perception.data.importers.image_file import ImageFile, read_header
 from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
 from mtl_perception.data.importers.registry import NotThisFormat
 from mtl_perception.data.importers.registry import Options as Settings
-from mtl_perception.geometry import Intrinsics
 
 __all__ = ["Settings", "looks_like", "read"]
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.importers.image_file import ImageBytes
 from mtl_perception.data.importers.shapes import Shape
-from mtl_perception.geometry import Intrinsics
 
 __all__ = ["IdMap", "ImageSource", "Labelled", "MetreMap", "Notes", "Picture", "Thing", "ThingSource"]
 

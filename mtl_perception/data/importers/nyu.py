@@ -11,10 +11,10 @@ from typing import Literal
 import h5py
 import numpy as np
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.labelled import Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
-from mtl_perception.geometry import Intrinsics
 
 # The colour camera, of the set's own toolbox. MATLAB calls the first pixel 1.
 _LENS = (518.85790117450188, 519.46961112127485, 325.58244941119034 - 1, 253.73616633400465 - 1)

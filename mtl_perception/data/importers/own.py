@@ -12,6 +12,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.format import DataError, parse_description
 from mtl_perception.data.importers.image_file import ImageFile, read_index_image
 from mtl_perception.data.importers.json_file import read_json
@@ -19,8 +21,6 @@ from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thi
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 from mtl_perception.data.importers.shapes import CocoJson
 from mtl_perception.data.index import find_problems, read_index
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import UNLABELLED
 
 
 @dataclass(frozen=True, slots=True)

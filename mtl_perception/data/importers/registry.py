@@ -12,9 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mtl_perception.core.validation_text import problems
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.labelled import Labelled
-from mtl_perception.validation_text import problems
 
 
 class Options(BaseModel):

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mtl_perception.core.files import write_json
 from mtl_perception.data.format import TASKS, DataError
 from mtl_perception.data.importers.archive import is_archive, unpack
 from mtl_perception.data.importers.chunks import convert_all, entries, summaries
@@ -29,7 +30,6 @@ from mtl_perception.data.importers.names import Grouping, Stems, merged_groups, 
 from mtl_perception.data.importers.registry import Format, read_source
 from mtl_perception.data.index_writer import IndexWriter
 from mtl_perception.data.split import split_groups
-from mtl_perception.files import write_json
 
 STATE = "import"
 """Folder of what an unfinished import has done; gone when it is finished."""

@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.depth_files import DepthPng
 from mtl_perception.data.importers.image_file import ImageFile, has_picture_suffix, read_header
@@ -16,7 +17,6 @@ from mtl_perception.data.importers.json_file import read_json
 from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 from mtl_perception.data.importers.shapes import Polygons
-from mtl_perception.geometry import Intrinsics
 
 
 class Settings(Options):

@@ -7,12 +7,12 @@ from bisect import bisect_left
 from pathlib import Path
 from typing import Any
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.depth_files import DepthPng, read_poses
 from mtl_perception.data.importers.image_file import ImageFile
 from mtl_perception.data.importers.labelled import Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
-from mtl_perception.geometry import Intrinsics
 
 _CAMERAS = {  # of the benchmark's page: fx, fy, cx, cy
     "freiburg1": (517.3, 516.5, 318.6, 255.3),

@@ -8,7 +8,6 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 from xml.etree import ElementTree
 
-
 from mtl_perception.data.importers.finder import PictureFinder
 from mtl_perception.data.importers.image_file import ImageFile, has_picture_suffix
 from mtl_perception.data.importers.label_colors import LabelColors, LabelImage, pascal_color, pascal_colors, read_label_colors, rgb

@@ -9,7 +9,8 @@ from typing import Any
 from markupsafe import Markup
 
 from mtl_perception import __version__
-from mtl_perception.drawing import class_color
+from mtl_perception.core.drawing import class_color
+from mtl_perception.core.files import write_atomically
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.report.charts import CHARTS
 from mtl_perception.evaluation.report.pictures import PANELS
@@ -17,8 +18,7 @@ from mtl_perception.evaluation.results import EvaluationResult, SetResult
 from mtl_perception.evaluation.samples import Samples
 from mtl_perception.evaluation.scenes import Evaluation
 from mtl_perception.evaluation.tables import digits, known, measures_of, tables_of, whole_per_cent
-from mtl_perception.files import write_atomically
-from mtl_perception.html.page import jpeg_uri, render_page
+from mtl_perception.reporting.html import jpeg_uri, render_page
 
 _HEADLINE = (
     ("segmentation", "mIoU", "mean IoU"),

@@ -9,12 +9,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mtl_perception.drawing import colorize_depth, colorize_mask
+from mtl_perception.core.drawing import colorize_depth, colorize_mask
+from mtl_perception.core.scene import UNLABELLED, Scene
 from mtl_perception.evaluation.detection import PUBLISHED
 from mtl_perception.evaluation.matching import match_boxes
 from mtl_perception.evaluation.truth import Truth
 from mtl_perception.pipeline import published
-from mtl_perception.scene import UNLABELLED, Scene
 
 Panels = dict[str, np.ndarray]
 """Caption → (H, W, 3) uint8 RGB."""

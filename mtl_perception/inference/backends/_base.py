@@ -8,9 +8,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from mtl_perception.checkpoint import ModelCard
-from mtl_perception.geometry import View
-from mtl_perception.network import MAX_STRIDE
+from mtl_perception.core.geometry import View
+from mtl_perception.model.checkpoint import ModelCard
+from mtl_perception.model.network import MAX_STRIDE
 
 
 class BackendError(ValueError):

@@ -7,7 +7,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from mtl_perception.files import write_atomically
+from mtl_perception.core.files import write_atomically
 
 _SUFFIX = ".sha256"
 

@@ -9,11 +9,11 @@ import logging
 import torch
 
 import mtl_perception
-from mtl_perception.checkpoint import ModelCard
 from mtl_perception.inference.backends.checksums import cache_folder, read_checked, write_checked
+from mtl_perception.inference.export.onnx_graph import OPSET, export_network
 from mtl_perception.inference.graph import Graph
-from mtl_perception.inference.onnx_export import OPSET, export_network
-from mtl_perception.network import MultiTaskNetwork
+from mtl_perception.model.checkpoint import ModelCard
+from mtl_perception.model.network import MultiTaskNetwork
 
 _log = logging.getLogger(__name__)
 

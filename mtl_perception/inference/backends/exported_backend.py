@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtl_perception.geometry import View
+from mtl_perception.core.geometry import View
 from mtl_perception.inference.backends._base import Answers, Backend, BackendError, Runner
 from mtl_perception.inference.backends.sessions import onnxruntime_session, openvino_session
 from mtl_perception.inference.device import resolve_device, resolve_precision

@@ -6,12 +6,12 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from mtl_perception.checkpoint import load_checkpoint
 from mtl_perception.inference.backends._base import Backend, BackendError
 from mtl_perception.inference.backends.exported_backend import ExportedBackend
 from mtl_perception.inference.backends.openvino_backend import OpenVinoBackend, is_openvino_installed
 from mtl_perception.inference.backends.torch_backend import TorchBackend
 from mtl_perception.inference.device import resolve_device, resolve_precision
+from mtl_perception.model.checkpoint import load_checkpoint
 
 BACKENDS = ("torch", "openvino", "onnxruntime", "tensorrt")
 """The last two run exported files only."""

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mtl_perception.checkpoint import load_checkpoint
-from mtl_perception.geometry import View
+from mtl_perception.core.geometry import View
 from mtl_perception.inference.backends._base import Answers, Backend, Runner
 from mtl_perception.inference.backends.conversions import Conversions
 from mtl_perception.inference.backends.sessions import Session, openvino_session
@@ -19,6 +18,7 @@ from mtl_perception.inference.device import DeviceError, resolve_device, resolve
 from mtl_perception.inference.exported import IMAGES
 from mtl_perception.inference.folding import fold_batch_norms
 from mtl_perception.inference.graph import Graph, of_task
+from mtl_perception.model.checkpoint import load_checkpoint
 
 
 def is_openvino_installed() -> bool:

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from mtl_perception.checkpoint import CheckpointError
-from mtl_perception.foreign_text import cut
+from mtl_perception.core.foreign_text import cut
 from mtl_perception.inference.backends._base import BackendError
 from mtl_perception.inference.backends.checksums import add_checksums, cache_folder, remove_spoilt
+from mtl_perception.model.checkpoint import CheckpointError
 
 _log = logging.getLogger(__name__)
 

@@ -8,13 +8,13 @@ import time
 import numpy as np
 import torch
 
-from mtl_perception.checkpoint import ModelCard
-from mtl_perception.geometry import View
+from mtl_perception.core.geometry import View
 from mtl_perception.inference.backends._base import Answers, Backend, Runner
 from mtl_perception.inference.device import resolve_device, resolve_precision
 from mtl_perception.inference.folding import fold_batch_norms
 from mtl_perception.inference.graph import Graph
-from mtl_perception.network import MultiTaskNetwork
+from mtl_perception.model.checkpoint import ModelCard
+from mtl_perception.model.network import MultiTaskNetwork
 
 _MOST_ON_GPU = 16
 

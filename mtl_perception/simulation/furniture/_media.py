@@ -8,7 +8,7 @@ import numpy as np
 from mtl_perception.simulation import materials
 from mtl_perception.simulation.furniture._fronts import front_style
 from mtl_perception.simulation.furniture._legs import FREE, legs_at_corners
-from mtl_perception.simulation.meshes import box, board, rounded_box
+from mtl_perception.simulation.meshes import board, box, rounded_box
 from mtl_perception.simulation.world import Detail, Item, Part, Support
 
 Rng = np.random.Generator

@@ -11,7 +11,7 @@ from imported import write_text
 from sources import SOURCES
 from typer.testing import CliRunner
 
-from mtl_perception.cli import app
+from mtl_perception.cli.app import app
 from mtl_perception.data.exporters import registry as exporters
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.importers import registry as importers
@@ -100,6 +100,6 @@ def test_errors_are_one_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [["import", "coco", "x", "--out", "y"], ["export", "data", "--format", "coco", "--out", "y"]])
 def test_a_missing_library_is_named_with_what_brings_it(tmp_path: Path, arguments: list[str]) -> None:
     write_text(tmp_path / "data/dataset.json", "{}")
-    code = f"import sys; sys.modules['msgspec'] = None; from mtl_perception.cli import app; app({arguments})"
+    code = f"import sys; sys.modules['msgspec'] = None; from mtl_perception.cli.app import app; app({arguments})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 1 and "need msgspec: pip install 'mtl-perception[import]'" in done.stderr, done.stderr

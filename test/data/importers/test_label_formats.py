@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from imported import HEIGHT, WIDTH, boxes, imported, index, write_picture, write_text
 
-from mtl_perception.data.format import DataError
 from mtl_perception.data.folder import ImageFolder
+from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.run import Report, Settings, import_data
 
 

@@ -10,11 +10,11 @@ from imported import HEIGHT, WIDTH, boxes, imported, index, write_picture, write
 from small_bags import START_NS, SmallBag
 from sources import SOURCES, write_png
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.recipes import recipes
 from mtl_perception.data.importers.run import Settings, import_data
-from mtl_perception.geometry import Intrinsics
 
 
 def read(tmp_path: Path, name: str, source: str = "", **settings) -> tuple[ImageFolder, list[str]]:
@@ -236,7 +236,7 @@ def test_recipes_give_this_projects_classes(tmp_path: Path, name: str) -> None:
     SOURCES["doordetect" if name == "doordetect" else recipe.format](tmp_path / "in")
     from typer.testing import CliRunner
 
-    from mtl_perception.cli import app
+    from mtl_perception.cli.app import app
 
     arguments = ["import", recipe.format, str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--recipe", name]
     result = CliRunner().invoke(app, arguments)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from imported import HEIGHT, WIDTH, boxes, noise
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.exporters.item import FEATURES
 from mtl_perception.data.exporters.outlines import outlines
 from mtl_perception.data.exporters.registry import FORMATS
@@ -17,7 +18,6 @@ from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.run import Settings, import_data
 from mtl_perception.data.masks import decode_mask
 from mtl_perception.data.writer import Instance, LabelledImage, write_index, write_sample
-from mtl_perception.geometry import Intrinsics
 
 LABELS = {
     "segmentation_labels": ["floor", "wall", "cup"],

@@ -15,16 +15,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
 from imported import HEIGHT, WIDTH, boxes, imported, index, noise, write_picture, write_text
+from PIL import Image
 
+from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.check_command import check
+from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.class_map import ClassMap
 from mtl_perception.data.importers.duplicates import perceptual_hash, same_or_near
 from mtl_perception.data.importers.image_file import turned, turned_camera, turned_points
 from mtl_perception.data.importers.run import BrokenPictures, Settings, import_data
-from mtl_perception.data.format import DataError
-from mtl_perception.geometry import Intrinsics
 
 
 def coco(

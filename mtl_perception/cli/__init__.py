@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command mtl-perception: one module a group of sub-commands."""

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Encoders: classification networks cut into a pyramid of four feature maps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torchvision
+from torch import Tensor, nn
+from torchvision.models import SwinTransformer
+from torchvision.ops import Permute
+
+from mtl_perception.core.validation_text import did_you_mean, shown
+from mtl_perception.model.efficientnet_lite import efficientnet_lite
+from mtl_perception.model.layers import Float32BackwardConv2d
+
+LEVELS = ("c2", "c3", "c4", "c5")
+"""Names of the feature maps, at strides 4, 8, 16 and 32."""
+
+
+class Normalization(NamedTuple):
+    """What is taken off RGB values of 0 to 255, and what they are then divided by."""
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+IMAGENET = Normalization((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+SYMMETRIC = Normalization((127.0, 127.0, 127.0), (128.0, 128.0, 128.0))
+"""Google's for EfficientNet-Lite."""
+
+
+class Encoder(nn.Module):
+    """Four stages that follow each other, each halving the resolution of the one before (the first ends at stride 4).
+
+    Attributes:
+        channels: channels of c2, c3, c4 and c5.
+        normalization: of the images, as the published weights of this encoder expect it.
+    """
+
+    def __init__(self, stages: list[nn.Module], channels: tuple[int, int, int, int], normalization: Normalization = IMAGENET) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+        self.channels = channels
+        self.normalization = normalization
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """(B, 3, H, W) normalised images → {"c2": (B, C2, H/4, W/4), …, "c5": (B, C5, H/32, W/32)}."""
+        features: dict[str, Tensor] = {}
+        x = images
+        for level, stage in self.staged():
+            x = stage(x)
+            features[level] = x
+        return features
+
+    def staged(self) -> list[tuple[str, nn.Module]]:
+        """The stages with the names of the feature maps that come out of them."""
+        return list(zip(LEVELS, self.stages, strict=True))
+
+
+BATCH_NORM_MOMENTUM = 0.1
+"""How much of a batch norm's running statistics each step replaces. torchvision gives MobileNetV3 0.01, for runs of hundreds of
+thousands of steps: after 500 steps 0.7 % of the initial variance of 1 is left, which outweighs the variance behind a depthwise
+convolution (below 0.001). The same training (config/transfer.yaml, fixed) evaluated worse: RMSE 1.18 m instead of 0.92, mIoU .176
+instead of .191."""
+
+
+def _mobilenet_v3(name: str, ends: tuple[int, int, int, int], channels: tuple[int, int, int, int]) -> Encoder:
+    """``ends`` are the numbers of blocks up to each level; the last 1×1 convolution serves classification only, so it is left off."""
+    blocks = torchvision.models.get_model(name, weights=None).features
+    for module in blocks.modules():
+        if isinstance(module, nn.Conv2d) and module.groups > 1:
+            module.__class__ = Float32BackwardConv2d
+        elif isinstance(module, nn.BatchNorm2d):
+            module.momentum = BATCH_NORM_MOMENTUM
+    return Encoder([blocks[start:end] for start, end in zip((0, *ends), ends)], channels)
+
+
+def _resnet(name: str, channels: tuple[int, int, int, int]) -> Encoder:
+    net = torchvision.models.get_model(name, weights=None)
+    stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1)
+    return Encoder([stem, net.layer2, net.layer3, net.layer4], channels)
+
+
+def swin(network: SwinTransformer) -> Encoder:
+    """The encoder of a Swin transformer (Liu et al., ICCV 2021), whose blocks work on (B, H, W, C). A norm at each level's
+    output would be one too many: a neck begins with batch norm."""
+    blocks = network.features
+    channels = network.features[0][0].out_channels
+    stages = [[*blocks[:2]], *([Permute([0, 2, 3, 1]), *blocks[i : i + 2]] for i in (2, 4, 6))]
+    return Encoder([nn.Sequential(*stage, Permute([0, 3, 1, 2])) for stage in stages], (channels, 2 * channels, 4 * channels, 8 * channels))
+
+
+class TimmEncoder(Encoder):
+    """Any network of timm that gives feature maps at strides 4, 8, 16 and 32, with timm's normalisation for it."""
+
+    def __init__(self, name: str) -> None:
+        try:
+            import timm
+        except ImportError:
+            raise ValueError(f"encoder '{TIMM}{name}' needs timm: pip install 'mtl-perception[timm]'") from None
+        try:
+            network = timm.create_model(name, pretrained=False, features_only=True)
+        except (RuntimeError, AttributeError, TypeError) as error:
+            raise ValueError(f"timm has no features of '{name}' ({error}); timm.list_models() has the names") from None
+        strides = network.feature_info.reduction()
+        missing = [stride for stride in (4, 8, 16, 32) if stride not in strides]
+        if missing:
+            raise ValueError(f"timm's '{name}' has features at strides {strides}, expected 4, 8, 16 and 32 among them")
+        rows = [len(strides) - 1 - strides[::-1].index(stride) for stride in (4, 8, 16, 32)]
+        c2, c3, c4, c5 = (network.feature_info.channels()[row] for row in rows)
+        config: dict[str, Any] = network.pretrained_cfg if hasattr(network, "pretrained_cfg") else network.default_cfg
+        mean, std = (tuple(255.0 * value for value in config[key]) for key in ("mean", "std"))
+        super().__init__([], (c2, c3, c4, c5), Normalization(mean, std))
+        self.network = network
+        self._rows = rows
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        found = self.network(images)
+        return {level: found[row] for level, row in zip(LEVELS, self._rows, strict=True)}
+
+    def staged(self) -> list[tuple[str, nn.Module]]:
+        raise ValueError("an encoder of timm can't be mixed stage by stage; choose another kind of sharing or another encoder")
+
+
+def _efficientnet_lite(width: float, depth: float) -> Encoder:
+    stages, channels = efficientnet_lite(width, depth)
+    return Encoder(stages, channels, SYMMETRIC)
+
+
+TIMM = "timm/"
+"""Names that begin so are timm's, such as timm/convnext_tiny."""
+
+ENCODERS: dict[str, Callable[[], Encoder]] = {
+    "efficientnet_lite0": lambda: _efficientnet_lite(1.0, 1.0),
+    "efficientnet_lite1": lambda: _efficientnet_lite(1.0, 1.1),
+    "efficientnet_lite2": lambda: _efficientnet_lite(1.1, 1.2),
+    "mobilenet_v3_small": lambda: _mobilenet_v3("mobilenet_v3_small", (2, 4, 9, 12), (16, 24, 48, 96)),
+    "mobilenet_v3_large": lambda: _mobilenet_v3("mobilenet_v3_large", (4, 7, 13, 16), (24, 40, 112, 160)),
+    "resnet18": lambda: _resnet("resnet18", (64, 128, 256, 512)),
+    "resnet50": lambda: _resnet("resnet50", (256, 512, 1024, 2048)),
+    "swin_t": lambda: swin(torchvision.models.swin_t(weights=None)),
+}
+
+TRANSFORMERS = ("swin_t",)
+"""Encoders most of whose weights are in linear layers."""
+
+
+def is_known_encoder(name: str) -> bool:
+    """Whether ``name`` is one of ``ENCODERS`` or asks for one of timm's own: its names with a colon lead to files and hubs, where
+    no checkpoint shall send anybody."""
+    return name in ENCODERS or re.fullmatch(rf"{TIMM}[A-Za-z0-9_.]{{1,100}}", name) is not None
+
+
+def build_encoder(name: str) -> Encoder:
+    """A new encoder with random weights.
+
+    Raises:
+        ValueError: the name is neither in ``ENCODERS`` nor ``timm/`` and a network of timm with the four strides.
+    """
+    if name in ENCODERS:
+        return ENCODERS[name]()
+    if is_known_encoder(name):
+        return TimmEncoder(name.removeprefix(TIMM))
+    raise ValueError(
+        f"encoder {shown(name)} is not known; expected {TIMM}NAME or one of: {', '.join(ENCODERS)}{did_you_mean(name, ENCODERS)}"
+    )

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Necks: mix the encoder's levels into a pyramid with the same number of channels everywhere.
+
+Sums that go straight into a head are not smoothed here, because every head begins with a 3×3 convolution.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mtl_perception.model.encoders import LEVELS
+from mtl_perception.model.layers import ConvNormAct, SeparableConv
+
+
+class Neck(nn.Module):
+    """Brings every level to the same channels and adds the image's mean feature at the top, because metric depth depends
+    on what kind of room this is and a convolution sees only a part of it."""
+
+    def __init__(self, in_channels: tuple[int, ...], channels: int) -> None:
+        super().__init__()
+        self.stem: nn.Module = nn.Identity()
+        self.lateral = nn.ModuleDict({level: ConvNormAct(c, channels, 1) for level, c in zip(LEVELS, in_channels, strict=True)})
+        self.context = nn.Linear(in_channels[-1], channels)
+
+    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """{"c2" … "c5"} → {"p2" … "p5"}, each (B, channels, H/stride, W/stride)."""
+        lateral = {level: block(features[level]) for level, block in self.lateral.items()}
+        context = self.context(features["c5"].mean((2, 3)))
+        p5 = lateral["c5"] + context[:, :, None, None]
+        pyramid = self.mix(lateral["c2"], lateral["c3"], lateral["c4"], p5)
+        return pyramid | {"p2": self.stem(pyramid["p2"])}
+
+    def add_stem(self, channels: int) -> None:
+        """Smooth P2 once, for all dense heads together: what each of them did for itself costs most of a wide head."""
+        self.stem = nn.Sequential(SeparableConv(channels), SeparableConv(channels))
+
+    @abstractmethod
+    def mix(self, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> dict[str, Tensor]:
+        """Levels of equal channels → {"p2" … "p5"}."""
+
+
+class FPN(Neck):
+    """Feature pyramid: coarse levels are added to finer ones (Lin et al., CVPR 2017)."""
+
+    def __init__(self, in_channels: tuple[int, ...], channels: int) -> None:
+        super().__init__(in_channels, channels)
+        self.top_down = nn.ModuleDict({level: ConvNormAct(channels, channels) for level in ("p4", "p3")})
+
+    def mix(self, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> dict[str, Tensor]:
+        p4 = self.top_down["p4"](c4 + _upsample(c5, c4))
+        p3 = self.top_down["p3"](c3 + _upsample(p4, c3))
+        return {"p2": c2 + _upsample(p3, c2), "p3": p3, "p4": p4, "p5": c5}
+
+
+class PAN(FPN):
+    """Path aggregation: top-down as in FPN, then bottom-up (Liu et al., CVPR 2018).
+
+    P2 takes part in the top-down path only: it feeds the dense heads, which need its resolution, and every
+    convolution at stride 4 costs as much as four at stride 8.
+    """
+
+    def __init__(self, in_channels: tuple[int, ...], channels: int) -> None:
+        super().__init__(in_channels, channels)
+        self.down = nn.ModuleDict({level: ConvNormAct(channels, channels, stride=2) for level in ("p4", "p5")})
+
+    def mix(self, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> dict[str, Tensor]:
+        p = super().mix(c2, c3, c4, c5)
+        n4 = p["p4"] + self.down["p4"](p["p3"])
+        n5 = p["p5"] + self.down["p5"](n4)
+        return {"p2": p["p2"], "p3": p["p3"], "p4": n4, "p5": n5}
+
+
+class UNet(Neck):
+    """Coarse levels are set beside finer ones rather than added to them (Ronneberger et al., MICCAI 2015); one
+    convolution a level, also at stride 4."""
+
+    def __init__(self, in_channels: tuple[int, ...], channels: int) -> None:
+        super().__init__(in_channels, channels)
+        self.merge = nn.ModuleDict({level: ConvNormAct(2 * channels, channels) for level in ("p4", "p3", "p2")})
+
+    def mix(self, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> dict[str, Tensor]:
+        p4 = self.merge["p4"](torch.cat([c4, _upsample(c5, c4)], 1))
+        p3 = self.merge["p3"](torch.cat([c3, _upsample(p4, c3)], 1))
+        p2 = self.merge["p2"](torch.cat([c2, _upsample(p3, c2)], 1))
+        return {"p2": p2, "p3": p3, "p4": p4, "p5": c5}
+
+
+class BiFPN(Neck):
+    """Two rounds of top-down and bottom-up over all four levels with learned weights of what comes together and
+    depthwise separable convolutions (Tan et al., EfficientDet, CVPR 2020)."""
+
+    def __init__(self, in_channels: tuple[int, ...], channels: int, rounds: int = 2) -> None:
+        super().__init__(in_channels, channels)
+        self.rounds = nn.ModuleList([_BiFPNRound(channels) for _ in range(rounds)])
+
+    def mix(self, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> dict[str, Tensor]:
+        levels = [c2, c3, c4, c5]
+        for round_ in self.rounds:
+            levels = round_(levels)
+        return dict(zip(("p2", "p3", "p4", "p5"), levels, strict=True))
+
+
+class _BiFPNRound(nn.Module):
+    """Fine levels come first in every list."""
+
+    def __init__(self, channels: int, levels: int = 4) -> None:
+        super().__init__()
+        self.top_down = nn.ModuleList([_Fusion(channels, 2) for _ in range(levels - 1)])
+        # What lies between the finest and the coarsest level sees its input, its top-down value and the level below.
+        self.bottom_up = nn.ModuleList([_Fusion(channels, 3 if i < levels - 2 else 2) for i in range(levels - 1)])
+
+    def forward(self, levels: list[Tensor]) -> list[Tensor]:
+        down = [*levels]
+        for i in reversed(range(len(levels) - 1)):
+            down[i] = self.top_down[i]([levels[i], _upsample(down[i + 1], levels[i])])
+        up = [down[0]]
+        for i in range(1, len(levels)):
+            below = F.max_pool2d(up[-1], 3, 2, 1)
+            inner = [levels[i], down[i], below] if i < len(levels) - 1 else [levels[i], below]
+            up.append(self.bottom_up[i - 1](inner))
+        return up
+
+
+class _Fusion(nn.Module):
+    """Fast normalised fusion: Σ wᵢ xᵢ / (ε + Σ wⱼ) with w ≥ 0, then a convolution."""
+
+    def __init__(self, channels: int, inputs: int) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.ones(inputs))
+        self.convolution = SeparableConv(channels)
+
+    def forward(self, inputs: list[Tensor]) -> Tensor:
+        weights = self.weights.relu()
+        weights = weights / (weights.sum() + 1e-4)
+        total = sum(weight.to(x.dtype) * x for weight, x in zip(weights.unbind(), inputs, strict=True))
+        return self.convolution(total)
+
+
+def _upsample(x: Tensor, like: Tensor) -> Tensor:
+    return F.interpolate(x, size=like.shape[-2:], mode="nearest")
+
+
+NECKS: dict[str, Callable[[tuple[int, ...], int], Neck]] = {"pan": PAN, "fpn": FPN, "bifpn": BiFPN, "unet": UNet}
+
+
+def build_neck(name: str, in_channels: tuple[int, ...], channels: int, stem: bool = False) -> Neck:
+    """A new neck over an encoder's ``in_channels``.
+
+    Args:
+        stem: whether P2 passes a stem that the dense heads share.
+
+    Raises:
+        ValueError: the name is not in ``NECKS``.
+    """
+    if name not in NECKS:
+        raise ValueError(f"neck '{name}' is not known; expected one of: {', '.join(NECKS)}")
+    neck = NECKS[name](in_channels, channels)
+    if stem:
+        neck.add_stem(channels)
+    return neck

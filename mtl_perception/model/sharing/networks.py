@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which class of network serves which kind of sharing."""
+
+from __future__ import annotations
+
+from mtl_perception.model.network import MultiTaskNetwork
+from mtl_perception.model.sharing.grouped import CrossStitchNetwork, GroupedNetwork, SoftNetwork
+
+NETWORKS: dict[str, type[MultiTaskNetwork]] = {
+    "hard": MultiTaskNetwork,
+    "soft": SoftNetwork,
+    "cross_stitch": CrossStitchNetwork,
+    "clustered": GroupedNetwork,
+}

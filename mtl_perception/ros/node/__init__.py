@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The managed node: parameters, cameras, the newest frame, one worker."""

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One camera: its topics in, the newest frame and the calibration out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rclpy.event_handler import QoSMessageLostInfo, SubscriptionEventCallbacks
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from mtl_perception.core.camera_info import Calibration, calibrate
+from mtl_perception.ros.cdr import CameraInfoView, CompressedImageView, ImageView, read_camera_info, read_compressed_image, read_image
+from mtl_perception.ros.conversions import ConversionError, InputSettings, compressed_image_to_rgb, image_to_rgb
+from mtl_perception.ros.graph import Source, other_topics, sources
+from mtl_perception.ros.node.frames import Frame, FrameCounts
+
+_END_OF_STAMP = 12  # bytes: four of encapsulation, eight of the stamp
+
+
+_IMAGE, _COMPRESSED_IMAGE, _CAMERA_INFO = (f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo"))
+# What was published before the node was there is told to those who ask for it, and who asks for it hears nobody else.
+_LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
+class Camera:
+    """Subscribes on construction; ``look`` is to be called now and then, and ``close`` ends it.
+
+    Args:
+        topics: what its topics begin with, such as ``~`` or ``~/front``.
+        parameters: those of this camera.
+        counts: goes up with what arrives.
+        put: takes each frame; true if it replaced one that waited.
+
+    Attributes:
+        topic, info_topic: full names.
+        sources, info_sources: who published images and camera_info at the last look.
+    """
+
+    sources: list[Source]
+    info_sources: list[Source]
+
+    def __init__(
+        self,
+        node: Node,
+        topics: str,
+        parameters: Mapping[str, Any],
+        counts: FrameCounts,
+        put: Callable[[Frame], bool],
+    ) -> None:
+        self._node = node
+        self._counts = counts
+        self._put = put
+        self._rectified, self._rectify = parameters["rectified"], parameters["rectify"]
+        self._compressed = parameters["transport"] == "compressed"
+        self._settings = InputSettings.of(parameters)
+        self._info_body = b""
+        self._info: CameraInfoView | None = None
+        self._calibrated: tuple[Any, Any, Calibration | ValueError] = (None, None, ValueError())
+        self.started_s = time.monotonic()
+        self.last_frame_s: float | None = None
+        self.last_interval_s = 0.0
+        self.image_size: tuple[int, int] | None = None
+        self.last_damage = ""
+        self._distrusted = False
+        self.info_frame_id = ""
+        self._qos = QoSProfile(
+            depth=parameters["input.depth"],
+            reliability=ReliabilityPolicy.get_from_short_key(parameters["input.reliability"]),
+        )
+        losses = SubscriptionEventCallbacks(message_lost=self._on_lost)
+        message_type, topic = (CompressedImage, "image/compressed") if self._compressed else (Image, "image")
+        self._images = node.create_subscription(
+            message_type, f"{topics}/{topic}", self._on_image, self._qos, raw=True, event_callbacks=losses
+        )
+        self._infos = node.create_subscription(CameraInfo, f"{topics}/camera_info", self._on_info, self._qos, raw=True)
+        self._latched_infos: Subscription | None = None
+        self.topic, self.info_topic = self._images.topic_name, self._infos.topic_name
+        self.look()
+
+    def read(self, frame: Frame) -> ImageView | CompressedImageView:
+        """The frame's fields, its pixels still encoded. Raises ConversionError."""
+        return read_compressed_image(frame.serialised) if self._compressed else read_image(frame.serialised)
+
+    def decode(self, message: ImageView | CompressedImageView):
+        """The frame's pixels, (H, W, 3) uint8 RGB. Raises ConversionError."""
+        try:
+            if self._compressed:
+                image_rgb = compressed_image_to_rgb(message, self._settings, self._on_damage, self._distrusted)
+            else:
+                image_rgb = image_to_rgb(message, self._settings)
+        except ConversionError:
+            self._distrusted = True  # after one bad PNG, libpng is not to fill the terminal about others
+            raise
+        self.image_size = (image_rgb.shape[1], image_rgb.shape[0])
+        return image_rgb
+
+    def calibration(self) -> Calibration | None:
+        """What camera_info says of images of the size seen last, None without one.
+
+        Raises:
+            ValueError: the camera_info is of no use.
+        """
+        info = self._info
+        if info is None:
+            return None
+        calibrated, size, calibration = self._calibrated
+        if calibrated is not info or size != self.image_size:
+            size = self.image_size
+            calibration = self._calibrate(info, *(size or (info.width, info.height)))
+            self._calibrated = (info, size, calibration)
+        if isinstance(calibration, ValueError):
+            raise calibration
+        return calibration
+
+    def _calibrate(self, info: CameraInfoView, width: int, height: int) -> Calibration | ValueError:
+        self.info_frame_id = info.frame_id
+        try:
+            return calibrate(info, width, height, rectified=self._rectified, rectify=self._rectify)
+        except ValueError as error:
+            return error
+
+    def look(self) -> None:
+        """See who publishes, and listen also for a camera_info that was published once, before the node was there."""
+        expected = _COMPRESSED_IMAGE if self._compressed else _IMAGE
+        publishers = self._node.get_publishers_info_by_topic
+        self.sources = sources(publishers(self.topic), expected, "set the parameter transport, or remap", self._qos)
+        infos = publishers(self.info_topic)
+        self.info_sources = sources(infos, _CAMERA_INFO, "remap", self._qos)
+        # Only then: a volatile publisher would warn of a reader that it cannot serve.
+        if self._latched_infos is None and any(info.qos_profile.durability == _LATCHED.durability for info in infos):
+            self._latched_infos = self._node.create_subscription(CameraInfo, self._infos.topic, self._on_info, _LATCHED, raw=True)
+
+    def other_image_topics(self) -> list[str]:
+        """Topics with images of either transport: what the user may have meant."""
+        return other_topics(self._node, (_IMAGE, _COMPRESSED_IMAGE), self.topic)
+
+    def other_info_topics(self) -> list[str]:
+        """Topics with a camera_info: likewise."""
+        return other_topics(self._node, (_CAMERA_INFO,), self.info_topic)
+
+    def close(self) -> None:
+        for subscription in (self._images, self._infos, self._latched_infos):
+            if subscription is not None:
+                self._node.destroy_subscription(subscription)
+
+    def _on_image(self, serialised: bytes) -> None:
+        now_s = time.monotonic()
+        if self.last_frame_s is not None:
+            self.last_interval_s = now_s - self.last_frame_s
+        self.last_frame_s = now_s
+        self._counts.received += 1
+        self._counts.dropped += self._put(Frame(serialised, now_s))
+
+    def _on_damage(self, complaint: str) -> None:
+        self._counts.damaged += 1
+        self.last_damage = complaint
+
+    def _on_lost(self, event: QoSMessageLostInfo) -> None:
+        self._counts.lost += event.total_count_change
+
+    def _on_info(self, serialised: bytes) -> None:
+        """It comes with every image and hardly ever changes: it is read again when more than its stamp is new."""
+        body = serialised[_END_OF_STAMP:]
+        if self._info is None or body != self._info_body:
+            self._info = read_camera_info(serialised)
+            self._info_body = body

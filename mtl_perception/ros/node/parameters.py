@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The node's parameters: declared as ``specs`` has them, checked as they are set."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from mtl_perception.core.foreign_text import LONGEST, cut
+from mtl_perception.ros.node.specs import ALL_TASKS, FRAMES, PER_CAMERA, SPECS, Spec
+
+_CAMERA_NAME = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")
+
+
+class CameraParameters:
+    """The parameters as one camera sees them: its own value where it has one."""
+
+    def __init__(self, values: dict[str, Any], camera: str) -> None:
+        self._values = values
+        self._camera = camera
+
+    def __getitem__(self, name: str) -> Any:
+        own = f"{self._camera}.{name}"
+        return self._values[own if own in self._values else name]
+
+
+class Parameters:
+    """Declares every parameter on ``node`` and holds the rules for changing them.
+
+    Raises:
+        rclpy.exceptions.ParameterException: an initial value of the wrong type or out of its range.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._specs = {spec.name: spec for spec in SPECS}
+        self.model_tasks: tuple[str, ...] | None = None
+        """Tasks of the loaded model; None while there is none."""
+        self._values: dict[str, Any] = {}
+        node.add_on_set_parameters_callback(self._check)
+        node.add_post_set_parameters_callback(self._take)
+        for spec in SPECS:
+            self._declare(node, spec)
+        general = [self._specs[name] for name in PER_CAMERA]
+        for camera in self["cameras"]:
+            for spec in general:
+                own = replace(spec, name=f"{camera}.{spec.name}", default=self[spec.name])
+                self._specs[own.name] = own
+                self._declare(node, own)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def of(self, camera: str) -> CameraParameters:
+        """The parameters of one of ``cameras``, or of the only one, whose name is empty."""
+        return CameraParameters(self._values, camera)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that may run, of those that the loaded model has."""
+        chosen = self["tasks"]
+        return tuple(task for task in self.model_tasks or () if task in chosen or ALL_TASKS in chosen)
+
+    def check_tasks(self, tasks: list[str]) -> str | None:
+        """Why these cannot be the enabled tasks, or None if they can."""
+        if not tasks:
+            return f"tasks is empty, expected ['{ALL_TASKS}'] or names of tasks; to pause the node call ~/enable"
+        if self.model_tasks is None:
+            return None
+        unknown = [task for task in tasks if task not in (*self.model_tasks, ALL_TASKS)]
+        if unknown:
+            known = ", ".join(self.model_tasks)
+            return f"tasks has {cut(unknown[0])!r}, expected '{ALL_TASKS}' or names out of {known}, which this model has"
+        return None
+
+    @staticmethod
+    def check_cameras(cameras: list[str]) -> str | None:
+        """Why these cannot be the cameras, or None if they can."""
+        for number, name in enumerate(cameras):
+            if not _CAMERA_NAME.fullmatch(name):
+                return (
+                    f"cameras has {cut(name)!r}, expected names that can stand in a topic: letters, digits and single "
+                    "underscores, a letter first; for one camera on ~/image leave cameras empty: []"
+                )
+            if name in cameras[:number]:
+                return f"cameras has {name!r} twice, expected a name of its own for each camera"
+        return None
+
+    @staticmethod
+    def check_frame(name: str, frame: str) -> str | None:
+        """Why the parameter ``name`` cannot have this frame, or None if it can."""
+        if frame.startswith("/"):
+            return f"{name} is {cut(frame)!r}, expected {cut(frame.lstrip('/'))!r}: names of TF frames have no leading slash"
+        if not frame.isprintable() or len(frame) > LONGEST:
+            return f"{name} is {cut(frame)!r}, expected at most {LONGEST} characters that print"
+        return None
+
+    @staticmethod
+    def _declare(node: Node, spec: Spec) -> None:
+        if spec.default == []:  # which says nothing of the type; unless the user sets it, it is not set
+            node.declare_parameter(spec.name, Parameter.Type.STRING_ARRAY, spec.descriptor())
+        else:
+            node.declare_parameter(spec.name, spec.default, spec.descriptor())
+
+    def _check(self, parameters: list[Parameter]) -> SetParametersResult:
+        for parameter in parameters:
+            reason = self._reason_against(parameter)
+            if reason:
+                return SetParametersResult(successful=False, reason=reason)
+        return SetParametersResult(successful=True)
+
+    def _take(self, parameters: list[Parameter]) -> None:
+        self._values |= {parameter.name: [] if parameter.value is None else parameter.value for parameter in parameters}
+
+    def _reason_against(self, parameter: Parameter) -> str | None:
+        spec = self._specs.get(parameter.name)
+        if spec is None:  # one of rclpy's own, such as use_sim_time
+            return None
+        if spec.choices and parameter.value not in spec.choices and not spec.has_number(parameter.value):
+            return f"{spec.name} is {cut(repr(parameter.value))}, expected {spec.descriptor().additional_constraints}"
+        if spec.name == "cameras":
+            return self.check_cameras(list(parameter.value or []))
+        if spec.name == "tasks":
+            return self.check_tasks(list(parameter.value or []))
+        if spec.name in FRAMES:
+            return self.check_frame(spec.name, parameter.value)
+        return None

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One camera's way through the node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from mtl_perception.ros.guard import GuardedNode
+from mtl_perception.ros.node.camera import Camera
+from mtl_perception.ros.node.frames import FrameAge, FrameCounts, NewestFrames, Recent
+from mtl_perception.ros.node.parameters import Parameters
+from mtl_perception.ros.outputs.outputs import Outputs
+
+
+@dataclass
+class Trace:
+    """What diagnostics tell of the frames processed last."""
+
+    tasks: tuple[str, ...] = ()
+    age_s: float | None = None
+    frame_id: str | None = None
+    stage_s: dict[str, float] = field(default_factory=dict)
+    finished_s: float = 0.0
+    """``time.monotonic()``."""
+    rejection: str = ""
+    failure: str = ""
+    unpublished: str = ""
+    unplaced: str = ""
+    """Both as ``Place`` has them."""
+
+
+class Stream:
+    """What the node holds of one camera: its outputs, what became of its frames and, while active, its subscriptions.
+
+    Attributes:
+        name: of the camera; empty if it is the only one.
+        label: names it in diagnostics and in the log.
+        problems: what the node's callbacks raised.
+    """
+
+    def __init__(self, node: GuardedNode, name: str, parameters: Parameters, card: Any) -> None:
+        self._node = node
+        self._topics = f"~/{name}" if name else "~"
+        self.name = name
+        self.label = node.get_fully_qualified_name().lstrip("/") + (f"/{name}" if name else "")
+        self.problems = node.problems
+        self.parameters = parameters.of(name)
+        self.outputs = Outputs(node, self.parameters, card, self._topics)
+        self.counts, self.recent, self.trace, self.age = FrameCounts(), Recent(), Trace(), FrameAge()
+        self.camera: Camera | None = None
+
+    def start(self, waiting: NewestFrames) -> None:
+        """Leave the camera's frames in ``waiting``, under its name."""
+        self.age = FrameAge()
+        put = partial(waiting.put, self.name)
+        self.camera = Camera(self._node, self._topics, self.parameters, self.counts, put)
+
+    def stop(self) -> None:
+        """No frame comes after this. Those that were taken before may still be processed."""
+        self.camera.close()
+
+    def close(self) -> None:
+        if self.camera is not None:
+            self.camera.close()
+        self.outputs.close()

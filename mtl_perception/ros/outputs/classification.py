@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an image as a whole is, to messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rclpy.lifecycle import LifecyclePublisher
+from vision_msgs.msg import Classification, ObjectHypothesis
+
+from mtl_perception.ros.outputs.writer import Result, Writer
+
+
+class ClassificationWriter(Writer):
+    """``vision_msgs/Classification``: every class of the model with its score, the highest first."""
+
+    tasks = ("classification",)
+
+    def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str]) -> None:
+        super().__init__(publisher)
+        self._labels = labels
+
+    def fill(self, result: Result) -> Classification | None:
+        found = result.scene.classification
+        if found is None:
+            return None
+        ranked = sorted(zip(found.scores.tolist(), self._labels), reverse=True)
+        results = [ObjectHypothesis(class_id=label, score=score) for score, label in ranked]
+        return Classification(header=result.header, results=results)

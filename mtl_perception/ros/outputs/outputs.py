@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scenes to messages: one writer per topic."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2
+from std_msgs.msg import Header
+from vision_msgs.msg import Classification, Detection2DArray, Detection3DArray, LabelInfo, VisionClass
+from visualization_msgs.msg import MarkerArray
+
+from mtl_perception.core.foreign_text import cut
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Scene
+from mtl_perception.msg import PerceptionStatus, TrackArray
+from mtl_perception.pipeline import PipelineOptions, Postprocessor, TrackingOptions
+from mtl_perception.ros.graph import deaf_readers
+from mtl_perception.ros.outputs.classification import ClassificationWriter
+from mtl_perception.ros.outputs.detections import DetectionsWriter
+from mtl_perception.ros.outputs.detections_3d import Detections3DWriter
+from mtl_perception.ros.outputs.images import ConfidenceWriter, DepthInfoWriter, DepthWriter, MaskWriter, OverlayWriter
+from mtl_perception.ros.outputs.lanes import LanesWriter
+from mtl_perception.ros.outputs.markers import MarkersWriter
+from mtl_perception.ros.outputs.points import PointsWriter
+from mtl_perception.ros.outputs.tracks import TracksWriter
+from mtl_perception.ros.outputs.writer import EVERY_TASK, Result, Writer
+from mtl_perception.ros.transforms import Place
+
+_LOOK_EVERY_S = 2.0
+"""Asking for every topic's readers takes a millisecond of the interpreter, which the frames want too."""
+
+
+class Outputs:
+    """Every topic of one camera. ``card`` is the model's, ``topics`` what its topics begin with, such as ``~/front``."""
+
+    def __init__(self, node: LifecycleNode, parameters: Mapping[str, Any], card: Any, topics: str = "~") -> None:
+        self._node = node
+        self._card = card
+        qos = QoSProfile(
+            depth=parameters["output.depth"],
+            reliability=ReliabilityPolicy.get_from_short_key(parameters["output.reliability"]),
+        )
+        latched = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+        def publish(message_type: type, topic: str, qos: QoSProfile = qos) -> LifecyclePublisher:
+            return node.create_lifecycle_publisher(message_type, f"{topics}/{topic}", qos)
+
+        self._parameters = parameters
+        self._postprocess = Postprocessor(card.detection_labels, card.segmentation_labels, pipeline_options(parameters))
+        things, stuff, classes, lanes = (
+            [cut(label) for label in labels]  # each detection carries its class's name
+            for labels in (card.detection_labels, card.segmentation_labels, card.classification_labels, card.lanes_labels)
+        )
+        tracks: list[Writer] = []
+        if parameters["tracking.enabled"]:
+            tracks = [TracksWriter(publish(TrackArray, "tracks"), things, parameters)]
+        stride = parameters["stride"]
+        more: list[Writer] = []
+        names = [("segmentation/label_info", dict(enumerate(stuff)))]
+        if classes:
+            more.append(ClassificationWriter(publish(Classification, "classification"), classes))
+        if lanes:
+            more.append(LanesWriter(publish(Image, "lanes/mask")))
+            names.append(("lanes/label_info", {1 << bit: label for bit, label in enumerate(lanes)}))
+        self._overlay = OverlayWriter(publish(Image, "overlay"), card)
+        # The largest message first: it travels while the others are filled. Drawing is for people, who can wait.
+        self._writers: tuple[Writer, ...] = (
+            PointsWriter(publish(PointCloud2, "points"), stuff, parameters),
+            DepthWriter(publish(Image, "depth/image_rect"), parameters["depth.encoding"]),
+            DepthInfoWriter(publish(CameraInfo, "depth/camera_info")),
+            MaskWriter(publish(Image, "segmentation/mask"), stride),
+            ConfidenceWriter(publish(Image, "segmentation/confidence"), stride),
+            DetectionsWriter(publish(Detection2DArray, "detections"), things),
+            Detections3DWriter(publish(Detection3DArray, "detections_3d"), things),
+            *tracks,
+            *more,
+            MarkersWriter(publish(MarkerArray, "markers"), things, parameters),
+            self._overlay,
+        )
+        self._status = publish(PerceptionStatus, "status")
+        self._deaf: list[str] = []
+        self._looked_s = float("-inf")
+        self._label_infos = [(publish(LabelInfo, topic, latched), values) for topic, values in names]
+
+    def read(self) -> list[Writer]:
+        """Writers of the topics that somebody reads now."""
+        return [writer for writer in self._writers if writer.is_read]
+
+    @property
+    def least_score(self) -> float:
+        """Score from which on the engine is to find detections."""
+        return pipeline_options(self._parameters).least_score
+
+    def unserved(self, tasks: tuple[str, ...]) -> dict[str, list[str]]:
+        """Topics that somebody reads and that nothing is published on, because these tasks lack some that it needs."""
+        missing = {
+            writer.publisher.topic_name: [task for task in writer.tasks if task not in (*tasks, EVERY_TASK)] for writer in self.read()
+        }
+        return {topic: lacking for topic, lacking in missing.items() if lacking}
+
+    def deaf_readers(self) -> list[str]:
+        """Readers that ask for more than is offered and so hear nothing, with what to do; looked for every two seconds."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s >= _LOOK_EVERY_S:
+            self._deaf = [text for publisher in self._publishers for text in deaf_readers(self._node, publisher)]
+            self._looked_s = now_s
+        return self._deaf
+
+    def frame(self, header: Header, scene: Scene, image_rgb: np.ndarray, intrinsics: Intrinsics | None, place: Place) -> Result:
+        """What is published of the next frame, from what the engine found of it."""
+        self._postprocess.options = pipeline_options(self._parameters)
+        stamp_s = header.stamp.sec + header.stamp.nanosec * 1e-9
+        return Result(header, self._postprocess(scene, image_rgb, intrinsics, stamp_s, place), place)
+
+    def fill(self, result: Result, writers: Iterable[Writer]) -> Iterator[tuple[LifecyclePublisher, Any]]:
+        """(publisher, message) for every one of ``writers`` that has something to say, one after the other.
+
+        A message is good until its writer is asked again.
+        """
+        for writer in writers:
+            if (message := writer.fill(result)) is not None:
+                yield writer.publisher, message
+
+    def warm_up(self) -> None:
+        """Do once what costs only the first time."""
+        self._overlay.warm_up()
+
+    def publish_labels(self) -> None:
+        """Say once what the values in the masks mean; late subscribers get it too."""
+        header = Header(stamp=self._node.get_clock().now().to_msg())
+        for publisher, values in self._label_infos:
+            classes = [VisionClass(class_id=number, class_name=name) for number, name in values.items()]
+            publisher.publish(LabelInfo(header=header, class_map=classes))
+
+    @property
+    def status_is_read(self) -> bool:
+        return self._status.get_subscription_count() > 0
+
+    def publish_status(self, status: PerceptionStatus) -> None:
+        self._status.publish(status)
+
+    def close(self) -> None:
+        for publisher in self._publishers:
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    @property
+    def _publishers(self) -> list[LifecyclePublisher]:
+        named = [publisher for publisher, _ in self._label_infos]
+        return [*(writer.publisher for writer in self._writers), self._status, *named]
+
+
+def pipeline_options(parameters: Mapping[str, Any]) -> PipelineOptions:
+    """What the node's parameters say of the way from a scene to what is published."""
+    tracking = None
+    if parameters["tracking.enabled"]:
+        names = {"low_score": "tracking.low_score", "confirm_hits": "tracking.confirm_hits", "keep_s": "tracking.keep"}
+        tracking = TrackingOptions(**{field: parameters[name] for field, name in names.items()})
+    return PipelineOptions(
+        parameters["score_threshold"], parameters["agnostic_nms_iou"], tuple(parameters["detections_3d.flat_classes"]), tracking
+    )

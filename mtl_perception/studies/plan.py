@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a transfer report is told, and the training runs that follow from it."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from mtl_perception.core.validation_text import problems
+from mtl_perception.core.yaml_file import ConfigError, read_yaml
+from mtl_perception.training.config import TrainingConfig
+
+_OF_A_RUN = ("name", "output", "seed", "data_share", "tasks")
+"""Keys of a training configuration that the plan sets for each run."""
+
+
+class TransferConfig(BaseModel):
+    """Single-task networks against multi-task set-ups: same encoder, data and schedule.
+
+    Attributes:
+        output: folder of runs, tables and pages.
+        tasks: each is trained alone and all together.
+        factors: by task, its weight in the sum of losses of the multi-task networks, 1 if not given.
+        test: data folder or bag that every network is scored on; no part of the training data.
+        test_images: at most so many, spread over all.
+        base: a training configuration, without what the plan sets for each run (name, output, seed, data_share, tasks).
+        setups: by name, the keys of ``base``, and of its ``architecture``, that a multi-task set-up replaces, or ``factors`` of its
+            own; an empty mapping is the base itself.
+        shares: of the training data, for the data-efficiency curve; the tables show the largest.
+        efficiency: set-ups that are trained on every share, as the single-task networks are; the first if None.
+        once: set-ups that are trained with the first seed alone, however many the others have.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    output: Path
+    tasks: list[str] = Field(min_length=2)
+    factors: dict[str, float] = Field(default_factory=dict)
+    test: Path
+    test_images: int | None = Field(None, gt=0)
+    base: dict[str, Any]
+    setups: dict[str, dict[str, Any]] = Field(min_length=1)
+    shares: list[float] = Field(default_factory=lambda: [1.0], min_length=1)
+    efficiency: list[str] | None = None
+    once: list[str] = Field(default_factory=list)
+
+    @field_validator("setups", mode="before")
+    @classmethod
+    def _empty_is_the_base(cls, setups: Any) -> Any:
+        if not isinstance(setups, dict):
+            return setups
+        return {name: {} if changes is None else changes for name, changes in setups.items()}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TransferConfig:
+        for where, keys in (("base", self.base), *((f"setups.{name}", changes) for name, changes in self.setups.items())):
+            taken = sorted(set(keys) & set(_OF_A_RUN))
+            if taken:
+                raise ValueError(f"{where} has '{taken[0]}', which the report sets for each run; leave it out")
+        if any(not 0 < share <= 1 for share in self.shares) or len(set(self.shares)) < len(self.shares):
+            raise ValueError(f"shares are {self.shares}, expected different values in (0, 1]")
+        for key, named in (("efficiency", self.efficiency or ()), ("once", self.once)):
+            unknown = sorted(set(named) - set(self.setups))
+            if unknown:
+                raise ValueError(f"{key} names '{unknown[0]}', expected some of: {', '.join(self.setups)}")
+        for where, factors in (
+            ("", self.factors),
+            *((f"setups.{name}: ", changes.get("factors", {})) for name, changes in self.setups.items()),
+        ):
+            strange = sorted(set(factors) - set(self.tasks)) if isinstance(factors, dict) else [factors]
+            if strange:
+                raise ValueError(f"{where}factors name task '{strange[0]}', expected some of: {', '.join(self.tasks)}")
+        slugs = [_slug(name) for name in self.setups]
+        if len(set(slugs)) < len(slugs) or "single" in [slug.split("-")[0] for slug in slugs]:
+            raise ValueError("names of setups must differ in their letters and digits, and not begin with 'single'")
+        return self
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One network to train and score.
+
+    Attributes:
+        setup: name of the set-up; "single TASK" for a single-task network.
+    """
+
+    setup: str
+    share: float
+    seed: int
+    training: TrainingConfig
+
+    @property
+    def result(self) -> Path:
+        """The file that a finished run leaves."""
+        return self.training.output.with_suffix(".json")
+
+
+def read_transfer_config(path: Path | str) -> TransferConfig:
+    """A configuration from a YAML file.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML mapping, or holds a wrong key or value.
+    """
+    return read_yaml(path, TransferConfig)
+
+
+def plan(config: TransferConfig, seeds: int) -> list[PlannedRun]:
+    """Every run: the whole table one seed after the other, then what less data does.
+
+    Raises:
+        ConfigError: a set-up makes no valid training configuration; the text names it.
+    """
+    largest = max(config.shares)
+    curve = set(config.efficiency if config.efficiency is not None else list(config.setups)[:1])
+    runs = []
+    for shares in ([largest], sorted(set(config.shares) - {largest}, reverse=True)):
+        for seed, share in itertools.product(range(seeds), shares):
+            runs += [_run(config, f"single {task}", {"balancing": "fixed"}, [task], share, seed) for task in config.tasks]
+            for name, changes in config.setups.items():
+                if (share == largest or name in curve) and (seed == 0 or name not in config.once):
+                    runs.append(_run(config, name, changes, config.tasks, share, seed))
+    return runs
+
+
+def remarks(runs: Sequence[PlannedRun]) -> list[str]:
+    """What a reader of the report should know of set-ups that can't do what their name says, in sentences."""
+    return list(dict.fromkeys(f"{run.setup}: {remark}" for run in runs for remark in run.training.remarks))
+
+
+def _run(config: TransferConfig, setup: str, changes: dict[str, Any], tasks: list[str], share: float, seed: int) -> PlannedRun:
+    changes = dict(changes)
+    factors = changes.pop("factors", config.factors) if len(tasks) > 1 else {}
+    content = {
+        **config.base,
+        **changes,
+        "architecture": {**config.base.get("architecture", {}), **changes.get("architecture", {})},
+        "name": setup,
+        "output": config.output / "runs" / f"{_slug(setup)}-{share * 100:g}-{seed}.safetensors",
+        "seed": seed,
+        "data_share": share,
+        "tasks": {task: factors.get(task, 1.0) for task in tasks},
+    }
+    try:
+        return PlannedRun(setup, share, seed, TrainingConfig.model_validate(content))
+    except ValidationError as error:
+        raise ConfigError(f"setup '{setup}': {problems(error, TrainingConfig, 'set-up')}") from None
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

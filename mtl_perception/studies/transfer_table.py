@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The numbers of a transfer report: means over seeds, Δm, costs, and what less data does."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mtl_perception.evaluation.compare import Column, Value, compare
+from mtl_perception.evaluation.gain import per_cent
+from mtl_perception.evaluation.registry import METRICS
+from mtl_perception.evaluation.tables import ARROWS
+from mtl_perception.studies.plan import TransferConfig
+from mtl_perception.studies.runs import RunResult
+
+_BESIDE = {"depth": ("AbsRel", "delta1")}
+"""Measures of a task that the table shows beside its main one."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A set-up, or as the first row all single-task networks together.
+
+    Attributes:
+        minutes, latency_ms: of all networks that it takes, in turn.
+        memory_mb: of the one that takes most.
+    """
+
+    column: Column
+    minutes: Value | None
+    memory_mb: float | None
+    latency_ms: float | None
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """
+    Attributes:
+        rows: the single-task networks first.
+        curves: task → "single-task" or set-up → (share of the data, main measure), by rising share.
+        reached: task → "single-task" or set-up → least share of the data with which it does what the single-task network does
+            with all of it; NaN where it never does.
+        failed: what could not be trained, in sentences.
+        remarks: what a reader should know of set-ups that can't do what their name says, in sentences.
+        facts: encoder, data, schedule and device, for the head of the page.
+    """
+
+    rows: list[Row]
+    curves: dict[str, dict[str, list[tuple[float, float]]]]
+    reached: dict[str, dict[str, float]]
+    failed: list[str]
+    facts: dict[str, str]
+    remarks: list[str] = field(default_factory=list)
+
+    def plain(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "facts": self.facts,
+            "rows": [dict(zip(self.table()[0], cells, strict=True)) for cells in self.table()[1:]],
+            "delta_m": {row.column.name: None if row.column.delta_m is None else row.column.delta_m.mean for row in self.rows},
+            "curves": self.curves,
+            "reached": {t: {n: None if math.isnan(v) else v for n, v in values.items()} for t, values in self.reached.items()},
+            "failed": self.failed,
+            "remarks": self.remarks,
+        }
+
+    def table(self) -> list[list[str]]:
+        """As words, the first row its head."""
+        tasks = [task for task in METRICS if task in self.rows[0].column.scores]
+        measures = [(task, measure) for task in tasks for measure in (METRICS[task].main, *_BESIDE.get(task, ()))]
+        head = [f"{m} {ARROWS[METRICS[t].directions[m]]}" for t, m in measures]
+        costs = ["parameters", "GMAC", "memory", "training", "latency"]
+        rows = [["", "seeds", *head, "Δm ↑", *costs]]
+        for row in self.rows:
+            column = row.column
+            cells = [_number(column.scores.get(task, {}).get(measure)) for task, measure in measures]
+            gain = "–" if column.delta_m is None else per_cent(column.delta_m.mean) + _spread(column.delta_m, 100, 1)
+            seeds = str(min(column.seeds.values()))
+            rows.append([column.name, seeds, *cells, gain, f"{column.parameters / 1e6:.2f} M", f"{column.gmac:.2f}", *_costs(row)])
+        return rows
+
+    def gain_table(self) -> list[list[str]]:
+        """By how much each task is better than its single-task network, as words."""
+        tasks = [task for task in METRICS if task in self.rows[0].column.scores]
+        rows = [["", *(f"{task}, {METRICS[task].main}" for task in tasks), "Δm"]]
+        for row in self.rows[1:]:
+            found = [row.column.gains.get(task) for task in tasks] + [row.column.delta_m]
+            rows.append([row.column.name, *("–" if v is None else per_cent(v.mean) + _spread(v, 100, 1) for v in found)])
+        return rows
+
+
+def tabulate(config: TransferConfig, results: Sequence[RunResult], remarks: Sequence[str] = ()) -> Transfer | None:
+    """What ``results`` say; None as long as they hold no multi-task network or lack a single-task one.
+
+    Args:
+        remarks: see ``Transfer``.
+    """
+    largest = max(config.shares)
+    good = [result for result in results if result.evaluation is not None]
+    main = [result for result in good if result.share == largest]
+    alone = {task for result in main for task in result.evaluation.model.tasks if len(result.evaluation.model.tasks) == 1}
+    if alone != set(config.tasks) or not any(result.setup in config.setups for result in main):
+        return None
+    found = compare([result.evaluation for result in main])
+    networks = {column.name: column for column in found.networks}
+    rows = [_baseline_row(found.baseline, [r for r in main if r.setup not in config.setups])]
+    rows += [_row(networks[name], [r for r in main if r.setup == name]) for name in config.setups if name in networks]
+    curves = _curves(config, good)
+    return Transfer(
+        rows=rows,
+        curves=curves,
+        reached={task: _reached(task, lines) for task, lines in curves.items()},
+        failed=[f"{r.setup}, seed {r.seed}, {r.share:.0%} of the data: {r.failed}" for r in results if r.failed is not None],
+        facts=_facts(config, main, found.encoder),
+        remarks=list(remarks),
+    )
+
+
+def _row(column: Column, runs: Sequence[RunResult]) -> Row:
+    return Row(
+        column,
+        _value([run.minutes for run in runs]),
+        max((run.memory_mb for run in runs if run.memory_mb is not None), default=None),
+        _middle([run.latency_p50_ms for run in runs]),
+    )
+
+
+def _baseline_row(column: Column, runs: Sequence[RunResult]) -> Row:
+    by_setup: dict[str, list[RunResult]] = {}
+    for run in runs:
+        by_setup.setdefault(run.setup, []).append(run)
+    rows = [_row(column, seeds) for seeds in by_setup.values()]
+    known = [row.minutes.mean for row in rows if row.minutes is not None]
+    latencies = [row.latency_ms for row in rows if row.latency_ms is not None]
+    memories = [row.memory_mb for row in rows if row.memory_mb is not None]
+    return Row(column, Value(sum(known)) if known else None, max(memories, default=None), sum(latencies) if latencies else None)
+
+
+def _curves(config: TransferConfig, good: Sequence[RunResult]) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    if len(config.shares) < 2:
+        return {}
+    curves: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for task in config.tasks:
+        lines: dict[str, list[tuple[float, float]]] = {}
+        for name in ("single-task", *config.setups):
+            setup = f"single {task}" if name == "single-task" else name
+            points = []
+            for share in sorted(config.shares):
+                of_share = [r.evaluation.sets for r in good if r.setup == setup and r.share == share]
+                values = [sets["test"].scores.get(task, {}).get(METRICS[task].main) for sets in of_share]
+                known = [value for value in values if value is not None]
+                if known:
+                    points.append((share, statistics.fmean(known)))
+            if len(points) > 1:
+                lines[name] = points
+        if lines:
+            curves[task] = lines
+    return curves
+
+
+def _reached(task: str, lines: dict[str, list[tuple[float, float]]]) -> dict[str, float]:
+    if "single-task" not in lines:
+        return {}
+    level = lines["single-task"][-1][1]
+    sign = 1 if METRICS[task].directions[METRICS[task].main] == "higher" else -1
+    return {name: crossing([(x, sign * y) for x, y in points], sign * level) for name, points in lines.items()}
+
+
+def crossing(points: Sequence[tuple[float, float]], level: float) -> float:
+    """The least x at which straight lines between ``points``, x rising, come up to ``level``; NaN if they never do."""
+    if points and points[0][1] >= level:
+        return points[0][0]
+    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+        if y0 < level <= y1:
+            return x0 + (x1 - x0) * (level - y0) / (y1 - y0)
+    return math.nan
+
+
+def _facts(config: TransferConfig, main: Sequence[RunResult], encoder: str) -> dict[str, str]:
+    result = main[0].evaluation
+    last = config.base.get("stages", [{}])[-1]
+    length = f"{config.base['steps']} steps" if config.base.get("steps") else f"{config.base.get('minutes')} minutes"
+    return {
+        "encoder": encoder,
+        "tasks": ", ".join(config.tasks),
+        "training": f"{result.model.training.get('data', '')}, {result.model.training.get('images', '?')} images",
+        "schedule": f"{length} at {last.get('width')}×{last.get('height')}, batches of {last.get('batch_size')}",
+        "test": f"{result.sets['test'].frames} images of {result.sets['test'].data}",
+        "seeds": str(len({run.seed for run in main})),
+        "device": str(result.model.training.get("device", result.device)),
+    }
+
+
+def _value(values: Sequence[float | None]) -> Value | None:
+    known = [value for value in values if value is not None]
+    return Value.of(known) if known else None
+
+
+def _middle(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.median(known) if known else None
+
+
+def _number(value: Value | None) -> str:
+    return "–" if value is None else f"{value.mean:.3f}" + _spread(value, 1, 3)
+
+
+def _spread(value: Value, factor: float, digits: int) -> str:
+    return "" if value.sd is None else f" ± {value.sd * factor:.{digits}f}"
+
+
+def _costs(row: Row) -> list[str]:
+    return [
+        "–" if row.memory_mb is None else f"{row.memory_mb:.0f} MB",
+        "–" if row.minutes is None else f"{row.minutes.mean:.1f} min",
+        "–" if row.latency_ms is None else f"{row.latency_ms:.1f} ms",
+    ]

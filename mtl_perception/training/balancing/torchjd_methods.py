@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gradient methods of torchjd, by name. Each class is one method's settings and how its aggregator is made.
+
+Those of torchjd that need two independent batches a step (MoDo, SDMGrad) are left out.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Collection
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from mtl_perception.training.balancing._base import Problem
+from mtl_perception.training.balancing._gradients import GradientSettings
+
+if TYPE_CHECKING:
+    from torchjd.aggregation import Aggregator
+
+    from mtl_perception.training.balancing._torchjd import TorchjdBalancer
+
+
+class TorchjdSettings(GradientSettings):
+    """Settings of a method that torchjd combines the gradients with."""
+
+    packages: ClassVar[tuple[str, ...]] = ()
+    """What it needs beside torchjd."""
+    elementwise: ClassVar[bool] = False
+    """Whether it chooses number by number, so that no weights say what it does."""
+
+    def check(self, tasks: Collection[str]) -> None:
+        super().check(tasks)
+        missing = [package for package in ("torchjd", *self.packages) if find_spec(package) is None]
+        if missing:
+            raise ValueError(
+                f"balancing method '{self.method}' needs {' and '.join(missing)}, which can't be imported; "
+                "pip install 'mtl-perception[mtl]'"
+            )
+
+    def build(self, problem: Problem) -> TorchjdBalancer:
+        from mtl_perception.training.balancing._torchjd import TorchjdBalancer
+
+        return TorchjdBalancer(problem, self)
+
+    def rows(self, tasks: Collection[str]) -> list[str]:
+        """``tasks`` in the order in which the method wants their gradients; empty if it can't do with these."""
+        return list(tasks)
+
+    def acts_on(self, tasks: Collection[str]) -> bool:
+        return len(tasks) > 1 and bool(self.rows(tasks))
+
+    @abstractmethod
+    def aggregator(self, count: int) -> Aggregator:
+        """A new aggregator for ``count`` gradients."""
+
+
+class PcGrad(TorchjdSettings):
+    """Each gradient loses what points against another one; their sum (Yu et al., Gradient Surgery, NeurIPS 2020)."""
+
+    method: Literal["pcgrad"] = "pcgrad"
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import PCGrad
+
+        return PCGrad()
+
+
+class CaGrad(TorchjdSettings):
+    """Near the mean gradient, within ``c`` of its length, what helps the worst-off task most (Liu et al., NeurIPS 2021)."""
+
+    packages: ClassVar[tuple[str, ...]] = ("cvxpy",)
+    method: Literal["cagrad"] = "cagrad"
+    c: float = Field(0.4, ge=0)
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import CAGrad
+
+        return CAGrad(c=self.c)
+
+
+class ImtlG(TorchjdSettings):
+    """The combination with equal projections on every gradient's direction (Liu et al., ICLR 2021)."""
+
+    method: Literal["imtl_g"] = "imtl_g"
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import IMTLG
+
+        return IMTLG()
+
+
+class AlignedMtl(TorchjdSettings):
+    """Principal components of the gradients, all brought to one length (Senushkin et al., CVPR 2023)."""
+
+    method: Literal["aligned_mtl"] = "aligned_mtl"
+    scale_mode: Literal["min", "median", "rmse"] = "min"
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import AlignedMTL
+
+        return AlignedMTL(scale_mode=self.scale_mode)
+
+
+class UpGrad(TorchjdSettings):
+    """The mean of the gradients, each projected so that it harms no task (Quinton and Rey, Jacobian Descent, 2024)."""
+
+    packages: ClassVar[tuple[str, ...]] = ("scipy",)
+    method: Literal["upgrad"] = "upgrad"
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import UPGrad
+
+        from mtl_perception.training.balancing._dual_cone import LeastSquaresProjector
+
+        return UPGrad(projector=LeastSquaresProjector())
+
+
+class DualProj(TorchjdSettings):
+    """The mean gradient, projected so that it harms no task (Lopez-Paz and Ranzato, GEM, NeurIPS 2017)."""
+
+    packages: ClassVar[tuple[str, ...]] = ("scipy",)
+    method: Literal["dualproj"] = "dualproj"
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import DualProj
+
+        from mtl_perception.training.balancing._dual_cone import LeastSquaresProjector
+
+        return DualProj(projector=LeastSquaresProjector())
+
+
+class GradDrop(TorchjdSettings):
+    """Each number of the gradient keeps one sign, drawn in proportion to what the tasks say (Chen et al., NeurIPS 2020)."""
+
+    elementwise: ClassVar[bool] = True
+    method: Literal["graddrop"] = "graddrop"
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import GradDrop
+
+        return GradDrop()
+
+
+class GradVac(TorchjdSettings):
+    """Gradients are turned towards each other as far as they usually agree (Wang et al., Gradient Vaccine, ICLR 2021)."""
+
+    method: Literal["gradvac"] = "gradvac"
+    beta: float = Field(0.5, ge=0, le=1)
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import GradVac
+
+        return GradVac(beta=self.beta)
+
+
+class ConFig(TorchjdSettings):
+    """The direction with the same cosine to every gradient, as long as their projections together (Liu et al., ICLR 2025)."""
+
+    method: Literal["config"] = "config"
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import ConFIG
+
+        return ConFIG()
+
+
+class FairGrad(TorchjdSettings):
+    """Progress is shared out by alpha-fairness: 1 is proportional, more is more equal (Ban and Ji, ICML 2024)."""
+
+    packages: ClassVar[tuple[str, ...]] = ("scipy",)
+    method: Literal["fairgrad"] = "fairgrad"
+    alpha: float = Field(2.0, gt=0)
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import FairGrad
+
+        return FairGrad(alpha=self.alpha)
+
+
+class ExcessMtl(TorchjdSettings):
+    """Weight goes to tasks that are far from where they could be (He et al., ICML 2024). Remembers a gradient a task."""
+
+    method: Literal["excess_mtl"] = "excess_mtl"
+    robust_step_size: float = Field(0.01, gt=0)
+    n_warmup_steps: int = Field(100, ge=0)
+
+    @property
+    def idle(self) -> tuple[int, str]:
+        return self.n_warmup_steps, "n_warmup_steps"
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import ExcessMTL
+
+        return ExcessMTL(self.robust_step_size, self.n_warmup_steps)
+
+
+class Pcd(TorchjdSettings):
+    """One task leads; every other gets at least the share ``tau`` of the progress it would make alone
+    (Priority-Constrained Descent, TMLR 2026).
+
+    Attributes:
+        primary: the task that leads; the first one if None. Steps without its labels take the mean gradient.
+    """
+
+    method: Literal["pcd"] = "pcd"
+    primary: str | None = None
+    tau: float = Field(0.02, ge=0, le=1)
+
+    def check(self, tasks: Collection[str]) -> None:
+        super().check(tasks)
+        if self.primary is not None and self.primary not in tasks:
+            raise ValueError(f"pcd: primary is '{self.primary}', expected one of: {', '.join(tasks)}")
+
+    def rows(self, tasks: Collection[str]) -> list[str]:
+        if self.primary is None:
+            return list(tasks)
+        return [self.primary, *(t for t in tasks if t != self.primary)] if self.primary in tasks else []
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import PCD
+
+        return PCD(tau=self.tau)
+
+
+class Krum(TorchjdSettings):
+    """The one gradient that is nearest to the others (Blanchard et al., NeurIPS 2017); the mean where too few are there."""
+
+    method: Literal["krum"] = "krum"
+    n_byzantine: int = Field(0, ge=0)
+    n_selected: int = Field(1, gt=0)
+
+    def check(self, tasks: Collection[str]) -> None:
+        super().check(tasks)
+        if not self.rows(tasks):
+            needed = max(self.n_byzantine + 3, self.n_selected)
+            raise ValueError(f"krum with n_byzantine {self.n_byzantine} needs at least {needed} tasks, got {len(tasks)}")
+
+    def rows(self, tasks: Collection[str]) -> list[str]:
+        return list(tasks) if len(tasks) >= max(self.n_byzantine + 3, self.n_selected) else []
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import Krum
+
+        return Krum(self.n_byzantine, self.n_selected)
+
+
+class Mean(TorchjdSettings):
+    """The mean of the gradients; unlike ``fixed`` it divides by the number of tasks that a batch has."""
+
+    method: Literal["mean"] = "mean"
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import Mean
+
+        return Mean()
+
+
+class Sum(TorchjdSettings):
+    """The sum of the gradients: ``fixed`` at the price of a gradient method."""
+
+    method: Literal["sum"] = "sum"
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import Sum
+
+        return Sum()
+
+
+class Random(TorchjdSettings):
+    """Random convex combinations of the gradients (Lin et al., TMLR 2022); heads are trained with weight 1."""
+
+    method: Literal["random"] = "random"
+
+    def aggregator(self, count: int) -> Aggregator:
+        from torchjd.aggregation import Random
+
+        return Random()

