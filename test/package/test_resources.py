@@ -35,7 +35,7 @@ def test_from_a_colcon_install(tmp_path: Path) -> None:
         pytest.skip("no colcon install in AMENT_PREFIX_PATH: run with scripts/run")
     package = next(Path(prefix).rglob("*-packages/mtl_perception/core/resources.py"))
     code = "from mtl_perception.core.resources import resource; print(resource('config/robot.yaml'))"
-    found = run_python(code, tmp_path, PYTHONPATH=str(package.parents[1]), AMENT_PREFIX_PATH=f"/nowhere:{prefix}")
+    found = run_python(code, tmp_path, PYTHONPATH=str(package.parents[2]), AMENT_PREFIX_PATH=f"/nowhere:{prefix}")
     assert found == f"{prefix}/share/mtl_perception/config/robot.yaml"
 
 

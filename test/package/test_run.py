@@ -52,7 +52,7 @@ def test_the_modules_come_from_the_source_tree_and_the_messages_with_them(tmp_pa
         "import os; os.chdir(r'%s'); import mtl_perception.core.scene as s, mtl_perception.msg as m; print(s.__file__); print(m.__file__)"
     )
     scene, message = run("python", "-c", code % tmp_path).stdout.split()
-    assert Path(scene) == ROOT / "mtl_perception" / "scene.py"
+    assert Path(scene) == ROOT / "mtl_perception" / "core" / "scene.py"
     assert Path(message).is_relative_to(ROOT / "install")
 
 
