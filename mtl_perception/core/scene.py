@@ -43,6 +43,10 @@ class Detections:
         """The ``count`` best."""
         return Detections(self.boxes_xyxy[:count], self.scores[:count], self.class_ids[:count])
 
+    def where(self, chosen: np.ndarray) -> Detections:
+        """Those that ``chosen`` names, by a mask or by numbers."""
+        return Detections(self.boxes_xyxy[chosen], self.scores[chosen], self.class_ids[chosen])
+
     def distinct(self, iou: float = AGNOSTIC_NMS_IOU) -> Detections:
         """Without second names of one thing: class-agnostic greedy suppression.
 
@@ -56,7 +60,7 @@ class Detections:
         for one in np.flatnonzero(overlaps.any(1)):
             if kept[one]:
                 kept &= ~overlaps[one]
-        return Detections(self.boxes_xyxy[kept], self.scores[kept], self.class_ids[kept])
+        return self.where(kept)
 
     def scaled(self, factor_x: float, factor_y: float) -> Detections:
         """The same in an image whose axes are longer by these factors."""

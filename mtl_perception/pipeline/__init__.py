@@ -4,6 +4,7 @@
 from mtl_perception.pipeline.options import PipelineOptions, TrackingOptions
 from mtl_perception.pipeline.pipeline import FramePipeline, Postprocessor, published, published_detections
 from mtl_perception.pipeline.result import FrameResult, KnownPlacement, Placement, Tracks
+from mtl_perception.pipeline.selection import Selection
 
 __all__ = [
     "FramePipeline",
@@ -12,6 +13,7 @@ __all__ = [
     "PipelineOptions",
     "Placement",
     "Postprocessor",
+    "Selection",
     "TrackingOptions",
     "Tracks",
     "published",

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mtl_perception.core.scene import AGNOSTIC_NMS_IOU, SCORE_THRESHOLD
+from mtl_perception.pipeline.selection import Selection
 from mtl_perception.tracking import TrackerSettings
 
 
@@ -32,14 +33,17 @@ class PipelineOptions:
         agnostic_nms_iou: of boxes that overlap more the weaker is left out, whatever their classes; 1 never.
         flat_labels: detection classes of things without depth of their own, whose 3D boxes are left as they look.
         tracking: None: things have no identity.
+        selection: the detections that are wanted.
     """
 
     score_threshold: float = SCORE_THRESHOLD
     agnostic_nms_iou: float = AGNOSTIC_NMS_IOU
     flat_labels: tuple[str, ...] = ("door", "window")
     tracking: TrackingOptions | None = None
+    selection: Selection = Selection()
 
     @property
     def least_score(self) -> float:
-        """What the engine must find: tracks go on with detections too weak to be published."""
-        return self.score_threshold if self.tracking is None else min(self.tracking.low_score, self.score_threshold)
+        """What the engine must find: of the class with the lowest threshold, and tracks go on with what is too weak to be published."""
+        scores = [self.score_threshold, *(score for _, score in self.selection.thresholds)]
+        return min(scores if self.tracking is None else [*scores, self.tracking.low_score])

@@ -23,13 +23,27 @@ def published(scene: Scene, options: PipelineOptions = PipelineOptions()) -> Sce
 
 
 def published_detections(found: Detections, options: PipelineOptions = PipelineOptions()) -> Detections:
-    """Those from the threshold on, and of two boxes of one place the better. ``found`` are the best first."""
-    return _strong(found, options.score_threshold).distinct(options.agnostic_nms_iou)
+    """The wanted ones from their threshold on, and of two boxes of one place the better. ``found`` are the best first."""
+    strong = is_published(found, options)
+    kept = options.selection.of(found.where(strong) if not strong.all() else found).distinct(options.agnostic_nms_iou)
+    return kept.first(options.selection.max_detections or len(kept))
 
 
-def _strong(found: Detections, threshold: float) -> Detections:
-    count = int((found.scores >= threshold).sum())
-    return found if count == len(found) else found.first(count)
+def is_published(found: Detections, options: PipelineOptions) -> np.ndarray:
+    """(N,) bool: strong enough to be published."""
+    return found.scores >= options.selection.least_scores(found.class_ids, options.score_threshold)
+
+
+def _candidates(found: Detections, options: PipelineOptions) -> Detections:
+    """The wanted ones after NMS, first those that are strong enough to be published: where classes have thresholds of their own, a
+    better score may be the weaker detection. Each part is the best first."""
+    wanted = options.selection.of(found)
+    return wanted.where(np.argsort(~is_published(wanted, options), kind="stable")).distinct(options.agnostic_nms_iou)
+
+
+def _published_count(candidates: Detections, options: PipelineOptions) -> int:
+    count = int(is_published(candidates, options).sum())
+    return min(count, options.selection.max_detections or count)
 
 
 class Postprocessor:
@@ -64,13 +78,13 @@ class Postprocessor:
         """
         options = self.options
         if scene.detections is not None:
-            scene = replace(scene, detections=scene.detections.distinct(options.agnostic_nms_iou))
+            scene = replace(scene, detections=_candidates(scene.detections, options))
         lift = Lift(self._estimate, scene, intrinsics, placement)
         result = FrameResult(image_rgb, intrinsics, scene, placement, lift)
         if options.tracking is not None and scene.detections is not None:
             result = replace(result, tracks=self._tracked(result, stamp_s))
-        if scene.detections is not None:  # the best come first, so the strong ones are the first in boxes and ids too
-            scene = replace(scene, detections=_strong(scene.detections, options.score_threshold))
+        if scene.detections is not None:  # the strong ones come first, in boxes and ids too
+            scene = replace(scene, detections=scene.detections.first(_published_count(scene.detections, options)))
         return replace(result, scene=scene)
 
     def _tracked(self, result: FrameResult, stamp_s: float) -> Tracks:
@@ -78,7 +92,7 @@ class Postprocessor:
         assert options.tracking is not None and found is not None
         settings = TrackerSettings(
             high_score=options.score_threshold,
-            low_score=options.least_score,
+            low_score=min(options.tracking.low_score, options.score_threshold),
             confirm_hits=options.tracking.confirm_hits,
             keep_s=options.tracking.keep_s,
         )
@@ -86,13 +100,12 @@ class Postprocessor:
             self._tracker = Tracker(settings)
         self._tracker.settings = settings
         pose = None if boxes_3d is None else result.placement.camera_pose
-        tracks = self._tracker.update(stamp_s, found, boxes_3d, pose)
+        tracks = self._tracker.update(stamp_s, found, boxes_3d, pose, is_published(found, options))
         ids = [""] * len(found)
         for track in tracks:
             if track.is_seen:
                 ids[track.detection] = str(track.id)
-        strong = int((found.scores >= options.score_threshold).sum())
-        return Tracks(tracks, self._tracker.is_in_fixed_frame, ids[:strong])
+        return Tracks(tracks, self._tracker.is_in_fixed_frame, ids[: _published_count(found, options)])
 
 
 class FramePipeline:

@@ -106,6 +106,7 @@ class Tracker:
         detections: Detections,
         boxes_3d: Boxes3D | None = None,
         camera_pose: np.ndarray | None = None,
+        is_strong: np.ndarray | None = None,
     ) -> list[Track]:
         """Take in one frame.
 
@@ -115,6 +116,7 @@ class Tracker:
             boxes_3d: parallel to ``detections``, in the camera's optical frame.
             camera_pose: (4, 4) optical frame → a frame that does not move, at ``stamp_s``. Without one, places are tracked
                 in the camera's own frame. If it is missing now and then, such frames are matched in the image alone.
+            is_strong: (M,) bool, the detections that count as ``high_score`` and better, where that differs by class.
 
         Returns:
             The confirmed tracks by rising id, also those out of sight.
@@ -122,7 +124,7 @@ class Tracker:
         self._go_to(stamp_s)
         places, noise = self._measured_places(detections, boxes_3d, camera_pose)
         found = _Found(detections, places, noise)
-        strong = found.scores >= self.settings.high_score
+        strong = found.scores >= self.settings.high_score if is_strong is None else is_strong
         weak = ~strong & (found.scores >= self.settings.low_score)
         confirmed, in_sight = self._ids > 0, self._in_sight
         detection = np.full(len(self._ids), -1)
