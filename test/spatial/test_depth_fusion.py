@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A sensor with holes and a network that is wrong by a factor of each thing: the fused depth has neither fault."""
+
+import numpy as np
+import pytest
+
+from mtl_perception.scene import Depth
+from mtl_perception.spatial.depth_fusion import FusedDepth, SensorNoise, Source, fuse
+
+HEIGHT, WIDTH = 120, 160
+
+
+def room() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """True depth of a wall, a floor and a box; what a network says, wrong by factors; what a sensor says, with noise and holes."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    truth = np.minimum(4.0, 240.0 / np.maximum(y - 40, 1)).astype(np.float32)
+    box = (x > 60) & (x < 100) & (y > 50) & (y < 90)
+    truth[box] = 1.5
+    network = truth * np.where(box, 1.4, 0.8 + 0.002 * x).astype(np.float32)
+    random = np.random.default_rng(0)
+    measured = truth + random.normal(size=truth.shape).astype(np.float32) * 0.005
+    measured[70:110, 85:130] = np.nan  # half of the box and some floor
+    measured[:20] = 0.0  # beyond the range of the sensor
+    return truth, network, measured
+
+
+def rmse_m(depth_m: np.ndarray, truth: np.ndarray, where: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((depth_m - truth)[where] ** 2)))
+
+
+def test_measured_where_valid_and_scaled_elsewhere() -> None:
+    truth, network, measured = room()
+    fused = fuse(measured, Depth(network))
+    valid = np.isfinite(measured) & (measured > 0)
+    assert (fused.source[~valid] == Source.NETWORK).all() and (fused.source[valid] == Source.MEASURED).mean() > 0.99
+    assert rmse_m(fused.depth.depth_m, truth, fused.source == Source.MEASURED) < 0.006
+    assert rmse_m(fused.depth.depth_m, truth, ~valid) < 0.4 * rmse_m(network, truth, ~valid)
+    assert fused.problem is None and fused.factor == pytest.approx(1 / 0.96, abs=0.15)
+    assert fused.depth.depth_m.dtype == np.float32
+
+
+def test_a_hole_in_the_box_takes_the_factor_of_the_box() -> None:
+    truth, network, measured = room()
+    hole = (truth == 1.5) & np.isnan(measured)
+    assert hole.sum() > 100
+    found = fuse(measured, Depth(network)).depth.depth_m[hole]  # 2.1 m by the network
+    assert np.median(found) == pytest.approx(1.5, abs=0.01) and (np.abs(found - 1.5) < 0.15).mean() > 0.95
+
+
+def test_speckles_are_left_out() -> None:
+    truth, network, measured = room()
+    at = np.s_[30:60:10, 10:50:10]
+    measured[at] = 9.0
+    fused = fuse(measured, Depth(network))
+    assert (fused.source[at] == Source.NETWORK).all()
+    np.testing.assert_allclose(fused.depth.depth_m[at], truth[at], rtol=0.05)
+
+
+def test_a_sparse_measurement_gives_the_scale() -> None:
+    """As a laser does: one row of the image."""
+    truth, network, measured = room()
+    row = np.full_like(measured, np.nan)
+    row[104] = truth[104]
+    fused = fuse(row, Depth(network))
+    floor = (truth < 4) & (truth != 1.5)
+    assert rmse_m(fused.depth.depth_m, truth, floor) < 0.6 * rmse_m(network, truth, floor)
+
+
+def test_uncertainty_is_the_sensors_or_the_networks() -> None:
+    truth, network, measured = room()
+    std = fuse(measured, Depth(network)).depth.relative_std
+    step = HEIGHT // std.shape[0]
+    valid = np.isfinite(measured[::step, ::step]) & (measured[::step, ::step] > 0)
+    assert np.median(std[valid]) < 0.01 < np.median(std[~valid]) < 0.3
+    assert SensorNoise().relative_std(np.float32([1.0]))[0] == pytest.approx(0.0012 + 0.0019 * 0.36)
+
+
+def _says(fused: FusedDepth, network: np.ndarray, text: str) -> None:
+    np.testing.assert_array_equal(fused.depth.depth_m, network)
+    assert text in fused.problem and np.isnan(fused.factor) and not (fused.source == Source.MEASURED).any()
+
+
+@pytest.mark.parametrize("nothing", [np.nan, 0.0, np.inf, -1.0])
+def test_too_little_evidence_leaves_the_network_alone(nothing: float) -> None:
+    _, network, measured = room()
+    nowhere = np.full_like(measured, nothing)
+    _says(fuse(nowhere, Depth(network)), network, "only 0.0% of its pixels are measured, expected at least 0.5%")
+
+
+def test_unknown_depth_of_the_network_stays_unknown_where_nothing_is_measured() -> None:
+    _, network, measured = room()
+    network[75:80, 90:95] = np.nan
+    fused = fuse(measured, Depth(network))
+    assert np.isnan(fused.depth.depth_m[75:80, 90:95]).all() and (fused.source[75:80, 90:95] == Source.NONE).all()
+    network[:] = np.nan
+    fused = fuse(measured, Depth(network))
+    assert fused.problem is not None
+
+
+def test_sizes_must_fit() -> None:
+    _, network, measured = room()
+    with pytest.raises(ValueError, match="measured depth is of 80x120, the network's of 160x120 pixels"):
+        fuse(measured[:, ::2], Depth(network))
