@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What measured depth with holes is worth to the network's, and the network's to the holes.
 
-    scripts/run python benchmarks/depth_fusion.py FOLDER [FOLDER ...] [--model lite] [--images 24] [--hidden 0.3]
+    scripts/run python benchmarks/depth_fusion.py FOLDER [FOLDER ...] [--model lite] [--images 24] [--hidden 0.3] [--far 5]
 
 FOLDER holds labelled depth (docs/data.md). Of each image the network's depth is fused with the labels as a sensor would give them:
-with the noise of structured light, nothing nearer than 0.4 m or farther than 5 m, and rectangles hidden that make up a share of the image.
+with the noise of structured light, nothing nearer than 0.4 m or farther than a range, and rectangles hidden that make up a share of the
+image.
 Root mean square errors in metres, over all labelled pixels and over the hidden ones alone.
 """
 
@@ -22,10 +23,10 @@ from mtl_perception.inference.engine import Engine
 from mtl_perception.resources import find_model
 from mtl_perception.spatial.depth_fusion import SensorNoise, fuse
 
-NEAR_M, FAR_M = 0.4, 5.0
+NEAR_M = 0.4
 
 
-def sensor(truth_m: np.ndarray, hidden_share: float, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def sensor(truth_m: np.ndarray, hidden_share: float, far_m: float, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """What a sensor sees of ``truth_m``, NaN where nothing, and which pixels were hidden from it."""
     height, width = truth_m.shape
     hidden = np.zeros((height, width), bool)
@@ -34,7 +35,7 @@ def sensor(truth_m: np.ndarray, hidden_share: float, random: np.random.Generator
         top, left = random.integers(0, (height, width) - size)
         hidden[top : top + size[0], left : left + size[1]] = True
     noisy = truth_m * (1 + random.normal(size=truth_m.shape) * SensorNoise().relative_std(truth_m))
-    seen = ~hidden & (truth_m > NEAR_M) & (truth_m < FAR_M)
+    seen = ~hidden & (truth_m > NEAR_M) & (truth_m < far_m)
     return np.where(seen, noisy, np.nan).astype(np.float32), hidden
 
 
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--model", default="lite")
     parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--hidden", type=float, default=0.3)
+    parser.add_argument("--far", type=float, default=np.inf, help="metres")
     options = parser.parse_args()
     engine = Engine.load(find_model(options.model))
     cv2.setNumThreads(1)
@@ -65,7 +67,7 @@ def main() -> None:
             start_s = time.perf_counter()
             network = engine(sample.image, sample.intrinsics, ["depth"]).depth
             network_s = time.perf_counter()
-            measured_m, hidden = sensor(np.where(truth_m > 0, truth_m, np.nan), options.hidden, random)
+            measured_m, hidden = sensor(np.where(truth_m > 0, truth_m, np.nan), options.hidden, options.far, random)
             fusing_s = time.perf_counter()
             fused = fuse(measured_m, network)
             times.append((network_s - start_s, time.perf_counter() - fusing_s))
