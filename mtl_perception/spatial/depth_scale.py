@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one factor by which a scene's depth is off, from what the robot knows: the height of its camera, or a few measured points.
+
+Each source refuses where its evidence is poor; a filter over time holds the factor while there is none.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mtl_perception.geometry import Intrinsics
+from mtl_perception.scene import Depth, Segmentation
+
+_EVERY = 4
+"""Pixels that are looked at, along both axes."""
+_LEAST_SAMPLES = 100
+_LEAST_POINTS = 12
+_LEAST_DROP = 0.05
+"""Of a ray, per metre of depth: rays nearer to the horizon hit the floor far away, where a small tilt is a large error."""
+_LARGEST_SPREAD = 0.25
+_LARGEST_FACTOR = 4.0
+_INDEPENDENT = 20
+"""So many samples count as independent at most: errors of neighbours are alike."""
+_SYSTEMATIC = 0.08
+"""Relative standard deviation of what all samples have in common: the floor's factor differs from that of the things on it."""
+_LEAST_CONFIDENCE = 128
+
+
+@dataclass(frozen=True)
+class ScaleEvidence:
+    """
+    Attributes:
+        factor: true ÷ network's depth; NaN where there is a problem.
+        relative_std: of the factor.
+        problem: why this frame tells nothing, or None.
+    """
+
+    factor: float
+    relative_std: float
+    problem: str | None = None
+
+
+def scale_from_floor(
+    depth: Depth, segmentation: Segmentation, floor_id: int, intrinsics: Intrinsics, up: np.ndarray, height_m: float
+) -> ScaleEvidence:
+    """Tell the factor from the floor: it lies ``height_m`` below the camera.
+
+    Args:
+        depth, segmentation: of one image, of one size.
+        floor_id: of the class floor in the mask.
+        up: (3,) unit vector against gravity, in the optical frame.
+    """
+    if not height_m > 0:
+        return _nothing(f"the camera is {height_m:.2f} m above the floor, expected more than 0: check the frames")
+    grid = np.s_[_EVERY // 2 :: _EVERY, _EVERY // 2 :: _EVERY]
+    depth_m = depth.depth_m[grid]
+    rows, columns = np.indices(depth_m.shape)
+    x = (columns * _EVERY + _EVERY // 2 - intrinsics.cx) / intrinsics.fx
+    y = (rows * _EVERY + _EVERY // 2 - intrinsics.cy) / intrinsics.fy
+    drop = -(up[0] * x + up[1] * y + up[2])
+    is_floor = (segmentation.mask[grid] == floor_id) & (segmentation.confidence[grid] >= _LEAST_CONFIDENCE)
+    used = is_floor & (drop > _LEAST_DROP) & (depth_m > 0)
+    if used.sum() < _LEAST_SAMPLES:
+        return _nothing(f"the floor is seen in {used.mean():.1%} of the image, expected at least {_LEAST_SAMPLES / used.size:.1%}")
+    log_factors = np.log(height_m / (depth_m[used] * drop[used]))
+    is_near = drop[used] > np.median(drop[used])
+    tilt = abs(float(np.median(log_factors[is_near]) - np.median(log_factors[~is_near]))) if is_near.any() else 0.0
+    if tilt > _LARGEST_SPREAD:
+        return _nothing(
+            f"the floor is no plane at this tilt: factors near and far differ by {tilt:.0%}, expected at most {_LARGEST_SPREAD:.0%}"
+        )
+    found = _robust(log_factors, "the floor is no plane at this height")
+    return replace(found, relative_std=math.hypot(found.relative_std, tilt / 2))
+
+
+def scale_from_points(depth: Depth, intrinsics: Intrinsics, points_m: np.ndarray) -> ScaleEvidence:
+    """Tell the factor from measured points, such as those of a laser scanner.
+
+    Args:
+        points_m: (N, 3) metres in the optical frame, at the time of the image; those out of view don't matter.
+    """
+    height, width = depth.depth_m.shape
+    z = points_m[:, 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        column = np.rint(points_m[:, 0] / z * intrinsics.fx + intrinsics.cx)
+        row = np.rint(points_m[:, 1] / z * intrinsics.fy + intrinsics.cy)
+        inside = (z > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
+    found_m = depth.depth_m[row[inside].astype(int), column[inside].astype(int)]
+    used = found_m > 0
+    if used.sum() < _LEAST_POINTS:
+        return _nothing(f"{int(used.sum())} measured points are in view, expected at least {_LEAST_POINTS}")
+    return _robust(np.log(z[inside][used] / found_m[used]), "measured points and depth don't fit by one factor")
+
+
+def scaled(depth: Depth, factor: float) -> Depth:
+    """``depth`` times ``factor``."""
+    return Depth(depth.depth_m * np.float32(factor), depth.relative_std)
+
+
+class ScaleFilter:
+    """The factor over time: a Kalman filter of its logarithm, which drifts. A single frame that contradicts it changes little.
+
+    Args:
+        drift_std: of the log-factor after a second; another room may need another factor.
+        forget_s: after so long without evidence, and after a step back in time, it begins anew.
+    """
+
+    _GATE = 3.0
+    _CONTRADICTIONS = 5
+
+    def __init__(self, drift_std: float = 0.05, forget_s: float = 10.0) -> None:
+        self._drift_std, self._forget_s = drift_std, forget_s
+        self.reset()
+
+    def reset(self) -> None:
+        self._stamp_s: float | None = None
+        self._log_factor, self._variance = 0.0, math.inf
+        self._contradictions = 0
+
+    @property
+    def factor(self) -> float:
+        """1 as long as nothing is known."""
+        return math.exp(self._log_factor)
+
+    @property
+    def relative_std(self) -> float:
+        """Of the factor; infinite as long as nothing is known."""
+        return math.sqrt(self._variance)
+
+    def update(self, stamp_s: float, evidence: ScaleEvidence) -> float:
+        """Take in one frame's evidence, also if it tells nothing; the factor for this frame comes back."""
+        if self._stamp_s is not None and not 0 <= stamp_s - self._stamp_s <= self._forget_s:
+            self.reset()
+        if evidence.problem is not None:
+            return self.factor
+        elapsed_s = 0.0 if self._stamp_s is None else stamp_s - self._stamp_s
+        self._stamp_s = stamp_s
+        variance, noise = self._variance + self._drift_std**2 * elapsed_s, evidence.relative_std**2
+        surprise = math.log(evidence.factor) - self._log_factor
+        if surprise**2 > self._GATE**2 * (variance + noise) and self._contradictions < self._CONTRADICTIONS:
+            self._contradictions += 1
+            self._variance = variance
+            return self.factor
+        if self._contradictions >= self._CONTRADICTIONS:  # so the factor itself has changed
+            variance = math.inf
+        self._contradictions = 0
+        gain = 1.0 if math.isinf(variance) else variance / (variance + noise)
+        self._log_factor += gain * surprise
+        self._variance = noise if math.isinf(variance) else (1 - gain) * variance
+        return self.factor
+
+
+def _robust(log_factors: np.ndarray, contradiction: str) -> ScaleEvidence:
+    median = float(np.median(log_factors))
+    spread = 1.4826 * float(np.median(np.abs(log_factors - median)))
+    if spread > _LARGEST_SPREAD:
+        return _nothing(f"{contradiction}: factors vary by {spread:.0%}, expected at most {_LARGEST_SPREAD:.0%}")
+    if abs(median) > math.log(_LARGEST_FACTOR):
+        return _nothing(
+            f"the factor would be {math.exp(median):.2f}, expected {1 / _LARGEST_FACTOR:.2f} to {_LARGEST_FACTOR:.0f}: check heights and frames"
+        )
+    return ScaleEvidence(math.exp(median), math.hypot(spread / math.sqrt(min(len(log_factors), _INDEPENDENT)), _SYSTEMATIC))
+
+
+def _nothing(problem: str) -> ScaleEvidence:
+    return ScaleEvidence(math.nan, math.inf, problem)
