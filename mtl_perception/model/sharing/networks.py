@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 from mtl_perception.model.network import MultiTaskNetwork
+from mtl_perception.model.sharing.attention import AttentionNetwork
+from mtl_perception.model.sharing.distillation import DistillationNetwork
+from mtl_perception.model.sharing.experts import MixtureNetwork, ProgressiveNetwork
 from mtl_perception.model.sharing.grouped import CrossStitchNetwork, GroupedNetwork, SoftNetwork
 
 NETWORKS: dict[str, type[MultiTaskNetwork]] = {
@@ -11,4 +14,8 @@ NETWORKS: dict[str, type[MultiTaskNetwork]] = {
     "soft": SoftNetwork,
     "cross_stitch": CrossStitchNetwork,
     "clustered": GroupedNetwork,
+    "mtan": AttentionNetwork,
+    "mmoe": MixtureNetwork,
+    "ple": ProgressiveNetwork,
+    "pad_net": DistillationNetwork,
 }

@@ -105,10 +105,58 @@ class Clustered(_Sharing):
         return [group for group in self.groups if len(group) > 1]
 
 
+class Attention(_Apart):
+    """One encoder and one neck; each task attends to the encoder's levels by masks of its own (MTAN: Liu et al., CVPR 2019).
+
+    Attributes:
+        reduction: how much narrower the inside of an attention module is than the level.
+    """
+
+    method: Literal["mtan"] = "mtan"
+    reduction: int = Field(4, ge=1, le=64)
+
+
+class Mixture(_Apart):
+    """Experts over one encoder and neck, which each task weighs for itself (MMoE: Ma et al., KDD 2018).
+
+    Attributes:
+        experts: how many; each is a separable convolution a level.
+    """
+
+    method: Literal["mmoe"] = "mmoe"
+    experts: int = Field(3, ge=2, le=32)
+
+
+class Progressive(_Apart):
+    """Layers of shared experts and of the tasks' own (PLE: Tang et al., RecSys 2020).
+
+    Attributes:
+        experts: shared ones in each layer.
+        own_experts: of each task in each layer.
+        layers: one after the other; one alone is the paper's CGC.
+    """
+
+    method: Literal["ple"] = "ple"
+    experts: int = Field(1, ge=1, le=16)
+    own_experts: int = Field(1, ge=1, le=16)
+    layers: int = Field(2, ge=1, le=8)
+
+
+class Distillation(_Apart):
+    """Features of each task over one encoder and neck, which tell each other what they found (PAD-Net: Xu et al., CVPR 2018)."""
+
+    method: Literal["pad_net"] = "pad_net"
+
+
 SHARINGS: dict[str, type[_Sharing]] = {
-    settings.model_fields["method"].default: settings for settings in (Hard, Soft, CrossStitch, Clustered)
+    settings.model_fields["method"].default: settings
+    for settings in (Hard, Soft, CrossStitch, Clustered, Attention, Mixture, Progressive, Distillation)
 }
 
 
-Sharing = Annotated[Union[Hard, Soft, CrossStitch, Clustered], Field(discriminator="method"), by_name("sharing", SHARINGS)]
+Sharing = Annotated[
+    Union[Hard, Soft, CrossStitch, Clustered, Attention, Mixture, Progressive, Distillation],
+    Field(discriminator="method"),
+    by_name("sharing", SHARINGS),
+]
 """Type of an architecture's ``sharing``: a name, or a mapping with ``method`` and its settings."""

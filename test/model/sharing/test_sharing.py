@@ -25,7 +25,12 @@ KINDS: dict[str, object] = {
     "soft": {"method": "soft", "strength": 0.5},
     "cross_stitch": "cross_stitch",
     "clustered": {"method": "clustered", "groups": GROUPS, "encoders": ["resnet18", "mobilenet_v3_large"]},
+    "mtan": "mtan",
+    "mmoe": {"method": "mmoe", "experts": 2},
+    "ple": {"method": "ple", "layers": 3},
+    "pad_net": "pad_net",
 }
+ONE_ENCODER = ("hard", "mtan", "mmoe", "ple", "pad_net")
 EVERY = pytest.mark.parametrize("kind", KINDS)
 
 
@@ -70,9 +75,9 @@ def test_only_what_the_wanted_heads_need_is_run(kind: str) -> None:
     with torch.no_grad():
         network(image(), tasks=("depth",))
     # An encoder of the cross-stitch network is called stage by stage.
-    encoders = {".".join(name.split(".")[: 1 if kind == "hard" else 2]) for name in ran if name.startswith("encoder")}
+    encoders = {".".join(name.split(".")[: 1 if kind in ONE_ENCODER else 2]) for name in ran if name.startswith("encoder")}
     expected = {
-        "hard": {"encoder"},
+        **dict.fromkeys(ONE_ENCODER, {"encoder"}),
         "soft": {"encoders.depth"},
         "cross_stitch": {f"encoders.{task}" for task in TASKS},
         "clustered": {"encoders.segmentation_depth"},
