@@ -18,9 +18,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mtl_perception.core.resources import find_model
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.inference.engine import Engine
-from mtl_perception.resources import find_model
 from mtl_perception.spatial.depth_fusion import SensorNoise, fuse
 
 NEAR_M = 0.4

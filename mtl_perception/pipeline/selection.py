@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mtl_perception.foreign_text import cut
-from mtl_perception.scene import Detections
+from mtl_perception.core.foreign_text import cut
+from mtl_perception.core.scene import Detections
 
 
 @dataclass(frozen=True)

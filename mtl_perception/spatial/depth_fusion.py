@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mtl_perception.scene import Depth
+from mtl_perception.core.scene import Depth
 
 
 class Source(enum.IntEnum):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import Depth, Segmentation
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Depth, Segmentation
 
 _EVERY = 4
 """Pixels that are looked at, along both axes."""

@@ -4,10 +4,10 @@
 import numpy as np
 import pytest
 
-from mtl_perception.geometry import Intrinsics
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Depth, Detections, Scene
 from mtl_perception.pipeline import PipelineOptions, Postprocessor, Selection, TrackingOptions, published
 from mtl_perception.pipeline.selection import parse_classes, parse_region, parse_thresholds
-from mtl_perception.scene import Depth, Detections, Scene
 
 CAMERA = Intrinsics(64, 48, 60.0, 60.0, 31.5, 23.5)
 IMAGE = np.zeros((48, 64, 3), np.uint8)

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from mtl_perception.scene import Depth
+from mtl_perception.core.scene import Depth
 from mtl_perception.spatial.depth_fusion import FusedDepth, SensorNoise, Source, fuse
 
 HEIGHT, WIDTH = 120, 160

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from mtl_perception.geometry import Intrinsics
-from mtl_perception.scene import Depth, Segmentation
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.scene import Depth, Segmentation
 from mtl_perception.spatial.depth_scale import ScaleEvidence, ScaleFilter, scale_from_floor, scale_from_points, scaled
 
 CAMERA = Intrinsics(160, 120, 150.0, 150.0, 79.5, 59.5)
