@@ -79,7 +79,8 @@ class Engine:
         """Run twice on a black image, so that the first real frame doesn't pay for allocation and kernel choice.
 
         Args:
-            height, width: of the images to expect; a graph that was exported for one size takes that.
+            height: of the images to expect; a graph that was exported for one size takes that.
+            width: likewise.
 
         Raises:
             BackendError: what comes out are no numbers.
@@ -137,7 +138,8 @@ class Engine:
 
         Args:
             images_rgb: (H, W, 3) uint8 each.
-            intrinsics, tasks: one entry an image, as for a single one.
+            intrinsics: one entry an image, as for a single one.
+            tasks: likewise.
 
         Returns:
             Scenes in the order of the images. Those of one forward pass have its times in ``stage_s``.

@@ -50,7 +50,8 @@ class Postprocessor:
     """What happens to the scenes of one camera behind the engine. Not thread-safe.
 
     Args:
-        detection_labels, segmentation_labels: the model's.
+        detection_labels: the model's.
+        segmentation_labels: the model's.
         options: may be replaced from frame to frame; tracking goes on.
     """
 
