@@ -3,7 +3,7 @@
 
 from pkgutil import extend_path
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # The generated messages (mtl_perception.msg) lie in the colcon install, these modules also in the source tree.
 # Run from the source tree, the package is both folders.

@@ -20,7 +20,9 @@ def in_pyproject(key: str) -> str:
 
 
 def test_one_version() -> None:
-    assert PACKAGE_XML.findtext("version") == in_pyproject("version") == mtl_perception.__version__
+    cited = re.search(r"^version: (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE).group(1)
+    assert PACKAGE_XML.findtext("version") == in_pyproject("version") == mtl_perception.__version__ == cited
+    assert f"\n## {cited}" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_one_licence() -> None:
