@@ -75,8 +75,8 @@ def _outside_links(markdown: str, folder: Path) -> str:
 
 
 def parameters_page() -> str:
-    """Returns the page of the node's parameters, from ``ros.specs``."""
-    from mtl_perception.ros.specs import PER_CAMERA, SPECS
+    """Returns the page of the node's parameters, from ``ros.node.specs``."""
+    from mtl_perception.ros.node.specs import PER_CAMERA, SPECS
 
     lines = [
         "# Parameters of the node",
@@ -113,9 +113,9 @@ class _Recorder:
 
 def topics_page() -> str:
     """Returns the page of the node's topics, from the publishers that ``ros.outputs`` makes for a model with every task."""
-    from mtl_perception.ros.outputs import Outputs
-    from mtl_perception.ros.specs import SPECS
-    from mtl_perception.ros.writer import EVERY_TASK
+    from mtl_perception.ros.node.specs import SPECS
+    from mtl_perception.ros.outputs.outputs import Outputs
+    from mtl_perception.ros.outputs.writer import EVERY_TASK
     from mtl_perception.tasks import TASKS
 
     labels = {f"{task}_labels": ("name",) for task in TASKS}
@@ -187,7 +187,7 @@ def commands_page() -> str:
     """Returns the page of the command line, from its help texts."""
     import typer
 
-    from mtl_perception.cli import app
+    from mtl_perception.cli.app import app
 
     lines = ["# Commands", "", "`mtl-perception COMMAND --help` says the same.", ""]
     group = typer.main.get_command(app)

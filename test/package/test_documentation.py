@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("mkdocs", reason="make docs installs it")
 pytest.importorskip("rclpy", reason="needs ROS: run with scripts/run")
 
-from mtl_perception.ros.specs import SPECS
+from mtl_perception.ros.node.specs import SPECS
 from mtl_perception.training import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
