@@ -25,6 +25,10 @@ class TrackingOptions:
     keep_s: float = TrackerSettings.keep_s
 
 
+DEPTH_SOURCES = ("network", "camera", "fused")
+"""What depth is made of: the network's, what a sensor measured, or both."""
+
+
 @dataclass(frozen=True)
 class PipelineOptions:
     """
@@ -34,6 +38,7 @@ class PipelineOptions:
         flat_labels: detection classes of things without depth of their own, whose 3D boxes are left as they look.
         tracking: None: things have no identity.
         selection: the detections that are wanted.
+        depth_source: one of ``DEPTH_SOURCES``; where nothing is measured it is the network's all the same.
     """
 
     score_threshold: float = SCORE_THRESHOLD
@@ -41,6 +46,11 @@ class PipelineOptions:
     flat_labels: tuple[str, ...] = ("door", "window")
     tracking: TrackingOptions | None = None
     selection: Selection = Selection()
+    depth_source: str = "network"
+
+    def __post_init__(self) -> None:
+        if self.depth_source not in DEPTH_SOURCES:
+            raise ValueError(f"depth_source is {self.depth_source!r}, expected one of: {', '.join(DEPTH_SOURCES)}")
 
     @property
     def least_score(self) -> float:

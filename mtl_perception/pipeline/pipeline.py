@@ -14,6 +14,7 @@ from mtl_perception.core.scene import Detections, Scene
 from mtl_perception.pipeline.options import PipelineOptions
 from mtl_perception.pipeline.result import FrameResult, KnownPlacement, Lift, Placement, Tracks
 from mtl_perception.spatial.boxes_3d import BoxEstimator
+from mtl_perception.spatial.depth_fusion import FusedDepth, fuse, measured_alone
 from mtl_perception.tracking import Tracker, TrackerSettings
 
 
@@ -46,6 +47,13 @@ def _published_count(candidates: Detections, options: PipelineOptions) -> int:
     return min(count, options.selection.max_detections or count)
 
 
+def _with_measured(scene: Scene, measured_m: np.ndarray, source: str) -> FusedDepth:
+    """Without the network's depth, and where it is not wanted, the measured one alone."""
+    if source == "fused" and scene.depth is not None:
+        return fuse(measured_m, scene.depth)
+    return measured_alone(measured_m)
+
+
 class Postprocessor:
     """What happens to the scenes of one camera behind the engine. Not thread-safe.
 
@@ -69,6 +77,7 @@ class Postprocessor:
         intrinsics: Intrinsics | None = None,
         stamp_s: float = 0.0,
         placement: Placement = KnownPlacement(),
+        measured_m: np.ndarray | None = None,
     ) -> FrameResult:
         """The next frame of this camera.
 
@@ -76,12 +85,16 @@ class Postprocessor:
             scene: what the engine found from ``options.least_score`` on.
             image_rgb: (H, W, 3) uint8, the image that the engine saw.
             stamp_s: when it was taken, seconds; for tracks.
+            measured_m: (H, W) float32 metres, what a depth sensor saw of the same image; NaN, 0 or infinite where nothing.
         """
-        options = self.options
+        options, fused = self.options, None
+        if measured_m is not None and options.depth_source != "network":
+            fused = _with_measured(scene, measured_m, options.depth_source)
+            scene = replace(scene, depth=fused.depth)
         if scene.detections is not None:
             scene = replace(scene, detections=_candidates(scene.detections, options))
         lift = Lift(self._estimate, scene, intrinsics, placement)
-        result = FrameResult(image_rgb, intrinsics, scene, placement, lift)
+        result = FrameResult(image_rgb, intrinsics, scene, placement, lift, fused=fused)
         if options.tracking is not None and scene.detections is not None:
             result = replace(result, tracks=self._tracked(result, stamp_s))
         if scene.detections is not None:  # the strong ones come first, in boxes and ids too
@@ -129,7 +142,8 @@ class FramePipeline:
         stamp_s: float = 0.0,
         placement: Placement = KnownPlacement(),
         tasks: Collection[str] | None = None,
+        measured_m: np.ndarray | None = None,
     ) -> FrameResult:
         """What is published of the next image, (H, W, 3) uint8; ``tasks`` None for all of the network's."""
         scene = self.engine(image_rgb, intrinsics, tasks)
-        return self._postprocess(scene, image_rgb, intrinsics, stamp_s, placement)
+        return self._postprocess(scene, image_rgb, intrinsics, stamp_s, placement, measured_m)

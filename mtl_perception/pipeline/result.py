@@ -13,6 +13,7 @@ import numpy as np
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import Boxes3D, Scene
 from mtl_perception.spatial.boxes_3d import BoxEstimator
+from mtl_perception.spatial.depth_fusion import FusedDepth
 from mtl_perception.tracking import Track
 
 
@@ -83,6 +84,7 @@ class FrameResult:
         scene: with the detections that are published.
         placement: where the camera was.
         tracks: if things are tracked.
+        fused: how the scene's depth came about, where a sensor measured some.
     """
 
     image_rgb: np.ndarray
@@ -91,6 +93,7 @@ class FrameResult:
     placement: Placement
     lift: Lift = field(repr=False)
     tracks: Tracks | None = None
+    fused: FusedDepth | None = None
 
     @property
     def boxes_3d(self) -> Boxes3D | None:

@@ -111,9 +111,19 @@ def fuse(measured_m: np.ndarray, network: Depth, noise: SensorNoise = SensorNois
     return FusedDepth(Depth(np.where(valid, measured_m, filled), relative_std), source, math.exp(median))
 
 
+def measured_alone(measured_m: np.ndarray, noise: SensorNoise = SensorNoise()) -> FusedDepth:
+    """What the sensor measured, (H, W) metres, NaN elsewhere, as a ``FusedDepth``."""
+    valid = _trusted(measured_m)
+    depth_m = np.where(valid, measured_m, np.float32(np.nan))
+    step = max(1, round(max(measured_m.shape) / _LONGER_SIDE))
+    small = depth_m[::step, ::step]
+    source = np.where(valid, np.uint8(Source.MEASURED), np.uint8(Source.NONE))
+    return FusedDepth(Depth(depth_m, noise.relative_std(small).astype(np.float32)), source, float("nan"))
+
+
 def _trusted(measured_m: np.ndarray) -> np.ndarray:
     """(H, W) bool: measured, and no speckle: within a tenth of the median of its neighbours, where most of those are measured."""
-    valid = np.isfinite(measured_m) & (measured_m > 0)
+    valid = (measured_m > 0) & (measured_m < np.inf)  # false for NaN
     seen = np.where(valid, measured_m, np.float32(0))
     median = cv2.medianBlur(seen, 5)
     return valid & ((median == 0) | (np.abs(seen - median) <= _SPECKLE * median))

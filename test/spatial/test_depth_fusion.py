@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mtl_perception.core.scene import Depth
-from mtl_perception.spatial.depth_fusion import FusedDepth, SensorNoise, Source, fuse
+from mtl_perception.spatial.depth_fusion import FusedDepth, SensorNoise, Source, fuse, measured_alone
 
 HEIGHT, WIDTH = 120, 160
 
@@ -101,3 +101,12 @@ def test_sizes_must_fit() -> None:
     _, network, measured = room()
     with pytest.raises(ValueError, match="measured depth is of 80x120, the network's of 160x120 pixels"):
         fuse(measured[:, ::2], Depth(network))
+
+
+def test_the_sensor_alone() -> None:
+    _, _, measured = room()
+    found = measured_alone(measured)
+    seen = found.source == Source.MEASURED
+    assert set(np.unique(found.source)) == {Source.NONE, Source.MEASURED} and 0.5 < seen.mean() < 0.9
+    np.testing.assert_array_equal(found.depth.depth_m[seen], measured[seen])
+    assert np.isnan(found.depth.depth_m[~seen]).all()
