@@ -81,19 +81,22 @@ def parse_thresholds(entries: Sequence[str], labels: Sequence[str]) -> tuple[tup
     return tuple(found.items())
 
 
-def parse_region(numbers: Sequence[float]) -> tuple[tuple[float, float], ...]:
-    """Corners of a polygon from x1, y1, x2, y2 …; none for no numbers.
+def parse_region(text: str) -> tuple[tuple[float, float], ...]:
+    """Corners of a polygon from ``x1,y1 x2,y2 …``; none from an empty text.
 
     Raises:
-        ValueError: fewer than three corners, an odd count, numbers that are not finite, or no area.
+        ValueError: another form, fewer than three corners, numbers that are not finite, or no area.
     """
-    if not len(numbers):
+    if not text.strip():
         return ()
-    if len(numbers) % 2 or len(numbers) < 6 or not np.isfinite(numbers).all():
-        raise ValueError(f"{len(numbers)} numbers, expected x and y of at least three corners, in pixels: [x1, y1, x2, y2, x3, y3]")
-    corners = tuple(zip(map(float, numbers[::2]), map(float, numbers[1::2])))
+    try:
+        corners = tuple((float(x), float(y)) for x, y in (corner.split(",") for corner in text.split()))
+    except ValueError:
+        corners = ()
+    if len(corners) < 3 or not np.isfinite(corners).all():
+        raise ValueError(f"{cut(text)!r}, expected at least three corners in pixels, such as '0,240 640,240 640,480 0,480'")
     if cv2.contourArea(np.asarray(corners, np.float32)) == 0:
-        raise ValueError("corners on one line, expected a polygon with an area")
+        raise ValueError(f"{cut(text)!r}, expected a polygon with an area")
     return corners
 
 

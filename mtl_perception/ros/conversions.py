@@ -150,6 +150,28 @@ def compressed_image_to_rgb(
         raise ConversionError(f"compressed image with format {cut(image.format)!r}: {error}") from None
 
 
+def depth_to_metres(image: Any, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """REP 118's depth image, (H, W) float32 metres, 0 or NaN where unknown.
+
+    Args:
+        image: an object with ``height width encoding is_bigendian step data``; of millimetres (16UC1, mono16) or metres (32FC1).
+
+    Raises:
+        ConversionError: zero size or too many pixels, another encoding, wrong step, missing data.
+    """
+    types = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
+    if image.encoding not in types:
+        raise ConversionError(f"depth has the encoding {cut(image.encoding)!r}, expected 16UC1 (millimetres) or 32FC1 (metres)")
+    if image.width == 0 or image.height == 0:
+        raise ConversionError(f"depth image is {image.width}x{image.height}, expected at least one pixel")
+    try:
+        refuse_too_large("depth image", image.width, image.height, max_pixels)
+    except TooLarge as error:
+        raise _too_large(error) from None
+    values = _pixels(image, image.height, (">" if image.is_bigendian else "<") + types[image.encoding], 1).astype(np.float32)
+    return values if image.encoding == "32FC1" else values * np.float32(1e-3)
+
+
 def depth_to_millimetres(depth_m: np.ndarray) -> np.ndarray:
     """REP 118's integer depth, (H, W) uint16 millimetres; 0 where ``depth_m`` is not finite or does not fit."""
     depth_mm = np.rint(depth_m * 1000.0)

@@ -118,9 +118,15 @@ def camera_status(stream: Stream, recent: Change) -> DiagnosticStatus:
     elif trace.frame_id is not None and trace.frame_id.startswith("/"):
         problems.append((WARN, f"the images have the frame_id {cut(trace.frame_id)!r}: {_LEADING_SLASH}"))
 
+    sensor = stream.depth_camera
+    if sensor is not None and sensor.problem:
+        problems.append((WARN, f"measured depth on {sensor.topic} is not used: {sensor.problem}"))
+
     rate_hz = change.received / period_s if period_s else 0.0
     width, height = camera.image_size or (0, 0)
     values = {"topic": camera.topic, "image size": f"{width}x{height}", "images per second": f"{rate_hz:.1f}"}
+    if sensor is not None:
+        values |= {"depth topic": sensor.topic, "depth images received": sensor.received}
     values |= {f"frames {name}": value for name, value in dataclasses.asdict(stream.counts).items()}
     message = f"{rate_hz:.1f} images per second" if camera.last_frame_s else "waiting for the first image"
     return _status(f"{stream.label}: camera", camera.topic, message, problems, values)

@@ -66,7 +66,7 @@ def test_the_best_so_many() -> None:
 def test_size_and_region() -> None:
     found = scene((5, 0.9, CAN), (40, 0.8, CUP))
     assert shown(found, selection=Selection(min_side_px=11)) == []
-    right_half = parse_region([32, 0, 64, 0, 64, 48, 32, 48])
+    right_half = parse_region("32,0 64,0 64,48 32,48")
     assert shown(found, selection=Selection(region_xy=right_half)) == [(CUP, 0.8)]
     assert shown(scene(), selection=Selection(min_side_px=1, region_xy=right_half, class_ids=frozenset({CAN}))) == []
 
@@ -75,7 +75,7 @@ def test_what_users_write() -> None:
     assert parse_classes([], LABELS) is None and parse_classes(["box", "can"], LABELS) == {CAN, BOX}
     assert parse_thresholds(["cup=0.5", "box=0"], LABELS) == ((CUP, 0.5), (BOX, 0.0))
     assert parse_thresholds(["cup=0.5", "cup=0.6"], LABELS) == ((CUP, 0.6),)
-    assert parse_region([]) == ()
+    assert parse_region(" ") == ()
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,10 @@ def test_what_users_write() -> None:
         (parse_thresholds, ["cup=much"], "'cup=much', expected"),
         (parse_thresholds, ["cup=nan"], "'cup=nan', expected"),
         (parse_thresholds, ["cup=1.5"], "'cup=1.5', expected"),
-        (lambda numbers, _: parse_region(numbers), [1.0, 2.0, 3.0, 4.0], "4 numbers, expected x and y of at least three corners"),
-        (lambda numbers, _: parse_region(numbers), [0.0, 0.0, 1.0, 1.0, 2.0, 2.0], "corners on one line"),
-        (lambda numbers, _: parse_region(numbers), [0.0, 0.0, 1.0, float("nan"), 2.0, 2.0], "6 numbers, expected"),
+        (lambda text, _: parse_region(text), "1,2 3,4", "'1,2 3,4', expected at least three corners in pixels"),
+        (lambda text, _: parse_region(text), "1 2 3 4 5 6", "'1 2 3 4 5 6', expected at least three corners"),
+        (lambda text, _: parse_region(text), "0,0 1,1 2,nan", "'0,0 1,1 2,nan', expected"),
+        (lambda text, _: parse_region(text), "0,0 1,1 2,2", "expected a polygon with an area"),
     ],
 )
 def test_what_makes_no_sense_is_named(parse, entry, said) -> None:

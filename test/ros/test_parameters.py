@@ -17,7 +17,18 @@ from mtl_perception.ros.node.specs import SPECS
 from mtl_perception.ros.replay.replay import _flat
 
 ROBOT_YAML = Path(__file__).parents[2] / "config" / "robot.yaml"
-AT_RUN_TIME = {"tasks", "score_threshold", "agnostic_nms_iou", "max_frame_age", "tracking.low_score"}
+AT_RUN_TIME = {
+    "tasks",
+    "score_threshold",
+    "agnostic_nms_iou",
+    "classes",
+    "class_score_thresholds",
+    "max_detections",
+    "min_box_side",
+    "region",
+    "max_frame_age",
+    "tracking.low_score",
+}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -112,7 +112,8 @@ class PerceptionNode(GuardedNode, LifecycleNode):
             self._growth_limit.lift()
         self._engine = engine = self._load_engine(parameters)
         parameters.model_tasks = tuple(engine.tasks)
-        reason = parameters.check_tasks(parameters["tasks"])
+        parameters.detection_labels = tuple(engine.card.detection_labels)
+        reason = parameters.check_tasks(parameters["tasks"]) or parameters.check_selection()
         if reason:
             raise ValueError(reason)
         engine.warm_up(*_WARM_UP_SIZE)
@@ -159,7 +160,7 @@ class PerceptionNode(GuardedNode, LifecycleNode):
             self._transforms.close()
         if self._engine is not None:
             self._engine.close()
-        self._transforms = self._engine = self.parameters.model_tasks = None
+        self._transforms = self._engine = self.parameters.model_tasks = self.parameters.detection_labels = None
 
     def _refuse_the_impossible(
         self, change_state: Callable, request: ChangeState.Request, response: ChangeState.Response

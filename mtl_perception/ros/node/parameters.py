@@ -13,6 +13,7 @@ from rclpy.parameter import Parameter
 
 from mtl_perception.core.foreign_text import LONGEST, cut
 from mtl_perception.ros.node.specs import ALL_TASKS, FRAMES, PER_CAMERA, SPECS, Spec
+from mtl_perception.ros.outputs.outputs import pipeline_options
 
 _CAMERA_NAME = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")
 
@@ -40,6 +41,8 @@ class Parameters:
         self._specs = {spec.name: spec for spec in SPECS}
         self.model_tasks: tuple[str, ...] | None = None
         """Tasks of the loaded model; None while there is none."""
+        self.detection_labels: tuple[str, ...] | None = None
+        """Its detection classes; likewise."""
         self._values: dict[str, Any] = {}
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._take)
@@ -77,6 +80,18 @@ class Parameters:
             return f"tasks has {cut(unknown[0])!r}, expected '{ALL_TASKS}' or names out of {known}, which this model has"
         return None
 
+    def check_selection(self, changed: dict[str, Any] | None = None) -> str | None:
+        """Why detections cannot be selected so, of any camera, with these values ``changed``; None if they can."""
+        if self.detection_labels is None:
+            return None
+        values = {**self._values, **(changed or {})}
+        for camera in values["cameras"] or [""]:
+            try:
+                pipeline_options(CameraParameters(values, camera), self.detection_labels)
+            except ValueError as error:
+                return str(error)
+        return None
+
     @staticmethod
     def check_cameras(cameras: list[str]) -> str | None:
         """Why these cannot be the cameras, or None if they can."""
@@ -111,7 +126,9 @@ class Parameters:
             reason = self._reason_against(parameter)
             if reason:
                 return SetParametersResult(successful=False, reason=reason)
-        return SetParametersResult(successful=True)
+        values = {parameter.name: [] if parameter.value is None else parameter.value for parameter in parameters}
+        reason = self.check_selection(values)
+        return SetParametersResult(successful=reason is None, reason=reason or "")
 
     def _take(self, parameters: list[Parameter]) -> None:
         self._values |= {parameter.name: [] if parameter.value is None else parameter.value for parameter in parameters}

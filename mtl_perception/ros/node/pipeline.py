@@ -119,7 +119,7 @@ class Pipeline:
         stream, watch = job.stream, job.watch
         watch.take_over(scene.stage_s)
         place = Place(job.header, self._parameters, self._transforms)
-        result = stream.outputs.frame(job.header, scene, job.image_rgb, job.intrinsics, place)
+        result = stream.outputs.frame(job.header, scene, job.image_rgb, job.intrinsics, place, self._measured_m(job))
         for publisher, output in stream.outputs.fill(result, job.writers):
             watch.lap("fill")
             publisher.publish(output)  # on its way while the next one is filled
@@ -127,6 +127,15 @@ class Pipeline:
         stream.counts.processed += 1
         stream.trace.unpublished, stream.trace.unplaced = place.unpublished, place.unplaced
         self._finish(job)
+
+    def _measured_m(self, job: _Job) -> np.ndarray | None:
+        sensor, stamp = job.stream.depth_camera, job.header.stamp
+        if sensor is None or "depth" not in job.tasks:
+            return None
+        height, width = job.image_rgb.shape[:2]
+        measured_m = sensor.at(stamp.sec * 1_000_000_000 + stamp.nanosec, job.header.frame_id, width, height)
+        job.watch.lap("measured depth")
+        return measured_m
 
     def _finish(self, job: _Job) -> None:
         trace = job.stream.trace

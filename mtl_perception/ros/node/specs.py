@@ -10,6 +10,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 
 from mtl_perception.core.image_files import AUTO
 from mtl_perception.core.scene import AGNOSTIC_NMS_IOU, SCORE_THRESHOLD
+from mtl_perception.pipeline.options import DEPTH_SOURCES
 from mtl_perception.ros.conversions import BAYER_ENCODINGS, InputSettings
 
 ALL_TASKS = "all"
@@ -107,6 +108,15 @@ SPECS = (
         "metres as float, NaN invalid; or millimetres as integer, 0 invalid",
         choices=("32FC1", "16UC1"),
     ),
+    Spec(
+        "depth.source",
+        "network",
+        "what depth is made of: the network's, what a sensor measured (~/depth/image), or both",
+        choices=DEPTH_SOURCES,
+    ),
+    Spec("depth.transport", "raw", "subscribe to ~/depth/image (raw) or ~/depth/image/compressedDepth", choices=("raw", "compressedDepth")),
+    Spec("depth.tolerance", 0.02, "seconds by which stamps of image and measured depth may differ", low=0.0, high=1.0),
+    Spec("depth.wait", 0.0, "seconds to wait for measured depth that comes after its image", low=0.0, high=1.0),
     Spec("stride", 1, "mask, confidence and points hold every so-manieth pixel of a row and column", low=1, high=64),
     Spec("points.max_range", 0.0, "metres from the camera beyond which points are NaN; 0 for no limit", low=0.0, high=1000.0),
     Spec("points.min_confidence", 0.0, "points of pixels whose class is less probable are NaN", low=0.0, high=1.0),
@@ -163,6 +173,21 @@ SPECS = (
         high=1.0,
         at_run_time=True,
     ),
+    Spec("classes", [], "classes whose detections are published; empty for all of the model's", at_run_time=True),
+    Spec(
+        "class_score_thresholds",
+        [],
+        "least scores of classes that are not to have score_threshold: cup=0.5",
+        at_run_time=True,
+    ),
+    Spec("max_detections", 0, "the best so many detections of an image are published; 0 for all", low=0, high=10_000, at_run_time=True),
+    Spec("min_box_side", 0.0, "detections whose box has a shorter side, in pixels, are left out", low=0.0, high=10_000.0, at_run_time=True),
+    Spec(
+        "region",
+        "",
+        "polygon in pixels of the image in which a detection's centre must lie: '0,240 640,240 640,480 0,480'; empty for anywhere",
+        at_run_time=True,
+    ),
     Spec(
         "max_frame_age",
         0.0,
@@ -179,6 +204,11 @@ PER_CAMERA = (
     "rectified",
     "rectify",
     *(spec.name for spec in SPECS if spec.name.startswith("input.")),
+    "depth.source",
+    "depth.transport",
+    "depth.tolerance",
+    "depth.wait",
+    "region",
 )
 """Each of these is also declared as <camera>.<name> for every one of several cameras, with the general value as default."""
 

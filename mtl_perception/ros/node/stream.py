@@ -9,6 +9,7 @@ from typing import Any
 
 from mtl_perception.ros.guard import GuardedNode
 from mtl_perception.ros.node.camera import Camera
+from mtl_perception.ros.node.depth_camera import DepthCamera
 from mtl_perception.ros.node.frames import FrameAge, FrameCounts, NewestFrames, Recent
 from mtl_perception.ros.node.parameters import Parameters
 from mtl_perception.ros.outputs.outputs import Outputs
@@ -50,18 +51,23 @@ class Stream:
         self.outputs = Outputs(node, self.parameters, card, self._topics)
         self.counts, self.recent, self.trace, self.age = FrameCounts(), Recent(), Trace(), FrameAge()
         self.camera: Camera | None = None
+        self.depth_camera: DepthCamera | None = None
 
     def start(self, waiting: NewestFrames) -> None:
         """Leave the camera's frames in ``waiting``, under its name."""
         self.age = FrameAge()
         put = partial(waiting.put, self.name)
         self.camera = Camera(self._node, self._topics, self.parameters, self.counts, put)
+        if self.parameters["depth.source"] != "network":
+            self.depth_camera = DepthCamera(self._node, self._topics, self.parameters)
 
     def stop(self) -> None:
         """No frame comes after this. Those that were taken before may still be processed."""
         self.camera.close()
+        if self.depth_camera is not None:
+            self.depth_camera.close()
 
     def close(self) -> None:
         if self.camera is not None:
-            self.camera.close()
+            self.stop()
         self.outputs.close()

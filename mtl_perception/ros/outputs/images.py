@@ -15,6 +15,7 @@ from mtl_perception.core.scene import Detections, Scene
 from mtl_perception.ros.conversions import depth_to_millimetres
 from mtl_perception.ros.outputs.calibration import write_camera_info
 from mtl_perception.ros.outputs.writer import EVERY_TASK, Result, Writer
+from mtl_perception.spatial.depth_fusion import Source
 from mtl_perception.spatial.points import on_grid
 
 
@@ -80,6 +81,19 @@ class DepthWriter(ImageWriter):
             return None
         pixels = depth.depth_m if self._encoding == "32FC1" else depth_to_millimetres(depth.depth_m)
         return self.image(result.header, self._encoding, pixels)
+
+
+class DepthSourceWriter(ImageWriter):
+    """mono8: where each pixel's depth is from: 0 nowhere, 1 the network, 2 the sensor (``Source``)."""
+
+    tasks = ("depth",)
+
+    def fill(self, result: Result) -> Image | None:
+        fused, depth = result.frame.fused, result.scene.depth
+        if depth is None:
+            return None
+        source = (depth.depth_m > 0).view(np.uint8) * np.uint8(Source.NETWORK) if fused is None else fused.source
+        return self.image(result.header, "mono8", source)
 
 
 class DepthInfoWriter(Writer):

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,13 @@ from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import Scene
 from mtl_perception.msg import PerceptionStatus, TrackArray
-from mtl_perception.pipeline import PipelineOptions, Postprocessor, TrackingOptions
+from mtl_perception.pipeline import PipelineOptions, Postprocessor, Selection, TrackingOptions
+from mtl_perception.pipeline.selection import parse_classes, parse_region, parse_thresholds
 from mtl_perception.ros.graph import deaf_readers
 from mtl_perception.ros.outputs.classification import ClassificationWriter
 from mtl_perception.ros.outputs.detections import DetectionsWriter
 from mtl_perception.ros.outputs.detections_3d import Detections3DWriter
-from mtl_perception.ros.outputs.images import ConfidenceWriter, DepthInfoWriter, DepthWriter, MaskWriter, OverlayWriter
+from mtl_perception.ros.outputs.images import ConfidenceWriter, DepthInfoWriter, DepthSourceWriter, DepthWriter, MaskWriter, OverlayWriter
 from mtl_perception.ros.outputs.lanes import LanesWriter
 from mtl_perception.ros.outputs.markers import MarkersWriter
 from mtl_perception.ros.outputs.points import PointsWriter
@@ -52,7 +54,9 @@ class Outputs:
             return node.create_lifecycle_publisher(message_type, f"{topics}/{topic}", qos)
 
         self._parameters = parameters
-        self._postprocess = Postprocessor(card.detection_labels, card.segmentation_labels, pipeline_options(parameters))
+        self._postprocess = Postprocessor(
+            card.detection_labels, card.segmentation_labels, pipeline_options(parameters, card.detection_labels)
+        )
         things, stuff, classes, lanes = (
             [cut(label) for label in labels]  # each detection carries its class's name
             for labels in (card.detection_labels, card.segmentation_labels, card.classification_labels, card.lanes_labels)
@@ -60,6 +64,9 @@ class Outputs:
         tracks: list[Writer] = []
         if parameters["tracking.enabled"]:
             tracks = [TracksWriter(publish(TrackArray, "tracks"), things, parameters)]
+        measured: list[Writer] = []
+        if parameters["depth.source"] != "network":
+            measured = [DepthSourceWriter(publish(Image, "depth/source"))]
         stride = parameters["stride"]
         more: list[Writer] = []
         names = [("segmentation/label_info", dict(enumerate(stuff)))]
@@ -74,6 +81,7 @@ class Outputs:
             PointsWriter(publish(PointCloud2, "points"), stuff, parameters),
             DepthWriter(publish(Image, "depth/image_rect"), parameters["depth.encoding"]),
             DepthInfoWriter(publish(CameraInfo, "depth/camera_info")),
+            *measured,
             MaskWriter(publish(Image, "segmentation/mask"), stride),
             ConfidenceWriter(publish(Image, "segmentation/confidence"), stride),
             DetectionsWriter(publish(Detection2DArray, "detections"), things),
@@ -95,7 +103,7 @@ class Outputs:
     @property
     def least_score(self) -> float:
         """Score from which on the engine is to find detections."""
-        return pipeline_options(self._parameters).least_score
+        return pipeline_options(self._parameters, self._card.detection_labels).least_score
 
     def unserved(self, tasks: tuple[str, ...]) -> dict[str, list[str]]:
         """Topics that somebody reads and that nothing is published on, because these tasks lack some that it needs."""
@@ -112,11 +120,19 @@ class Outputs:
             self._looked_s = now_s
         return self._deaf
 
-    def frame(self, header: Header, scene: Scene, image_rgb: np.ndarray, intrinsics: Intrinsics | None, place: Place) -> Result:
-        """What is published of the next frame, from what the engine found of it."""
-        self._postprocess.options = pipeline_options(self._parameters)
+    def frame(
+        self,
+        header: Header,
+        scene: Scene,
+        image_rgb: np.ndarray,
+        intrinsics: Intrinsics | None,
+        place: Place,
+        measured_m: np.ndarray | None = None,
+    ) -> Result:
+        """What is published of the next frame, from what the engine found of it and what a depth sensor measured."""
+        self._postprocess.options = pipeline_options(self._parameters, self._card.detection_labels)
         stamp_s = header.stamp.sec + header.stamp.nanosec * 1e-9
-        return Result(header, self._postprocess(scene, image_rgb, intrinsics, stamp_s, place), place)
+        return Result(header, self._postprocess(scene, image_rgb, intrinsics, stamp_s, place, measured_m), place)
 
     def fill(self, result: Result, writers: Iterable[Writer]) -> Iterator[tuple[LifecyclePublisher, Any]]:
         """(publisher, message) for every one of ``writers`` that has something to say, one after the other.
@@ -155,12 +171,45 @@ class Outputs:
         return [*(writer.publisher for writer in self._writers), self._status, *named]
 
 
-def pipeline_options(parameters: Mapping[str, Any]) -> PipelineOptions:
-    """What the node's parameters say of the way from a scene to what is published."""
+def pipeline_options(parameters: Mapping[str, Any], detection_labels: Sequence[str] = ()) -> PipelineOptions:
+    """What the node's parameters say of the way from a scene to what is published.
+
+    Raises:
+        ValueError: they name a class that is not among ``detection_labels``, the model's.
+    """
     tracking = None
     if parameters["tracking.enabled"]:
         names = {"low_score": "tracking.low_score", "confirm_hits": "tracking.confirm_hits", "keep_s": "tracking.keep"}
         tracking = TrackingOptions(**{field: parameters[name] for field, name in names.items()})
     return PipelineOptions(
-        parameters["score_threshold"], parameters["agnostic_nms_iou"], tuple(parameters["detections_3d.flat_classes"]), tracking
+        score_threshold=parameters["score_threshold"],
+        agnostic_nms_iou=parameters["agnostic_nms_iou"],
+        flat_labels=tuple(parameters["detections_3d.flat_classes"]),
+        tracking=tracking,
+        selection=_selection(
+            tuple(detection_labels),
+            tuple(parameters["classes"]),
+            tuple(parameters["class_score_thresholds"]),
+            parameters["max_detections"],
+            parameters["min_box_side"],
+            parameters["region"],
+        ),
+        depth_source=parameters["depth.source"],
     )
+
+
+@lru_cache(maxsize=64)  # asked for every frame, and changed by hand
+def _selection(
+    labels: tuple[str, ...], classes: tuple[str, ...], thresholds: tuple[str, ...], most: int, min_side_px: float, region: str
+) -> Selection:
+    named: list[Any] = []
+    for name, parse in (
+        ("classes", lambda: parse_classes(classes, labels)),
+        ("class_score_thresholds", lambda: parse_thresholds(thresholds, labels)),
+        ("region", lambda: parse_region(region)),
+    ):
+        try:
+            named.append(parse())
+        except ValueError as error:
+            raise ValueError(f"{name} has {error}") from None
+    return Selection(named[0], named[1], most or None, min_side_px, named[2])

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A depth sensor beside the camera, over DDS: what it measured is in depth, or diagnostics say why not."""
+
+import struct
+
+import cv2
+import numpy as np
+import pytest
+from peer import BEST_EFFORT, camera_info, compressed, image
+from sensor_msgs.msg import Image
+
+from mtl_perception.ros.conversions import ConversionError
+from mtl_perception.ros.node.depth_camera import decode_compressed_depth
+
+PIXELS = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
+MEASURED_MM = np.full((48, 64), 3000, np.uint16)
+MEASURED_MM[:, :20] = 0
+
+
+class Robot:
+    """Publishes an image every time with one more second on its stamp, and perhaps depth."""
+
+    def __init__(self, peer, node) -> None:
+        self.peer, self.name, self.stamp_s = peer, node.name, 100.0
+        self.depth = peer.subscribe(f"{node.name}/depth/image_rect", Image, BEST_EFFORT)
+        self.source = peer.subscribe(f"{node.name}/depth/source", Image, BEST_EFFORT)
+        self.camera = 0
+
+    def show(self, message=None, topic: str = "depth/image") -> None:
+        self.stamp_s += 1
+        if message is not None:
+            seconds = int(self.stamp_s)
+            message.header.stamp.sec, message.header.stamp.nanosec = seconds, 5_000_000
+            self.peer.publish(f"{self.name}/{topic}", message)
+        self.peer.publish(f"{self.name}/camera_info", camera_info(64, 48))
+        self.peer.publish(f"{self.name}/image", image(PIXELS, stamp_s=self.stamp_s))
+
+    def sources_after(self, message, topic: str = "depth/image") -> set[int]:
+        """Where depth is from once the sensor has been heard, or from the newest image without it."""
+        wanted = (lambda seen: 2 in seen) if message is not None else bool
+
+        def seen() -> set[int]:
+            return set(self.source[-1].data) if self.source else set()
+
+        self.peer.until(lambda: wanted(seen()), "depth with its source", every=lambda: self.show(message, topic))
+        return seen()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("transport", ["raw", "compressedDepth"])
+def test_measured_depth_is_published_and_the_rest_is_the_networks(peer, start_node, transport: str) -> None:
+    node = start_node("-p", "depth.source:=fused", "-p", f"depth.transport:={transport}", "-p", "depth.wait:=0.5")
+    robot = Robot(peer, node)
+    if transport == "raw":
+        found = robot.sources_after(image(MEASURED_MM, "16UC1"))
+    else:
+        png = bytes(12) + cv2.imencode(".png", MEASURED_MM)[1].tobytes()
+        found = robot.sources_after(compressed(png, "16UC1; compressedDepth png"), "depth/image/compressedDepth")
+    assert found >= {1, 2}
+    stamp = robot.source[-1].header.stamp
+    (depth,) = peer.until(lambda: [one for one in robot.depth if one.header.stamp == stamp], "the same frame's depth")
+    depth_m = np.frombuffer(depth.data, np.float32).reshape(48, 64)
+    np.testing.assert_allclose(depth_m[:, 20:], 3.0)
+    beside = depth_m[:, 16:20]  # brought to the measured scale
+    assert np.isfinite(beside).any() and abs(np.nanmedian(beside) - 3.0) < 0.3
+
+
+@pytest.mark.slow
+def test_depth_that_does_not_fit_is_named_and_the_frame_is_answered(peer, start_node) -> None:
+    node = start_node("-p", "depth.source:=fused", "-p", "depth.wait:=0.2")
+    robot = Robot(peer, node)
+    assert 1 in (sources := robot.sources_after(None)) and 2 not in sources
+    peer.until(lambda: peer.says(node.name, "camera", "no depth image within 0.02 s of the camera's"), "a missing sensor", every=robot.show)
+    elsewhere = image(MEASURED_MM, "16UC1")
+    elsewhere.header.frame_id = "depth_optical_frame"
+    faults = {
+        "in the frame 'depth_optical_frame'": elsewhere,
+        "depth images are 64x20, the camera's 64x48": image(MEASURED_MM[:20].copy(), "16UC1"),
+        "depth has the encoding 'rgb8'": image(PIXELS, "rgb8"),
+    }
+    for words, message in faults.items():
+        peer.until(lambda words=words: peer.says(node.name, "camera", words), words, every=lambda message=message: robot.show(message))
+    answered = len(robot.depth)
+    peer.until(lambda: len(robot.depth) > answered, "an answer", every=robot.show)
+    assert robot.sources_after(image(MEASURED_MM[::2, ::2].copy(), "16UC1")) >= {1, 2}  # half the size is well
+
+
+def test_quantised_inverse_depth_comes_back() -> None:
+    depth_m = np.linspace(0.5, 10, 48 * 64, dtype=np.float32).reshape(48, 64)
+    a, b = 100.0 * 101.0, 1.0 - 100.0 * 101.0 / 15.0  # as compressed_depth_image_transport makes them of 100 and 15 m
+    values = (a / depth_m + b).astype(np.uint16)
+    values[0] = 0
+    data = struct.pack("<iff", 0, a, b) + cv2.imencode(".png", values)[1].tobytes()
+    found = decode_compressed_depth("32FC1; compressedDepth png", data)
+    np.testing.assert_allclose(found[1:], depth_m[1:], rtol=0.01)
+    assert (found[0] == 0).all() and found.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("format_", "data", "said"),
+    [
+        ("rgb8; jpeg", b"", "has the format 'rgb8; jpeg', expected 16UC1 or 32FC1"),
+        ("16UC1; compressedDepth rvl", bytes(40), "holds no PNG behind its 12 bytes"),
+        ("16UC1; compressedDepth", bytes(12) + b"\x89PNG", "holds no PNG behind"),
+        ("16UC1; compressedDepth", bytes(12) + b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 60000, 60000), "60000x60000"),
+        ("16UC1; compressedDepth", bytes(12) + b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 6, 6), "can't be decoded"),
+        ("16UC1; compressedDepth", bytes(12) + cv2.imencode(".png", PIXELS)[1].tobytes(), "expected a grey PNG"),
+    ],
+)
+def test_what_is_no_compressed_depth_is_named(format_: str, data: bytes, said: str) -> None:
+    with pytest.raises(ConversionError, match=said):
+        decode_compressed_depth(format_, data)
