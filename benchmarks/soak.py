@@ -27,13 +27,14 @@ import numpy as np
 import rclpy
 from free_engine import FreeEngine
 from geometry_msgs.msg import TransformStamped
-from mtl_perception.msg import TrackArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import MarkerArray
+
+from mtl_perception.msg import TrackArray
 
 WIDTH, HEIGHT, RATE_HZ, FRAME = 160, 120, 30.0, "camera_optical_frame"
 NODE = "/soak"

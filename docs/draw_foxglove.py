@@ -27,16 +27,16 @@ from sensor_msgs.msg import CameraInfo, CompressedImage
 from tf2_msgs.msg import TFMessage
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "test" / "ros"))
-from viewer import Viewer  # noqa: E402
+from viewer import Viewer
 
-from mtl_perception.bags import Bag  # noqa: E402
-from mtl_perception.bags.transforms import BagTransforms  # noqa: E402
-from mtl_perception.core.geometry import Intrinsics  # noqa: E402
-from mtl_perception.core.resources import resource  # noqa: E402
-from mtl_perception.core.scene import Boxes3D  # noqa: E402
-from mtl_perception.spatial.picture import Viewpoint, draw_boxes, draw_cloud  # noqa: E402
-from mtl_perception.spatial.points import POINT  # noqa: E402
-from mtl_perception.spatial.rotation import quaternion_xyzw  # noqa: E402
+from mtl_perception.bags import Bag
+from mtl_perception.bags.transforms import BagTransforms
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.resources import resource
+from mtl_perception.core.scene import Boxes3D
+from mtl_perception.spatial.picture import Viewpoint, draw_boxes, draw_cloud
+from mtl_perception.spatial.points import POINT
+from mtl_perception.spatial.rotation import quaternion_xyzw
 
 TOPICS = [f"/perception/{name}" for name in ("image", "detections", "segmentation/mask", "depth/image_rect", "points", "markers")]
 

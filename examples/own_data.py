@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trains on pictures and masks of your own: ``scripts/run python examples/own_data.py FOLDER [STEPS]``.
 
-``FOLDER/images`` has the pictures, ``FOLDER/semantic`` a PNG of 8 bits of the same name for each: the class's number in each pixel, 255 where
-nobody knows. The files that say what is in the folder are written here; ``docs/data.md`` has boxes, depth and cameras too, and
+``FOLDER/images`` has the pictures, ``FOLDER/semantic`` a PNG of 8 bits of the same name for each: the class's number in each pixel, 255
+where nobody knows. The files that say what is in the folder are written here; ``docs/data.md`` has boxes, depth and cameras too, and
 ``mtl-perception import`` reads COCO, YOLO and many other formats.
 """
 

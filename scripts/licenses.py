@@ -61,6 +61,8 @@ GPL_LIBRARIES = ("libx264", "libx265", "libxvidcore", "libpostproc", "libreadlin
 
 @dataclass(frozen=True)
 class Row:
+    """A line of the page."""
+
     name: str
     version: str
     license: str
@@ -148,7 +150,7 @@ def page() -> str:
         "# Licences of what is installed",
         "",
         "This package is under Apache-2.0. What `make setup` installs beside it to run, on Linux x86-64 with Python "
-        "%d.%d, is listed here with the" % sys.version_info[:2],
+        f"{sys.version_info.major}.{sys.version_info.minor}, is listed here with the",
         "tested version and the licence that each package states. A test compares it with what is installed, and fails on the GPL, the AGPL and",
         "on licences that are not known. Written by `scripts/licenses.py`.",
         "",

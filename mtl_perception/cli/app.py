@@ -40,7 +40,7 @@ def run(
     model: Annotated[str | None, typer.Option(help="A shipped model's name, or a .safetensors file.")] = None,
     params_file: ParamsFile = None,
 ) -> None:
-    """Start the node. Further arguments go to ROS: --ros-args -r ~/image:=/camera/image_raw"""
+    """Start the node. Further arguments, such as --ros-args -r ~/image:=/camera/image_raw, go to ROS."""
     from mtl_perception.core.resources import find_model, resource
 
     with errors_in_one_line():

@@ -77,7 +77,7 @@ def interruptions() -> Iterator[None]:
 
 def require_ros() -> None:
     try:
-        import mtl_perception.msg  # noqa: F401
+        import mtl_perception.msg
         import mtl_perception.ros.node.node  # noqa: F401
     except ImportError as error:
         raise ImportError(

@@ -20,7 +20,7 @@ def nav2(
     node: NodeName = "/perception",
     camera: Annotated[list[str] | None, typer.Option(help="A name out of the parameter cameras; once for each.")] = None,
 ) -> None:
-    """Print a local costmap for Nav2 with the model's classes: mtl-perception nav2 lite > costmap.yaml"""
+    """Print a local costmap for Nav2 with the model's classes, as in mtl-perception nav2 lite > costmap.yaml."""
     with errors_in_one_line():
         from mtl_perception.core.resources import find_model
         from mtl_perception.inference.export.run import card_of
@@ -35,7 +35,7 @@ def moveit(
     node: NodeName = "/perception",
     camera: Annotated[str, typer.Option(help="A name out of the parameter cameras, if there are several.")] = "",
 ) -> None:
-    """Print the sensor configuration of MoveIt's octomap: mtl-perception moveit > sensors_3d.yaml"""
+    """Print the sensor configuration of MoveIt's octomap, as in mtl-perception moveit > sensors_3d.yaml."""
     with errors_in_one_line():
         from mtl_perception.ros.consumers.moveit import sensors_yaml
 

@@ -26,8 +26,8 @@ class TerminalTable:
     """Rows under columns; the first column names the rows. Print it with rich.
 
     Where the terminal is too narrow for all columns, a table of figures goes on below with those that are left, and what is
-    too wide for that, or has more words than figures, becomes a list. Text wraps between words; figures wrap only in a terminal that is narrower than they are.
-    What looks like rich's markup is text.
+    too wide for that, or has more words than figures, becomes a list. Text wraps between words; figures wrap only in a terminal that is
+    narrower than they are. What looks like rich's markup is text.
 
     Attributes:
         figures: the columns after the first are figures, at their right edge; otherwise they are text.

@@ -36,7 +36,7 @@ def shown(value: object) -> str:
 
 
 def did_you_mean(given: object, known: Collection[str]) -> str:
-    """ "; did you mean 'NAME'?" if one of the ``known`` names is close to ``given``, else nothing."""
+    """Returns "; did you mean 'NAME'?" if one of the ``known`` names is close to ``given``, else nothing."""
     close = difflib.get_close_matches(given[:LONGEST], known, 1) if isinstance(given, str) else []
     return f"; did you mean '{close[0]}'?" if close else ""
 

@@ -142,6 +142,8 @@ class MaskedAnnotation(Annotation):
 
 @dataclass(frozen=True, slots=True)
 class Category:
+    """A class of boxes, as in COCO."""
+
     id: Id
     name: str
 

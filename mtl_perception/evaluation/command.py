@@ -74,7 +74,7 @@ def evaluate_model(model: str, data: Sequence[str], options: Options, console: C
         places = [path for path in (out / "scores.json", options.json_file) if path is not None]
         for path in places:
             require_writable(path.parent)
-        for name, path in sets.items():  # a wrong path is told before the first set has taken its time
+        for path in sets.values():  # a wrong path is told before the first set has taken its time
             with open_samples(path, engine.card, 1, options.image, options.camera_info) as samples:
                 _require_common_task(samples, engine, path)
         result = EvaluationResult(

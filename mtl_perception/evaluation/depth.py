@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -138,7 +139,7 @@ class DepthMetric(Metric):
 def range_names() -> list[str]:
     """What the ranges of true depth are called, the nearest first."""
     edges = [f"{edge_m:g}" for edge_m in (0, *DISTANCES_M)]
-    return [f"{near}–{far} m" for near, far in zip(edges, edges[1:])] + [f"over {edges[-1]} m"]
+    return [f"{near}–{far} m" for near, far in itertools.pairwise(edges)] + [f"over {edges[-1]} m"]
 
 
 def _table(rows: Sequence[str], pixels: np.ndarray, sums: np.ndarray) -> dict[str, dict[str, float]]:

@@ -31,7 +31,7 @@ def recorded_scenes(bag: Bag, detection_labels: list[str], node: str = NODE) -> 
         f"{node}/depth/image_rect": lambda message: {"depth": Depth(_depth_m(message))},
     }
     status = f"{node}/status"
-    types = {topic: IMAGE for topic in readers} | {
+    types = dict.fromkeys(readers, IMAGE) | {
         f"{node}/detections": "vision_msgs/msg/Detection2DArray",
         status: "mtl_perception/msg/PerceptionStatus",
     }

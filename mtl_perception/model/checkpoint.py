@@ -220,12 +220,12 @@ class _Stored:
 
     def listed(self) -> dict[str, tuple[str, list[int]]]:
         """By name of the weights, their dtype as safetensors calls it, and their shape."""
-        slices = {name: self._file.get_slice(name) for name in self._file.keys()}
+        slices = {name: self._file.get_slice(name) for name in self._file.keys()}  # noqa: SIM118 - it is no mapping
         return {name: (part.get_dtype(), list(part.get_shape())) for name, part in slices.items()}
 
     def tensors(self) -> dict[str, Tensor]:
         """The weights as they are stored."""
-        return {name: self._file.get_tensor(name) for name in self._file.keys()}
+        return {name: self._file.get_tensor(name) for name in self._file.keys()}  # noqa: SIM118 - it is no mapping
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import chain
 
 from torch import Tensor, nn
 
@@ -64,7 +65,7 @@ def efficientnet_lite(width: float, depth: float) -> tuple[list[nn.Module], tupl
         blocks.append(row)
         widths.append(out_channels)
     starts = (0, *(end + 1 for end in _LEVEL_ENDS))  # the stem comes before the first stage
-    levels = [nn.Sequential(*sum(blocks[start : end + 1], [])) for start, end in zip(starts, _LEVEL_ENDS)]
+    levels = [nn.Sequential(*chain.from_iterable(blocks[start : end + 1])) for start, end in zip(starts, _LEVEL_ENDS)]
     c2, c3, c4, c5 = (widths[end - 1] for end in _LEVEL_ENDS)
     return levels, (c2, c3, c4, c5)
 

@@ -95,7 +95,10 @@ class LatencyRig:
             self._image_publisher = node.create_publisher(Image, f"{private}/image", _CAMERA_QOS)
             self._info_publisher = node.create_publisher(CameraInfo, f"{private}/camera_info", _CAMERA_QOS)
             for topic, kind in (self._topics | {_STATUS: PerceptionStatus}).items():
-                on_message = lambda data, topic=topic: self._on_message(topic, data)
+
+                def on_message(data, topic=topic):
+                    return self._on_message(topic, data)
+
                 node.create_subscription(kind, f"{private}/{topic}", on_message, _OUTPUT_QOS, raw=True)
             command = [*NODE_COMMAND, *ros_arguments(namespace, self._parameters)]
             self._process = opening.enter_context(node_process(command, self._log, self._environment))

@@ -96,7 +96,7 @@ def _moved(rng: Rng, light: np.ndarray) -> np.ndarray:
     kernel = np.zeros((2 * reach + 1, 2 * reach + 1), np.float32)
     for along in np.linspace(-length / 2, length / 2, 4 * reach + 1):
         x, y = reach + along * np.cos(angle), reach + along * np.sin(angle)
-        kernel[int(round(y)), int(round(x))] += 1
+        kernel[round(y), round(x)] += 1
     return cv2.filter2D(light, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
 
 

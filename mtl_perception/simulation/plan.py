@@ -62,6 +62,8 @@ class Subject:
 
 @dataclass
 class Room:
+    """A rectangular room around the origin; lengths in metres."""
+
     half_x: float
     half_y: float
     height: float

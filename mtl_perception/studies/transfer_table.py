@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -173,7 +174,7 @@ def crossing(points: Sequence[tuple[float, float]], level: float) -> float:
     """The least x at which straight lines between ``points``, x rising, come up to ``level``; NaN if they never do."""
     if points and points[0][1] >= level:
         return points[0][0]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         if y0 < level <= y1:
             return x0 + (x1 - x0) * (level - y0) / (y1 - y0)
     return math.nan

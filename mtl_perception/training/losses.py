@@ -54,7 +54,7 @@ def task_losses(
 def loss_terms(
     raw: Mapping[str, dict[str, Tensor]], batch: Batch, tasks: Mapping[str, Task], present: Collection[str]
 ) -> dict[str, LossTerm]:
-    """ "task/term" → the term, of the tasks that are ``present``.
+    """Returns "task/term" → the term, of the tasks that are ``present``.
 
     A task without any label is left out rather than fed as zero: a zero would pull methods that weigh tasks by their
     loss. A process whose own batch lacks the labels still takes part, with a zero that depends on its network: batch

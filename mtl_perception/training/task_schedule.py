@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from typing import Annotated, ClassVar, Literal, Union
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -147,6 +147,6 @@ _METHODS = {"all": AllTasks, "round_robin": RoundRobin, "easiest_first": Easiest
 
 
 TaskSchedule = Annotated[
-    Union[AllTasks, RoundRobin, EasiestFirst, PerformanceGap], Field(discriminator="method"), by_name("task_schedule", _METHODS)
+    AllTasks | RoundRobin | EasiestFirst | PerformanceGap, Field(discriminator="method"), by_name("task_schedule", _METHODS)
 ]
 """Type of a configuration's section ``task_schedule``: a method's name, or a mapping with ``method`` and its settings."""

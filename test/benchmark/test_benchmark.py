@@ -112,7 +112,7 @@ def test_a_damaged_result_is_named(tmp_path):
 
 
 def test_single_task_networks_are_parts_of_the_multi_task_one(tmp_path):
-    whole, card = load_checkpoint(write_network(tmp_path, "lite", (96, 64)))
+    whole, _card = load_checkpoint(write_network(tmp_path, "lite", (96, 64)))
     alone, own = load_checkpoint(write_network(tmp_path, "lite", (96, 64), ["depth"]))
     assert list(own.tasks) == ["depth"] and (own.input_width, own.input_height) == (96, 64)
     weights = whole.state_dict()

@@ -272,7 +272,7 @@ def test_masks_of_few_bits_hold_the_ids_that_were_written(root, bits, color_type
     ids = np.random.default_rng(0).integers(0, min(2**bits, 4), (96, 128), np.uint8)
     between = [palette(2**bits)] if color_type else []
     (root / "semantic/0000.png").write_bytes(png_of_chunks(128, 96, bits, color_type, packed_rows(ids, bits), between))
-    status, said = checked(root)
+    _status, said = checked(root)
     assert "class id" not in said
     np.testing.assert_array_equal(ImageFolder(root)[0].labels["segmentation"], ids)
 

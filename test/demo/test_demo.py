@@ -15,13 +15,13 @@ from small_disk import small_disk
 
 pytest.importorskip("rclpy", reason="needs ROS: run with scripts/run")
 
-from mtl_perception.bags import Bag, BagError  # noqa: E402
-from mtl_perception.demo.report import write_report  # noqa: E402
-from mtl_perception.demo.run import assess, run_demo  # noqa: E402
-from mtl_perception.evaluation import evaluate_engine  # noqa: E402
-from mtl_perception.evaluation.samples import BagSamples  # noqa: E402
-from mtl_perception.inference.engine import Engine  # noqa: E402
-from mtl_perception.model.checkpoint import save_checkpoint  # noqa: E402
+from mtl_perception.bags import Bag, BagError
+from mtl_perception.demo.report import write_report
+from mtl_perception.demo.run import assess, run_demo
+from mtl_perception.evaluation import evaluate_engine
+from mtl_perception.evaluation.samples import BagSamples
+from mtl_perception.inference.engine import Engine
+from mtl_perception.model.checkpoint import save_checkpoint
 
 IMAGES = 7
 

@@ -207,6 +207,7 @@ def test_lengths_that_lead_nowhere_are_refused(tmp_path: Path, content: bytes) -
     assert "not a readable ONNX model" in refusal(tmp_path / "odd.onnx")
 
 
+@pytest.mark.slow
 def test_no_memory_is_taken_for_what_is_refused(exported: ExportReport, tmp_path: Path) -> None:
     """A graph of millions of nodes of two bytes each, one with sizes of a billion, and a file that is mostly a hole."""
     content = exported.path.read_bytes()

@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("tomllib", reason="reads pyproject.toml with what Python 3.11 brings")
 
-import licenses  # noqa: E402
+import licenses
 
 CONSTRAINTS = (licenses.ROOT / "scripts" / "constraints.txt").read_text()
 WORDS = re.compile(r"Apache|BSD|MIT|ISC|PSF|MPL|Zlib|BSL|CC0|any-OSI|LicenseRef-NVIDIA-Proprietary")

@@ -10,10 +10,11 @@ pytest.importorskip("rclpy", reason="needs ROS: run with scripts/run")
 
 from ament_index_python import get_package_share_directory
 from builtin_interfaces.msg import Time
-from mtl_perception.msg import PerceptionStatus, StageTime
 from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D, Detection2D, Detection2DArray, ObjectHypothesis, ObjectHypothesisWithPose
+
+from mtl_perception.msg import PerceptionStatus, StageTime
 
 # Printed by builds of vision_msgs 4.1 and tf2_msgs 0.36. A node with another hash is not heard by RViz, Nav2 or Foxglove.
 HASHES = {

@@ -48,6 +48,7 @@ def predictor() -> Predictor:
     return Predictor("lite", "cpu", "float32", PipelineOptions(score_threshold=0.05))
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_overlays_boxes_masks_depth_and_points(tmp_path: Path) -> None:
     for name in ("b/2.png", "a.jpg", "ü 1.jpg"):
         write(tmp_path / "in" / name, picture())
@@ -83,6 +84,7 @@ def test_pycocotools_reads_the_boxes(tmp_path: Path, predictor: Predictor) -> No
     assert len(read.loadRes(json.loads((tmp_path / "detections.json").read_text())["annotations"]).anns or {}) >= 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mp4", ".webm"])
 def test_a_film_becomes_a_film(tmp_path: Path, suffix: str) -> None:
     codec = {".mp4": "mpeg4", ".webm": "libvpx"}[suffix]
@@ -118,18 +120,21 @@ def test_a_film_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
         open_source(str(path))
 
 
+@pytest.mark.slow
 def test_a_bag_brings_its_camera(tmp_path: Path) -> None:
     done = predict(str(resource("bags/demo")), "--out", str(tmp_path / "out"), "--limit", "2")
     assert done.returncode == 0, done.stderr
     assert "2 images" in done.stderr and "not known" not in done.stderr
 
 
+@pytest.mark.slow
 def test_what_depth_means_without_a_camera_is_said(tmp_path: Path) -> None:
     write(tmp_path / "a.png", picture())
     done = predict(str(tmp_path / "a.png"), "--out", str(tmp_path / "out"))
     assert "The camera of 1 of 1 images is not known" in done.stderr and "65°" in done.stderr and "--fov" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "words"),
     [

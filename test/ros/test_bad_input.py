@@ -14,12 +14,12 @@ import pytest
 import untuned_camera
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from made_pictures import bomb, jpeg, png, smooth
-from mtl_perception.msg import PerceptionStatus
 from peer import BEST_EFFORT, LATCHED, RELIABLE, camera_info, compressed, image
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.diagnostics import PATIENCE_S
 
 PIXELS = np.full((48, 64, 3), 80, np.uint8)

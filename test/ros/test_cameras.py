@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
 from model import tiny_card, tiny_network
-from mtl_perception.msg import PerceptionStatus
 from nodes import REAL
 from peer import camera_info, compressed, image
 from sensor_msgs.msg import CameraInfo, Image
@@ -14,6 +13,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from mtl_perception.core.camera_info import read_intrinsics
 from mtl_perception.inference.engine import Engine
 from mtl_perception.model.checkpoint import save_checkpoint
+from mtl_perception.msg import PerceptionStatus
 
 FOUR = "cameras:=[front, left, right, rear]"
 SIZES = {"front": (64, 48), "left": (80, 60), "right": (48, 64), "rear": (96, 54)}

@@ -4,7 +4,6 @@
 import numpy as np
 import pytest
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
-from mtl_perception.msg import Track, TrackArray
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
 from std_msgs.msg import Header
 from vision_msgs.msg import (
@@ -20,6 +19,7 @@ from vision_msgs.msg import (
 )
 from visualization_msgs.msg import Marker, MarkerArray
 
+from mtl_perception.msg import Track, TrackArray
 from mtl_perception.ros.doctor import contract
 from mtl_perception.spatial.points import POINT
 

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from free_engine import FreeEngine
 from geometry_msgs.msg import TransformStamped
-from mtl_perception.msg import PerceptionStatus
 from peer import LATCHED, PATIENCE_S, camera_info, compressed, image, stamped
 from rclpy.serialization import deserialize_message
 from tf2_msgs.msg import TFMessage
@@ -22,6 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from mtl_perception.core.drawing import class_color
+from mtl_perception.msg import PerceptionStatus
 
 COMMAND = [sys.executable, "-c", "from mtl_perception.cli.app import app; app()", "foxglove"]
 PIXELS = np.random.default_rng(2).integers(0, 256, (48, 64, 3), np.uint8)
@@ -115,7 +115,7 @@ def test_every_topic_is_shown_as_its_schema_says(peer, scene):
     entities = {entity.id: entity for entity in seen["markers"].entities}
     assert len(seen["markers"].deletions) == 1 and "boxes/0" in entities and "labels/0" in entities
     assert entities["boxes/0"].cubes[0].size.x > 0 and entities["labels/0"].texts[0].text
-    assert (seen["depth/camera_info"].width, list(seen["depth/camera_info"].K)[0]) == (64, 500.0)
+    assert (seen["depth/camera_info"].width, next(iter(seen["depth/camera_info"].K))) == (64, 500.0)
     assert [transform.child_frame_id for transform in seen["/tf"].transforms] == ["camera"]
     assert deserialize_message(seen["status"], PerceptionStatus).model == "free"
 
@@ -129,7 +129,7 @@ def test_the_node_works_for_nobody_while_nobody_looks(peer, scene):
 
     def tasks() -> str:
         status = peer.told(name, "model")
-        return dict((value.key, value.value) for value in status.values).get("tasks of the last frame", "") if status else ""
+        return {value.key: value.value for value in status.values}.get("tasks of the last frame", "") if status else ""
 
     with Viewer(port) as viewer:
         watch(peer, viewer, lambda: tasks().startswith("none"), "a node at rest", show)

@@ -5,10 +5,11 @@ import time
 
 import numpy as np
 import pytest
-from mtl_perception.msg import PerceptionStatus
 from peer import image, since, stamped
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
+
+from mtl_perception.msg import PerceptionStatus
 
 PIXELS = np.zeros((48, 64, 3), np.uint8)
 IMAGES_PER_FRAME = 10  # that the camera sends while the network is busy with one

@@ -7,13 +7,14 @@ import cv2
 import numpy as np
 import pytest
 from free_engine import LABELS
-from mtl_perception.msg import PerceptionStatus
 from peer import BEST_EFFORT, LATCHED, RELIABLE, camera_info, compressed, image, since
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import CameraInfo, Image
 from std_srvs.srv import SetBool
 from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from mtl_perception.msg import PerceptionStatus
 
 WIDTH, HEIGHT = 160, 120
 PIXELS = np.random.default_rng(2).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)

@@ -6,13 +6,13 @@ import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TransformStamped
-from mtl_perception.msg import TrackArray
 from peer import BEST_EFFORT, FRAME_ID, LATCHED, RELIABLE, image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection2DArray
 
 from mtl_perception.core.transforms import TransformBuffer, TransformError
+from mtl_perception.msg import TrackArray
 from mtl_perception.ros.transforms import Place, TransformListener
 
 CAMERA = "camera_optical_frame"

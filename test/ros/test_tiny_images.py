@@ -3,11 +3,12 @@
 
 import numpy as np
 import pytest
-from mtl_perception.msg import PerceptionStatus, TrackArray
 from peer import camera_info, image
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import MarkerArray
+
+from mtl_perception.msg import PerceptionStatus, TrackArray
 
 OUTPUTS = {
     "overlay": Image,

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from free_engine import LABELS
-from mtl_perception.msg import TrackArray
 from peer import FRAME_ID, camera_info, image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
@@ -15,6 +14,7 @@ from vision_msgs.msg import Detection2DArray
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import Boxes3D, Depth, Detections, Scene
 from mtl_perception.core.transforms import TransformBuffer
+from mtl_perception.msg import TrackArray
 from mtl_perception.pipeline import Postprocessor
 from mtl_perception.ros.node.specs import SPECS
 from mtl_perception.ros.outputs.outputs import pipeline_options

@@ -45,6 +45,7 @@ def test_the_second_content_keeps_the_names_and_ids_of_the_first():
     assert SECOND_LABELS.detection[: len(FIRST_LABELS.detection)] == FIRST_LABELS.detection
 
 
+@pytest.mark.slow
 def test_every_class_of_the_second_content_turns_up(built):
     assert {draw_place(np.random.default_rng(seed), 2) for seed in range(80)} == set(SECOND_PLACES)
     worlds = [built(place, 2)[1] for place in SECOND_PLACES]
@@ -135,14 +136,14 @@ def test_people_hold_their_cameras_where_people_do(built, renderer, kind):
         renderer.load(world)
         rng = np.random.default_rng(3)
         for _ in range(5):
-            camera, pose = choose_view(rng, room, renderer, kind)
+            _camera, pose = choose_view(rng, room, renderer, kind)
             heights.append(pose.position[2])
             down_deg.append(np.degrees(np.arcsin(-pose.rotation[2, 2])))
             assert abs(pose.position[0]) < room.half_x and abs(pose.position[1]) < room.half_y
             assert pose.rotation[2, 1] < 0
     assert max(heights) <= 1.9
     if kind == "tabletop":
-        assert 20 <= min(down_deg) and max(down_deg) <= 60.1
+        assert min(down_deg) >= 20 and max(down_deg) <= 60.1
     if kind == "eye level":
         assert min(heights) >= 1.2
 

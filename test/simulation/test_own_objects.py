@@ -161,6 +161,7 @@ def test_a_class_that_rooms_have_too_is_one_class(built, tmp_path):
     assert labels.small == (*FIRST.labels.small, "kettle")
 
 
+@pytest.mark.slow
 def test_own_meshes_stand_in_rooms_and_are_labelled(vulkan, meshes, tmp_path):
     """End to end: boxes, masks and 3D boxes of a red bracket, in pictures where it is red. The set can be trained on."""
     out = tmp_path / "rooms"
@@ -197,6 +198,7 @@ def test_own_meshes_stand_in_rooms_and_are_labelled(vulkan, meshes, tmp_path):
     assert {"bracket", "large crate"} <= {*card.detection_labels} & {*card.segmentation_labels}
 
 
+@pytest.mark.slow
 def test_a_set_goes_on_with_the_same_meshes_only(vulkan, meshes, tmp_path):
     settings = DatasetSettings(rooms=1, views=1, seed=7, width=64, height=48, objects=str(meshes))
     render_dataset(tmp_path / "rooms", settings, workers=1, progress=False)

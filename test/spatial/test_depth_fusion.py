@@ -67,7 +67,7 @@ def test_a_sparse_measurement_gives_the_scale() -> None:
 
 
 def test_uncertainty_is_the_sensors_or_the_networks() -> None:
-    truth, network, measured = room()
+    _truth, network, measured = room()
     std = fuse(measured, Depth(network)).depth.relative_std
     step = HEIGHT // std.shape[0]
     valid = np.isfinite(measured[::step, ::step]) & (measured[::step, ::step] > 0)

@@ -111,10 +111,18 @@ def test_groups_that_chance_may_have_made_are_called_so(late: tuple[float, ...],
 
 def write(folder: Path, **changes: object) -> Path:
     values = {
-        **{"name": "shapes", "variant": "lite", "data": str(folder / "shapes"), "output": str(folder / "x.safetensors")},
-        **{"stages": [{"until": 1.0, "width": 64, "height": 64, "batch_size": 4}], "steps": 3, "warmup_steps": 0},
-        **{"workers": 0, "device": "cpu"},
-        **{"architecture": {"neck_channels": 8}, "tasks": ["detection", "segmentation", "depth"], "tensorboard": False},
+        "name": "shapes",
+        "variant": "lite",
+        "data": str(folder / "shapes"),
+        "output": str(folder / "x.safetensors"),
+        "stages": [{"until": 1.0, "width": 64, "height": 64, "batch_size": 4}],
+        "steps": 3,
+        "warmup_steps": 0,
+        "workers": 0,
+        "device": "cpu",
+        "architecture": {"neck_channels": 8},
+        "tasks": ["detection", "segmentation", "depth"],
+        "tensorboard": False,
     }
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump({**values, **changes}))

@@ -160,8 +160,16 @@ def wait_until(happened: Callable[[], bool]) -> None:
 def result(setup: str, seed: int, scores: dict[str, dict[str, float]], share: float = 1.0) -> RunResult:
     """What a run with these scores would have left."""
     model = {
-        **{"name": setup, "version": "0", "tasks": list(scores), "encoder": "mobilenet_v3_large", "input_width": 192},
-        **{"input_height": 160, "parameters": 3_000_000, "gmac": 0.5, "gmac_640x480": 4.0, "size_bytes": 7_000_000},
+        "name": setup,
+        "version": "0",
+        "tasks": list(scores),
+        "encoder": "mobilenet_v3_large",
+        "input_width": 192,
+        "input_height": 160,
+        "parameters": 3_000_000,
+        "gmac": 0.5,
+        "gmac_640x480": 4.0,
+        "size_bytes": 7_000_000,
         "training": {"data": "rooms", "images": 4000, "device": "cpu, 1 threads"},
     }
     content = {"setup": setup, "share": share, "seed": seed, "training": {}, "minutes": 10.0 + seed, "memory_mb": 900.0 + seed}

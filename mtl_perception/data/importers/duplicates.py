@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -78,7 +79,7 @@ def _near_pairs(values: np.ndarray, bits: int) -> Iterator[tuple[int, int]]:
     compared.
     """
     edges = np.linspace(0, 64, bits + 2).astype(int)
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         part = (values >> np.uint64(low)) & np.uint64((1 << int(high - low)) - 1)
         order = np.argsort(part, kind="stable")
         starts = np.flatnonzero(np.diff(part[order], prepend=part[order][:1] + np.uint64(1))) if len(order) else []

@@ -13,7 +13,7 @@ from mtl_perception.data.importers.image_file import has_picture_suffix, same_sp
 
 
 def posix_name(name: str) -> str:
-    """A path from any system with ``/`` and without drive, scheme or leading ``./``: C:\\data\\a.jpg → data/a.jpg."""
+    r"""A path from any system with ``/`` and without drive, scheme or leading ``./``: C:\\data\\a.jpg → data/a.jpg."""
     name = same_spelling(name.strip()).replace("\\", "/")
     if len(name) > 2 and name[1] == ":" and name[0].isalpha() and name[2] == "/":
         name = name[3:]

@@ -38,7 +38,7 @@ def read(source: Path, settings: Settings) -> Labelled:
 
 
 def _classes(source: Path) -> list[tuple[str, str]]:
-    """(class, picture)"""
+    """Returns (class, picture) of every picture."""
     found = []
     for path in PictureFinder(source).all():
         folders = PurePosixPath(path).parts[:-1]

@@ -134,7 +134,7 @@ def _short_task(entry: dict[str, msgspec.Raw]) -> _Task:
             is_labelled = True
             results += [_short_result(item) for item in value]
         else:
-            if isinstance(value, str) and has_picture_suffix(_picture_name(value)) or key == "id":
+            if (isinstance(value, str) and has_picture_suffix(_picture_name(value))) or key == "id":
                 data[key] = value
             elif key in ("choice", "choices", "class") and value:
                 named = value.get("choices", []) if isinstance(value, dict) else value if isinstance(value, list) else [value]
@@ -212,7 +212,7 @@ def _image_field(task: _Task, settings: Settings, where: str) -> str:
 
 
 def _picture_name(address: str) -> str:
-    """Of /data/upload/1/5f2-a.jpg, /data/local-files/?d=photos/a.jpg, s3://bucket/a.jpg, C:\\photos\\a.jpg …"""
+    r"""Of /data/upload/1/5f2-a.jpg, /data/local-files/?d=photos/a.jpg, s3://bucket/a.jpg, C:\\photos\\a.jpg and so on."""
     parts = urlsplit(address) if "://" in address or address.startswith("/data/") else None
     if parts is None:
         return posix_name(address)
@@ -231,7 +231,7 @@ def _things(kind: str, value: dict[str, Any], size: tuple[int, int] | None, note
     shape = box = None
     if "rle" in value:
         shape = BrushMask(bytes(value["rle"]))
-    elif "points" in value and "closed" in value or kind == "polygonlabels":
+    elif ("points" in value and "closed" in value) or kind == "polygonlabels":
         shape = Polygons([[coordinate / 100 for point in value["points"] for coordinate in point]])
     elif "radiusX" in value:
         outline = _ellipse(value, size)

@@ -94,7 +94,7 @@ def recipes() -> dict[str, Recipe]:
                     "Backpack": "backpack",
                 },
                 others="drop",
-            ),  # fmt: skip
+            ),
             options={"depictions": "drop"},
         ),
         Recipe(

@@ -79,7 +79,7 @@ class Settings:
             raise ValueError(f"--tasks lists {', '.join(sorted(unknown))}, expected some of {', '.join(TASKS)}")
         if self.duplicates not in DUPLICATES:
             raise ValueError(f"--duplicates is '{self.duplicates}', expected one of {', '.join(DUPLICATES)}")
-        if "train" in self.split or sum(self.split.values()) >= 1 and "own" not in self.split:
+        if "train" in self.split or (sum(self.split.values()) >= 1 and "own" not in self.split):
             raise ValueError(f"--split is {dict(self.split)}, expected shares of the other sides than train, less than 1 together")
 
 

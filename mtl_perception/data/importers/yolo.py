@@ -23,8 +23,13 @@ _BEYOND = 0.1
 
 
 class Settings(Options):
-    """``names``: a file of class names, one a line, where there is no data.yaml; ``classes``: or the names, with commas; ``unlabelled``: what a picture without a label
-    file is: "empty" (nothing is in it, as YOLO's trainers take it) or "skip"."""
+    """How to read what YOLO's folders leave open.
+
+    Attributes:
+        names: a file of class names, one a line, where there is no data.yaml.
+        classes: or the names, with commas.
+        unlabelled: what a picture without a label file is: "empty" (nothing is in it, as YOLO's trainers take it) or "skip".
+    """
 
     names: Path | None = None
     classes: str | None = None

@@ -25,6 +25,8 @@ _WORTH_A_BAR = 0.001
 
 
 class Chart(NamedTuple):
+    """A picture of the report, as SVG, with its title and what to see in it."""
+
     title: str
     note: str
     picture: str

@@ -107,7 +107,7 @@ def _boxes(image_rgb: np.ndarray, boxes_xyxy: np.ndarray, names: Sequence[str], 
     canvas = cv2.resize(np.ascontiguousarray(image_rgb), size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     largest_first = np.argsort(-np.prod(boxes_xyxy[:, 2:] - boxes_xyxy[:, :2], axis=1)) if len(boxes_xyxy) else []
     for index in largest_first:
-        x1, y1, x2, y2 = (int(round(value)) for value in boxes_xyxy[index] * scale)
+        x1, y1, x2, y2 = (round(value) for value in boxes_xyxy[index] * scale)
         color = _RIGHT if is_right[index] else _WRONG
         cv2.rectangle(canvas, (x1, y1), (x2 - 1, y2 - 1), color, 2)
         (width, height), _ = cv2.getTextSize(names[index], cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)

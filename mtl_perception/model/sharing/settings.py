@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, Literal, Union
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -155,7 +155,7 @@ SHARINGS: dict[str, type[_Sharing]] = {
 
 
 Sharing = Annotated[
-    Union[Hard, Soft, CrossStitch, Clustered, Attention, Mixture, Progressive, Distillation],
+    Hard | Soft | CrossStitch | Clustered | Attention | Mixture | Progressive | Distillation,
     Field(discriminator="method"),
     by_name("sharing", SHARINGS),
 ]

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from mtl_perception.simulation import materials, textures
@@ -89,7 +91,7 @@ def _cantilever(rng: Rng) -> Item:
     top = np.array([-half - back * np.sin(lean), height + back * np.cos(lean)])
     side = np.array([(-half, 0.012), (half - 0.03, 0.012), (half, 0.04), (half, height - 0.05), (half - 0.03, height - 0.015)])
     line = np.concatenate([side, [(-half + 0.03, height - 0.015), (-half, height + 0.03), top]])
-    smooth = np.concatenate([np.linspace(a, b, 4)[:-1] for a, b in zip(line, line[1:], strict=False)] + [line[-1:]])
+    smooth = np.concatenate([np.linspace(a, b, 4)[:-1] for a, b in itertools.pairwise(line)] + [line[-1:]])
     parts: list[Part] = []
     for sx in (-1, 1):
         path = np.c_[np.full(len(smooth), sx * half), smooth]
@@ -158,7 +160,7 @@ def _lounge_chair(rng: Rng) -> Item:
                 (x, -0.3, 0.5),
             ]
         )
-        smooth = np.concatenate([np.linspace(a, b, 4)[:-1] for a, b in zip(arm, arm[1:], strict=False)] + [arm[-1:]])
+        smooth = np.concatenate([np.linspace(a, b, 4)[:-1] for a, b in itertools.pairwise(arm)] + [arm[-1:]])
         wide = np.stack([smooth - (0.03, 0, 0), smooth + (0.03, 0, 0)], 1)
         parts.append((sheet(wide, texture_m=1.0), wood))
         parts.append((sheet(wide + (0, 0.006, 0.018), texture_m=1.0), wood))

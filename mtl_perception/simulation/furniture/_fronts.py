@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -63,7 +64,7 @@ class FrontStyle:
         drawn = rng.uniform()
         if drawn < self.all_drawers:
             edges = np.linspace(bottom, top, int(rng.integers(2, 6)) + 1)
-            return [(float(a), float(b), True) for a, b in zip(edges, edges[1:], strict=False)]
+            return [(float(a), float(b), True) for a, b in itertools.pairwise(edges)]
         if drawn < self.all_drawers + self.top_drawers and height > 0.45:
             split = top - rng.uniform(0.13, 0.18)
             return [(bottom, split, False), (split, top, True)]

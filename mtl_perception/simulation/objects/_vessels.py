@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -138,6 +139,6 @@ def _shell_pieces(profile: list[tuple[float, float]], sectors: int) -> Iterator[
     angle = np.arange(sectors + 1) * 2 * np.pi / sectors
     for (r0, z0), (r1, z1) in zip(profile[::2], profile[2::2], strict=False):
         ring = np.array([(r0, z0), (r1, z1), (r1 + 0.006, z1), (r0 + 0.006, max(z0 - 0.006, 0))])
-        for a, b in zip(angle, angle[1:], strict=False):
+        for a, b in itertools.pairwise(angle):
             points = [(r * np.cos(t), r * np.sin(t), z) for r, z in ring for t in (a, b)]
             yield corners(np.array(points))

@@ -4,6 +4,8 @@ pattern."""
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import numpy as np
 
@@ -130,8 +132,8 @@ def picture(rng: Rng) -> Texture:
     image = _page(pick(rng, WALL_COLORS), 128)
     if rng.uniform() < 0.5:
         edges = [0, *sorted(int(v) for v in rng.integers(10, 118, 3)), 128]
-        for x0, x1 in zip(edges[:-1], edges[1:], strict=True):
-            for y0, y1 in zip(edges[:-1], edges[1:], strict=True):
+        for x0, x1 in itertools.pairwise(edges):
+            for y0, y1 in itertools.pairwise(edges):
                 fill = tuple(int(255 * v) for v in color(rng.uniform(), rng.uniform(0, 1), 0.9))
                 cv2.rectangle(image, (x0, y0), (x1, y1), fill, -1)
                 cv2.rectangle(image, (x0, y0), (x1, y1), (15, 15, 15), 3)

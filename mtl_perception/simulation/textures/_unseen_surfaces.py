@@ -4,6 +4,8 @@ pattern."""
 
 from __future__ import annotations
 
+import itertools
+
 import cv2
 import numpy as np
 
@@ -83,7 +85,7 @@ def bricks(rng: Rng) -> Texture:
     base = pick(rng, ((0.7, 0.68, 0.62), (0.55, 0.55, 0.56), (0.78, 0.72, 0.6)))
     factor = 1 + 0.08 * noise(rng, pixels, 1.2, coarsest=6)
     edges = [0, 150, 240, 390, 512]
-    for k, (top, bottom) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for k, (top, bottom) in enumerate(itertools.pairwise(edges)):
         for left in (0, 256):
             block = slice((left + 128 * (k % 2)) % pixels, (left + 128 * (k % 2)) % pixels + 256)
             factor[top:bottom, block] *= 1 + rng.normal(0, 0.07)

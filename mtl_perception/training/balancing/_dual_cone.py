@@ -16,7 +16,7 @@ class LeastSquaresProjector(DualConeProjector):
     With G = AᵀA and v = u + z that is the least-squares problem min ‖Az + Au‖ over z ≥ 0.
     """
 
-    def __call__(self, U: Tensor, G: Tensor) -> Tensor:  # noqa: N803 - the names of torchjd
+    def __call__(self, U: Tensor, G: Tensor) -> Tensor:
         """
         Args:
             U: (..., T) weights of T gradients.

@@ -36,7 +36,7 @@ METHODS: dict[str, type[Settings]] = {settings.model_fields["method"].default: s
 """Settings of each method, by its name in a configuration."""
 
 
-Balancing = Annotated[Union[_CLASSES], Field(discriminator="method"), by_name("balancing method", METHODS)]
+Balancing = Annotated[Union[_CLASSES], Field(discriminator="method"), by_name("balancing method", METHODS)]  # noqa: UP007 - a tuple of classes
 """Type of a configuration's section ``balancing``: a method's name, or a mapping with ``method`` and its settings."""
 
 

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import torch
@@ -40,7 +41,7 @@ class Trunk:
         return Trunk(self.parameters, moving, {task: self.values[task] for task in moving}) if moving else None
 
 
-def connected(reached: Mapping[str, Set[int]]) -> list[tuple[list[int], list[str]]]:
+def connected(reached: Mapping[str, AbstractSet[int]]) -> list[tuple[list[int], list[str]]]:
     """Parameters and tasks that hang together: a task belongs to all that it reaches, and to whoever reaches any of it.
 
     Args:

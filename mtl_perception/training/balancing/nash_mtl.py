@@ -33,6 +33,8 @@ class NashMtl(GradientSettings):
 
 
 class NashBargaining(GradientBalancer):
+    """The tasks bargain for the common gradient (see the module)."""
+
     def __init__(self, problem: Problem, max_norm: float) -> None:
         super().__init__(problem)
         self._max_norm = max_norm

@@ -82,7 +82,7 @@ def test_tusimple_and_culane(tmp_path: Path) -> None:
     lanes = folder[0].labels["lanes"].bits
     assert [lanes[20, 20], lanes[30, 30], lanes[35, 105], lanes[10, 2]] == [1, 1, 1, 0]
     assert folder.entries[0].group == "clips/0313-1" and any("told apart" in note for note in notes)
-    folder, report = imported(SOURCES["culane"](tmp_path / "culane") or tmp_path / "culane", tmp_path / "culane_out", "culane")
+    folder, _report = imported(SOURCES["culane"](tmp_path / "culane") or tmp_path / "culane", tmp_path / "culane_out", "culane")
     assert [folder[0].labels["lanes"].bits[y, x] for x, y in ((30, 40), (110, 39), (60, 40))] == [1, 1, 0]
 
 

@@ -298,6 +298,7 @@ def many(root: Path, count: int) -> Path:
     return coco(root, {f"{i:04d}.jpg": [("cup", [i % 30, 0, 5, 5])] for i in range(count)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_import_that_was_interrupted_goes_on(tmp_path: Path, number: int) -> None:
     source = many(tmp_path / "in", 1500)
@@ -319,10 +320,11 @@ def test_an_import_that_was_interrupted_goes_on(tmp_path: Path, number: int) -> 
     assert len(folder) == 1500 and report.boxes == 1500 and not (tmp_path / "out/import").exists()
     unchanged = sum(path.stat().st_mtime_ns == stamp for path, stamp in kept.items())
     assert unchanged >= 64 * len(done)
-    straight, _ = imported(source, tmp_path / "straight", "coco")
+    _straight, _ = imported(source, tmp_path / "straight", "coco")
     assert (tmp_path / "straight/annotations.json").read_bytes() == (tmp_path / "out/annotations.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_named_and_loses_nothing(tmp_path: Path) -> None:
     source = many(tmp_path / "in", 1500)
     command = [sys.executable, "-m", "mtl_perception.cli", "import", "coco", source, "--out", tmp_path / "out", "--workers", "2"]

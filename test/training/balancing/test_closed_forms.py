@@ -66,7 +66,7 @@ def test_mgda_takes_the_shortest_vector_between_the_gradients() -> None:
 @pytest.mark.parametrize("normalization", ["none", "l2", "loss", "loss+"])
 def test_mgda_finds_the_shortest_vector_between_normalised_gradients(normalization: str) -> None:
     losses = {"a": 0.1, "b": 5.0}
-    sizes = {task: 1.0 for task in losses}
+    sizes = dict.fromkeys(losses, 1.0)
     if normalization.startswith("loss"):
         sizes = dict(losses)
     if normalization in ("l2", "loss+"):

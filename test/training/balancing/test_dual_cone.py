@@ -9,7 +9,7 @@ import torch
 
 pytest.importorskip("torchjd")
 
-from mtl_perception.training.balancing._dual_cone import LeastSquaresProjector  # noqa: E402
+from mtl_perception.training.balancing._dual_cone import LeastSquaresProjector
 
 
 def cases() -> list[np.ndarray]:
