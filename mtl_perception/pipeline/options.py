@@ -29,6 +29,13 @@ DEPTH_SOURCES = ("network", "camera", "fused")
 """What depth is made of: the network's, what a sensor measured, or both."""
 
 
+DEPTH_SCALES = ("none", "floor", "points")
+"""What tells the factor by which a scene's depth is off: nothing, the floor at a known height, or measured points."""
+
+FLOOR = "floor"
+"""Name of the segmentation class whose height is known."""
+
+
 @dataclass(frozen=True)
 class PipelineOptions:
     """
@@ -39,6 +46,7 @@ class PipelineOptions:
         tracking: None: things have no identity.
         selection: the detections that are wanted.
         depth_source: one of ``DEPTH_SOURCES``; where nothing is measured it is the network's all the same.
+        depth_scale: one of ``DEPTH_SCALES``; of the network's depth, where no sensor measured any.
     """
 
     score_threshold: float = SCORE_THRESHOLD
@@ -47,10 +55,13 @@ class PipelineOptions:
     tracking: TrackingOptions | None = None
     selection: Selection = Selection()
     depth_source: str = "network"
+    depth_scale: str = "none"
 
     def __post_init__(self) -> None:
         if self.depth_source not in DEPTH_SOURCES:
             raise ValueError(f"depth_source is {self.depth_source!r}, expected one of: {', '.join(DEPTH_SOURCES)}")
+        if self.depth_scale not in DEPTH_SCALES:
+            raise ValueError(f"depth_scale is {self.depth_scale!r}, expected one of: {', '.join(DEPTH_SCALES)}")
 
     @property
     def least_score(self) -> float:

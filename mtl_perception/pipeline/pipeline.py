@@ -11,10 +11,11 @@ import numpy as np
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import Detections, Scene
-from mtl_perception.pipeline.options import PipelineOptions
-from mtl_perception.pipeline.result import FrameResult, KnownPlacement, Lift, Placement, Tracks
+from mtl_perception.pipeline.options import FLOOR, PipelineOptions
+from mtl_perception.pipeline.result import FrameResult, KnownPlacement, Lift, Placement, Scale, Tracks
 from mtl_perception.spatial.boxes_3d import BoxEstimator
 from mtl_perception.spatial.depth_fusion import FusedDepth, fuse, measured_alone
+from mtl_perception.spatial.depth_scale import ScaleEvidence, ScaleFilter, nothing, scale_from_floor, scale_from_points, scaled
 from mtl_perception.tracking import Tracker, TrackerSettings
 
 
@@ -69,6 +70,8 @@ class Postprocessor:
         self.options = options
         self._estimate = BoxEstimator(detection_labels, segmentation_labels, options.flat_labels)
         self._tracker: Tracker | None = None
+        self._scale = ScaleFilter()
+        self._floor_id = list(segmentation_labels).index(FLOOR) if FLOOR in segmentation_labels else None
 
     def __call__(
         self,
@@ -78,6 +81,7 @@ class Postprocessor:
         stamp_s: float = 0.0,
         placement: Placement = KnownPlacement(),
         measured_m: np.ndarray | None = None,
+        points_m: np.ndarray | None = None,
     ) -> FrameResult:
         """The next frame of this camera.
 
@@ -86,20 +90,43 @@ class Postprocessor:
             image_rgb: (H, W, 3) uint8, the image that the engine saw.
             stamp_s: when it was taken, seconds; for tracks.
             measured_m: (H, W) float32 metres, what a depth sensor saw of the same image; NaN, 0 or infinite where nothing.
+            points_m: (N, 3) metres in the optical frame, measured elsewhere, such as by a laser; for the scale of depth.
         """
-        options, fused = self.options, None
+        options, fused, scale = self.options, None, None
         if measured_m is not None and options.depth_source != "network":
             fused = _with_measured(scene, measured_m, options.depth_source)
             scene = replace(scene, depth=fused.depth)
+        elif options.depth_scale != "none" and scene.depth is not None and intrinsics is not None:
+            scale = self._scaled(scene, intrinsics, stamp_s, placement, points_m)
+            scene = replace(scene, depth=scaled(scene.depth, scale.factor))
         if scene.detections is not None:
             scene = replace(scene, detections=_candidates(scene.detections, options))
         lift = Lift(self._estimate, scene, intrinsics, placement)
-        result = FrameResult(image_rgb, intrinsics, scene, placement, lift, fused=fused)
+        result = FrameResult(image_rgb, intrinsics, scene, placement, lift, fused=fused, scale=scale)
         if options.tracking is not None and scene.detections is not None:
             result = replace(result, tracks=self._tracked(result, stamp_s))
         if scene.detections is not None:  # the strong ones come first, in boxes and ids too
             scene = replace(scene, detections=scene.detections.first(_published_count(scene.detections, options)))
         return replace(result, scene=scene)
+
+    def _scaled(self, scene: Scene, intrinsics: Intrinsics, stamp_s: float, placement: Placement, points_m: np.ndarray | None) -> Scale:
+        evidence = self._evidence(scene, intrinsics, placement, points_m)
+        return Scale(self._scale.update(stamp_s, evidence), self._scale.relative_std, evidence)
+
+    def _evidence(self, scene: Scene, intrinsics: Intrinsics, placement: Placement, points_m: np.ndarray | None) -> ScaleEvidence:
+        assert scene.depth is not None
+        if self.options.depth_scale == "points":
+            return (
+                nothing("no points are measured at the image's time")
+                if points_m is None
+                else scale_from_points(scene.depth, intrinsics, points_m)
+            )
+        if self._floor_id is None or scene.segmentation is None:
+            return nothing(f"the model has no segmentation class {FLOOR!r}" if self._floor_id is None else "segmentation does not run")
+        pose = placement.ground_pose
+        if pose is None:
+            return nothing("the camera's height is not known")
+        return scale_from_floor(scene.depth, scene.segmentation, self._floor_id, intrinsics, pose[2, :3], float(pose[2, 3]))
 
     def _tracked(self, result: FrameResult, stamp_s: float) -> Tracks:
         options, found, boxes_3d = self.options, result.scene.detections, result.boxes_3d

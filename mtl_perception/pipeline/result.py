@@ -14,6 +14,7 @@ from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import Boxes3D, Scene
 from mtl_perception.spatial.boxes_3d import BoxEstimator
 from mtl_perception.spatial.depth_fusion import FusedDepth
+from mtl_perception.spatial.depth_scale import ScaleEvidence
 from mtl_perception.tracking import Track
 
 
@@ -28,12 +29,17 @@ class Placement(Protocol):
     def up(self) -> np.ndarray | None:
         """(3,) direction against gravity in the optical frame; None where unknown."""
 
+    @property
+    def ground_pose(self) -> np.ndarray | None:
+        """(4, 4) from the optical frame to one whose z = 0 is the floor; None where unknown."""
+
 
 @dataclass(frozen=True)
 class KnownPlacement:
-    """A pose at hand, as that of a recorded drive."""
+    """Poses at hand, as those of a recorded drive."""
 
     camera_pose: np.ndarray | None = None
+    ground_pose: np.ndarray | None = None
 
     @property
     def up(self) -> np.ndarray | None:
@@ -75,6 +81,20 @@ class Lift:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """
+    Attributes:
+        factor: by which the network's depth was multiplied; 1 as long as nothing is known.
+        relative_std: of the factor; infinite as long as nothing is known.
+        evidence: what this frame told.
+    """
+
+    factor: float
+    relative_std: float
+    evidence: ScaleEvidence
+
+
+@dataclass(frozen=True)
 class FrameResult:
     """One frame and what is published of it.
 
@@ -85,6 +105,7 @@ class FrameResult:
         placement: where the camera was.
         tracks: if things are tracked.
         fused: how the scene's depth came about, where a sensor measured some.
+        scale: what this frame told of the factor that the scene's depth was multiplied by, if it was asked for.
     """
 
     image_rgb: np.ndarray
@@ -94,6 +115,7 @@ class FrameResult:
     lift: Lift = field(repr=False)
     tracks: Tracks | None = None
     fused: FusedDepth | None = None
+    scale: Scale | None = None
 
     @property
     def boxes_3d(self) -> Boxes3D | None:

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from std_msgs.msg import Header
 
 from mtl_perception.core.foreign_text import cut
@@ -84,6 +85,19 @@ class CameraInfoView:
     roi: RegionView
 
 
+@dataclass(frozen=True)
+class LaserScanView:
+    """The fields of ``sensor_msgs/LaserScan`` that say where something is; ``ranges_m`` is (N,) float32."""
+
+    stamp: Stamp
+    frame_id: str
+    angle_min: float
+    angle_increment: float
+    range_min_m: float
+    range_max_m: float
+    ranges_m: np.ndarray
+
+
 def read_image(serialised: bytes) -> ImageView:
     """A serialised ``sensor_msgs/Image``. Raises ConversionError when it ends early, is not plain CDR or has no usable frame_id."""
     read = _Reader(serialised)
@@ -112,6 +126,14 @@ def read_camera_info(serialised: bytes) -> CameraInfoView:
     d, k, r, p = (read.doubles(size) for size in (count, 9, 9, 12))
     binning_x, binning_y, *region = read.fields("6I", 24)
     return CameraInfoView(stamp, frame_id, height, width, model, d, k, r, p, binning_x, binning_y, RegionView(*region))
+
+
+def read_laser_scan(serialised: bytes) -> LaserScanView:
+    """A serialised ``sensor_msgs/LaserScan``. Raises ConversionError as ``read_image`` does."""
+    read = _Reader(serialised)
+    stamp, frame_id = read.stamp(), read.frame_id()
+    angle_min, _, angle_increment, _, _, range_min_m, range_max_m = read.fields("7f", 28)
+    return LaserScanView(stamp, frame_id, angle_min, angle_increment, range_min_m, range_max_m, read.floats(read.uint32()))
 
 
 def read_transforms(serialised: bytes) -> Iterator[tuple[Stamp, str, str, tuple[float, ...]]]:
@@ -205,6 +227,11 @@ class _Reader:
 
     def doubles(self, count: int) -> tuple[float, ...]:
         return self.fields(f"{count}d", 8 * count, 8)
+
+    def floats(self, count: int) -> np.ndarray:
+        start = self._at + -self._at % 4
+        self._advance(start + 4 * count)
+        return np.frombuffer(self._body, self._order + "f4", count, start)
 
     def string(self) -> str:
         """Characters are not checked further: a name that nobody knows is the conversion's business."""

@@ -122,11 +122,19 @@ def camera_status(stream: Stream, recent: Change) -> DiagnosticStatus:
     if sensor is not None and sensor.problem:
         problems.append((WARN, f"measured depth on {sensor.topic} is not used: {sensor.problem}"))
 
+    laser, scale = stream.laser, trace.scale
+    if laser is not None and laser.problem:
+        problems.append((WARN, f"the laser on {laser.topic} is not used: {laser.problem}"))
+    elif trace.unscaled:
+        problems.append((WARN, f"depth keeps its scale: {trace.unscaled}"))
+
     rate_hz = change.received / period_s if period_s else 0.0
     width, height = camera.image_size or (0, 0)
     values = {"topic": camera.topic, "image size": f"{width}x{height}", "images per second": f"{rate_hz:.1f}"}
     if sensor is not None:
         values |= {"depth topic": sensor.topic, "depth images received": sensor.received}
+    if scale is not None:
+        values |= {"depth scale": f"{scale.factor:.3f}", "depth scale, relative std": f"{scale.relative_std:.3f}"}
     values |= {f"frames {name}": value for name, value in dataclasses.asdict(stream.counts).items()}
     message = f"{rate_hz:.1f} images per second" if camera.last_frame_s else "waiting for the first image"
     return _status(f"{stream.label}: camera", camera.topic, message, problems, values)

@@ -60,6 +60,7 @@ class Place:
     Attributes:
         unpublished: why nothing can be published in ``output_frame``; empty if it can, or if nobody asked.
         unplaced: why the camera's pose is not known; likewise.
+        ungrounded: why its pose over the floor is not known; likewise.
     """
 
     def __init__(self, header: Header, parameters: Mapping[str, Any], buffer: TransformBuffer) -> None:
@@ -68,7 +69,8 @@ class Place:
         self._fixed_frame = parameters["fixed_frame"]
         self._timeout_s = parameters["transform_timeout"]
         self._buffer = buffer
-        self.unpublished = self.unplaced = ""
+        self._ground_frame = parameters["depth.ground_frame"]
+        self.unpublished = self.unplaced = self.ungrounded = ""
 
     @property
     def output_header(self) -> Header:
@@ -99,6 +101,19 @@ class Place:
     def up(self) -> np.ndarray | None:
         """(3,) unit vector in the camera's optical frame that points away from the ground, as z of the fixed frame does."""
         return None if self.camera_pose is None else self.camera_pose[2, :3]
+
+    @cached_property
+    def ground_pose(self) -> np.ndarray | None:
+        """(4, 4), from the camera's optical frame to the robot's frame on the floor; None if there is no such frame or not now."""
+        try:
+            return self._lookup(self._ground_frame)
+        except TransformError as error:
+            self.ungrounded = str(error)
+            return None
+
+    def from_frame(self, frame: str) -> np.ndarray:
+        """(4, 4), from ``frame`` to the camera's optical frame, at the image's stamp. Raises TransformError."""
+        return np.linalg.inv(self._lookup(frame))
 
     def _lookup(self, target: str) -> np.ndarray:
         header = self._header

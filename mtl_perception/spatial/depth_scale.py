@@ -54,7 +54,7 @@ def scale_from_floor(
         up: (3,) unit vector against gravity, in the optical frame.
     """
     if not height_m > 0:
-        return _nothing(f"the camera is {height_m:.2f} m above the floor, expected more than 0: check the frames")
+        return nothing(f"the camera is {height_m:.2f} m above the floor, expected more than 0: check the frames")
     grid = np.s_[_EVERY // 2 :: _EVERY, _EVERY // 2 :: _EVERY]
     depth_m = depth.depth_m[grid]
     rows, columns = np.indices(depth_m.shape)
@@ -64,12 +64,12 @@ def scale_from_floor(
     is_floor = (segmentation.mask[grid] == floor_id) & (segmentation.confidence[grid] >= _LEAST_CONFIDENCE)
     used = is_floor & (drop > _LEAST_DROP) & (depth_m > 0)
     if used.sum() < _LEAST_SAMPLES:
-        return _nothing(f"the floor is seen in {used.mean():.1%} of the image, expected at least {_LEAST_SAMPLES / used.size:.1%}")
+        return nothing(f"the floor is seen in {used.mean():.1%} of the image, expected at least {_LEAST_SAMPLES / used.size:.1%}")
     log_factors = np.log(height_m / (depth_m[used] * drop[used]))
     is_near = drop[used] > np.median(drop[used])
     tilt = abs(float(np.median(log_factors[is_near]) - np.median(log_factors[~is_near]))) if is_near.any() else 0.0
     if tilt > _LARGEST_SPREAD:
-        return _nothing(
+        return nothing(
             f"the floor is no plane at this tilt: factors near and far differ by {tilt:.0%}, expected at most {_LARGEST_SPREAD:.0%}"
         )
     found = _robust(log_factors, "the floor is no plane at this height")
@@ -91,7 +91,7 @@ def scale_from_points(depth: Depth, intrinsics: Intrinsics, points_m: np.ndarray
     found_m = depth.depth_m[row[inside].astype(int), column[inside].astype(int)]
     used = found_m > 0
     if used.sum() < _LEAST_POINTS:
-        return _nothing(f"{int(used.sum())} measured points are in view, expected at least {_LEAST_POINTS}")
+        return nothing(f"{int(used.sum())} measured points are in view, expected at least {_LEAST_POINTS}")
     return _robust(np.log(z[inside][used] / found_m[used]), "measured points and depth don't fit by one factor")
 
 
@@ -157,13 +157,14 @@ def _robust(log_factors: np.ndarray, contradiction: str) -> ScaleEvidence:
     median = float(np.median(log_factors))
     spread = 1.4826 * float(np.median(np.abs(log_factors - median)))
     if spread > _LARGEST_SPREAD:
-        return _nothing(f"{contradiction}: factors vary by {spread:.0%}, expected at most {_LARGEST_SPREAD:.0%}")
+        return nothing(f"{contradiction}: factors vary by {spread:.0%}, expected at most {_LARGEST_SPREAD:.0%}")
     if abs(median) > math.log(_LARGEST_FACTOR):
-        return _nothing(
+        return nothing(
             f"the factor would be {math.exp(median):.2f}, expected {1 / _LARGEST_FACTOR:.2f} to {_LARGEST_FACTOR:.0f}: check heights and frames"
         )
     return ScaleEvidence(math.exp(median), math.hypot(spread / math.sqrt(min(len(log_factors), _INDEPENDENT)), _SYSTEMATIC))
 
 
-def _nothing(problem: str) -> ScaleEvidence:
+def nothing(problem: str) -> ScaleEvidence:
+    """No evidence, and why."""
     return ScaleEvidence(math.nan, math.inf, problem)

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from mtl_perception.core.geometry import Intrinsics
-from mtl_perception.core.scene import Depth, Detections, Scene
-from mtl_perception.pipeline import PipelineOptions, Postprocessor
+from mtl_perception.core.scene import Depth, Detections, Scene, Segmentation
+from mtl_perception.pipeline import KnownPlacement, PipelineOptions, Postprocessor
 
 CAMERA = Intrinsics(64, 48, 60.0, 60.0, 31.5, 23.5)
 IMAGE = np.zeros((48, 64, 3), np.uint8)
@@ -44,3 +44,32 @@ def test_a_model_without_depth_takes_what_is_measured() -> None:
 def test_an_unknown_source_is_named() -> None:
     with pytest.raises(ValueError, match="depth_source is 'laser', expected one of: network, camera, fused"):
         PipelineOptions(depth_source="laser")
+
+
+def test_the_scale_of_depth_comes_from_points_and_lasts() -> None:
+    process = Postprocessor(["can"], ["floor"], PipelineOptions(depth_scale="points"))
+    scene = Scene(64, 48, DETECTIONS, depth=Depth(np.full((48, 64), 2.0, np.float32)))
+    points_m = np.stack([np.linspace(-0.5, 0.5, 40), np.zeros(40), np.full(40, 3.0)], 1)
+    assert process(scene, IMAGE, CAMERA, 1.0).scale.factor == 1.0
+    found = process(scene, IMAGE, CAMERA, 1.1, points_m=points_m)
+    assert found.scale.factor == pytest.approx(1.5) and found.scale.evidence.problem is None
+    np.testing.assert_allclose(found.scene.depth.depth_m, 3.0)
+    assert found.boxes_3d.centers_m[0, 2] == pytest.approx(3.0, abs=0.5)
+    later = process(scene, IMAGE, CAMERA, 1.2)
+    assert later.scale.factor == pytest.approx(1.5) and "no points are measured" in later.scale.evidence.problem
+
+
+@pytest.mark.parametrize(
+    ("labels", "placement", "said"),
+    [
+        (["wall"], KnownPlacement(), "the model has no segmentation class 'floor'"),
+        (["floor"], KnownPlacement(), "the camera's height is not known"),
+        (["floor"], KnownPlacement(ground_pose=np.eye(4)), "the camera is 0.00 m above the floor"),
+    ],
+)
+def test_what_keeps_the_floor_from_telling_the_scale(labels: list[str], placement: KnownPlacement, said: str) -> None:
+    process = Postprocessor(["can"], labels, PipelineOptions(depth_scale="floor"))
+    mask = Segmentation(np.zeros((48, 64), np.uint8), np.full((48, 64), 200, np.uint8))
+    scene = Scene(64, 48, segmentation=mask, depth=Depth(np.full((48, 64), 2.0, np.float32)))
+    found = process(scene, IMAGE, CAMERA, 1.0, placement)
+    assert found.scale.factor == 1.0 and said in found.scale.evidence.problem

@@ -12,13 +12,14 @@ from geometry_msgs.msg import TransformStamped
 from peer import BEST_EFFORT, LATCHED, camera_info, compressed, image, stamped
 from rclpy.serialization import serialize_message
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, LaserScan
 from tf2_msgs.msg import TFMessage
 
 pytestmark = pytest.mark.slow
 
 COUNT = 5000
 PIXELS = np.full((48, 64, 3), 80, np.uint8)
+DEPTH_MM = np.full((48, 64), 2000, np.uint16)
 PNG = cv2.imencode(".png", PIXELS)[1].tobytes()
 
 
@@ -28,11 +29,17 @@ def transforms() -> TFMessage:
     return TFMessage(transforms=[one, one])
 
 
+def scan() -> LaserScan:
+    return stamped(LaserScan(angle_min=-1.0, angle_max=1.0, angle_increment=0.01, range_max=10.0, ranges=[2.0] * 200))
+
+
 SUBSCRIPTIONS = {  # type, a good message, QoS, which part of the diagnostics names a bad one, and how
     "image": (Image, lambda: image(PIXELS), BEST_EFFORT, "camera", "images rejected"),
     "image/compressed": (CompressedImage, lambda: compressed(PNG), BEST_EFFORT, "camera", "images rejected"),
     "camera_info": (CameraInfo, lambda: camera_info(64, 48), BEST_EFFORT, "calibration", "bad camera_info on"),
     "camera_info latched": (CameraInfo, lambda: camera_info(64, 48), LATCHED, "calibration", "bad camera_info on"),
+    "depth/image": (Image, lambda: image(DEPTH_MM, "16UC1"), BEST_EFFORT, "node", "depth/image: depth image of 4 bytes"),
+    "scan": (LaserScan, scan, BEST_EFFORT, "node", "scan: message ends after"),
     "/tf": (TFMessage, transforms, BEST_EFFORT, "node", "/tf: message ends after"),
     "/tf_static": (TFMessage, transforms, LATCHED, "node", "/tf_static: message ends after"),
     "/clock": (Clock, lambda: Clock(clock=Time(sec=-5)), BEST_EFFORT, "node", "/clock: "),
@@ -57,6 +64,8 @@ def test_five_thousand_bad_messages_are_named_and_a_good_frame_is_answered(peer,
     message_type, make, qos, part, words = SUBSCRIPTIONS[subscription]
     more = ["-p", "transport:=compressed"] if subscription == "image/compressed" else []
     more += ["-p", "use_sim_time:=true"] if subscription == "/clock" else []
+    more += ["-p", "depth.source:=fused"] if subscription == "depth/image" else []
+    more += ["-p", "depth.scale:=scan"] if subscription == "scan" else []
     node = start_node(*more)
     name = subscription.split()[0]
     topic = name if name.startswith("/") else f"{node.name}/{name}"

@@ -103,7 +103,7 @@ def test_tracks_come_in_the_output_frame_or_not_at_all(peer, start_node):
     peer.until(lambda: peer.says(node.name, "outputs", "before the image was taken"), "extrapolation named", every=late)
 
 
-PARAMETERS = {"output_frame": "base_link", "fixed_frame": "odom", "transform_timeout": 0.0}
+PARAMETERS = {"output_frame": "base_link", "fixed_frame": "odom", "transform_timeout": 0.0, "depth.ground_frame": "base_link"}
 
 
 def place(stamp_s: float = STAMP_S, frame_id: str = CAMERA, with_odometry: bool = True, **parameters: object) -> Place:
@@ -123,6 +123,8 @@ def test_a_place_knows_where_things_go_and_where_up_is():
     np.testing.assert_allclose(here.to_output @ two_metres_ahead, (2.1, 0, 0.5, 1), atol=1e-12)
     np.testing.assert_allclose(here.camera_pose @ two_metres_ahead, (3.1, 0, 0.5, 1), atol=1e-12)
     np.testing.assert_allclose(here.up, (0, -1, 0), atol=1e-12)
+    assert here.ground_pose[2, 3] == 0.5
+    np.testing.assert_allclose(here.from_frame("base_link"), np.linalg.inv(here.ground_pose), atol=1e-12)
     assert here.output_header == Header(stamp=Time(sec=STAMP_S), frame_id="base_link")
     assert here.unpublished == here.unplaced == ""
 

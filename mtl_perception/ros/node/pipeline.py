@@ -88,7 +88,7 @@ class Pipeline:
         stamp = Time(sec=message.stamp.sec, nanosec=message.stamp.nanosec)
         header = Header(stamp=stamp, frame_id=message.frame_id)
         writers = stream.outputs.read()
-        tasks = wanted_tasks(writers, self._parameters.tasks)
+        tasks = self._wanted_tasks(stream, writers)
         if not tasks:
             return _Job(stream, watch, header, writers, tasks)
         image_rgb = stream.camera.decode(message)
@@ -97,6 +97,13 @@ class Pipeline:
             image_rgb = calibration.rectify(image_rgb)
         watch.lap("decode")
         return _Job(stream, watch, header, writers, tasks, image_rgb, calibration and calibration.intrinsics)
+
+    def _wanted_tasks(self, stream: Stream, writers: list[Writer]) -> tuple[str, ...]:
+        enabled = self._parameters.tasks
+        tasks = wanted_tasks(writers, enabled)
+        if "depth" in tasks and stream.parameters["depth.scale"] == "floor":  # which the mask shows
+            return tuple(task for task in enabled if task in (*tasks, "segmentation"))
+        return tasks
 
     def _run(self, jobs: Sequence[_Job]) -> None:
         self._engine.score_threshold = min(job.stream.outputs.least_score for job in jobs)
@@ -119,13 +126,17 @@ class Pipeline:
         stream, watch = job.stream, job.watch
         watch.take_over(scene.stage_s)
         place = Place(job.header, self._parameters, self._transforms)
-        result = stream.outputs.frame(job.header, scene, job.image_rgb, job.intrinsics, place, self._measured_m(job))
+        result = stream.outputs.frame(
+            job.header, scene, job.image_rgb, job.intrinsics, place, self._measured_m(job), self._points_m(job, place)
+        )
         for publisher, output in stream.outputs.fill(result, job.writers):
             watch.lap("fill")
             publisher.publish(output)  # on its way while the next one is filled
             watch.lap("publish")
         stream.counts.processed += 1
         stream.trace.unpublished, stream.trace.unplaced = place.unpublished, place.unplaced
+        scale = stream.trace.scale = result.frame.scale
+        stream.trace.unscaled = place.ungrounded or (scale.evidence.problem or "" if scale is not None else "")
         self._finish(job)
 
     def _measured_m(self, job: _Job) -> np.ndarray | None:
@@ -136,6 +147,12 @@ class Pipeline:
         measured_m = sensor.at(stamp.sec * 1_000_000_000 + stamp.nanosec, job.header.frame_id, width, height)
         job.watch.lap("measured depth")
         return measured_m
+
+    def _points_m(self, job: _Job, place: Place) -> np.ndarray | None:
+        laser, stamp = job.stream.laser, job.header.stamp
+        if laser is None or "depth" not in job.tasks:
+            return None
+        return laser.points_at(stamp.sec * 1_000_000_000 + stamp.nanosec, place)
 
     def _finish(self, job: _Job) -> None:
         trace = job.stream.trace

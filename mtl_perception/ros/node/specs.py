@@ -117,6 +117,13 @@ SPECS = (
     Spec("depth.transport", "raw", "subscribe to ~/depth/image (raw) or ~/depth/image/compressedDepth", choices=("raw", "compressedDepth")),
     Spec("depth.tolerance", 0.02, "seconds by which stamps of image and measured depth may differ", low=0.0, high=1.0),
     Spec("depth.wait", 0.0, "seconds to wait for measured depth that comes after its image", low=0.0, high=1.0),
+    Spec(
+        "depth.scale",
+        "none",
+        "what tells the factor by which the network's depth is off: the floor, from the camera's height, or the laser on ~/scan",
+        choices=("none", "floor", "scan"),
+    ),
+    Spec("depth.ground_frame", "base_footprint", "frame on the floor, for depth.scale: floor"),
     Spec("stride", 1, "mask, confidence and points hold every so-manieth pixel of a row and column", low=1, high=64),
     Spec("points.max_range", 0.0, "metres from the camera beyond which points are NaN; 0 for no limit", low=0.0, high=1000.0),
     Spec("points.min_confidence", 0.0, "points of pixels whose class is less probable are NaN", low=0.0, high=1.0),
@@ -208,9 +215,10 @@ PER_CAMERA = (
     "depth.transport",
     "depth.tolerance",
     "depth.wait",
+    "depth.scale",
     "region",
 )
 """Each of these is also declared as <camera>.<name> for every one of several cameras, with the general value as default."""
 
-FRAMES = ("output_frame", "fixed_frame")
+FRAMES = ("output_frame", "fixed_frame", "depth.ground_frame")
 """Their values are names of TF frames."""

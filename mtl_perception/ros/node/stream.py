@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from mtl_perception.pipeline.result import Scale
 from mtl_perception.ros.guard import GuardedNode
 from mtl_perception.ros.node.camera import Camera
 from mtl_perception.ros.node.depth_camera import DepthCamera
 from mtl_perception.ros.node.frames import FrameAge, FrameCounts, NewestFrames, Recent
+from mtl_perception.ros.node.laser import Laser
 from mtl_perception.ros.node.parameters import Parameters
 from mtl_perception.ros.outputs.outputs import Outputs
 
@@ -30,6 +32,9 @@ class Trace:
     unpublished: str = ""
     unplaced: str = ""
     """Both as ``Place`` has them."""
+    scale: Scale | None = None
+    unscaled: str = ""
+    """Why the last frame told nothing of the scale of depth."""
 
 
 class Stream:
@@ -52,6 +57,7 @@ class Stream:
         self.counts, self.recent, self.trace, self.age = FrameCounts(), Recent(), Trace(), FrameAge()
         self.camera: Camera | None = None
         self.depth_camera: DepthCamera | None = None
+        self.laser: Laser | None = None
 
     def start(self, waiting: NewestFrames) -> None:
         """Leave the camera's frames in ``waiting``, under its name."""
@@ -60,12 +66,14 @@ class Stream:
         self.camera = Camera(self._node, self._topics, self.parameters, self.counts, put)
         if self.parameters["depth.source"] != "network":
             self.depth_camera = DepthCamera(self._node, self._topics, self.parameters)
+        if self.parameters["depth.scale"] == "scan":
+            self.laser = Laser(self._node, self._topics)
 
     def stop(self) -> None:
         """No frame comes after this. Those that were taken before may still be processed."""
-        self.camera.close()
-        if self.depth_camera is not None:
-            self.depth_camera.close()
+        for sensor in (self.camera, self.depth_camera, self.laser):
+            if sensor is not None:
+                sensor.close()
 
     def close(self) -> None:
         if self.camera is not None:

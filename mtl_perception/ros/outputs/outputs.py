@@ -128,11 +128,12 @@ class Outputs:
         intrinsics: Intrinsics | None,
         place: Place,
         measured_m: np.ndarray | None = None,
+        points_m: np.ndarray | None = None,
     ) -> Result:
-        """What is published of the next frame, from what the engine found of it and what a depth sensor measured."""
+        """What is published of the next frame, from what the engine found of it, a depth sensor's image and a laser's points."""
         self._postprocess.options = pipeline_options(self._parameters, self._card.detection_labels)
         stamp_s = header.stamp.sec + header.stamp.nanosec * 1e-9
-        return Result(header, self._postprocess(scene, image_rgb, intrinsics, stamp_s, place, measured_m), place)
+        return Result(header, self._postprocess(scene, image_rgb, intrinsics, stamp_s, place, measured_m, points_m), place)
 
     def fill(self, result: Result, writers: Iterable[Writer]) -> Iterator[tuple[LifecyclePublisher, Any]]:
         """(publisher, message) for every one of ``writers`` that has something to say, one after the other.
@@ -195,6 +196,7 @@ def pipeline_options(parameters: Mapping[str, Any], detection_labels: Sequence[s
             parameters["region"],
         ),
         depth_source=parameters["depth.source"],
+        depth_scale="points" if parameters["depth.scale"] == "scan" else parameters["depth.scale"],
     )
 
 

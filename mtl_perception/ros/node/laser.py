@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A laser scanner on the robot: its points, by the stamp of the camera's image."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+import numpy as np
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import LaserScan
+
+from mtl_perception.core.transforms import TransformError
+from mtl_perception.ros.cdr import LaserScanView, read_laser_scan
+from mtl_perception.ros.conversions import ConversionError
+from mtl_perception.ros.transforms import Place
+
+_KEPT = 8
+_TOLERANCE_NS = 100_000_000  # scanners turn at 5 to 40 Hz
+_MOST_RANGES = 100_000
+
+
+class Laser:
+    """Subscribes to ``scan`` on construction, until ``close``. Callbacks and ``points_at`` may run on different threads.
+
+    Attributes:
+        topic: full name.
+        problem: why the last image was answered without points; empty if it was not.
+    """
+
+    def __init__(self, node: Node, topics: str) -> None:
+        self._node = node
+        self._scans: deque[LaserScanView] = deque(maxlen=_KEPT)
+        self._lock = threading.Lock()
+        self.problem = ""
+        qos = QoSProfile(depth=_KEPT, reliability=ReliabilityPolicy.BEST_EFFORT)
+        self._subscription = node.create_subscription(LaserScan, f"{topics}/scan", self._on_scan, qos, raw=True)
+        self.topic = self._subscription.topic_name
+
+    def points_at(self, stamp_ns: int, place: Place) -> np.ndarray | None:
+        """(N, 3) metres in the optical frame of the camera at ``place``; None, with ``problem`` saying why, if there are none."""
+        with self._lock:
+            scan = min(self._scans, key=lambda one: abs(one.stamp.nanoseconds - stamp_ns), default=None)
+        if scan is None or abs(scan.stamp.nanoseconds - stamp_ns) > _TOLERANCE_NS:
+            self.problem = f"no scan within {_TOLERANCE_NS * 1e-9:g} s of the camera's image: does a laser publish on this topic?"
+            return None
+        try:
+            to_camera = place.from_frame(scan.frame_id)
+        except TransformError as error:
+            self.problem = str(error)
+            return None
+        self.problem = ""
+        return scan_points_m(scan) @ to_camera[:3, :3].T + to_camera[:3, 3]
+
+    def close(self) -> None:
+        self._node.destroy_subscription(self._subscription)
+
+    def _on_scan(self, serialised: bytes) -> None:
+        scan = read_laser_scan(serialised)
+        if len(scan.ranges_m) > _MOST_RANGES or not np.isfinite((scan.angle_min, scan.angle_increment)).all():
+            raise ConversionError(
+                f"scan has {len(scan.ranges_m)} ranges from {scan.angle_min} in steps of {scan.angle_increment} rad, "
+                f"expected finite angles and at most {_MOST_RANGES} ranges"
+            )
+        with self._lock:
+            self._scans.append(scan)
+
+
+def scan_points_m(scan: LaserScanView) -> np.ndarray:
+    """(N, 3) metres in the scanner's frame; ranges outside the scanner's limits, or not finite, give no point."""
+    ranges_m = scan.ranges_m.astype(np.float64)
+    angles = scan.angle_min + scan.angle_increment * np.arange(len(ranges_m))
+    used = np.isfinite(ranges_m) & (ranges_m >= scan.range_min_m) & (ranges_m <= scan.range_max_m)
+    flat = np.stack([np.cos(angles), np.sin(angles), np.zeros(len(angles))], 1) * np.where(used, ranges_m, 0.0)[:, None]
+    return flat[used]

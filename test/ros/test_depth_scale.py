@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Depth is brought to the scale that a laser or the floor tells of, over DDS; poor evidence is named."""
+
+import numpy as np
+import pytest
+from geometry_msgs.msg import TransformStamped
+from peer import BEST_EFFORT, FRAME_ID, LATCHED, camera_info, image, stamped
+from sensor_msgs.msg import Image, LaserScan
+from tf2_msgs.msg import TFMessage
+
+from mtl_perception.ros.cdr import LaserScanView, Stamp
+from mtl_perception.ros.node.laser import scan_points_m
+
+PIXELS = np.zeros((48, 64, 3), np.uint8)
+
+
+def camera_on_robot(parent: str, height_m: float) -> TFMessage:
+    """A camera that looks along x."""
+    one = stamped(TransformStamped(child_frame_id=FRAME_ID))
+    one.header.frame_id = parent
+    one.transform.translation.z = height_m
+    one.transform.rotation.x, one.transform.rotation.y = -0.5, 0.5
+    one.transform.rotation.z, one.transform.rotation.w = -0.5, 0.5
+    return TFMessage(transforms=[one])
+
+
+def median_depth_m(message: Image) -> float:
+    return float(np.nanmedian(np.frombuffer(message.data, np.float32)))
+
+
+def twice_as_far(depth: Image) -> LaserScan:
+    """What a laser at the camera's place would see of a world that is twice as far as ``depth``, whose middle row it scans."""
+    row_m = np.frombuffer(depth.data, np.float32).reshape(48, 64)[24]
+    angles = -0.06 + 0.002 * np.arange(60)
+    columns = np.rint(32 - 500 * np.tan(angles)).astype(int)
+    scan = stamped(LaserScan(angle_min=-0.06, angle_increment=0.002, range_min=0.1, range_max=100.0))
+    scan.header.frame_id = "laser"
+    scan.ranges = (2 * row_m[columns] / np.cos(angles)).tolist()
+    return scan
+
+
+@pytest.mark.slow
+def test_a_laser_gives_the_scale(peer, start_node) -> None:
+    node = start_node("-p", "depth.scale:=scan", "-p", "fixed_frame:=''")
+    found = peer.subscribe(f"{node.name}/depth/image_rect", Image, BEST_EFFORT)
+    unscaled: list[Image] = []
+
+    def show() -> None:
+        if unscaled:
+            peer.publish("/tf_static", camera_on_robot("laser", 0.0), LATCHED)
+            peer.publish(f"{node.name}/scan", twice_as_far(unscaled[0]), BEST_EFFORT)
+        peer.publish(f"{node.name}/camera_info", camera_info(64, 48))
+        peer.publish(f"{node.name}/image", image(PIXELS))
+
+    peer.until(lambda: found, "depth", every=show)
+    before_m = median_depth_m(found[-1])
+    peer.until(lambda: peer.says(node.name, "camera", "no scan within 0.1 s"), "the missing laser", every=show)
+    unscaled.append(found[-1])
+    peer.until(lambda: abs(median_depth_m(found[-1]) / before_m - 2.0) < 0.3, "depth twice as far", every=show)
+
+
+@pytest.mark.slow
+def test_without_the_floors_frame_depth_keeps_its_scale_and_that_is_said(peer, start_node) -> None:
+    node = start_node("-p", "depth.scale:=floor", "-p", "fixed_frame:=''")
+    found = peer.subscribe(f"{node.name}/depth/image_rect", Image, BEST_EFFORT)
+
+    def show() -> None:
+        peer.publish(f"{node.name}/camera_info", camera_info(64, 48))
+        peer.publish(f"{node.name}/image", image(PIXELS))
+
+    peer.until(lambda: peer.says(node.name, "camera", "depth keeps its scale"), "the reason", every=show)
+    assert "base_footprint" in peer.status(node.name, "camera").message
+    before_m = median_depth_m(found[-1])
+    peer.publish("/tf_static", camera_on_robot("base_footprint", -1.0), LATCHED)
+    peer.until(lambda: peer.says(node.name, "camera", "the camera is -1.00 m above the floor"), "a camera under the floor", every=show)
+    assert median_depth_m(found[-1]) == pytest.approx(before_m)
+
+
+def test_points_of_a_scan() -> None:
+    ranges_m = np.float32([1.0, np.inf, np.nan, 0.05, 50.0, 2.0])
+    scan = LaserScanView(Stamp(0, 0), "laser", 0.0, np.pi / 10, 0.1, 30.0, ranges_m)
+    np.testing.assert_allclose(scan_points_m(scan), [[1, 0, 0], [0, 2, 0]], atol=1e-6)
