@@ -46,7 +46,7 @@ class Spec:
 
     def has_number(self, value: Any) -> bool:
         """Whether ``value`` is a whole number of the range that stands beside the choices."""
-        return self.low is not None and type(value) is int and self.low <= value <= self.high
+        return self.low is not None and self.high is not None and type(value) is int and self.low <= value <= self.high
 
 
 SPECS = (
