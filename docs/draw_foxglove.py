@@ -33,10 +33,10 @@ from mtl_perception.bags import Bag
 from mtl_perception.bags.transforms import BagTransforms
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.resources import resource
+from mtl_perception.core.rotation import quaternion_xyzw
 from mtl_perception.core.scene import Boxes3D
 from mtl_perception.spatial.picture import Viewpoint, draw_boxes, draw_cloud
 from mtl_perception.spatial.points import POINT
-from mtl_perception.spatial.rotation import quaternion_xyzw
 
 TOPICS = [f"/perception/{name}" for name in ("image", "detections", "segmentation/mask", "depth/image_rect", "points", "markers")]
 

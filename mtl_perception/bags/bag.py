@@ -22,7 +22,7 @@ from mtl_perception.bags.types import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, BagT
 from mtl_perception.core.camera_info import read_intrinsics
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.geometry import Intrinsics
-from mtl_perception.ros.conversions import InputSettings, compressed_image_to_rgb, image_to_rgb
+from mtl_perception.core.image_messages import InputSettings, compressed_image_to_rgb, image_to_rgb
 
 GROUND_TRUTH = "/ground_truth/"
 """Topics under this name hold what is true, not what a camera saw."""

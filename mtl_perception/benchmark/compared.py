@@ -11,7 +11,7 @@ import numpy as np
 
 from mtl_perception.benchmark.result import Arm, Part, Ratio
 from mtl_perception.benchmark.timing import OnStep, Samples, interleave, ratio, timing
-from mtl_perception.cli.command_line import interruptions
+from mtl_perception.core.interrupts import interruptions
 
 
 class Subject(Protocol):

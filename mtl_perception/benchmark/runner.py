@@ -18,7 +18,7 @@ from mtl_perception.benchmark.machine import describe_machine, load
 from mtl_perception.benchmark.result import Report, load_report, save_report
 from mtl_perception.benchmark.sections import backends, memory, node, peers, scaling, sharing, stages
 from mtl_perception.benchmark.settings import BenchmarkError, Settings
-from mtl_perception.cli.command_line import interruptions
+from mtl_perception.core.interrupts import interruptions
 from mtl_perception.core.progress import frame_progress
 
 PLANS: dict[str, Callable[[Bench], list[Measurement]]] = {

@@ -19,9 +19,8 @@ from mtl_perception.cli.command_line import (
     ParamsFile,
     Precision,
     errors_in_one_line,
-    require_ros,
-    tuned_environment,
 )
+from mtl_perception.ros.environment import require_ros, tuned_environment
 
 app = typer.Typer(
     name="mtl-perception",

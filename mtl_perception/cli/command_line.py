@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sub-commands share: options, errors in one line, the environment of a node."""
+"""What the sub-commands share: options, and errors in one line."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,8 @@ from typing import Annotated
 
 import typer
 
-from mtl_perception.core.interrupts import STATUS, raised
+from mtl_perception.core.interrupts import STATUS, interruptions, raised
+from mtl_perception.ros.environment import require_ros
 
 Model = Annotated[str, typer.Option(help="A shipped model's name, or a .safetensors file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 ...")]
@@ -30,7 +30,7 @@ def errors_in_one_line() -> Iterator[None]:
     command = sys._getframe(2)  # around this one stands that of contextlib
 
     def is_start(importer: FrameType) -> bool:
-        while importer.f_code.co_filename == __file__ and importer.f_back is not None:  # such as require_ros
+        while importer.f_code is require_ros.__code__ and importer.f_back is not None:
             importer = importer.f_back
         return importer is command
 
@@ -55,44 +55,3 @@ def _sentence(error: Exception) -> str:
 
         return problems(error)
     return "".join(one if one.isprintable() or one == "\n" else "?" for one in str(error))
-
-
-@contextmanager
-def interruptions() -> Iterator[None]:
-    """An error that Ctrl-C led to leaves as KeyboardInterrupt.
-
-    A pybind11 module (rclpy's, OpenVINO's) that is interrupted while it is loaded makes it an ImportError "initialization
-    failed", and who expects a package to be missing would go on without it.
-    """
-    try:
-        yield
-    except Exception as error:
-        before: BaseException | None = error
-        while before is not None and not isinstance(before, KeyboardInterrupt):
-            before = before.__cause__ or before.__context__
-        if before is not None:
-            raise KeyboardInterrupt from error
-        raise
-
-
-def require_ros() -> None:
-    try:
-        import mtl_perception.msg
-        import mtl_perception.ros.node.node  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            f"this command needs ROS 2 and this package's messages ({error}); "
-            "source the workspace in which it was built, or prefix the command with scripts/run"
-        ) from None
-
-
-def tuned_environment() -> dict[str, str]:
-    """The environment with room for images in Fast DDS and in malloc; what is set already stays."""
-    from mtl_perception.core.resources import resource
-
-    tuned = {
-        "FASTRTPS_DEFAULT_PROFILES_FILE": str(resource("config/fastdds.xml")),
-        "MALLOC_MMAP_THRESHOLD_": "4294967296",
-        "MALLOC_TRIM_THRESHOLD_": "8589934592",
-    }
-    return tuned | dict(os.environ)

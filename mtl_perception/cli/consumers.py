@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mtl_perception.cli.command_line import errors_in_one_line, require_ros
+from mtl_perception.cli.command_line import errors_in_one_line
+from mtl_perception.ros.environment import require_ros
 
 app = typer.Typer()
 

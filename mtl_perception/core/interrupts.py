@@ -68,6 +68,24 @@ def raised(is_start: Callable[[FrameType], bool] = lambda frame: False) -> Itera
         raise KeyboardInterrupt
 
 
+@contextmanager
+def interruptions() -> Iterator[None]:
+    """An error that Ctrl-C led to leaves as KeyboardInterrupt.
+
+    A pybind11 module (rclpy's, OpenVINO's) that is interrupted while it is loaded makes it an ImportError "initialization
+    failed", and who expects a package to be missing would go on without it.
+    """
+    try:
+        yield
+    except Exception as error:
+        before: BaseException | None = error
+        while before is not None and not isinstance(before, KeyboardInterrupt):
+            before = before.__cause__ or before.__context__
+        if before is not None:
+            raise KeyboardInterrupt from error
+        raise
+
+
 def _importer(frame: FrameType | None) -> tuple[FrameType | None, bool]:
     """The code behind the outermost import that is going on, and whether one is, or a finaliser."""
     importer, is_busy = None, False

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from mtl_perception.core.foreign_text import cut
+from mtl_perception.core.rotation import rotation_rows
 
 TF, TF_STATIC = "/tf", "/tf_static"
 
@@ -49,13 +50,8 @@ class TransformError(ValueError):
 
 def matrix(translation_m: Sequence[float], quaternion_xyzw: Sequence[float]) -> np.ndarray:
     """(4, 4) float64 of a position and a unit quaternion."""
-    x, y, z, w = quaternion_xyzw
     transform = np.eye(4)
-    transform[:3, :3] = (
-        (1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)),
-        (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)),
-        (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)),
-    )
+    transform[:3, :3] = rotation_rows(*quaternion_xyzw)
     transform[:3, 3] = translation_m
     return transform
 

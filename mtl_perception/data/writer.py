@@ -14,12 +14,13 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mtl_perception.core.depth_image import depth_to_millimetres
 from mtl_perception.core.files import write_atomically
 from mtl_perception.data.index_writer import IndexWriter
 from mtl_perception.data.labelled_image import Instance, LabelledImage
 from mtl_perception.data.masks import encode_mask
 
-__all__ = ["Instance", "LabelledImage", "to_millimetres", "write_index", "write_sample"]
+__all__ = ["Instance", "LabelledImage", "write_index", "write_sample"]
 
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3]
 """For depth less than half the bytes of OpenCV's default, and read in two thirds of the time."""
@@ -45,7 +46,7 @@ def write_sample(root: Path, stem: str, sample: LabelledImage, jpeg_quality: int
     if sample.semantic is not None:
         _write_image(root / "semantic" / f"{stem}.png", sample.semantic, _PNG)
     if sample.depth_m is not None:
-        _write_image(root / "depth" / f"{stem}.png", to_millimetres(sample.depth_m), _PNG)
+        _write_image(root / "depth" / f"{stem}.png", depth_to_millimetres(sample.depth_m), _PNG)
     if sample.lanes is not None:
         _write_image(root / "lanes" / f"{stem}.png", sample.lanes, _PNG)
     height, width = sample.image.shape[:2]
@@ -86,12 +87,6 @@ def write_index(root: Path, description: Mapping[str, Any], entries: Iterable[di
     with IndexWriter(root, description) as index:
         for entry in sorted(entries, key=lambda entry: entry["file_name"]):
             index.add(entry)
-
-
-def to_millimetres(depth_m: np.ndarray) -> np.ndarray:
-    """(H, W) metres → (H, W) uint16 millimetres; 0 where there is no depth or it does not fit into 16 bits."""
-    millimetres = np.rint(depth_m * np.float32(1000))
-    return np.where((millimetres > 0) & (millimetres <= 65535), millimetres, 0).astype(np.uint16)
 
 
 def _annotation(instance: Instance) -> dict[str, Any]:

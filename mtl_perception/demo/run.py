@@ -20,7 +20,6 @@ from mtl_perception.core.files import write_atomically
 from mtl_perception.core.progress import frame_progress
 from mtl_perception.core.resources import find_model
 from mtl_perception.core.terminal_table import TerminalTable
-from mtl_perception.demo.film import Film
 from mtl_perception.demo.pictures import Look, contact_sheet, depth_range, film_frame
 from mtl_perception.demo.report import write_report
 from mtl_perception.evaluation import Evaluation, SceneEvaluator, Truth
@@ -30,6 +29,7 @@ from mtl_perception.evaluation.scenes import MEASURES, WEAKEST_SCORE
 from mtl_perception.evaluation.tables import plain, three_digits
 from mtl_perception.inference.engine import Engine
 from mtl_perception.pipeline import published
+from mtl_perception.prediction.film import Film
 from mtl_perception.ros.replay.live import NODE_COMMAND
 from mtl_perception.ros.replay.replay import replay_bag, report_table
 from mtl_perception.ros.replay.report import ReplayReport

@@ -6,9 +6,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from mtl_perception.core.rotation import rotation_matrix
 from mtl_perception.core.scene import Boxes3D
 from mtl_perception.spatial.boxes_3d import level_axes
-from mtl_perception.spatial.rotation import rotation_matrix
 
 
 def upright_iou(boxes: Boxes3D, others: Boxes3D, up: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from itertools import chain
 
 from torch import Tensor, nn
 
-from mtl_perception.model.layers import Float32BackwardConv2d
+from mtl_perception.core.layers import Float32BackwardConv2d
 
 BATCH_NORM_EPS = 1e-3
 """TensorFlow's default, which the published weights were trained with."""

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torchvision.models import SwinTransformer
 from torchvision.ops import Permute
 
+from mtl_perception.core.layers import Float32BackwardConv2d
 from mtl_perception.core.validation_text import did_you_mean, shown
 from mtl_perception.model.efficientnet_lite import efficientnet_lite
-from mtl_perception.model.layers import Float32BackwardConv2d
 
 LEVELS = ("c2", "c3", "c4", "c5")
 """Names of the feature maps, at strides 4, 8, 16 and 32."""

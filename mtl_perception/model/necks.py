@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mtl_perception.core.layers import ConvNormAct, SeparableConv
 from mtl_perception.model.encoders import LEVELS
-from mtl_perception.model.layers import ConvNormAct, SeparableConv
 
 
 class Neck(nn.Module):

@@ -9,12 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mtl_perception.core.depth_image import depth_to_millimetres
 from mtl_perception.core.files import write_atomically, write_json
 from mtl_perception.prediction.predictor import Prediction
 from mtl_perception.spatial.points import PointProjector
-
-_NO_DEPTH_MM = 0
-_MOST_MM = 65535
 
 
 class PredictionFiles:
@@ -52,7 +50,7 @@ class PredictionFiles:
         if prediction.mask is not None:
             self._write("mask", f"{name}.png", prediction.mask)
         if prediction.depth_m is not None:
-            self._write("depth", f"{name}.png", millimetres(prediction.depth_m))
+            self._write("depth", f"{name}.png", depth_to_millimetres(prediction.depth_m))
             if self._points is not None and prediction.intrinsics is not None:
                 scene = prediction.scene
                 cloud = self._points(scene.depth, prediction.intrinsics, prediction.image_rgb, scene.segmentation)
@@ -92,7 +90,7 @@ class PredictionFiles:
             )
 
     def _add_frame(self, picture_rgb: np.ndarray) -> None:
-        from mtl_perception.demo.film import Film
+        from mtl_perception.prediction.film import Film
 
         height, width = (length - length % 2 for length in picture_rgb.shape[:2])
         if self._film is None:
@@ -110,12 +108,6 @@ class PredictionFiles:
         self._folder(kind)
         _, encoded = cv2.imencode(Path(file_name).suffix, image)
         write_atomically(self.folder / kind / file_name, encoded.tobytes(), durable=False)
-
-
-def millimetres(depth_m: np.ndarray) -> np.ndarray:
-    """(H, W) metres → uint16 millimetres; 0 where the depth is unknown or beyond 65.5 m."""
-    scaled = np.nan_to_num(depth_m, nan=_NO_DEPTH_MM, posinf=_NO_DEPTH_MM) * 1000.0
-    return np.where((scaled < 0) | (scaled > _MOST_MM), _NO_DEPTH_MM, np.rint(scaled)).astype(np.uint16)
 
 
 def ply(cloud: np.ndarray) -> bytes:

@@ -18,7 +18,7 @@ import numpy as np
 from std_msgs.msg import Header
 
 from mtl_perception.core.foreign_text import cut
-from mtl_perception.ros.conversions import ConversionError
+from mtl_perception.core.image_messages import ConversionError
 
 
 @dataclass(frozen=True)

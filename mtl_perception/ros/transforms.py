@@ -16,9 +16,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
+from mtl_perception.core.image_messages import ConversionError
 from mtl_perception.core.transforms import TransformBuffer, TransformError
 from mtl_perception.ros.cdr import read_transforms
-from mtl_perception.ros.conversions import ConversionError
 
 _TF, _TF_STATIC = "/tf", "/tf_static"
 

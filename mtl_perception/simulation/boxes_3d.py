@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mtl_perception.core.rotation import quaternion_xyzw
 from mtl_perception.simulation.meshes import Mesh, rotation_z
-from mtl_perception.spatial.rotation import quaternion_xyzw
 
 if TYPE_CHECKING:
     from mtl_perception.simulation.camera import Pose

@@ -19,8 +19,9 @@ from rich.progress import track
 
 from mtl_perception.bags.types import jazzy_with_vision_msgs
 from mtl_perception.bags.writer import BagWriter
+from mtl_perception.core.depth_image import depth_to_millimetres
 from mtl_perception.core.geometry import Intrinsics
-from mtl_perception.data.writer import Instance, to_millimetres
+from mtl_perception.data.writer import Instance
 from mtl_perception.simulation.camera import Pose, intrinsics
 from mtl_perception.simulation.demo_room import demo_room
 from mtl_perception.simulation.drive import DrivePoint, camera_in_room, camera_on_robot, drive
@@ -162,7 +163,7 @@ class DriveRecorder:
             format="mono8; png compressed mono8",
             data=ids,
         )
-        depth = _encode(".png", to_millimetres(rendering.depth_m), small)
+        depth = _encode(".png", depth_to_millimetres(rendering.depth_m), small)
         self._write("/ground_truth/depth", time_ns, header=header, format="16UC1; png compressed 16UC1", data=depth)
 
     def _add_constants(self) -> None:

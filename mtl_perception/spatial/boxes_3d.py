@@ -18,9 +18,9 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.rotation import quaternion_xyzw, rotation_matrix
 from mtl_perception.core.scene import Boxes3D, Scene
 from mtl_perception.spatial._visible import TRIMMED, VisibleThings
-from mtl_perception.spatial.rotation import quaternion_xyzw, rotation_matrix
 
 LEAST_DEPTH = 0.9
 MOST_COMPLETED_M = 0.4

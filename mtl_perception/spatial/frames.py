@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from mtl_perception.core.rotation import quaternion_xyzw, rotation_matrix
 from mtl_perception.core.scene import Boxes3D
-from mtl_perception.spatial.rotation import quaternion_xyzw, rotation_matrix
 
 _ABOVE_M = 0.06
 

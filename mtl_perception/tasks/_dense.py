@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtl_perception.core.geometry import View
-from mtl_perception.model.layers import ConvNormAct, SeparableConv
+from mtl_perception.core.layers import ConvNormAct, SeparableConv
 from mtl_perception.tasks._base import HeadStyle
 
 

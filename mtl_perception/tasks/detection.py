@@ -15,9 +15,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from mtl_perception.core.geometry import View
+from mtl_perception.core.layers import ConvNormAct, SeparableConv
 from mtl_perception.core.scene import Detections
 from mtl_perception.data.sample import Sample
-from mtl_perception.model.layers import ConvNormAct, SeparableConv
 from mtl_perception.tasks._assignment import assign
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._suppression import not_suppressed

@@ -7,12 +7,13 @@ import sys
 import pytest
 import typer
 
-from mtl_perception.cli.command_line import errors_in_one_line, interruptions
+from mtl_perception.cli.command_line import errors_in_one_line
+from mtl_perception.core.interrupts import interruptions
 
 # Imports rclpy again and again, interrupted a quarter of a millisecond later each time; prints how each import ended.
 INTERRUPTED_IMPORTS = """
 import os, signal, numpy, yaml
-from mtl_perception.cli.command_line import interruptions
+from mtl_perception.core.interrupts import interruptions
 
 def ends(after_s):
     end = 130

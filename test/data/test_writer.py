@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mtl_perception.core.depth_image import depth_to_millimetres
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.folder import ImageFolder
-from mtl_perception.data.writer import Instance, LabelledImage, to_millimetres, write_index, write_sample
+from mtl_perception.data.writer import Instance, LabelledImage, write_index, write_sample
 
 LABELS = {"segmentation_labels": ["wall", "cup"], "detection_labels": ["cup"]}
 
@@ -58,7 +59,7 @@ def test_the_index_is_the_same_in_whatever_order_images_are_made_and_keeps_its_n
 
 def test_depth_that_does_not_fit_is_unknown() -> None:
     depth_m = np.array([[0.0, -1.0, np.nan, np.inf, -np.inf, 65.535, 65.536, 0.0004, 0.0006, 2.0]], np.float32)
-    assert to_millimetres(depth_m).tolist() == [[0, 0, 0, 0, 0, 65535, 0, 0, 1, 2000]]
+    assert depth_to_millimetres(depth_m).tolist() == [[0, 0, 0, 0, 0, 65535, 0, 0, 1, 2000]]
 
 
 def test_a_full_disk_names_the_file_and_leaves_no_half_of_it(tmp_path: Path) -> None:

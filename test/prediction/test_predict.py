@@ -16,10 +16,11 @@ from made_pictures import bomb
 from PIL import Image
 
 import mtl_perception
+from mtl_perception.core.depth_image import depth_to_millimetres
 from mtl_perception.core.resources import resource
 from mtl_perception.pipeline import PipelineOptions
 from mtl_perception.prediction import Predictor, intrinsics_for
-from mtl_perception.prediction.files import millimetres, ply
+from mtl_perception.prediction.files import ply
 from mtl_perception.prediction.sources import SourceError, open_source, read_picture
 from mtl_perception.spatial.points import POINT
 
@@ -244,7 +245,7 @@ def test_no_two_boxes_of_one_place(predictor: Predictor) -> None:
 
 def test_millimetres_and_points() -> None:
     depth = np.array([[1.2345, np.nan, np.inf, 70.0, -1.0]], np.float32)
-    assert millimetres(depth).tolist() == [[1234, 0, 0, 0, 0]] or millimetres(depth).tolist() == [[1235, 0, 0, 0, 0]]
+    assert depth_to_millimetres(depth).tolist() == [[1234, 0, 0, 0, 0]] or depth_to_millimetres(depth).tolist() == [[1235, 0, 0, 0, 0]]
     cloud = np.zeros(3, POINT)
     cloud["x"], cloud["z"], cloud["label"] = [1, 2, 3], [1, np.nan, 2], [4, 5, 6]
     cloud["rgb"] = np.array([0x00102030] * 3, np.uint32).view(np.float32)

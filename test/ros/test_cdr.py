@@ -11,6 +11,7 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
+from mtl_perception.core.image_messages import ConversionError
 from mtl_perception.core.scene import Detections
 from mtl_perception.ros.cdr import (
     Stamp,
@@ -20,7 +21,6 @@ from mtl_perception.ros.cdr import (
     read_image,
     read_transforms,
 )
-from mtl_perception.ros.conversions import ConversionError
 from mtl_perception.ros.outputs.detections import write_detections
 from mtl_perception.ros.outputs.images import ImageWriter
 

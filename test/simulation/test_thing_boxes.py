@@ -4,11 +4,11 @@
 import numpy as np
 import pytest
 
+from mtl_perception.core.rotation import rotation_matrix
 from mtl_perception.simulation.boxes_3d import camera_box, thing_box
 from mtl_perception.simulation.camera import look_at
 from mtl_perception.simulation.meshes import box, rotation_x
 from mtl_perception.simulation.world import Spot
-from mtl_perception.spatial.rotation import rotation_matrix
 
 
 def corners(size_m) -> np.ndarray:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from cuboids import CAMERA, LABELS, THINGS, Cuboid, center_in_camera, level_to_optical, picture
 
+from mtl_perception.core.rotation import rotation_matrix
 from mtl_perception.core.scene import Boxes3D, Depth, Detections, Scene
 from mtl_perception.spatial.boxes_3d import LEAST_DEPTH, MOST_COMPLETED_M, BoxEstimator, pose_covariances
-from mtl_perception.spatial.rotation import rotation_matrix
 
 ESTIMATE = BoxEstimator(THINGS, LABELS, flat_labels=["door"])
 UP = np.array([0.0, -1.0, 0.0])

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.rotation import quaternion_xyzw, rotation_matrix
 from mtl_perception.core.scene import Boxes3D
 from mtl_perception.spatial.frames import BOX_EDGES, box_corners, boxes_seen_from, places_above
 from mtl_perception.spatial.picture import Viewpoint, draw_boxes, draw_cloud
 from mtl_perception.spatial.points import POINT
-from mtl_perception.spatial.rotation import quaternion_xyzw, rotation_matrix
 
 OPTICAL_TO_BODY = np.array([[0, 0, 1, 0.2], [-1, 0, 0, 0.1], [0, -1, 0, 1.0], [0, 0, 0, 1.0]])
 UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])

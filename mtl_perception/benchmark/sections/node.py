@@ -11,7 +11,7 @@ from mtl_perception.benchmark.images import camera_images, camera_intrinsics
 from mtl_perception.benchmark.networks import TASKS, EngineSpec, run_once
 from mtl_perception.benchmark.result import Arm, Part, Ratio
 from mtl_perception.benchmark.timing import OnStep, proportion, timing
-from mtl_perception.cli.command_line import require_ros, tuned_environment
+from mtl_perception.ros.environment import require_ros, tuned_environment
 
 RATE_HZ = 30.0
 ALONE, CAMERA = "one at a time", f"camera at {RATE_HZ:.0f} Hz"

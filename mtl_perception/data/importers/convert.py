@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
+from mtl_perception.core.depth_image import depth_to_millimetres
 from mtl_perception.core.files import write_atomically
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import UNLABELLED
@@ -29,7 +30,6 @@ from mtl_perception.data.importers.image_file import (
 )
 from mtl_perception.data.importers.labelled import Notes, Picture
 from mtl_perception.data.importers.placing import Frame, frame_of, named, placed_map
-from mtl_perception.data.writer import to_millimetres
 
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3]
 
@@ -247,7 +247,7 @@ def _millimetres(picture: Picture, frame: Frame, plan: Plan, camera: Intrinsics 
         beyond = int(np.count_nonzero((depth_m > 65.535) & np.isfinite(depth_m)))
     if beyond:
         notes.add("pictures with depth beyond 65.535 m, which becomes unknown", picture.name)
-    millimetres = to_millimetres(np.nan_to_num(depth_m, nan=0.0, posinf=0.0, neginf=0.0))
+    millimetres = depth_to_millimetres(np.nan_to_num(depth_m, nan=0.0, posinf=0.0, neginf=0.0))
     if not millimetres.any():
         notes.add("depth images without any known pixel, left out", picture.name)
         return None

@@ -16,14 +16,14 @@ from mtl_perception.bags import IMAGE, Bag, BagError, Topic, stamp_ns
 from mtl_perception.bags.transforms import BagTransforms
 from mtl_perception.core.camera_info import calibrate
 from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.image_messages import compressed_image_to_rgb, image_to_rgb
+from mtl_perception.core.rotation import quaternion_xyzw
 from mtl_perception.core.transforms import TransformError
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.duplicates import perceptual_hash
 from mtl_perception.data.importers.image_file import ImageBytes, read_header
 from mtl_perception.data.importers.labelled import Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
-from mtl_perception.ros.conversions import compressed_image_to_rgb, image_to_rgb
-from mtl_perception.spatial.rotation import quaternion_xyzw
 
 _FIXED_FRAMES = ("map", "odom", "world")
 _DEPTH_ENCODINGS = ("16UC1", "mono16", "32FC1")

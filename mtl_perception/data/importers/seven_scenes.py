@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.rotation import quaternion_xyzw
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.depth_files import DepthPng
 from mtl_perception.data.importers.image_file import ImageFile
 from mtl_perception.data.importers.labelled import Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
-from mtl_perception.spatial.rotation import quaternion_xyzw
 
 
 class Settings(Options):

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from mtl_perception.model.layers import SeparableConv
+from mtl_perception.core.layers import SeparableConv
 from mtl_perception.model.network import Features, MultiTaskNetwork
 
 PYRAMID = ("p2", "p3", "p4", "p5")

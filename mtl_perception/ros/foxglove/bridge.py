@@ -25,8 +25,8 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 from visualization_msgs.msg import MarkerArray
 
 from mtl_perception.core.foreign_text import cut
+from mtl_perception.core.image_messages import ConversionError, image_to_rgb
 from mtl_perception.msg import PerceptionStatus, TrackArray
-from mtl_perception.ros.conversions import ConversionError, image_to_rgb
 from mtl_perception.ros.doctor.verdicts import type_name
 from mtl_perception.ros.foxglove import schemas
 from mtl_perception.ros.replay.recording import MessageTypes

@@ -14,8 +14,8 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from mtl_perception.core.camera_info import Calibration, calibrate
+from mtl_perception.core.image_messages import ConversionError, InputSettings, compressed_image_to_rgb, image_to_rgb
 from mtl_perception.ros.cdr import CameraInfoView, CompressedImageView, ImageView, read_camera_info, read_compressed_image, read_image
-from mtl_perception.ros.conversions import ConversionError, InputSettings, compressed_image_to_rgb, image_to_rgb
 from mtl_perception.ros.graph import Source, other_topics, sources
 from mtl_perception.ros.node.frames import Frame, FrameCounts
 

@@ -16,10 +16,10 @@ from std_msgs.msg import Header
 from mtl_perception.core.camera_info import Calibration
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.image_messages import ConversionError
 from mtl_perception.core.scene import Scene
 from mtl_perception.core.transforms import TransformBuffer
 from mtl_perception.msg import PerceptionStatus, StageTime
-from mtl_perception.ros.conversions import ConversionError
 from mtl_perception.ros.node.frames import Frame, Stopwatch
 from mtl_perception.ros.node.parameters import Parameters
 from mtl_perception.ros.node.stream import Stream

@@ -9,9 +9,9 @@ from typing import Any
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 
 from mtl_perception.core.image_files import AUTO
+from mtl_perception.core.image_messages import BAYER_ENCODINGS, InputSettings
 from mtl_perception.core.scene import AGNOSTIC_NMS_IOU, SCORE_THRESHOLD
 from mtl_perception.pipeline.options import DEPTH_SOURCES
-from mtl_perception.ros.conversions import BAYER_ENCODINGS, InputSettings
 
 ALL_TASKS = "all"
 

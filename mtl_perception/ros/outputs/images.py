@@ -10,9 +10,9 @@ from rclpy.lifecycle import LifecyclePublisher
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from mtl_perception.core.depth_image import depth_to_millimetres
 from mtl_perception.core.drawing import draw_overlay
 from mtl_perception.core.scene import Detections, Scene
-from mtl_perception.ros.conversions import depth_to_millimetres
 from mtl_perception.ros.outputs.calibration import write_camera_info
 from mtl_perception.ros.outputs.writer import EVERY_TASK, Result, Writer
 from mtl_perception.spatial.depth_fusion import Source

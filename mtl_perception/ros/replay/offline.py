@@ -21,8 +21,8 @@ from mtl_perception.bags import Bag, BagFrame, Topic
 from mtl_perception.bags.transforms import BagTransforms
 from mtl_perception.core.camera_info import calibrate
 from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.image_messages import InputSettings
 from mtl_perception.msg import PerceptionStatus
-from mtl_perception.ros.conversions import InputSettings
 from mtl_perception.ros.node.specs import ALL_TASKS
 from mtl_perception.ros.outputs.outputs import Outputs
 from mtl_perception.ros.replay.recording import LEFT_OUT_TOPICS, Recording

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from mtl_perception.spatial.rotation import quaternion_xyzw, rotation_matrix
+from mtl_perception.core.rotation import quaternion_xyzw, rotation_matrix
 
 
 @pytest.mark.parametrize("angle", [0.0, 1e-9, 0.3, np.pi / 2, np.pi - 1e-9, np.pi])

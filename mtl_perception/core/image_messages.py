@@ -172,13 +172,6 @@ def depth_to_metres(image: Any, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     return values if image.encoding == "32FC1" else values * np.float32(1e-3)
 
 
-def depth_to_millimetres(depth_m: np.ndarray) -> np.ndarray:
-    """REP 118's integer depth, (H, W) uint16 millimetres; 0 where ``depth_m`` is not finite or does not fit."""
-    depth_mm = np.rint(depth_m * 1000.0)
-    fits = (depth_mm > 0) & (depth_mm <= 65535)  # false for NaN
-    return np.where(fits, depth_mm, 0).astype(np.uint16)
-
-
 def _too_large(error: TooLarge) -> ConversionError:
     return ConversionError(f"{error}; raise input.max_pixels if the camera has so many")
 

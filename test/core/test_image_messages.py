@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from mtl_perception.ros.conversions import (
+from mtl_perception.core.depth_image import depth_to_millimetres
+from mtl_perception.core.image_messages import (
     ENCODINGS,
     ConversionError,
     InputSettings,
     compressed_image_to_rgb,
-    depth_to_millimetres,
     image_to_rgb,
 )
 

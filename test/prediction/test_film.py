@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small_disk import small_disk
 
-from mtl_perception.demo.film import Film
+from mtl_perception.prediction.film import Film
 
 
 def test_a_film_holds_its_pictures_in_order_and_colour(tmp_path):

@@ -41,9 +41,13 @@ def rotation_matrix(quaternion_xyzw: np.ndarray) -> np.ndarray:
     """The rotation matrix of each quaternion: (..., 4) x y z w → (..., 3, 3). A quaternion of any length counts."""
     q = np.asarray(quaternion_xyzw, np.float64)
     x, y, z, w = np.moveaxis(q / np.linalg.norm(q, axis=-1, keepdims=True), -1, 0)
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.stack([np.stack(row, -1) for row in rows], -2)
+    return np.stack([np.stack(row, -1) for row in rotation_rows(x, y, z, w)], -2)
+
+
+def rotation_rows(x: Any, y: Any, z: Any, w: Any) -> tuple[tuple[Any, ...], ...]:
+    """The rows of a unit quaternion's rotation matrix, of numbers or of arrays."""
+    return (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)),
+        (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)),
+        (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)),
+    )

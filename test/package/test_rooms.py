@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contracts of ``[tool.importlinter]`` in pyproject.toml: which room may import which."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+pytest.importorskip("importlinter")
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    code = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    return subprocess.run([sys.executable, "-c", code, "--no-cache"], cwd=folder, capture_output=True, text=True)
+
+
+def test_no_room_imports_upwards_or_in_a_circle() -> None:
+    result = lint_imports(ROOT)
+    assert result.returncode == 0, result.stdout + result.stderr
