@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtl_perception.model.encoders import LEVELS
 from mtl_perception.core.layers import ConvNormAct
+from mtl_perception.model.encoders import LEVELS
 from mtl_perception.model.network import Features, MultiTaskNetwork
 
 
