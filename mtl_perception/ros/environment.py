@@ -11,7 +11,7 @@ from mtl_perception.core.resources import resource
 def require_ros() -> None:
     """Raises ImportError, with what to do, where ROS or the messages of this package are missing."""
     try:
-        import mtl_perception.msg  # noqa: F401
+        import mtl_perception.msg
         import mtl_perception.ros.node.node  # noqa: F401
     except ImportError as error:
         raise ImportError(

@@ -9,7 +9,7 @@ import pytest
 from peer import BEST_EFFORT, camera_info, compressed, image
 from sensor_msgs.msg import Image
 
-from mtl_perception.ros.conversions import ConversionError
+from mtl_perception.core.image_messages import ConversionError
 from mtl_perception.ros.node.depth_camera import decode_compressed_depth
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)

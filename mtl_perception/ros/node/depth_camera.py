@@ -18,8 +18,8 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.image_files import MAX_PIXELS, TooLarge, refuse_too_large
+from mtl_perception.core.image_messages import ConversionError, depth_to_metres
 from mtl_perception.ros.cdr import CompressedImageView, ImageView, Stamp, read_compressed_image, read_image
-from mtl_perception.ros.conversions import ConversionError, depth_to_metres
 
 _KEPT = 8
 """Messages that wait for their image: it takes longer through the network than the sensor through the middleware."""
