@@ -11,9 +11,9 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import LaserScan
 
+from mtl_perception.core.image_messages import ConversionError
 from mtl_perception.core.transforms import TransformError
 from mtl_perception.ros.cdr import LaserScanView, read_laser_scan
-from mtl_perception.ros.conversions import ConversionError
 from mtl_perception.ros.transforms import Place
 
 _KEPT = 8
