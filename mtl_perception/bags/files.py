@@ -78,7 +78,7 @@ def open_files(bag: Path, files: list[Path], stack: ExitStack) -> list[Storage]:
 
 
 def damaged(bag: Path, file: Path, error: Exception) -> BagError:
-    """What to tell of a file that its parser could not read."""
+    """Returns what to say of a file that its parser could not read."""
     if isinstance(error, DamagedFile):
         return BagError(f"bag {bag}: {file.name} {cut(error, 300)}")
     return BagError(f"bag {bag}: {file.name} can't be read: {cut(error, 300) or type(error).__name__}; copy it again, or repair it")

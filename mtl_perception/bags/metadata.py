@@ -24,7 +24,7 @@ class _CountedTopic(BaseModel):
 
 
 class Metadata(BaseModel):
-    """What this package reads of it. QoS is left out: recorders and converters write another one here than into the files."""
+    """The part of metadata.yaml that this package reads. QoS is left out: recorders and converters write another one here than into the files."""
 
     version: int = Field(ge=1)
     relative_file_paths: list[str]

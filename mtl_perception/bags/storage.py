@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the files of a bag have in common, MCAP or SQLite."""
+"""Shared by the files of a bag, MCAP or SQLite."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Storage(Protocol):
     start_ns: int
     end_ns: int
 
-    def messages(self, channels: Collection[Channel]) -> Iterator[Recorded]:
+    def messages(self, channels: Collection[Channel]) -> Iterator[Recorded]:  # pyright: ignore[reportReturnType]
         """Those of ``channels``, in the order of their time.
 
         Raises:

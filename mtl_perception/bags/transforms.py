@@ -12,7 +12,7 @@ _AHEAD_NS = 1_000_000_000
 
 
 class BagTransforms:
-    """What a node would know of the bag's frames a second after a message was recorded.
+    """Transforms as a node would know them of the bag's frames a second after a message was recorded.
 
     Args:
         bag: an open bag, with or without transforms.

@@ -160,7 +160,7 @@ class BagWriter:
 
     def _described(self) -> dict[str, Any]:
         """rosbag2's description of the bag, version 9."""
-        first_ns, last_ns = self._times_ns
+        first_ns, last_ns = self._times_ns  # pyright: ignore[reportGeneralTypeIssues]
         span = {"starting_time": {"nanoseconds_since_epoch": first_ns}, "duration": {"nanoseconds": last_ns - first_ns}}
         count = self.counts.total()
         return {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every section gets, and what it gives."""
+"""The interface of every section."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class Subject(Protocol):
 
 
 class Compared:
-    """What came out of giving each of ``starters`` its turns; one that could not start is missing, with the reason."""
+    """Results of giving each of ``starters`` its turns; one that could not start is missing, with the reason."""
 
     def __init__(self, starters: Mapping[str, Callable[[], Subject]], rounds: int, on_step: OnStep) -> None:
         self._missing: dict[str, str] = {}
@@ -63,7 +63,7 @@ class Compared:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, short enough for a table."""
+    """Returns the message of an error, short enough for a table."""
     return (str(error).strip() or type(error).__name__).splitlines()[0][:300]
 
 

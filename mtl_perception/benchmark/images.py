@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the benchmark's camera sees."""
+"""Images of the benchmark's camera."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a benchmark runs on, in words."""
+"""The machine of a benchmark, in words."""
 
 from __future__ import annotations
 

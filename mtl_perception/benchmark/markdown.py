@@ -124,7 +124,7 @@ def _section(section: str, parts: Mapping[str, Part], chart: str | None) -> Iter
 
 
 def arm_rows(arms: Mapping[str, Arm]) -> tuple[str, list[list[str]]]:
-    """What all arms have in common, in words; and a row for each with what differs and what was measured."""
+    """Returns what all arms have in common, in words; and a row for each with what differs and what was measured."""
     keys = dict.fromkeys(key for arm in arms.values() for key in arm.facts)
     values = {key: {arm.facts.get(key, "") for arm in arms.values()} for key in keys}
     common = ", ".join(f"{key} {next(iter(found))}" for key, found in values.items() if len(found) == 1)

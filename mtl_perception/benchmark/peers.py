@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user would pick from torchvision instead: a detector and a segmenter.
+"""Models that a user would pick from torchvision instead: a detector and a segmenter.
 
 Each answers as completely as ours from the same uint8 image: boxes, scores and classes in pixels of the image; a mask and a
 confidence of one byte a pixel, as large as the image. Choices that matter favour the peers, and are said in ``NOTES``.

@@ -31,7 +31,7 @@ class Request(BaseModel):
 
 
 class Peak(BaseModel):
-    """What a process took: with its libraries alone, and at most."""
+    """Memory of a process: with its libraries alone, and at most."""
 
     before_mib: float
     peak_mib: float

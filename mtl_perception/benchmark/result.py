@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a benchmark found: one JSON file, written after each part."""
+"""The result of a benchmark: one JSON file, written after each part."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Arm(_Strict):
 
     @property
     def images_per_s(self) -> float | None:
-        """What it gets done, one turn after the other."""
+        """Throughput, one turn after the other."""
         return None if self.total is None else 1e3 * self.images / self.total.mean_ms
 
 
@@ -94,7 +94,7 @@ class Part(_Strict):
 
 
 class Machine(_Strict):
-    """What it ran on."""
+    """The machine it ran on."""
 
     processor: str
     instructions: list[str]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a benchmark is told."""
+"""Settings of a benchmark."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Settings(BaseModel):
 
     @property
     def command(self) -> str:
-        """What measures the same again."""
+        """Command that measures the same again."""
         usual = _DEFAULTS | (_QUICK if self.is_quick else {})
         words = ["mtl-perception benchmark", *(["--quick"] if self.is_quick else [])]
         options = ("model", "device", "precision", "backend", "rounds", "frames")

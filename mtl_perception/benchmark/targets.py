@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was aimed at."""
+"""Targets of the benchmark."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def synchronise() -> None:
 
 
 def timing(seconds: Sequence[float]) -> Timing:
-    """What is kept of the samples of one thing."""
+    """Returns statistics of the samples of one measurement."""
     values_ms = 1e3 * np.asarray(seconds, float)
     p50, p90, p99 = (float(p) for p in np.percentile(values_ms, (50, 90, 99)))
     return Timing(

@@ -25,7 +25,7 @@ ParamsFile = Annotated[Path | None, typer.Option(help="ROS parameter file; confi
 
 @contextmanager
 def errors_in_one_line() -> Iterator[None]:
-    """What a user can put right ends with a sentence and exit status 1, Ctrl-C and SIGTERM with a line and 130; our bugs show
+    """Ends what a user can put right with a sentence and exit status 1, Ctrl-C and SIGTERM with a line and 130; our bugs show
     their trace. While the command itself still imports what it needs, the two signals end the process at once."""
     command = sys._getframe(2)  # around this one stands that of contextlib
 

@@ -74,7 +74,7 @@ def _place(loc: tuple[int | str, ...], model: type[BaseModel] | None) -> tuple[s
     for step in loc:
         around = kinds
         under = [kind for each in kinds for kind in _under(each, step)]
-        tried = [kind for kind in kinds if step in _tags(kind)]
+        tried = [kind for kind in kinds if step in _tags(kind)]  # pyright: ignore[reportOperatorIssue]
         if under or not tried:
             names.append(cut(step))
         kinds = under or tried

@@ -212,7 +212,7 @@ def parse_description(path: Path) -> Description:
 def _first_problems(error: ValidationError) -> str:
     problems = error.errors(include_url=False)
     if problems[0]["type"] == "json_invalid":
-        return f"is not valid JSON: {cut(problems[0]['ctx']['error'])}"
+        return f"is not valid JSON: {cut(problems[0]['ctx']['error'])}"  # pyright: ignore[reportTypedDictNotRequiredAccess]
     missing = [problem["loc"] for problem in problems if problem["type"] == "missing"]
     if {("images", 0, "group"), ("images", 0, "tasks")} <= set(missing):
         return f"is plain COCO: its images have neither group nor tasks; {_CONVERT}"

@@ -28,7 +28,7 @@ from mtl_perception.model.checkpoint import ModelCard
 
 @dataclass(frozen=True)
 class Options:
-    """What may be chosen of an evaluation.
+    """Options of an evaluation.
 
     Attributes:
         report: folder of index.html and scores.json; out/evaluate/NAME if None.
@@ -143,7 +143,7 @@ def require_writable(folder: Path) -> None:
 
 
 def describe_model(card: ModelCard, checkpoint: Path) -> ModelResult:
-    """What the scores say of the model that they belong to."""
+    """Returns what the scores say of the model that they belong to."""
     from mtl_perception.evaluation.cost import network_cost
 
     cost = network_cost(card)
@@ -195,7 +195,7 @@ def _set_result(path: Path, samples: Samples, evaluation: Evaluation, tasks: Seq
 
 
 def _remarks(one: SetResult) -> Iterator[str]:
-    """What a user should know of what was not scored."""
+    """Returns sentences on what was not scored."""
     if one.tasks_left_out:
         yield f"labelled but not a task of this model, not scored: {', '.join(one.tasks_left_out)}"
     if one.left_out:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a comparison of multi-task with single-task networks holds, as numbers and as words."""
+"""A comparison of multi-task with single-task networks, as numbers and as words."""
 
 from __future__ import annotations
 

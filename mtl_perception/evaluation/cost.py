@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a network costs, apart from time."""
+"""Multiply-adds, parameters and size of a network."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ class DepthMetric(Metric):
 
 
 def range_names() -> list[str]:
-    """What the ranges of true depth are called, the nearest first."""
+    """Returns the names of the ranges of true depth, the nearest first."""
     edges = [f"{edge_m:g}" for edge_m in (0, *DISTANCES_M)]
     return [f"{near}–{far} m" for near, far in itertools.pairwise(edges)] + [f"over {edges[-1]} m"]
 

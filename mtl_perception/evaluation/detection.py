@@ -19,7 +19,7 @@ SMALL_THINGS = ("can", "bottle", "cup", "bowl", "fruit", "book")
 """Classes of the shipped models that a hand can hold; their AP50 is told apart from that of furniture."""
 
 PUBLISHED = PipelineOptions()
-"""What the node publishes by default."""
+"""The options with which the node publishes by default."""
 
 SCORE_BINS = 20
 

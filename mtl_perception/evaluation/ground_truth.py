@@ -80,7 +80,7 @@ class BagTruth:
         return stamp in self._by_stamp
 
     def at(self, stamp: int) -> Truth | None:
-        """What is true of the frame with this stamp (nanoseconds); None where nothing is known."""
+        """Returns the ground truth of the frame with this stamp (nanoseconds); None where nothing is known."""
         known = self._by_stamp.get(stamp)
         if known is None:
             return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the measures of every task answer."""
+"""The interface of every task's measures."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an evaluation leaves behind: one JSON file, keyed by set."""
+"""The result of an evaluation: one JSON file, keyed by set."""
 
 from __future__ import annotations
 

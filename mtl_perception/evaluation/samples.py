@@ -41,7 +41,7 @@ class Samples(Protocol):
 
     def __iter__(self) -> Iterator[Sample]: ...
 
-    def some(self, indices: Collection[int]) -> Iterator[tuple[int, Sample]]:
+    def some(self, indices: Collection[int]) -> Iterator[tuple[int, Sample]]:  # pyright: ignore[reportReturnType]
         """(index, sample) of some of the frames, in order."""
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of one image."""
+"""The ground truth of one image."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from mtl_perception.data.sample import BoxLabels, ClassLabels, LaneLabels
 
 @dataclass(frozen=True)
 class Truth:
-    """What is known of one image, in the labels of the model that is scored; a task that is not labelled is None.
+    """The ground truth of one image, in the labels of the model that is scored; a task that is not labelled is None.
 
     Attributes:
         boxes_xyxy: (M, 4) pixels of the original image.

@@ -113,7 +113,7 @@ class Engine:
         return self._backend
 
     def __call__(self, image_rgb: np.ndarray, intrinsics: Intrinsics | None = None, tasks: Collection[str] | None = None) -> Scene:
-        """What the network says of one image.
+        """Returns the network's answers for one image.
 
         Args:
             image_rgb: (H, W, 3) uint8.
@@ -132,7 +132,7 @@ class Engine:
         intrinsics: Sequence[Intrinsics | None] | None = None,
         tasks: Sequence[Collection[str] | None] | None = None,
     ) -> list[Scene]:
-        """What the network says of several images, which may differ in size, camera and wanted tasks.
+        """Returns the network's answers for several images, which may differ in size, camera and wanted tasks.
 
         Images of one size share forward passes of up to ``batch_size``, with every head that one of them wants.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an exported file says of itself: the network's card and the shapes that its graph was made for."""
+"""Metadata of an exported file: the network's card and the shapes that its graph was made for."""
 
 from __future__ import annotations
 

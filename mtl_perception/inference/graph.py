@@ -37,7 +37,7 @@ class Graph(nn.Module):
         self.task_names = tuple(name for name in network.tasks if name in set(tasks))
 
     def forward(self, images_rgb: Tensor, focal_px: Tensor) -> dict[str, Tensor]:
-        """What the network says of a batch.
+        """Returns the decoded answers for a batch.
 
         Args:
             images_rgb: (B, height, width, 3) uint8.
@@ -63,11 +63,11 @@ class Graph(nn.Module):
         return F.pad(images, (0, right, 0, below), value=_GREY) if right or below else images
 
     def infer(self, images: Tensor) -> RawTensors:
-        """What the heads say."""
+        """Returns the raw outputs of the heads."""
         return self.network(images, self.task_names)
 
     def decode(self, raw: RawTensors, focal_px: Tensor) -> dict[str, Tensor]:
-        """What that means, in pixels of the images and metres."""
+        """Decodes the raw outputs into pixels of the images and metres."""
         return flat({name: self.network.tasks[name].decode(raw[name], self.view, focal_px) for name in self.task_names})
 
 

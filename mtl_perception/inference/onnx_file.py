@@ -41,7 +41,7 @@ OPERATORS = frozenset(
     Softmax Softplus Split Sqrt Squeeze Sub Tanh Tile TopK Transpose Trilu Unsqueeze Where
     """.split()
 )
-"""What exports are made of, for every encoder, neck, task and precision, and a few that another version of PyTorch may write: all
+"""Operators that exports are made of, for every encoder, neck, task and precision, and a few that another version of PyTorch may write: all
 of them end, touch no file, and have the shapes of their answers from the shapes of what they are given."""
 
 ENGINE = "EPContext"
@@ -65,7 +65,7 @@ class Answer(NamedTuple):
 
 
 def read_exported(path: Path) -> ExportedGraph:
-    """What an exported file says of itself; its graph is not looked at.
+    """Returns the metadata of an exported file; its graph is not looked at.
 
     Raises:
         CheckpointError: it is missing, not ours, of another version or damaged.
@@ -75,7 +75,7 @@ def read_exported(path: Path) -> ExportedGraph:
 
 
 def open_exported(path: Path, engines: bool = False) -> tuple[ExportedGraph, bytes]:
-    """What an exported file says of itself, and its content once the graph is seen to be what the card says.
+    """Returns the metadata of an exported file, and its content once the graph is seen to be what the card says.
 
     Args:
         engines: whether it may hold a TensorRT engine. What is in one is machine code and can't be looked at.

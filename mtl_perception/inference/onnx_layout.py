@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an ONNX file holds, seen without building it in memory.
+"""The content of an ONNX file, seen without building it in memory.
 
 A parser makes an object of every two bytes of a file that was made for that; what such a file would need is found out here, by
 skipping from length to length (protobuf's wire format).

@@ -55,7 +55,7 @@ class TaskCard(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """What a network is, apart from its weights.
+    """Describes a network, apart from its weights.
 
     Attributes:
         input_width, input_height: the size an image is fitted into before it enters the network, pixels.
@@ -113,7 +113,7 @@ class ModelCard(BaseModel):
 
     @property
     def classification_labels(self) -> list[str]:
-        """What an image as a whole may be; empty if the network does not say."""
+        """Returns the classes of the whole image; empty if the network does not say."""
         return self._labels("classification")
 
     @property
@@ -320,7 +320,7 @@ def _checked_network(stored: _Stored) -> MultiTaskNetwork:
 
 
 def _spoilt(name: str, tensor: Tensor, tensors: Mapping[str, Tensor]) -> str | None:
-    """What no weights can be, though their shape is right."""
+    """Returns what is wrong with weights of the right shape; None if nothing is."""
     if tensor.is_floating_point() and not tensor.isfinite().all():
         return "hold values that are not finite"
     if name.endswith("running_var") and (tensor < 0).any():

@@ -67,7 +67,7 @@ def efficientnet_lite(width: float, depth: float) -> tuple[list[nn.Module], tupl
     starts = (0, *(end + 1 for end in _LEVEL_ENDS))  # the stem comes before the first stage
     levels = [nn.Sequential(*chain.from_iterable(blocks[start : end + 1])) for start, end in zip(starts, _LEVEL_ENDS)]
     c2, c3, c4, c5 = (widths[end - 1] for end in _LEVEL_ENDS)
-    return levels, (c2, c3, c4, c5)
+    return levels, (c2, c3, c4, c5)  # pyright: ignore[reportReturnType]
 
 
 class _InvertedResidual(nn.Sequential):

@@ -21,7 +21,7 @@ LEVELS = ("c2", "c3", "c4", "c5")
 
 
 class Normalization(NamedTuple):
-    """What is taken off RGB values of 0 to 255, and what they are then divided by."""
+    """Mean and standard deviation by which RGB values of 0 to 255 are normalised."""
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -111,7 +111,7 @@ class TimmEncoder(Encoder):
             raise ValueError(f"timm's '{name}' has features at strides {strides}, expected 4, 8, 16 and 32 among them")
         rows = [len(strides) - 1 - strides[::-1].index(stride) for stride in (4, 8, 16, 32)]
         c2, c3, c4, c5 = (network.feature_info.channels()[row] for row in rows)
-        config: dict[str, Any] = network.pretrained_cfg if hasattr(network, "pretrained_cfg") else network.default_cfg
+        config: dict[str, Any] = network.pretrained_cfg if hasattr(network, "pretrained_cfg") else network.default_cfg  # pyright: ignore[reportAssignmentType]
         mean, std = (tuple(255.0 * value for value in config[key]) for key in ("mean", "std"))
         super().__init__([], (c2, c3, c4, c5), Normalization(mean, std))
         self.network = network

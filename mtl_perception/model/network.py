@@ -122,7 +122,7 @@ class MultiTaskNetwork(nn.Module):
         return {name: self.heads[name](features) for name, features in pyramids.items()}
 
     def pyramids(self, images: Tensor, tasks: Collection[str]) -> dict[str, Features]:
-        """What the heads of ``tasks`` see, in the order of the heads; ``images`` as for ``forward``."""
+        """Returns the features that the heads of ``tasks`` see, in the order of the heads; ``images`` as for ``forward``."""
         # Normalised in float32 for exactness, then in the dtype of the weights, so that a half-precision network
         # needs no autocast.
         x = ((images.float() - self.mean.float()) / self.std.float()).to(self.mean.dtype)
@@ -132,7 +132,7 @@ class MultiTaskNetwork(nn.Module):
     def features(self, images: Tensor, tasks: Collection[str]) -> dict[str, Features]:
         """For each of ``tasks`` the pyramid that its head sees. ``images`` (B, 3, H, W) are normalised."""
         shared = self.neck(self.encoder(images))
-        return dict.fromkeys(tasks, shared)
+        return dict.fromkeys(tasks, shared)  # pyright: ignore[reportReturnType]
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """Parameters that more than one task may train: encoder and neck."""
@@ -151,5 +151,5 @@ class MultiTaskNetwork(nn.Module):
         return names
 
     def regulariser(self) -> Tensor | None:
-        """What this kind of sharing adds to the loss in training."""
+        """Returns the term that this kind of sharing adds to the loss in training."""
         return None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a user may set between the network and what is published."""
+"""Options between the network and what is published."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class TrackingOptions:
 
 
 DEPTH_SOURCES = ("network", "camera", "fused")
-"""What depth is made of: the network's, what a sensor measured, or both."""
+"""Sources of depth: the network's, what a sensor measured, or both."""
 
 
 DEPTH_SCALES = ("none", "floor", "points")
@@ -65,6 +65,6 @@ class PipelineOptions:
 
     @property
     def least_score(self) -> float:
-        """What the engine must find: of the class with the lowest threshold, and tracks go on with what is too weak to be published."""
+        """Returns the lowest score that the engine must report: tracks go on with what is too weak to be published."""
         scores = [self.score_threshold, *(score for _, score in self.selection.thresholds)]
         return min(scores if self.tracking is None else [*scores, self.tracking.low_score])

@@ -56,7 +56,7 @@ def _with_measured(scene: Scene, measured_m: np.ndarray, source: str) -> FusedDe
 
 
 class Postprocessor:
-    """What happens to the scenes of one camera behind the engine. Not thread-safe.
+    """Postprocesses the scenes of one camera. Not thread-safe.
 
     Args:
         detection_labels: the model's.
@@ -171,6 +171,6 @@ class FramePipeline:
         tasks: Collection[str] | None = None,
         measured_m: np.ndarray | None = None,
     ) -> FrameResult:
-        """What is published of the next image, (H, W, 3) uint8; ``tasks`` None for all of the network's."""
+        """Returns what is published of the next image, (H, W, 3) uint8; ``tasks`` None for all of the network's."""
         scene = self.engine(image_rgb, intrinsics, tasks)
         return self._postprocess(scene, image_rgb, intrinsics, stamp_s, placement, measured_m)

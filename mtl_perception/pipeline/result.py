@@ -48,7 +48,7 @@ class KnownPlacement:
 
 @dataclass(frozen=True)
 class Tracks:
-    """What is tracked at one frame.
+    """Tracks at one frame.
 
     Attributes:
         tracks: the confirmed ones by rising id, also those out of sight.

@@ -20,7 +20,7 @@ from mtl_perception.prediction.sources import Picture, Source
 
 @dataclass(frozen=True)
 class CameraOptions:
-    """What the user says of the camera; what is given goes before what the source says."""
+    """The camera as the user describes it; what is given goes before what the source says."""
 
     focal_px: float | None = None
     fov_deg: float | None = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is written of predictions: overlays or a film, boxes in COCO's form, masks, depth, point clouds."""
+"""Writes predictions: overlays or a film, boxes in COCO's form, masks, depth, point clouds."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from mtl_perception.pipeline import PipelineOptions, published
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says of one image.
+    """A network's predictions for one image.
 
     Attributes:
         image_rgb: (H, W, 3) uint8.
@@ -89,7 +89,7 @@ class Predictor:
         return self.engine.card
 
     def __call__(self, image_rgb: np.ndarray, intrinsics: Intrinsics | None = None) -> Prediction:
-        """What the network says of ``image_rgb``, (H, W, 3) uint8.
+        """Returns the predictions for ``image_rgb``, (H, W, 3) uint8.
 
         Raises:
             ValueError: the image is something else.
@@ -119,7 +119,7 @@ def _predictor(model: str, device: str) -> Predictor:
 
 
 def predict(image: np.ndarray | str | Path, model: str | Path = "lite", device: str = "auto", fov_deg: float | None = None) -> Prediction:
-    """What a model says of one picture; the model stays loaded for the next call.
+    """Returns a model's predictions for one picture; the model stays loaded for the next call.
 
     Args:
         image: (H, W, 3) uint8 RGB, or the path of a picture.

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the HTML reports share: one look, charts as SVG, pictures inside the page."""
+"""Shared by the HTML reports: one look, charts as SVG, pictures inside the page."""

@@ -194,7 +194,7 @@ def pack_string(text: str) -> bytes:
 
 
 def padded(values: bytes, size: int) -> bytes:
-    """What lies before a value of ``size`` bytes."""
+    """Returns ``values`` with zeros up to a multiple of ``size`` bytes."""
     return values + bytes(-len(values) % size)
 
 

@@ -186,7 +186,7 @@ def outputs_status(stream: Stream, tasks: tuple[str, ...], engine: Any) -> Diagn
 
 
 def model_status(node: GuardedNode, engine: Any, activity: str, streams: Sequence[Stream], recent: Sequence[Change]) -> DiagnosticStatus:
-    """What runs where, and whether it fails. ``activity`` is a word or two: active, inactive, paused."""
+    """Returns the status of the network: backend, device and failures. ``activity`` is a word or two: active, inactive, paused."""
     problems: list[tuple[bytes, str]] = []
     for stream, change in zip(streams, recent):
         if failed := change.counts.failed:
@@ -209,7 +209,7 @@ def model_status(node: GuardedNode, engine: Any, activity: str, streams: Sequenc
 
 
 def node_status(node: GuardedNode, streams: Sequence[Stream]) -> DiagnosticStatus:
-    """What concerns the node as a whole: its surroundings, and what came in that it could not make anything of."""
+    """Returns the status of the node as a whole: its surroundings, and what came in that it could not make anything of."""
     problems = [(WARN, text) for text in surroundings(node)]
     named = [stream.camera.info_topic for stream in streams if stream.camera is not None]  # by the calibration's status
     problems += [(WARN, f"{where}: {text}") for where, text in node.problems.elsewhere(named).items()]

@@ -56,7 +56,7 @@ def deaf_readers(node: Node, publisher: Publisher) -> list[str]:
 
 
 def surroundings(node: Node) -> list[str]:
-    """What is wrong around the node as a whole, each with what to do."""
+    """Returns what is wrong around the node as a whole, each with what to do."""
     problems = []
     name, namespace = node.get_name(), node.get_namespace()
     namesakes = node.get_node_names_and_namespaces().count((name, namespace))

@@ -33,7 +33,7 @@ class _Problem:
 
 
 class Problems:
-    """What went wrong of late: one line for each place, however often. Any thread may note."""
+    """Recent errors: one line for each place, however often. Any thread may note."""
 
     def __init__(self, get_logger: Callable[[], RcutilsLogger]) -> None:
         self._get_logger = get_logger
@@ -47,7 +47,7 @@ class Problems:
         self._get_logger().warning(f"{where}: {text}", throttle_duration_sec=_LOG_EVERY_S)
 
     def at(self, where: str) -> str:
-        """What went wrong there in the last seconds; empty if nothing did."""
+        """Returns the errors there of the last seconds; empty without any."""
         problem = self._problems.get(where)
         if problem is None or time.monotonic() - problem.last_s > _SHOWN_FOR_S:
             return ""

@@ -32,7 +32,7 @@ OUTPUTS = {
     "segmentation": ("segmentation/mask", Image),
     "depth": ("depth/image_rect", Image),
 }
-"""What is read of each task."""
+"""Topics that are read of each task."""
 
 _STATUS = "status"
 _CAMERA_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -183,7 +183,7 @@ class LatencyRig:
         return len(self._arrived[stamp_ns]) == len(self._topics) + 1
 
     def _take(self, stamp_ns: int) -> FrameTiming | None:
-        """What is known of a frame, which is then forgotten; None if it was not answered."""
+        """Removes and returns what is known of a frame; None if it was not answered."""
         is_answered = self._is_answered(stamp_ns)
         arrived, sent_s = self._arrived.pop(stamp_ns), self._sent_s.pop(stamp_ns)
         stage_s = self._stages.pop(stamp_ns, {})

@@ -15,7 +15,7 @@ from typing import Any
 from mtl_perception.core.transforms import TF, TF_STATIC
 
 NODE_COMMAND = (sys.executable, "-m", "mtl_perception.ros.main")
-"""What starts the node; ROS arguments are appended."""
+"""Command that starts the node; ROS arguments are appended."""
 
 _STOP_LIMIT_S = 10.0
 

@@ -55,7 +55,7 @@ class Renderer(Protocol):
 
     def load(self, world: BuiltWorld) -> None: ...
 
-    def labels(self, camera: Intrinsics, pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def labels(self, camera: Intrinsics, pose: Pose) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # pyright: ignore[reportReturnType]
         """Semantic ids, instances and depth in metres, each (H, W), at the size of ``camera``."""
 
     def picture(self, camera: Intrinsics, pose: Pose) -> np.ndarray: ...

@@ -216,7 +216,7 @@ def _center_covariances(
 
 
 def _only_valid(boxes: Boxes3D) -> Boxes3D:
-    """What ``Boxes3D`` promises of boxes that are not valid."""
+    """Sets boxes that are not valid to what ``Boxes3D`` promises of them."""
     if not boxes.valid.all():
         nothing, invalid = _no_boxes(len(boxes)), ~boxes.valid
         for name in ("centers_m", "sizes_m", "quaternions_xyzw", "center_covariances_m2"):

@@ -112,7 +112,7 @@ def fuse(measured_m: np.ndarray, network: Depth, noise: SensorNoise = SensorNois
 
 
 def measured_alone(measured_m: np.ndarray, noise: SensorNoise = SensorNoise()) -> FusedDepth:
-    """What the sensor measured, (H, W) metres, NaN elsewhere, as a ``FusedDepth``."""
+    """Returns what the sensor measured, (H, W) metres, NaN elsewhere, as a ``FusedDepth``."""
     valid = _trusted(measured_m)
     depth_m = np.where(valid, measured_m, np.float32(np.nan))
     step = max(1, round(max(measured_m.shape) / _LONGER_SIDE))

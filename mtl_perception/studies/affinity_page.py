@@ -77,7 +77,7 @@ def html(found: Affinity) -> str:
 
 
 def markdown(found: Affinity, name: str) -> str:
-    """What the page says, with the pictures of the document ``name``."""
+    """Returns the text of the page, with the pictures of the document ``name``."""
     counts = ", ".join(f"{task} {len(channels)}" for task, channels in found.channels.items())
     groups = [["groups", "the best so many", "help"]]
     groups += [[str(n), _groups_in_words(one), f"{100 * score:.3f} %"] for n, (one, score) in found.groups.items()]

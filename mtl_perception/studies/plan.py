@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a transfer report is told, and the training runs that follow from it."""
+"""The configuration of a transfer report, and the training runs that follow from it."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def plan(config: TransferConfig, seeds: int) -> list[PlannedRun]:
 
 
 def remarks(runs: Sequence[PlannedRun]) -> list[str]:
-    """What a reader of the report should know of set-ups that can't do what their name says, in sentences."""
+    """Returns sentences for the reader of the report on set-ups that can't do what their name says, in sentences."""
     return list(dict.fromkeys(f"{run.setup}: {remark}" for run in runs for remark in run.training.remarks))
 
 

@@ -79,7 +79,7 @@ def _check(process: Any, run: PlannedRun, log: Path | None) -> None:
 
 
 def _alone(config: TransferConfig, run: PlannedRun, log: Path | None) -> None:
-    """What can be put right is said in a sentence; our bugs show their trace."""
+    """Says in a sentence what can be put right; our bugs show their trace."""
     if log is not None:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as file:

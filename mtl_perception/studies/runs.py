@@ -21,7 +21,7 @@ from mtl_perception.studies.plan import PlannedRun, TransferConfig
 from mtl_perception.training.state import with_defaults
 
 SET = "test"
-"""What the scored data is called in results."""
+"""Name of the scored data in results."""
 
 
 class TransferError(RuntimeError):
@@ -29,7 +29,7 @@ class TransferError(RuntimeError):
 
 
 class RunResult(BaseModel):
-    """What a finished run leaves.
+    """The result of a finished run.
 
     Attributes:
         training: the configuration that it was trained by.

@@ -94,7 +94,7 @@ class Transfer:
 
 
 def tabulate(config: TransferConfig, results: Sequence[RunResult], remarks: Sequence[str] = ()) -> Transfer | None:
-    """What ``results`` say; None as long as they hold no multi-task network or lack a single-task one.
+    """Returns the table of ``results``; None as long as they hold no multi-task network or lack a single-task one.
 
     Args:
         remarks: see ``Transfer``.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every task answers: its head, its targets, its loss, its decoding."""
+"""The interface of every task: its head, its targets, its loss, its decoding."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HeadStyle = Literal["wide", "slim"]
 
 
 class TaskSettings(BaseModel):
-    """What a checkpoint must remember of a task to build it again."""
+    """Settings that a checkpoint stores to build a task again."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -65,7 +65,7 @@ class LossTerm(NamedTuple):
 
 
 class CollectOptions(NamedTuple):
-    """What a user may change while the network runs."""
+    """Options that may change while the network runs."""
 
     score_threshold: float = SCORE_THRESHOLD
 
@@ -125,7 +125,7 @@ class Task(ABC, Generic[SettingsT]):
 
     @abstractmethod
     def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
-        """What the head said of a batch, in pixels of the original image and metres.
+        """Decodes the head's output of a batch, in pixels of the original image and metres.
 
         Part of the graph that is exported: no shape and no branch depends on a value.
 
@@ -140,4 +140,4 @@ class Task(ABC, Generic[SettingsT]):
 
     @abstractmethod
     def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Any:
-        """What ``Scene`` holds of one image, from what ``decode`` returned for it (without the first dimension)."""
+        """Returns what ``Scene`` holds of one image, from what ``decode`` returned for it (without the first dimension)."""

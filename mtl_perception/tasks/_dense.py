@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the tasks with an answer per pixel share."""
+"""Shared by the tasks with an answer per pixel."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image as a whole is: any number of classes, such as the kind of room or a finding in a scan."""
+"""Classification of the whole image: any number of classes, such as the kind of room or a finding in a scan."""
 
 from __future__ import annotations
 

@@ -55,5 +55,5 @@ class Track:
             self,
             position_m=rotation @ self.position_m + transform[:3, 3],
             velocity_m_s=rotation @ self.velocity_m_s,
-            covariance=turn @ self.covariance @ turn.T,
+            covariance=turn @ self.covariance @ turn.T,  # pyright: ignore[reportOperatorIssue]
         )

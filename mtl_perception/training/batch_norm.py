@@ -53,7 +53,7 @@ class _SumOverProcesses(torch.autograd.Function):
 
 
 class _GlobalBatchNorm2d(nn.BatchNorm2d):
-    """What torch.nn.SyncBatchNorm does, on CPUs, which that refuses. Batches have one size everywhere."""
+    """Does what torch.nn.SyncBatchNorm does, on CPUs, which that refuses. Batches have one size everywhere."""
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:

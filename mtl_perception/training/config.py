@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a training run is told, typed and checked before anything heavy starts."""
+"""The configuration of a training run, typed and checked before anything heavy starts."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ class TrainingConfig(_Strict):
     steps: int | None = Field(None, gt=0)
     stages: list[Stage] = Field(min_length=1)
     tasks: dict[str, float] = Field(default_factory=lambda: dict.fromkeys(DEFAULT_TASKS, 1.0), min_length=1)
-    balancing: Balancing = Fixed()
+    balancing: Balancing = Fixed()  # pyright: ignore[reportInvalidTypeForm]
     task_schedule: TaskSchedule = AllTasks()
     small_heads: SmallHeadSettings | None = None
     quantized_finetuning: QuantizedFinetuning | None = None
@@ -275,7 +275,7 @@ class TrainingConfig(_Strict):
 
     @property
     def remarks(self) -> list[str]:
-        """What a user should know before the run: which of its parts can't act in it, or hardly."""
+        """Returns what a user should know before the run: which of its parts can't act in it, or hardly."""
         found = self.balancing.remarks(self.built_architecture.sharing.shared_by(list(self.tasks)), self.steps)
         if self.steps is not None:
             found += self.task_schedule.remarks(self.tasks, self.steps, None if self.validation is None else self.validation.every_steps)

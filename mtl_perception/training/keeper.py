@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run leaves on the disk: its state, its last weights, and the best ones."""
+"""The files of a run: its state, its last weights, and the best ones."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What learns: the network, the running average of its weights, and what moves them."""
+"""The network in training, the running average of its weights, and what moves them."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class Learner:
     def averaged_network(self) -> MultiTaskNetwork:
         """The running average as the network that the card describes."""
         network = self.average.module
-        return network if self._adapters is None else merged(network, self.card)
+        return network if self._adapters is None else merged(network, self.card)  # pyright: ignore[reportReturnType]
 
     def _begin_with(self, config: TrainingConfig, network: MultiTaskNetwork) -> None:
         if config.start_from is not None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run says while it goes: one line that moves in a terminal, plain lines in a file, curves in TensorBoard."""
+"""Progress of a run: one line that moves in a terminal, plain lines in a file, curves in TensorBoard."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class TrainingLog:
         self._record(curves)
 
     def validation(self, found: Validation, is_best: bool) -> None:
-        """What a validation found."""
+        """Logs the scores of a validation."""
         self.say(f"step {self._schedule.step}: validation {found.text}{', the best so far' if is_best else ''}")
         curves = {f"validation_{task}/{name}": value for task, values in found.measures.items() for name, value in values.items()}
         self._record({"validation/score": found.score, **curves}, {f"validation/{i}": picture for i, picture in enumerate(found.pictures)})

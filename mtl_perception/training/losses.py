@@ -17,7 +17,7 @@ from mtl_perception.training.distributed import Ranks
 
 @dataclass(frozen=True)
 class TaskLosses:
-    """What a batch costs, by task.
+    """Losses of a batch, by task.
 
     Attributes:
         losses: this process's share: its sums over the counts of all processes. The shares add up to the loss.

@@ -35,7 +35,7 @@ class Precision:
 
     @property
     def scale(self) -> Callable[[torch.Tensor], torch.Tensor] | None:
-        """What a loss goes through before its backward pass; None if nothing does."""
+        """Function that scales a loss before the backward pass; None where none is needed."""
         return None if self.scaler is None else self.scaler.scale
 
 

@@ -22,7 +22,7 @@ from mtl_perception.training.errors import TrainingError
 STATE_VERSION = 1
 
 FREE_KEYS = {"device", "precision", "workers", "prefetch", "cache", "threads", "save_every_minutes", "log_every_steps", "tensorboard"}
-"""What may differ when a run goes on: how it is run, not what comes out of it."""
+"""Keys that may differ when a run goes on: they change how it is run, not its result."""
 
 
 class RunFolder:

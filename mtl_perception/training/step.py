@@ -84,7 +84,7 @@ class Step:
                 self._balancer.see_validation(divided(self._sums(batch.to(self._device), tasks), whole).losses)
 
     def losses(self, batch: Batch, tasks: Sequence[str]) -> TaskLosses:
-        """What ``batch``, already on the device, costs ``tasks``."""
+        """Returns the losses of ``tasks`` on ``batch``, which is on the device already."""
         return divided(self._sums(batch, tasks))
 
     @torch.no_grad()

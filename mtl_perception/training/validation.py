@@ -26,7 +26,7 @@ CHOSEN_BY = {"detection": "AP50", "segmentation": "mIoU", "depth": "delta1"}
 
 @dataclass(frozen=True)
 class Validation:
-    """What one validation found.
+    """Scores of one validation.
 
     Attributes:
         score: mean over the tasks of the measure that each is chosen by.

@@ -128,7 +128,7 @@ def item_of(picture: Picture, number: int, wanted: frozenset[str]) -> Item:
                 thing.box_3d,
                 thing.track,
             )
-            for thing in picture.things
+            for thing in picture.things  # pyright: ignore[reportGeneralTypeIssues]
         ]
 
     def read(source: Any, feature: str) -> np.ndarray | None:
@@ -157,11 +157,11 @@ def lost(picture: Picture, holds: frozenset[str]) -> Notes:
     things = picture.things or ()
     counts = {
         "boxes": len(things),
-        "masks": sum(thing.shape is not None for thing in things) if "boxes" in holds else 0,
-        "crowds": sum(thing.is_crowd for thing in things) if "boxes" in holds else 0,
-        "boxes_3d": sum(thing.box_3d is not None for thing in things),
-        "tracks": sum(thing.track is not None for thing in things),
-        "scores": sum(thing.score is not None for thing in things),
+        "masks": sum(thing.shape is not None for thing in things) if "boxes" in holds else 0,  # pyright: ignore[reportGeneralTypeIssues]
+        "crowds": sum(thing.is_crowd for thing in things) if "boxes" in holds else 0,  # pyright: ignore[reportGeneralTypeIssues]
+        "boxes_3d": sum(thing.box_3d is not None for thing in things),  # pyright: ignore[reportGeneralTypeIssues]
+        "tracks": sum(thing.track is not None for thing in things),  # pyright: ignore[reportGeneralTypeIssues]
+        "scores": sum(thing.score is not None for thing in things),  # pyright: ignore[reportGeneralTypeIssues]
         "semantic": picture.semantic is not None,
         "depth": picture.depth is not None,
         "lanes": picture.lanes is not None,

@@ -74,7 +74,7 @@ class _Reader:
                     declared = {text: None for label in element.iter("label") if (text := (label.findtext("name") or "").strip())}
                     found = element.find(".//original_size")
                     if found is not None:
-                        size = tuple(int(number(found.findtext(side), str(path), side)) for side in ("width", "height"))
+                        size = tuple(int(number(found.findtext(side), str(path), side)) for side in ("width", "height"))  # pyright: ignore[reportAssignmentType]
                     length = int(element.findtext(".//size") or 0)
                 elif element.tag == "image":
                     self._add_image(path, element)

@@ -113,9 +113,9 @@ def _read_mat(path: Path, settings: Settings, notes: Notes) -> Labelled:
         if depth not in file:
             raise DataError(f"{path} has no {depth}; give --set depth=filled", "missing")
         count, _, width, height = file["images"].shape
-        names = [_text(file[reference]) for reference in file["names"][0]]
-        scenes = [_text(file[reference]) for reference in file["scenes"][0]] if "scenes" in file else []
-        kinds = [_text(file[reference]) for reference in file["sceneTypes"][0]] if "sceneTypes" in file else []
+        names = [_text(file[reference]) for reference in file["names"][0]]  # pyright: ignore[reportGeneralTypeIssues]
+        scenes = [_text(file[reference]) for reference in file["scenes"][0]] if "scenes" in file else []  # pyright: ignore[reportGeneralTypeIssues]
+        kinds = [_text(file[reference]) for reference in file["sceneTypes"][0]] if "sceneTypes" in file else []  # pyright: ignore[reportGeneralTypeIssues]
     camera = Intrinsics(640, 480, *_LENS).scaled(width, height)
     pictures = [
         Picture(
@@ -149,7 +149,7 @@ def _keys(path: Path) -> set[str]:
 
 def _rows(path: Path, name: str, row: int) -> np.ndarray:
     try:
-        return _opened(path)[name][row]
+        return _opened(path)[name][row]  # pyright: ignore[reportReturnType]
     except (OSError, KeyError, ValueError) as error:
         raise DataError(f"{path}: {name} of picture {row + 1} can't be read: {error}; copy the file again", "unreadable") from error
 
@@ -163,6 +163,6 @@ def _opened(path: Path) -> h5py.File:
 def _dataset(path: Path, name: str) -> np.ndarray:
     try:
         with h5py.File(path) as file:
-            return file[name][()]
+            return file[name][()]  # pyright: ignore[reportReturnType]
     except (OSError, KeyError) as error:
         raise DataError(f"{path}: {name} can't be read: {error}", "unreadable") from error

@@ -53,9 +53,9 @@ def detection_charts(metric: DetectionMetric) -> list[Chart]:
 
 
 def segmentation_charts(metric: SegmentationMetric) -> list[Chart]:
-    """What each class's pixels were taken for."""
+    """Draws the confusion matrix of the pixels."""
     note = "Each row: the pixels of one true class, and the share of them that were found to be the class of the column."
-    return [Chart("What was taken for what", note, _matrix(metric.confusion, metric.labels))]
+    return [Chart("Confusion matrix", note, _matrix(metric.confusion, metric.labels))]
 
 
 def depth_charts(metric: DepthMetric) -> list[Chart]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs graphs: one interface, several runtimes."""
+"""Backends: one interface, several runtimes."""
 
 from mtl_perception.inference.backends._base import Answers, Backend, BackendError, Runner
 from mtl_perception.inference.backends.loading import load_backend

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What runs graphs."""
+"""The interface of backends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class BackendError(ValueError):
 
 
 class Answers(NamedTuple):
-    """What a graph said of a batch.
+    """Outputs of a graph for a batch.
 
     Attributes:
         arrays: what ``Graph.forward`` returns, on the host. The receiver owns them.
@@ -33,7 +33,7 @@ class Answers(NamedTuple):
 class Runner(Protocol):
     """A graph of fixed shapes, ready to run."""
 
-    def __call__(self, images_rgb: np.ndarray, focal_px: np.ndarray) -> Answers:
+    def __call__(self, images_rgb: np.ndarray, focal_px: np.ndarray) -> Answers:  # pyright: ignore[reportReturnType]
         """``images_rgb`` (B, height, width, 3) uint8, ``focal_px`` (B,) float32, as for ``Graph.forward``."""
 
 
@@ -76,7 +76,7 @@ class Backend(ABC):
 
     @abstractmethod
     def runner(self, view: View, batch: int, tasks: tuple[str, ...]) -> Runner:
-        """What runs ``tasks`` on batches of images that lie in the input as ``view`` says.
+        """Returns a runner of ``tasks`` on batches of images that lie in the input as ``view`` says.
 
         Raises:
             BackendError: it can't be had.

@@ -59,13 +59,13 @@ class ExportedBackend(Backend):
             self._session = onnxruntime_session(content, resolved, provider, self.precision == "float16")
 
     def frame(self, width: int, height: int) -> tuple[int, int]:
-        own_width, own_height = self.fixed_size
+        own_width, own_height = self.fixed_size  # pyright: ignore[reportGeneralTypeIssues]
         if abs(width / height / (own_width / own_height) - 1) > _LARGEST_STRETCH:
             raise BackendError(
                 f"{self._path} takes images of {own_width}x{own_height}; this one, of {width}x{height}, has another "
                 f"shape: export with --width {width} --height {height}"
             )
-        return self.fixed_size
+        return self.fixed_size  # pyright: ignore[reportReturnType]
 
     def batch(self, count: int) -> int:
         return self.batch_size

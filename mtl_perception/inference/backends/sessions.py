@@ -103,7 +103,7 @@ def openvino_session(serialized: bytes, precision: str, tasks: Collection[str] |
         raise CheckpointError(f"OpenVINO can't read the graph ({cut(error, 300)}); export it again") from error
     results = {result.input_value(0).get_any_name(): result for result in model.get_results()}
     names = [name for name in results if tasks is None or name.split(".")[0] in tasks]
-    model = openvino.Model([results[name] for name in names], model.get_parameters())
+    model = openvino.Model([results[name] for name in names], model.get_parameters())  # pyright: ignore[reportGeneralTypeIssues]
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),

@@ -25,7 +25,7 @@ RAW = "raw."
 
 
 class ExportError(ValueError):
-    """What was asked for can't be exported; the message says what to do."""
+    """The network can't be exported as asked; the message says what to do."""
 
 
 def export_graph(graph: Graph, batch: int) -> onnx.ModelProto:

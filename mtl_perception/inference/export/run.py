@@ -32,7 +32,7 @@ RAW_TOLERANCE = 1e-4
 
 
 class ExportSettings(NamedTuple):
-    """What to export, and as what.
+    """Options of an export.
 
     Attributes:
         file_format: one of ``FORMATS``.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an export prints."""
+"""The table that an export prints."""
 
 from __future__ import annotations
 

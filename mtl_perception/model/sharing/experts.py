@@ -86,7 +86,7 @@ class Extraction(nn.Module):
         running = [task for task in self.own if self.shared_gate is not None or task in tasks]
         common = pyramids[self.SHARED]
         shared = [expert(common) for expert in self.shared]
-        own = {task: [expert(pyramids[task]) for expert in self.own[task]] for task in running}
+        own = {task: [expert(pyramids[task]) for expert in self.own[task]] for task in running}  # pyright: ignore[reportGeneralTypeIssues]
         found = {task: self.gates[task](pyramids[task], [*shared, *own[task]]) for task in running}
         if self.shared_gate is not None:
             found[self.SHARED] = self.shared_gate(common, [*shared, *(answer for answers in own.values() for answer in answers)])
@@ -112,7 +112,7 @@ class ProgressiveNetwork(MultiTaskNetwork):
         pyramids = dict.fromkeys([*self.tasks, Extraction.SHARED], pyramid)
         for layer in self.extraction:
             pyramids = layer(pyramids, tasks)
-        return {task: pyramids[task] for task in tasks}
+        return {task: pyramids[task] for task in tasks}  # pyright: ignore[reportReturnType]
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """All but what ``task_parameters`` says: experts of one task reach the others by the shared path of the next layer."""

@@ -34,7 +34,7 @@ class GroupedNetwork(MultiTaskNetwork):
             wanted = [task for task in members if task in tasks]
             if wanted:
                 features = self.necks[group](self.encoders[group](images))
-                found |= dict.fromkeys(wanted, features)
+                found |= dict.fromkeys(wanted, features)  # pyright: ignore[reportAssignmentType]
         return found
 
     def shared_parameters(self) -> list[nn.Parameter]:
@@ -84,7 +84,7 @@ class CrossStitchNetwork(GroupedNetwork):
         count, own = len(self.tasks), self.architecture.sharing.own_share
         start = torch.full((count, count), (1 - own) / (count - 1)).fill_diagonal_(own)
         channels = next(iter(self.encoders.values())).channels
-        self.stitches = nn.ParameterList([nn.Parameter(start[:, :, None].repeat(1, 1, c)) for c in channels])
+        self.stitches = nn.ParameterList([nn.Parameter(start[:, :, None].repeat(1, 1, c)) for c in channels])  # pyright: ignore[reportGeneralTypeIssues]
 
     def grouping(self) -> list[list[str]]:
         return [[task] for task in self.tasks]

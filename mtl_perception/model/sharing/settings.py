@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a configuration or a checkpoint's card says about sharing."""
+"""Settings of sharing, in a configuration or a checkpoint's card."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the readers of our topics rely on, as checks of messages. Each yields a sentence for whatever is broken.
+"""Rules that the readers of our topics rely on, as checks of messages. Each yields a sentence for whatever is broken.
 
 The reason of each rule is its reader: Nav2's layers, MoveIt's octomap, depth_image_proc, RViz, time synchronisers.
 """

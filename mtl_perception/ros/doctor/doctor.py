@@ -90,7 +90,7 @@ def _has_enough(heard: Heard) -> bool:
 
 
 def _qos(topic: str, publishers: list[Any]) -> QoSProfile:
-    """What a reader of this topic asks for; for all but the latched one at most what is offered, to hear it at all."""
+    """Returns the QoS that a reader of this topic asks for; for all but the latched one at most what is offered, to hear it at all."""
     if topic == LATCHED:
         return QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
     reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)

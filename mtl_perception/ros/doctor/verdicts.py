@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was heard of a node, held against what the readers of its topics rely on."""
+"""Compares what was heard of a node with what the readers of its topics rely on."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Finding:
 
 @dataclass
 class Heard:
-    """What was heard of one node.
+    """Messages heard of one node.
 
     Attributes:
         publishers: topic → what the middleware knows of its publishers on that node.

@@ -38,7 +38,7 @@ _STATIC_EVERY_S = 1.0
 
 @dataclass(frozen=True)
 class Settings:
-    """What is served, and how.
+    """Settings of the server.
 
     Attributes:
         node: full name of the perception node.

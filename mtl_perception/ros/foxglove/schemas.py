@@ -4,7 +4,7 @@
 Works on anything with the fields of the ROS messages named; Foxglove draws these schemas without knowing our own.
 """
 
-from __future__ import annotations
+from __future__ import annotations  # pyright: ignore[reportAssignmentType]
 
 import math
 from collections.abc import Sequence

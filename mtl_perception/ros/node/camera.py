@@ -100,7 +100,7 @@ class Camera:
         return image_rgb
 
     def calibration(self) -> Calibration | None:
-        """What camera_info says of images of the size seen last, None without one.
+        """Returns what camera_info says of images of the size seen last, None without one.
 
         Raises:
             ValueError: the camera_info is of no use.

@@ -56,7 +56,7 @@ class DepthCamera:
         self.topic = self._subscription.topic_name
 
     def at(self, stamp_ns: int, frame_id: str, width: int, height: int) -> np.ndarray | None:
-        """What was measured of an image of this stamp, frame and size; None, with ``problem`` saying why, if nothing that fits.
+        """Returns the measured depth of an image of this stamp, frame and size; None, with ``problem`` saying why, if nothing that fits.
 
         Waits for a message that is on its way, as long as the parameter says.
 

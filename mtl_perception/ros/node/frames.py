@@ -62,7 +62,7 @@ class NewestFrames:
 
 @dataclass
 class FrameCounts:
-    """What became of the frames since the node was configured."""
+    """Counts of the frames since the node was configured: processed, dropped, rejected."""
 
     received: int = 0
     processed: int = 0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happens to the frames that wait: decode, engine, publish."""
+"""Processes the frames that wait: decode, engine, publish."""
 
 from __future__ import annotations
 

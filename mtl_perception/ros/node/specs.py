@@ -124,7 +124,7 @@ SPECS = (
         choices=("none", "floor", "scan"),
     ),
     Spec("depth.ground_frame", "base_footprint", "frame on the floor, for depth.scale: floor"),
-    Spec("stride", 1, "mask, confidence and points hold every so-manieth pixel of a row and column", low=1, high=64),
+    Spec("stride", 1, "mask, confidence and points hold every n-th pixel of a row and column", low=1, high=64),
     Spec("points.max_range", 0.0, "metres from the camera beyond which points are NaN; 0 for no limit", low=0.0, high=1000.0),
     Spec("points.min_confidence", 0.0, "points of pixels whose class is less probable are NaN", low=0.0, high=1.0),
     Spec(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the node was given at its start: arguments and parameter files, with what is wrong in one sentence.
+"""Checks of what the node is given at its start: arguments and parameter files, with what is wrong in one sentence.
 
 rcl finds most of it too, but says so in the terms of its lexer, and a section for a node of another name it skips without a word.
 """
@@ -32,7 +32,7 @@ START_ERRORS = (
     rclpy_implementation.RCLError,
     rclpy_implementation.UnknownROSArgsError,
 )
-"""What a wrong start raises; ``explain`` says it in a sentence."""
+"""Errors of a wrong start; ``explain`` says it in a sentence."""
 
 
 def check_names(arguments: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ from mtl_perception.ros.outputs.outputs import Outputs
 
 @dataclass
 class Trace:
-    """What diagnostics tell of the frames processed last."""
+    """Statistics of the frames processed last, for diagnostics."""
 
     tasks: tuple[str, ...] = ()
     age_s: float | None = None
@@ -38,7 +38,7 @@ class Trace:
 
 
 class Stream:
-    """What the node holds of one camera: its outputs, what became of its frames and, while active, its subscriptions.
+    """The node's part for one camera: its outputs, what became of its frames and, while active, its subscriptions.
 
     Attributes:
         name: of the camera; empty if it is the only one.

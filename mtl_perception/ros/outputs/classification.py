@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an image as a whole is, to messages."""
+"""Classification of the whole image, to messages."""
 
 from __future__ import annotations
 

@@ -53,5 +53,5 @@ def write_detections_3d(
     covariances = pose_covariances(boxes).reshape(len(boxes), 36)
     values = np.concatenate([detections.scores[:, None], poses, covariances, poses, boxes.sizes_m], 1)[valid]
     names = [labels[number] for number in detections.class_ids[valid].tolist()]
-    ids = None if ids is None else [ids[number] for number in valid.tolist()]
+    ids = None if ids is None else [ids[number] for number in valid.tolist()]  # pyright: ignore[reportAssignmentType]
     return write_detection_array(header, names, [row.tobytes() for row in values.astype("<f8")], ids)

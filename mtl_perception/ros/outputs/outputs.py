@@ -51,7 +51,7 @@ class Outputs:
         latched = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
         def publish(message_type: type, topic: str, qos: QoSProfile = qos) -> LifecyclePublisher:
-            return node.create_lifecycle_publisher(message_type, f"{topics}/{topic}", qos)
+            return node.create_lifecycle_publisher(message_type, f"{topics}/{topic}", qos)  # pyright: ignore[reportReturnType]
 
         self._parameters = parameters
         self._postprocess = Postprocessor(
@@ -130,7 +130,7 @@ class Outputs:
         measured_m: np.ndarray | None = None,
         points_m: np.ndarray | None = None,
     ) -> Result:
-        """What is published of the next frame, from what the engine found of it, a depth sensor's image and a laser's points."""
+        """Returns what is published of the next frame, from what the engine found of it, a depth sensor's image and a laser's points."""
         self._postprocess.options = pipeline_options(self._parameters, self._card.detection_labels)
         stamp_s = header.stamp.sec + header.stamp.nanosec * 1e-9
         return Result(header, self._postprocess(scene, image_rgb, intrinsics, stamp_s, place, measured_m, points_m), place)
@@ -173,7 +173,7 @@ class Outputs:
 
 
 def pipeline_options(parameters: Mapping[str, Any], detection_labels: Sequence[str] = ()) -> PipelineOptions:
-    """What the node's parameters say of the way from a scene to what is published.
+    """Returns the pipeline's options from the node's parameters.
 
     Raises:
         ValueError: they name a class that is not among ``detection_labels``, the model's.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a writer gets and what all of them share."""
+"""The input of writers, and what all of them share."""
 
 from __future__ import annotations
 

@@ -98,18 +98,18 @@ def replay_offline(
 def _calibrated(frame: BagFrame, parameters: Mapping[str, Any], report: ReplayReport) -> tuple[np.ndarray, Intrinsics | None]:
     """The image as the node would give it to the network, and its intrinsics."""
     if frame.camera_info is None:
-        return frame.image_rgb, None
+        return frame.image_rgb, None  # pyright: ignore[reportReturnType]
     height, width = frame.image_rgb.shape[:2]
     how = {name: parameters[name] for name in ("rectified", "rectify")}
     try:
         calibration = calibrate(frame.camera_info, width, height, **how)
     except ValueError as error:
         report.warn(str(error))
-        return frame.image_rgb, None
+        return frame.image_rgb, None  # pyright: ignore[reportReturnType]
     if calibration.warning:
         report.warn(calibration.warning)
     image_rgb = frame.image_rgb if calibration.rectify is None else calibration.rectify(frame.image_rgb)
-    return image_rgb, calibration.intrinsics
+    return image_rgb, calibration.intrinsics  # pyright: ignore[reportReturnType]
 
 
 class _Sink:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What happened in a replay."""
+"""The report of a replay."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every balancing method is told and what it answers."""
+"""The interface of every balancing method."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class Settings(BaseModel, ABC):
         return len(tasks) > 1
 
     def remarks(self, shared_by: Sequence[Collection[str]], steps: int | None) -> list[str]:
-        """What a user should know before a run: where the method can't act, or hardly.
+        """Returns what a user should know before a run: where the method can't act, or hardly.
 
         Args:
             shared_by: the sets of tasks that train weights together.
@@ -207,7 +207,7 @@ class Balancer(ABC):
         before one step add up."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run needs: tensors, numbers, strings and containers of them."""
+        """Returns what a resumed run needs: tensors, numbers, strings and containers of them."""
         return {"step": self._step}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

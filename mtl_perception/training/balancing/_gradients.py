@@ -52,7 +52,7 @@ class GradientBalancer(Balancer):
         return weighted_sum(weights, trunk.rows), weights
 
     def own_weight(self, task: str) -> float:
-        """What the gradient of a task's head is multiplied by."""
+        """Returns the factor of the gradient of a task's head."""
         return 1.0
 
     def _accumulate(
@@ -117,7 +117,7 @@ class GradientBalancer(Balancer):
             yield
 
     def _trunks(self, rows: Mapping[str, dict[int, Tensor]], values: Mapping[str, Tensor]) -> list[Trunk]:
-        """What is to be combined, over all processes."""
+        """Returns the gradients to combine, over all processes."""
         if not self._shared:
             return []
         flags = torch.tensor([[i in row for i in range(len(self._shared))] for row in rows.values()], dtype=torch.float32)

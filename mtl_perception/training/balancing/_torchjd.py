@@ -85,7 +85,7 @@ def _plain(aggregator: Aggregator) -> Iterator[tuple[str, nn.Module, str, Any]]:
         if isinstance(module, Stateful):
             for name, value in (vars(module) | dict(module.named_buffers(recurse=False)) | _empty_buffers(module)).items():
                 if value is None or isinstance(value, (Tensor, np.ndarray, bool, int, float)):
-                    yield f"{place}:{name}", module, name, value
+                    yield f"{place}:{name}", module, name, value  # pyright: ignore[reportReturnType]
 
 
 def _empty_buffers(module: nn.Module) -> dict[str, None]:

@@ -26,7 +26,7 @@ class TorchjdSettings(GradientSettings):
     """Settings of a method that torchjd combines the gradients with."""
 
     packages: ClassVar[tuple[str, ...]] = ()
-    """What it needs beside torchjd."""
+    """Packages that it needs beside torchjd."""
     elementwise: ClassVar[bool] = False
     """Whether it chooses number by number, so that no weights say what it does."""
 
