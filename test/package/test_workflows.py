@@ -48,6 +48,15 @@ def test_every_target_is_phony_and_explained() -> None:
     assert sorted(TARGETS - set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))) == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / ".github").rglob("*.yml")) + [ROOT / "CITATION.cff"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*sorted((ROOT / ".github").rglob("*.yml")), ROOT / "CITATION.cff"], ids=lambda path: path.name)
 def test_every_file_for_the_host_is_yaml(path: Path) -> None:
     assert isinstance(yaml.safe_load(path.read_text()), dict)
+
+
+def test_lint_runs_tools_of_the_versions_that_pyproject_pins() -> None:
+    extra = re.search(r"^dev = \[(.+)\]", (ROOT / "pyproject.toml").read_text(), re.MULTILINE).group(1)
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    tools = {hook["entry"].split()[0] for hook in repository["hooks"]}
+    assert all(tool.startswith(".venv/bin/") for tool in tools)
+    assert {"ruff", "pyright", "codespell"} <= {tool.rpartition("/")[2] for tool in tools}
+    assert all(re.search(rf'"{tool}(\[\w+\])?==', extra) for tool in ("ruff", "pyright", "codespell"))
