@@ -324,7 +324,7 @@ def card(
 def info(
     model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
 ) -> None:
-    """What a model is: tasks, labels, training, scores."""
+    """Show a model: tasks, labels, training, scores."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a CameraInfo says of an image.
+"""The meaning of a CameraInfo for an image.
 
 Works on anything with the fields of ``sensor_msgs/CameraInfo``: a message, one read from a bag, or one taken apart by ``ros/cdr.py``.
 """
@@ -24,7 +24,7 @@ _LARGEST_SKEW = 0.01
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a CameraInfo means for images of one size.
+    """The calibration of a CameraInfo for images of one size.
 
     Attributes:
         intrinsics: of the images that the network sees.

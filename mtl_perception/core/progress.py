@@ -19,7 +19,7 @@ from rich.progress import (
 
 
 def columns() -> tuple[ProgressColumn, ...]:
-    """What is done, how much of it, a ``note`` (a field of the task), and for how long."""
+    """Returns the columns of a progress bar: what is done, how much of it, a ``note`` (a field of the task), and for how long."""
     return (
         TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one frame means: plain arrays, free of torch and of ROS."""
+"""The answers for one frame: plain arrays, free of torch and of ROS."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class Boxes3D:
 
 @dataclass(frozen=True)
 class Classification:
-    """What the image as a whole is; several classes may apply.
+    """Classes of the whole image; several classes may apply.
 
     Attributes:
         scores: (C,) float32 in [0, 1], one for each of the model's classification labels.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What pydantic found wrong, as one line for people."""
+"""Errors of pydantic, as one line for people."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _alternatives(annotation: Any) -> list[Any]:
 
 
 def _tags(kind: Any) -> Iterator[str]:
-    """What pydantic may call a member of a union: its class, or the constant that tells it from the others."""
+    """Yields the names that pydantic may give a member of a union: its class, or the constant that tells it from the others."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         yield kind.__name__
         yield from (field.default for field in kind.model_fields.values() if isinstance(field.default, str))

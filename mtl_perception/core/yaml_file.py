@@ -43,7 +43,7 @@ def read_yaml(path: Path | str, model: type[ModelT]) -> ModelT:
 
 
 def load_yaml(path: Path | str, once: bool = False) -> Any:
-    """What a YAML file holds: mappings, lists, strings, numbers, None.
+    """Returns the content of a YAML file: mappings, lists, strings, numbers, None.
 
     Args:
         once: whether a key may be given only once; else the last one counts.

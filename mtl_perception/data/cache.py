@@ -16,7 +16,7 @@ from mtl_perception.data.format import ImageEntry
 
 
 class Pixels(NamedTuple):
-    """What the files of one image hold; None where it is not labelled.
+    """The content of one image's files; None where it is not labelled.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.

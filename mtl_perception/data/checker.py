@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 @dataclass
 class Findings:
-    """What a folder holds and what is wrong with it.
+    """The content of a folder, and what is wrong with it.
 
     Attributes:
         labelled: images by task.
@@ -96,7 +96,7 @@ def check_files(index: Index, on_image: Callable[[int], None] = lambda done: Non
 
 @dataclass
 class _Report:
-    """What one image's files say: problems, pixels by class and by depth, and which picture it is."""
+    """Findings of one image's files: problems, pixels by class and by depth, and which picture it is."""
 
     problems: list[Problem] = field(default_factory=list)
     pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))

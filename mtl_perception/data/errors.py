@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is wrong with a data set."""
+"""Errors of data sets."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the index files of a data folder hold, format 2 (docs/data.md)."""
+"""The index files of a data folder, format 2 (docs/data.md)."""
 
 from __future__ import annotations
 

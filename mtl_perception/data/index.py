@@ -36,7 +36,7 @@ ROUNDING_PX = 1.0
 
 @dataclass(frozen=True)
 class Index:
-    """What dataset.json, cameras.json and annotations.json say."""
+    """The content of dataset.json, cameras.json and annotations.json."""
 
     root: Path
     description: Description

@@ -45,7 +45,7 @@ def read_picture(path: Path) -> bytes:
 
 
 def decode_photograph(path: Path, content: bytes, width: int, height: int, quiet: bool = False) -> np.ndarray:
-    """What ``read_rgb`` returns of the file ``path`` that holds ``content``."""
+    """Returns what ``read_rgb`` does of the file ``path`` that holds ``content``."""
     found = _attempt(path, picture_size, content)
     if found != (width, height):
         turned = found == (height, width) and _attempt(path, orientation, content) >= 5

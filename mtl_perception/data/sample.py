@@ -38,7 +38,7 @@ class BoxLabels(NamedTuple):
 
 
 class ClassLabels(NamedTuple):
-    """What an image as a whole is.
+    """Classes of the whole image.
 
     Attributes:
         present: (C,) bool, whether each class applies; several may.

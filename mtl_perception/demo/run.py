@@ -71,7 +71,7 @@ class DemoResult:
     left_out: list[str]
 
     def summary(self) -> dict[str, Any]:
-        """What summary.json holds."""
+        """Returns the content of summary.json."""
         report = self.report
         headline = {name: self.every_frame.scores.get(task, {}).get(name) for task, name in HEADLINE.items()}
         return plain(

@@ -19,7 +19,7 @@ from mtl_perception.evaluation.tables import ARROWS, digits, known, whole_per_ce
 from mtl_perception.model.checkpoint import ModelCard, read_card, replace_card
 
 CARD_MEASURES = ("mAP", "AP50", "AP50_small_things", "mIoU", "AbsRel", "RMSE", "delta1")
-"""What a card tells of detection, segmentation and depth; of another task it tells the main measure."""
+"""Measures that a card tells of detection, segmentation and depth; of another task it tells the main measure."""
 
 
 def write_card(checkpoint: Path, scores: Path, page: Path | None, limits: str | None, console: Console) -> None:

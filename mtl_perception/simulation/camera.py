@@ -43,7 +43,7 @@ def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> Pose
 
 
 def draw_kind(rng: Rng) -> str:
-    """What a view is about: small things from close by, furniture, or the room."""
+    """The subject of a view: small things from close by, furniture, or the room."""
     return str(rng.choice(["small", "middle", "room"], p=[0.38, 0.29, 0.33]))
 
 

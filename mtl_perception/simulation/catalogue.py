@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What rooms are furnished with: the content that tests were rendered with since 0.4.0, and a richer one."""
+"""Furnishings of rooms: the content that tests were rendered with since 0.4.0, and a richer one."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ _CAME_LATER = ("content", "camera", "objects", "object_units", "object_up", "obj
 
 @dataclass(frozen=True)
 class DatasetSettings:
-    """What makes a data set. Equal settings give equal labels, and equal images up to dithering.
+    """Settings of a data set. Equal settings give equal labels, and equal images up to dithering.
 
     ``renderer`` is a key of renderer.RENDERERS, ``textures`` a key of textures.TEXTURE_SETS, ``content`` a key of
     catalogue.CATALOGUES, ``camera`` a key of optics.CAMERAS.
@@ -195,7 +195,7 @@ def _finished(out: Path, rooms: int) -> dict[int, list[dict[str, Any]]]:
 
 
 def _made_by(settings: DatasetSettings) -> dict[str, Any]:
-    """What must be the same in all runs that fill one folder. What came later is left out where it is as it was before."""
+    """Returns what must be the same in all runs that fill one folder. What came later is left out where it is as it was before."""
     defaults = DatasetSettings(rooms=1)
     made_by = {
         key: value

@@ -50,7 +50,7 @@ def door(rng: Rng, half: float, high: float, trim: Material, leaf: Material | No
 
 
 class _Style:
-    """What both leaves of a door share."""
+    """Shared by both leaves of a door."""
 
     def __init__(self, rng: Rng) -> None:
         self.kind = str(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is built into a kitchen: counters with sink and hob, wall cabinets, a refrigerator."""
+"""Fittings of a kitchen: counters with sink and hob, wall cabinets, a refrigerator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Style:
-    """What all fittings of one kitchen share."""
+    """Shared by all fittings of one kitchen."""
 
     body: Material
     front: Material

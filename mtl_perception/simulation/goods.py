@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What stands in a warehouse: racks, pallets, large boxes, storage bins."""
+"""Content of a warehouse: racks, pallets, large boxes, storage bins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class RackStyle:
-    """What all racks of one hall share."""
+    """Shared by all racks of one hall."""
 
     posts: Material
     beams: Material

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What lights a room beside its windows."""
+"""Lights of a room beside its windows."""
 
 from __future__ import annotations
 

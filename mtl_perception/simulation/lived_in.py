@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What makes a room look used: radiators, rugs, switches and notices beside doors, whiteboards."""
+"""Things that make a room look used: radiators, rugs, switches and notices beside doors, whiteboards."""
 
 from __future__ import annotations
 

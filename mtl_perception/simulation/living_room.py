@@ -82,7 +82,7 @@ def _hang_television(rng: Rng, room: Room, wall: Wall, along: float) -> None:
 
 
 def _wall_furniture(rng: Rng, catalogue: Catalogue) -> list[Maker]:
-    """What stands along the walls."""
+    """Furniture along the walls."""
     if catalogue.lived_in:
         return _lived_in_furniture(rng, catalogue)
     makers = [furniture.shelf] * int(rng.integers(1, 4)) + [catalogue.cabinet] * int(rng.integers(1, 4))

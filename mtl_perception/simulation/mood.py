@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What time it is in a room, and which lamps are on."""
+"""The time of day in a room, and which lamps are on."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Mood:
 
     name: str
     daylight: float = 1.0
-    """What comes in by the windows, and how bright they look."""
+    """Light that comes in by the windows, and how bright they look."""
     lamps: float = 1.0
     ambient: float = 1.0
-    """What comes back from everywhere."""
+    """Ambient light."""
     tint: Color = (1.0, 1.0, 1.0)
     """Of the lamps."""
 

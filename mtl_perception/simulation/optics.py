@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a camera does to a picture: it moves, exposes, darkens towards its corners, adds noise.
+"""Effects of a camera on a picture: it moves, exposes, darkens towards its corners, adds noise.
 
 The first camera is mild, for training adds its own; the second makes pictures whose statistics are those of photographs.
 The lens does not distort, so that labels stay where they are.

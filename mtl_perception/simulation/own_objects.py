@@ -32,7 +32,7 @@ FORMATS = (".glb", ".gltf", ".obj", ".stl", ".ply")
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001, "in": 0.0254}
 UP_AXES = ("y", "z")
 SIZE_M = (0.005, 3.0)
-"""What the longest side of a mesh may be."""
+"""Limits of the longest side of a mesh."""
 MOST_FACES = 200_000
 _SMALL_M = 0.45
 """Up to this side a thing stands on furniture, larger ones on the floor."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of one thing at one moment."""
+"""The state of one track at one moment."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class _Schedule(BaseModel, ABC):
         """
 
     def remarks(self, tasks: Collection[str], steps: int, validated_every: int | None) -> list[str]:
-        """What a user should know before a run of so many ``steps``: where the schedule can't act.
+        """Returns what a user should know before a run of so many ``steps``: where the schedule can't act.
 
         Args:
             validated_every: so many steps; None where there is no validation, or it goes by the clock.

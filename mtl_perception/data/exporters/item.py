@@ -35,7 +35,7 @@ FEATURES = {
     "unlabelled": "that pictures are not labelled for boxes, which now look as if nothing were there",
     "extra": "further keys of pictures",
 }
-"""What a data folder can hold, and how that is called where a format can't."""
+"""Kinds of labels that a data folder can hold, with their names for what a format can't keep."""
 
 
 class Labels(NamedTuple):
@@ -153,7 +153,7 @@ def item_of(picture: Picture, number: int, wanted: frozenset[str]) -> Item:
 
 
 def lost(picture: Picture, holds: frozenset[str]) -> Notes:
-    """What of a picture a format that holds only ``holds`` can't keep."""
+    """Returns what of a picture a format that holds only ``holds`` can't keep."""
     things = picture.things or ()
     counts = {
         "boxes": len(things),

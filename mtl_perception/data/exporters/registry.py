@@ -13,7 +13,7 @@ from mtl_perception.data.exporters.item import Item, Labels
 
 
 class Exporter(Protocol):
-    """What a format's module has."""
+    """The interface of a format's module."""
 
     HOLDS: frozenset[str]
     """FEATURES that the format holds."""

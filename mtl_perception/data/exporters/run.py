@@ -28,7 +28,7 @@ _PICTURES = 32
 
 @dataclass(frozen=True)
 class Export:
-    """What was written. ``lost``: what the format can't hold, one line a kind."""
+    """The result of an export. ``lost``: what the format can't hold, one line a kind."""
 
     format: str
     out: Path
@@ -87,7 +87,7 @@ _Made = tuple[list[Any], tuple[dict[str, int], dict[str, str]]]
 
 
 def _written(pictures: list[Picture], chosen: Format, out: Path, labels: Labels, workers: int) -> Iterator[_Made]:
-    """What each chunk of pictures gave, in their order."""
+    """Yields the result of each chunk of pictures, in their order."""
     chunks = [(first + 1, pictures[first : first + _PICTURES]) for first in range(0, len(pictures), _PICTURES)]
     if workers <= 1:
         for number, chunk in chunks:

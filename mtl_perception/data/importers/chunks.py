@@ -110,7 +110,7 @@ def _convert_chunk(chunk: list[Job], plan: Plan, path: Path) -> list[str]:
 
 
 class Summary(msgspec.Struct):
-    """What a chunk brought, without its labels.
+    """The result of a chunk, without its labels.
 
     Attributes:
         pictures: file name, group, tasks, number of boxes, digest and perceptual hash of each.
@@ -123,7 +123,7 @@ class Summary(msgspec.Struct):
 
 
 def summaries(state: Path) -> Iterator[Summary]:
-    """What the chunks hold, in their order."""
+    """Yields the content of the chunks, in their order."""
     for path in sorted(state.glob("chunk*.json")):
         yield msgspec.json.decode(path.read_bytes(), type=Summary)
 

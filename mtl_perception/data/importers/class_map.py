@@ -17,7 +17,7 @@ from mtl_perception.data.format import DataError
 
 
 class ClassMap(BaseModel):
-    """What a class map's YAML file holds.
+    """The content of a class map's YAML file.
 
     Attributes:
         classes: name in the source → name here; several may get the same one; null drops a class.
@@ -32,7 +32,7 @@ class ClassMap(BaseModel):
     order: list[str] = []
 
     def target(self, name: str) -> str | None:
-        """What ``name`` of the source is called here; None: it is dropped."""
+        """Returns the name here of the source's ``name``; None: it is dropped."""
         return self.classes.get(name, name if self.others == "keep" else None)
 
     def targets(self, names: Sequence[str]) -> list[str]:

@@ -114,7 +114,7 @@ def _split(text: str | None) -> dict[str, float]:
 
 
 def show(report: Report, source: Path, console: Console) -> None:
-    """What was brought, and everything that was not."""
+    """Prints what was brought, and everything that was not."""
 
     def say(text: str, style: str | None = None) -> None:
         console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)

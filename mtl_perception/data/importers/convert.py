@@ -78,7 +78,7 @@ class Job(NamedTuple):
 
 @dataclass
 class Done:
-    """What became of a picture.
+    """The result for one picture.
 
     Attributes:
         entry: as ``writer.write_index`` wants it; None where the picture could not be used or has no label.

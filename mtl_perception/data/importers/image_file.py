@@ -43,7 +43,7 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a picture file says of itself.
+    """Metadata of a picture file.
 
     Attributes:
         kind: "JPEG", "PNG" …

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every importer gives and every exporter takes: pictures and their labels, nothing of it decoded yet."""
+"""Between importers and exporters: pictures and their labels, nothing of it decoded yet."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Picture:
 
 
 class Notes:
-    """What was found and is not brought along, or was changed; each kind once, counted, with an example."""
+    """Notes on what is not brought along, or was changed; each kind once, counted, with an example."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()

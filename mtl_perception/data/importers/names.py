@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What imported pictures are called, and which of them a split keeps together."""
+"""Names of imported pictures, and which of them a split keeps together."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of public sets of photographs: format, class map, what is wholly labelled, licence."""
+"""Recipes of public sets of photographs: format, class map, what is wholly labelled, licence."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _FURNITURE = {
     "television": "screen", "tv": "screen", "monitor": "screen", "laptop": "screen", "refridgerator": "refrigerator",
     "potted plant": "plant",
 }  # fmt: skip
-"""What photographs' sets call what this project has a name for."""
+"""Names in sets of photographs for classes of this project."""
 _SAME = (
     "floor", "wall", "ceiling", "door", "window", "table", "chair", "shelf", "cabinet", "box", "can", "bottle", "cup", "bowl",
     "fruit", "book", "bin", "sofa", "bed", "person", "refrigerator", "plant", "backpack", "screen",

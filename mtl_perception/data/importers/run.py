@@ -85,7 +85,7 @@ class Settings:
 
 @dataclass
 class Report:
-    """What an import brought.
+    """The result of an import.
 
     Attributes:
         format: name of the format that was read.
@@ -218,7 +218,7 @@ def _check_same(found: Mapping[str, Any], wanted: Mapping[str, Any], out: Path) 
 
 
 def _fingerprint(source: Path, settings: Settings) -> dict[str, Any]:
-    """What must be the same for an import to go on."""
+    """Returns what must be the same for an import to go on."""
     values = asdict(settings) | {"classes": settings.classes.model_dump()}
     values.pop("skip_broken")
     return json.loads(json.dumps({"source": str(source.resolve()), "content": _label_files(source), **values}))

@@ -20,7 +20,7 @@ Fronts = Callable[..., tuple[Detail, ...]]
 
 @dataclass(frozen=True)
 class FrontStyle:
-    """What all doors of one piece of furniture, or of one kitchen, share; calling it covers a front."""
+    """Shared by all doors of one piece of furniture, or of one kitchen; calling it covers a front."""
 
     grip: handles.Grip | None
     handle: Material

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tables, chairs and shelves stand on."""
+"""Legs of tables, chairs and shelves."""
 
 from __future__ import annotations
 

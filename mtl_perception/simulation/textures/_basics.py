@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all textures are made from: colours, and noise that repeats without a seam.
+"""Building blocks of textures: colours, and noise that repeats without a seam.
 
 Noise is made in the frequency domain, where everything is periodic.
 """

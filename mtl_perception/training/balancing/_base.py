@@ -199,7 +199,7 @@ class Balancer(ABC):
         return the weights that were used."""
 
     def after_step(self, losses: Mapping[str, Tensor]) -> None:
-        """What the step's batches cost (their mean losses, or ``values``) with the parameters that the optimiser has just
+        """Returns the losses of the step's batches (their mean losses, or ``values``) with the parameters that the optimiser has just
         made."""
 
     def see_validation(self, losses: Mapping[str, Tensor]) -> None:

@@ -93,7 +93,7 @@ def _empty_buffers(module: nn.Module) -> dict[str, None]:
 
 
 def _memory(aggregator: Aggregator) -> dict[str, Any]:
-    """What a stateful aggregator of torchjd remembers. Its state_dict is no help: counters and NumPy arrays are plain
+    """Returns the state of a stateful aggregator of torchjd. Its state_dict is no help: counters and NumPy arrays are plain
     attributes, and buffers that are empty at first can't be loaded."""
     memory: dict[str, Any] = {}
     for where, _, _, value in _plain(aggregator):

@@ -125,7 +125,7 @@ def to_nf4(weight: Tensor) -> Tensor:
 
 
 def unpack_nf4(weight: Any) -> Tensor:
-    """What torchao's ``.to(float32)`` returns, bit for bit, nine times as fast on a CPU: each byte is looked up as the pair
+    """Returns what torchao's ``.to(float32)`` does, bit for bit, nine times as fast on a CPU: each byte is looked up as the pair
     of values that it stands for."""
     byte = torch.arange(256, device=weight.device)
     pairs = torch.stack([weight.nf4[byte >> 4], weight.nf4[byte & 15]], 1)
