@@ -20,8 +20,14 @@ class Card:
     name: str = "free"
     detection_labels: list[str] = field(default_factory=lambda: LABELS[2:])
     segmentation_labels: list[str] = field(default_factory=lambda: list(LABELS))
-    classification_labels: tuple[str, ...] = ()
-    lanes_labels: tuple[str, ...] = ()
+    further_labels: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def kinds(self) -> list[str]:
+        return list(self.further_labels)
+
+    def labels_of(self, kind: str) -> list[str]:
+        return self.further_labels.get(kind, [])
 
 
 class FreeEngine:

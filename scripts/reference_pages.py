@@ -118,10 +118,10 @@ def topics_page() -> str:
     from mtl_perception.ros.outputs.writer import EVERY_TASK
     from mtl_perception.tasks import TASKS
 
-    labels = {f"{task}_labels": ("name",) for task in TASKS}
+    labels = {f"{task}_labels": ["name"] for task in TASKS}
     parameters = {spec.name: spec.default for spec in SPECS} | {"tracking.enabled": True}
     recorder = _Recorder()
-    outputs = Outputs(recorder, parameters, SimpleNamespace(name="every", **labels))
+    outputs = Outputs(recorder, parameters, SimpleNamespace(name="every", kinds=list(TASKS), labels_of=lambda kind: ["name"], **labels))
     writers = {id(writer.publisher): writer for writer in outputs._writers}
     lines = [
         "# Topics",

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -47,6 +49,16 @@ class Detections:
         """Those that ``chosen`` names, by a mask or by numbers."""
         return Detections(self.boxes_xyxy[chosen], self.scores[chosen], self.class_ids[chosen])
 
+    def above(self, score: float) -> Detections:
+        """Those of at least ``score``; the best come first, so they are the first ones."""
+        count = int((self.scores >= score).sum())
+        return self if count == len(self) else self.first(count)
+
+    def by_default(self) -> Detections:
+        """What is published of them unless somebody says otherwise: those of at least ``SCORE_THRESHOLD``, and of two boxes of one place
+        the better. A test holds that the pipeline says the same."""
+        return self.above(SCORE_THRESHOLD).distinct()
+
     def distinct(self, iou: float = AGNOSTIC_NMS_IOU) -> Detections:
         """Without second names of one thing: class-agnostic greedy suppression.
 
@@ -82,7 +94,7 @@ class Segmentation:
 
     def resized(self, width: int, height: int) -> Segmentation:
         """The same for an image of another size: each pixel as the nearest one was."""
-        return Segmentation(_nearest(self.mask, width, height), _nearest(self.confidence, width, height))
+        return Segmentation(nearest(self.mask, width, height), nearest(self.confidence, width, height))
 
 
 @dataclass(frozen=True)
@@ -138,35 +150,22 @@ class Boxes3D:
         )
 
 
-@dataclass(frozen=True)
-class Classification:
-    """Classes of the whole image; several classes may apply.
+class Answer(Protocol):
+    """What a task says of an image."""
 
-    Attributes:
-        scores: (C,) float32 in [0, 1], one for each of the model's classification labels.
-    """
-
-    scores: np.ndarray
-
-
-@dataclass(frozen=True)
-class Lanes:
-    """Masks that may overlap.
-
-    Attributes:
-        bits: (H, W) uint8, bit k is set where class k of the model's lanes labels is.
-    """
-
-    bits: np.ndarray
-
-    def resized(self, width: int, height: int) -> Lanes:
-        """The same for an image of another size: each pixel as the nearest one was."""
-        return Lanes(_nearest(self.bits, width, height))
+    def resized(self, width: int, height: int) -> Any:
+        """The same for an image of another size."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything the network said of one image of ``width`` × ``height``; a task that was not asked for is None."""
+    """Everything the network said of one image of ``width`` × ``height``.
+
+    Attributes:
+        detections, segmentation, depth: what 3D boxes, tracks and point clouds are made of; None where it was not asked for.
+        stage_s: seconds spent in each stage.
+        answers: those of all other tasks, by kind; without the ones that were not asked for.
+    """
 
     width: int
     height: int
@@ -174,22 +173,23 @@ class Scene:
     segmentation: Segmentation | None = None
     depth: Depth | None = None
     stage_s: dict[str, float] = field(default_factory=dict)
-    classification: Classification | None = None
-    lanes: Lanes | None = None
+    answers: Mapping[str, Answer] = field(default_factory=dict)
 
     def resized(self, width: int, height: int) -> Scene:
         """The same scene for an image of another size; itself where the size is its own."""
         if (width, height) == (self.width, self.height):
             return self
-        dense = {"segmentation": self.segmentation, "depth": self.depth, "lanes": self.lanes}
         return replace(
             self,
             width=width,
             height=height,
             detections=None if self.detections is None else self.detections.scaled(width / self.width, height / self.height),
-            **{name: None if answer is None else answer.resized(width, height) for name, answer in dense.items()},
+            segmentation=None if self.segmentation is None else self.segmentation.resized(width, height),
+            depth=None if self.depth is None else self.depth.resized(width, height),
+            answers={kind: answer.resized(width, height) for kind, answer in self.answers.items()},
         )
 
 
-def _nearest(decided: np.ndarray, width: int, height: int) -> np.ndarray:
+def nearest(decided: np.ndarray, width: int, height: int) -> np.ndarray:
+    """(H, W) decisions, such as class ids, resized to (height, width): each pixel as the nearest one was."""
     return cv2.resize(decided, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)

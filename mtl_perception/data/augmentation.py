@@ -6,18 +6,14 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 from statistics import NormalDist
-from typing import Any
 
 import cv2
 import numpy as np
 
 from mtl_perception.core.geometry import Intrinsics
-from mtl_perception.data.sample import BoxLabels, Sample
+from mtl_perception.tasks import LABELS, Sample, Window
 
 _LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
-SMALLEST_BOX_SIDE_PX = 3.0
-SMALLEST_VISIBLE_SHARE = 0.2
-"""A box that a crop leaves less of than this is no longer labelled: nobody could name what is left of it."""
 
 
 def random_view(sample: Sample, width: int, height: int, max_zoom: float, rng: np.random.Generator) -> Sample:
@@ -41,55 +37,20 @@ def random_view(sample: Sample, width: int, height: int, max_zoom: float, rng: n
 
 def crop_and_resize(sample: Sample, left: int, top: int, window_width: int, window_height: int, width: int, height: int) -> Sample:
     """The window of ``sample`` that starts at (left, top), resized to ``width`` × ``height``."""
-    rows, columns = slice(top, top + window_height), slice(left, left + window_width)
-    sx, sy = width / window_width, height / window_height
-
-    def nearest(values: np.ndarray) -> np.ndarray:
-        return cv2.resize(values[rows, columns], (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-
-    labels: dict[str, Any] = {}
-    for kind, label in sample.labels.items():
-        if kind == "detection":
-            labels[kind] = _window_of_boxes(label, left, top, sx, sy, width, height)
-        elif kind == "classification":
-            labels[kind] = label
-        elif kind == "lanes":
-            labels[kind] = label._replace(bits=nearest(label.bits))
-        else:
-            labels[kind] = nearest(label)
+    part = Window(left, top, window_width, window_height, width, height)
+    labels = {kind: LABELS[kind].cropped(label, part) for kind, label in sample.labels.items()}
     # Averaging over the area avoids the moiré that a linear filter leaves when it shrinks.
-    interpolation = cv2.INTER_AREA if sx < 1 else cv2.INTER_LINEAR
-    image = cv2.resize(sample.image[rows, columns], (width, height), interpolation=interpolation)
+    interpolation = cv2.INTER_AREA if part.scale[0] < 1 else cv2.INTER_LINEAR
+    image = cv2.resize(part.part(sample.image), (width, height), interpolation=interpolation)
     camera = sample.intrinsics
     window = Intrinsics(window_width, window_height, camera.fx, camera.fy, camera.cx - left, camera.cy - top)
     return replace(sample, image=image, intrinsics=window.scaled(width, height), labels=labels)
 
 
-def _window_of_boxes(label: BoxLabels, left: int, top: int, sx: float, sy: float, width: int, height: int) -> BoxLabels:
-    boxes = (label.boxes_xyxy - [left, top, left, top]) * [sx, sy, sx, sy]
-    clipped = np.clip(boxes, 0, [width, height, width, height]).astype(np.float32)
-    sides = clipped[:, 2:] - clipped[:, :2]
-    whole = (boxes[:, 2:] - boxes[:, :2]).prod(1)
-    kept = (sides.min(1, initial=np.inf) >= SMALLEST_BOX_SIDE_PX) & (sides.prod(1) >= SMALLEST_VISIBLE_SHARE * whole)
-    weights = None if label.weights is None else label.weights[kept]
-    return BoxLabels(clipped[kept], label.class_ids[kept], label.labelled, weights=weights)
-
-
 def mirrored(sample: Sample) -> Sample:
     """``sample`` as seen in a mirror."""
     width = sample.image.shape[1]
-    labels: dict[str, Any] = {}
-    for kind, label in sample.labels.items():
-        if kind == "detection":
-            boxes = label.boxes_xyxy.copy()
-            boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
-            labels[kind] = BoxLabels(boxes, label.class_ids, label.labelled, weights=label.weights)
-        elif kind == "classification":
-            labels[kind] = label
-        elif kind == "lanes":
-            labels[kind] = label._replace(bits=cv2.flip(label.bits, 1))
-        else:
-            labels[kind] = cv2.flip(label, 1)
+    labels = {kind: LABELS[kind].mirrored(label, width) for kind, label in sample.labels.items()}
     camera = replace(sample.intrinsics, cx=width - 1 - sample.intrinsics.cx)
     return replace(sample, image=cv2.flip(sample.image, 1), intrinsics=camera, labels=labels)
 

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mtl_perception.data.sample import Sample
-from mtl_perception.tasks import Task
+from mtl_perception.tasks import Sample, Task
 
 
 @dataclass(frozen=True)

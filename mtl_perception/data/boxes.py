@@ -5,25 +5,35 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from mtl_perception.core.scene import Boxes3D
 from mtl_perception.data.format import ImageEntry
 from mtl_perception.data.index import Index
-from mtl_perception.data.sample import BoxLabels
+
+
+class BoxArrays(NamedTuple):
+    """The boxes of one image, as ``BoxLabels`` has them."""
+
+    boxes_xyxy: np.ndarray
+    class_ids: np.ndarray
+    labelled: np.ndarray | None
+    boxes_3d: Boxes3D | None
+    weights: np.ndarray | None
 
 
 class BoxTable:
-    """Every box of a checked index.
+    """Every box of a checked index; ``kind`` is the one whose labels they are.
 
     A crowd (``iscrowd``) says that there are more things of its class than boxes. It is no box to learn, and what lies in
     it is not background either, so its class counts as unlabelled in that image and the image's other boxes of the class
     are left out too.
     """
 
-    def __init__(self, index: Index) -> None:
-        labels = index.description.detection_labels
+    def __init__(self, index: Index, kind: str) -> None:
+        labels = index.description.labels(kind)
         position = {id_: labels.index(name) for id_, name in index.categories.items()}
         images = {image.id: (row, image) for row, image in enumerate(index.images)}
         self._rows = {id_: row for id_, (row, _) in images.items()}
@@ -54,12 +64,12 @@ class BoxTable:
         self._boxes_3d = _boxes_3d(index)[order] if any(a.box_3d for a in index.annotations) else None
         self._starts = np.searchsorted(rows[order], np.arange(len(images) + 1))
 
-    def of_image(self, image: ImageEntry) -> BoxLabels:
+    def of_image(self, image: ImageEntry) -> BoxArrays:
         """The image's boxes, clipped to it, and the classes that are labelled in it."""
         row, part = self._part(image)
         labelled = self._labelled[row]
         boxes_3d = None if self._boxes_3d is None else _as_scene(self._boxes_3d[part])
-        return BoxLabels(
+        return BoxArrays(
             self._boxes[part],
             self._class_ids[part],
             None if labelled.all() else labelled,

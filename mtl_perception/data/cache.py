@@ -13,26 +13,23 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtl_perception.data.format import ImageEntry
+from mtl_perception.tasks import LABELS, MapCodec
 
 
 class Pixels(NamedTuple):
-    """The content of one image's files; None where it is not labelled.
+    """The content of one image's files.
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        semantic: (H, W) uint8, the folder's own ids.
-        millimetres: (H, W) uint16.
-        lanes: (H, W) uint8, the folder's own bits.
+        maps: by kind of label, (H, W) as its PNG has it, in the folder's own classes.
     """
 
     image: np.ndarray
-    semantic: np.ndarray | None
-    millimetres: np.ndarray | None
-    lanes: np.ndarray | None
+    maps: dict[str, np.ndarray]
 
 
 class PixelCache:
-    """Up to 7 bytes a pixel in one file that is mapped into memory, each image filled in when it is first read.
+    """A few bytes a pixel in one file that is mapped into memory, each image filled in when it is first read.
 
     The file has no name any more when the constructor returns, so nothing of it outlives the processes that use it,
     however they end. It lies in the page cache while there is memory, and on the disk otherwise. Loader processes open
@@ -79,32 +76,36 @@ class PixelCache:
         cached = self._views(row, entry)
         if not self._memory[row]:
             # Two processes may do this at once: they write the same.
-            for target, values in zip(cached, read(entry)):
-                if target is not None:
-                    target[:] = values
+            found = read(entry)
+            cached.image[:] = found.image
+            for kind, target in cached.maps.items():
+                target[:] = found.maps[kind]
             self._memory[row] = 1
-        for view in cached:
-            if view is not None:
-                view.flags.writeable = False
+        for view in (cached.image, *cached.maps.values()):
+            view.flags.writeable = False
         return cached
 
     def _views(self, row: int, entry: ImageEntry) -> Pixels:
         assert self._memory is not None
         shape, pixels = (entry.height, entry.width), entry.height * entry.width
         rest = self._memory[self._starts[row] : self._starts[row + 1]]
-        millimetres = semantic = lanes = None
-        if "depth" in entry.tasks:
-            millimetres, rest = rest[: 2 * pixels].view(np.uint16).reshape(shape), rest[2 * pixels :]
-        image, rest = rest[: 3 * pixels].reshape(*shape, 3), rest[3 * pixels :]
-        if "segmentation" in entry.tasks:
-            semantic, rest = rest[:pixels].reshape(shape), rest[pixels:]
-        if "lanes" in entry.tasks:
-            lanes = rest[:pixels].reshape(shape)
-        return Pixels(image, semantic, millimetres, lanes)
+        maps: dict[str, np.ndarray] = {}
+        for kind, codec in maps_of(entry).items():
+            size = pixels * np.dtype(codec.dtype).itemsize
+            maps[kind], rest = rest[:size].view(codec.dtype).reshape(shape), rest[size:]
+        return Pixels(rest[: 3 * pixels].reshape(*shape, 3), maps)
 
     def __getstate__(self) -> Mapping[str, Any]:
         return {**vars(self), "_file": None, "_memory": None}
 
 
+def maps_of(entry: ImageEntry) -> dict[str, MapCodec]:
+    """The kinds of map that the image's labels are read or made from; the widest values first, so that each lies at a multiple of its
+    size."""
+    kinds = {*entry.tasks, *(LABELS[kind].made_from for kind in entry.tasks if kind in LABELS)}
+    codecs = {kind: codec for kind, codec in LABELS.items() if isinstance(codec, MapCodec) and kind in kinds}
+    return dict(sorted(codecs.items(), key=lambda item: -np.dtype(item[1].dtype).itemsize))
+
+
 def _size(entry: ImageEntry) -> int:
-    return entry.height * entry.width * (3 + ("segmentation" in entry.tasks) + 2 * ("depth" in entry.tasks) + ("lanes" in entry.tasks))
+    return entry.height * entry.width * (3 + sum(np.dtype(codec.dtype).itemsize for codec in maps_of(entry).values()))

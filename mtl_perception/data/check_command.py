@@ -10,13 +10,13 @@ from rich.console import Console
 
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.progress import frame_progress
-from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.core.terminal_table import TerminalTable
 from mtl_perception.data.checker import Findings, check_files
 from mtl_perception.data.content import printed
 from mtl_perception.data.errors import Problem
 from mtl_perception.data.format import TASKS
 from mtl_perception.data.index import read_index
+from mtl_perception.tasks import BOXED, LABELS, MapCodec
 
 SHOWN_OF_A_KIND = 10
 
@@ -32,8 +32,9 @@ def check(root: Path, console: Console, show_all: bool = False) -> bool:
         findings = check_files(index, show)
     console.print(printed(root), style="italic", markup=False, highlight=False, soft_wrap=True)
     console.print(_overview(findings))
-    if findings.index.description.detection_labels or findings.index.description.segmentation_labels:
-        console.print(_classes(findings))
+    classes = _classes(findings)
+    if classes.rows:
+        console.print(classes)
     for problems in _by_kind(findings.problems).values():
         console.print(f"\n{problems[0].kind}", style="bold", highlight=False, markup=False)
         shown = problems if show_all else problems[:SHOWN_OF_A_KIND]
@@ -83,22 +84,28 @@ def _overview(findings: Findings) -> TerminalTable:
     if findings.index.annotations:
         masks = sum(annotation.segmentation is not None for annotation in findings.index.annotations)
         table.add_row("boxes", f"{len(findings.index.annotations)}, {masks} with a mask")
-    depth_m = findings.depth_range_m()
-    if depth_m is not None:
-        table.add_row("depth", f"{depth_m[0]:.2f} to {depth_m[1]:.2f} m (98 % of the pixels)")
-    pixels = findings.pixels.sum()
-    if pixels:
-        table.add_row("pixels unlabelled", f"{findings.pixels[UNLABELLED] / pixels:.1%}")
+    for kind, counts in findings.counts.items():
+        for row in _map_codec(kind).overview(counts):
+            table.add_row(*row)
     return table
 
 
 def _classes(findings: Findings) -> TerminalTable:
-    description = findings.index.description
-    labelled = max(1, findings.pixels[:UNLABELLED].sum())
-    share = {name: findings.pixels[i] / labelled for i, name in enumerate(description.segmentation_labels)}
+    """Classes of boxes and of pixels; without a row where the data have neither."""
+    description, shares = findings.index.description, {}
+    for kind in LABELS:
+        if isinstance(codec := LABELS[kind], MapCodec):
+            names = description.labels(kind)
+            shares |= codec.shares(findings.counts.get(kind), names)
     table = TerminalTable(["class", "boxes", "images with boxes", "share of labelled pixels"], title="classes")
-    for name in dict.fromkeys([*description.segmentation_labels, *description.detection_labels]):
-        boxed = name in description.detection_labels
-        counts = [str(findings.boxes[name]), str(findings.boxed_images[name])] if boxed else ["", ""]
-        table.add_row(cut(name), *counts, f"{share[name]:.2%}" if name in share else "")
+    boxed = description.labels(BOXED)
+    for name in dict.fromkeys([*shares, *boxed]):
+        numbers = [str(findings.boxes[name]), str(findings.boxed_images[name])] if name in boxed else ["", ""]
+        table.add_row(cut(name), *numbers, f"{shares[name]:.2%}" if name in shares else "")
     return table
+
+
+def _map_codec(kind: str) -> MapCodec:
+    codec = LABELS[kind]
+    assert isinstance(codec, MapCodec)
+    return codec

@@ -11,24 +11,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.image_files import MAX_FILE_PIXELS, orientation
-from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.content import printed
 from mtl_perception.data.errors import DataError, Problem
 from mtl_perception.data.format import Camera, ImageEntry, MaskedAnnotation
 from mtl_perception.data.index import Index, called, fault_of_name, find_problems, listed, stem
 from mtl_perception.data.masks import decode_mask
-from mtl_perception.data.pixels import decode_photograph, read_lanes, read_millimetres, read_picture, read_semantic
+from mtl_perception.data.pixels import decode_photograph, read_map, read_picture
+from mtl_perception.tasks import LABELS, MapCodec
 
-DEPTH_BIN_MM = 50
 MASK_TO_BOX_PX = 2
-
-_DEPTH_BINS = 65535 // DEPTH_BIN_MM + 1
 
 T = TypeVar("T")
 
@@ -40,8 +37,7 @@ class Findings:
     Attributes:
         labelled: images by task.
         boxes, boxed_images: boxes, and images with any, by class.
-        pixels: (256,) by segmentation id.
-        depth_bins: pixels by depth, in steps of ``DEPTH_BIN_MM``.
+        counts: by kind of label, what ``MapCodec.count`` counts, summed over the images.
     """
 
     index: Index
@@ -49,20 +45,11 @@ class Findings:
     labelled: Counter[str] = field(default_factory=Counter)
     boxes: Counter[str] = field(default_factory=Counter)
     boxed_images: Counter[str] = field(default_factory=Counter)
-    pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
-    depth_bins: np.ndarray = field(default_factory=lambda: np.zeros(_DEPTH_BINS, np.int64))
+    counts: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def errors(self) -> int:
         return sum(problem.is_error for problem in self.problems)
-
-    def depth_range_m(self, low: float = 0.01, high: float = 0.99) -> tuple[float, float] | None:
-        """The depth below which ``low`` and ``high`` of all known pixels lie; None if there is none."""
-        if not self.depth_bins.sum():
-            return None
-        below = np.cumsum(self.depth_bins) / self.depth_bins.sum()
-        first, last = (int(np.searchsorted(below, share)) for share in (low, high))
-        return first * DEPTH_BIN_MM / 1000, (last + 1) * DEPTH_BIN_MM / 1000
 
 
 def check_files(index: Index, on_image: Callable[[int], None] = lambda done: None) -> Findings:
@@ -84,8 +71,8 @@ def check_files(index: Index, on_image: Callable[[int], None] = lambda done: Non
         reports = pool.map(lambda image: _check_image(index, image, boxes.get(image.id, [])), index.images)
         for done, report in enumerate(reports, start=1):
             findings.problems += report.problems
-            findings.pixels += report.pixels
-            findings.depth_bins += report.depth_bins
+            for kind, counts in report.counts.items():
+                findings.counts[kind] = findings.counts[kind] + counts if kind in findings.counts else counts
             digests.append(report.digest)
             on_image(done)
     finally:
@@ -96,12 +83,19 @@ def check_files(index: Index, on_image: Callable[[int], None] = lambda done: Non
 
 @dataclass
 class _Report:
-    """Findings of one image's files: problems, pixels by class and by depth, and which picture it is."""
+    """Findings of one image's files: problems, counts by kind of label, and which picture it is."""
 
     problems: list[Problem] = field(default_factory=list)
-    pixels: np.ndarray = field(default_factory=lambda: np.zeros(256, np.int64))
-    depth_bins: np.ndarray = field(default_factory=lambda: np.zeros(_DEPTH_BINS, np.int64))
+    counts: dict[str, np.ndarray] = field(default_factory=dict)
     digest: bytes | None = None
+
+
+class _Regions(NamedTuple):
+    """The map of an image that gives each pixel one class: its folder, the names of the ids, and (H, W) ids."""
+
+    folder: str
+    classes: list[str]
+    ids: np.ndarray
 
 
 def _count_labels(findings: Findings, boxes: dict[int, list[MaskedAnnotation]]) -> None:
@@ -130,25 +124,23 @@ def _check_image(index: Index, image: ImageEntry, boxes: list[MaskedAnnotation])
         report.digest = hashlib.blake2b(content, digest_size=16).digest()
         if attempt(decode_photograph, path, content, *size, quiet=True) is not None:
             report.problems += _orientation_problems(path, content)
-    mask = None
-    if "segmentation" in image.tasks:
-        path = index.root / "semantic" / labels
-        mask = attempt(read_semantic, path, *size, len(index.description.segmentation_labels), quiet=True)
-        if mask is not None:
-            report.pixels = np.bincount(mask.ravel(), minlength=256)
-            if report.pixels[UNLABELLED] == mask.size:
-                text = f"{printed(path)} is {UNLABELLED} (unlabelled) everywhere; it teaches nothing"
-                report.problems.append(Problem("no labels", text, is_error=False))
-    if "depth" in image.tasks:
-        millimetres = attempt(read_millimetres, index.root / "depth" / labels, *size, quiet=True)
-        if millimetres is not None:
-            known = millimetres[millimetres > 0]
-            report.depth_bins = np.bincount(known // DEPTH_BIN_MM, minlength=_DEPTH_BINS)
-    if "lanes" in image.tasks:
-        attempt(read_lanes, index.root / "lanes" / labels, *size, len(index.description.lanes_labels), quiet=True)
+    regions = None
+    for kind, codec in LABELS.items():
+        if not isinstance(codec, MapCodec) or kind not in image.tasks:
+            continue
+        path, classes = index.root / codec.folder / labels, index.description.labels(kind)
+        stored = attempt(read_map, path, codec, *size, len(classes), quiet=True)
+        if stored is None:
+            continue
+        if (counts := codec.count(stored)) is not None:
+            report.counts[kind] = counts
+        if remark := codec.remark(stored):
+            report.problems.append(Problem("no labels", f"{printed(path)} {remark}", is_error=False))
+        if (ids := codec.regions(stored)) is not None:
+            regions = _Regions(codec.folder, classes, ids)
     for annotation in boxes:
         if annotation.segmentation:
-            report.problems += _mask_problems(index, image, annotation, mask)
+            report.problems += _mask_problems(index, image, annotation, regions)
     return report
 
 
@@ -162,7 +154,7 @@ def _orientation_problems(path: Path, content: bytes) -> Iterator[Problem]:
         yield Problem("orientation", text, is_error=False)
 
 
-def _mask_problems(index: Index, image: ImageEntry, annotation: MaskedAnnotation, semantic: np.ndarray | None) -> Iterator[Problem]:
+def _mask_problems(index: Index, image: ImageEntry, annotation: MaskedAnnotation, regions: _Regions | None) -> Iterator[Problem]:
     where = f"{called(image)}: annotation {annotation.id}"
     try:
         mask = decode_mask(annotation.segmentation, image.height, image.width)
@@ -180,10 +172,10 @@ def _mask_problems(index: Index, image: ImageEntry, annotation: MaskedAnnotation
         text = f"its mask spans {found.tolist()} (x, y, right, bottom), its box {box.tolist()}"
         yield Problem("mask", f"{where}: {text}; expected the same within {MASK_TO_BOX_PX} px")
     name = index.categories.get(annotation.category_id)
-    if semantic is not None and name in index.description.segmentation_labels:
-        share = float((semantic[mask] == index.description.segmentation_labels.index(name)).mean())
+    if regions is not None and name in regions.classes:
+        share = float((regions.ids[mask] == regions.classes.index(name)).mean())
         if share < 0.5:
-            yield Problem("mask", f"{where}: semantic/ says {cut(name)} for {share:.0%} of its mask's pixels", is_error=False)
+            yield Problem("mask", f"{where}: {regions.folder}/ says {cut(name)} for {share:.0%} of its mask's pixels", is_error=False)
 
 
 def _remarks(index: Index) -> Iterator[Problem]:
@@ -201,8 +193,9 @@ def _remarks(index: Index) -> Iterator[Problem]:
         yield Problem("unused", text, is_error=False)
     images = [image for image in index.images if not fault_of_name(image.file_name)]
     expected = {"images": {str(PurePosixPath(image.file_name)) for image in images}}
-    for folder, task in {"semantic": "segmentation", "depth": "depth", "lanes": "lanes"}.items():
-        expected[folder] = {str(stem(image)) for image in images if task in image.tasks}
+    for task, codec in LABELS.items():
+        if isinstance(codec, MapCodec):
+            expected[codec.folder] = {str(stem(image)) for image in images if task in image.tasks}
     for folder, names in expected.items():
         present = {path.relative_to(index.root / folder).as_posix() for path in (index.root / folder).rglob("*") if path.is_file()}
         left = sorted(present - names)

@@ -5,23 +5,21 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.boxes import BoxTable
-from mtl_perception.data.cache import PixelCache, Pixels
+from mtl_perception.data.cache import PixelCache, Pixels, maps_of
 from mtl_perception.data.format import DataError, ImageEntry, MaskedAnnotations, parse
 from mtl_perception.data.index import Index, find_problems, read_index, stem
-from mtl_perception.data.label_lists import bit_table, id_table, known
 from mtl_perception.data.masks import decode_mask
-from mtl_perception.data.pixels import read_lanes, read_millimetres, read_rgb, read_semantic
-from mtl_perception.data.sample import ClassLabels, LaneLabels, Sample
+from mtl_perception.data.pixels import read_map, read_rgb
 from mtl_perception.data.split import split_groups
+from mtl_perception.tasks import BOXED, LABELS, BoxesCodec, ClassesCodec, MadeCodec, MapCodec, Sample, known_among
 
 __all__ = ["DataError", "ImageFolder"]
 
@@ -31,8 +29,7 @@ class ImageFolder:
 
     Attributes:
         root: the folder.
-        segmentation_labels, detection_labels, classification_labels, lanes_labels: class names in the order of the ids in
-            samples.
+        labels: by kind, class names in the order of the ids in samples; of the kinds that have classes.
         entries: of annotations.json, one for each sample, in the order of the file names.
 
     Raises:
@@ -43,17 +40,12 @@ class ImageFolder:
         self.root = Path(root)
         index = read_index(self.root)
         _raise_first_problems(index)
-        self.segmentation_labels: list[str] = list(index.description.segmentation_labels)
-        self.detection_labels: list[str] = list(index.description.detection_labels)
-        self.classification_labels: list[str] = list(index.description.classification_labels)
-        self.lanes_labels: list[str] = list(index.description.lanes_labels)
+        self._own_labels = {kind: index.description.labels(kind) for kind, codec in LABELS.items() if codec.has_classes}
+        self.labels: dict[str, list[str]] = dict(self._own_labels)
         self.entries: list[ImageEntry] = sorted(index.images, key=lambda image: image.file_name)
         self._own = index.description
         self._cameras = index.cameras
-        self._own_boxes = self._boxes = BoxTable(index)
-        # (256,) own id → id in samples, and own bits → bits in samples; None: the same.
-        self._segmentation_ids: np.ndarray | None = None
-        self._lanes_bits: np.ndarray | None = None
+        self._own_boxes = self._boxes = BoxTable(index, BOXED)
         self._cache: PixelCache | None = None
         self._masks: dict[int, Any] | None = None
 
@@ -69,37 +61,34 @@ class ImageFolder:
         """
         entry = self.entries[i]
         pixels = self._read(entry) if self._cache is None else self._cache.get(entry, self._read)
-        labels: dict[str, Any] = {}
-        if "detection" in entry.tasks:
-            labels["detection"] = self._boxes.of_image(entry)
-        if "segmentation" in entry.tasks:
-            ids = self._segmentation_ids
-            labels["segmentation"] = pixels.semantic if ids is None else cv2.LUT(pixels.semantic, ids)
-        if "depth" in entry.tasks:
-            labels["depth"] = pixels.millimetres * np.float32(1e-3)
-        if "classification" in entry.tasks:
-            present = np.isin(self.classification_labels, entry.classes)
-            labels["classification"] = ClassLabels(present, known(self.classification_labels, self._own.classification_labels))
-        if "lanes" in entry.tasks:
-            bits = pixels.lanes if self._lanes_bits is None else cv2.LUT(pixels.lanes, self._lanes_bits)
-            labels["lanes"] = LaneLabels(bits, known(self.lanes_labels, self._own.lanes_labels))
+        labels = {kind: self._label(kind, entry, pixels) for kind in LABELS if kind in entry.tasks and LABELS[kind].place != "made"}
         # Labels of classes that nobody asks for are none.
         labels = {kind: label for kind, label in labels.items() if getattr(label, "teaches", True)}
         camera = None if entry.camera is None else self._cameras[entry.camera]
         is_metric = camera is None or camera.depth_scale == "metric"
-        return Sample(str(self.root / "images" / entry.file_name), pixels.image, self.intrinsics(i), labels, is_metric)
+        sample = Sample(str(self.root / "images" / entry.file_name), pixels.image, self.intrinsics(i), labels, is_metric)
+        for kind in entry.tasks:
+            if isinstance(codec := LABELS[kind], MadeCodec):
+                labels[kind] = codec.make(self._label(codec.made_from, entry, pixels), sample)
+        return sample
+
+    def _label(self, kind: str, entry: ImageEntry, pixels: Pixels) -> Any:
+        codec = LABELS[kind]
+        own, wanted = self._own_labels.get(kind, []), self.labels.get(kind, [])
+        if isinstance(codec, MapCodec):
+            return codec.label(pixels.maps[kind], own, wanted)
+        if isinstance(codec, ClassesCodec):
+            return codec.of_classes(np.isin(wanted, entry.classes), known_among(wanted, own))
+        assert isinstance(codec, BoxesCodec)
+        return codec.of_boxes(*self._boxes.of_image(entry))
 
     def _read(self, entry: ImageEntry) -> Pixels:
-        size, labels = (entry.width, entry.height), stem(entry)
+        size, name = (entry.width, entry.height), stem(entry)
         image = read_rgb(self.root / "images" / entry.file_name, *size)
-        semantic = millimetres = lanes = None
-        if "segmentation" in entry.tasks:
-            semantic = read_semantic(self.root / "semantic" / labels, *size, len(self._own.segmentation_labels))
-        if "depth" in entry.tasks:
-            millimetres = read_millimetres(self.root / "depth" / labels, *size)
-        if "lanes" in entry.tasks:
-            lanes = read_lanes(self.root / "lanes" / labels, *size, len(self._own.lanes_labels))
-        return Pixels(image, semantic, millimetres, lanes)
+        folders = {kind: self.root / codec.folder / name for kind, codec in maps_of(entry).items()}
+        classes = {kind: len(self._own_labels.get(kind, [])) for kind in folders}
+        maps = {kind: read_map(folders[kind], codec, *size, classes[kind]) for kind, codec in maps_of(entry).items()}
+        return Pixels(image, maps)
 
     @property
     def image_files(self) -> list[Path]:
@@ -150,14 +139,17 @@ class ImageFolder:
         return part
 
     def with_tasks(self, tasks: Iterable[str]) -> ImageFolder:
-        """The images that are labelled for any of ``tasks``, without their other labels, which are then not read either."""
+        """The images that are labelled for any of ``tasks``, without their other labels, which are then not read either.
+
+        Only here labels are made that a folder does not hold but that can be made of what it holds.
+        """
         wanted = set(tasks)
         part = copy.copy(self)
-        part.entries = [
-            dataclasses.replace(entry, tasks=[task for task in entry.tasks if task in wanted])
+        labelled = [
+            [kind for kind in LABELS if kind in wanted and (kind in entry.tasks or LABELS[kind].made_from in entry.tasks)]
             for entry in self.entries
-            if not wanted.isdisjoint(entry.tasks)
         ]
+        part.entries = [dataclasses.replace(entry, tasks=kinds) for entry, kinds in zip(self.entries, labelled, strict=True) if kinds]
         return part
 
     def cached(self, directory: Path | None = None) -> ImageFolder:
@@ -185,31 +177,22 @@ class ImageFolder:
         sides = [[i for i, entry in enumerate(self.entries) if (entry.group in chosen) == side] for side in (False, True)]
         return self.subset(sides[0]), self.subset(sides[1])
 
-    def with_labels(
-        self,
-        segmentation_labels: Sequence[str],
-        detection_labels: Sequence[str],
-        classification_labels: Sequence[str] | None = None,
-        lanes_labels: Sequence[str] | None = None,
-    ) -> ImageFolder:
-        """The same samples with the ids of other label lists, matched by name; None leaves a list as it is.
+    def with_labels(self, labels: Mapping[str, Sequence[str]]) -> ImageFolder:
+        """The same samples with the ids of other label lists, by kind, matched by name; a kind that is missing keeps its list.
 
         Pixels of a class that is not asked for become unlabelled (255) and its boxes go; a class that this folder does not
-        know is unlabelled in each of its images (``BoxLabels.labelled``).
+        know is unlabelled in each of its images.
+
+        Raises:
+            ValueError: a list has more names than there are ids.
         """
         renamed = copy.copy(self)
-        renamed.segmentation_labels, renamed.detection_labels = (
-            list(segmentation_labels),
-            list(detection_labels),
-        )
-        if classification_labels is not None:
-            renamed.classification_labels = list(classification_labels)
-        if lanes_labels is not None:
-            renamed.lanes_labels = list(lanes_labels)
-        # From the folder's own lists, not from this view's: what an earlier view left out is not lost.
-        renamed._segmentation_ids = id_table(self._own.segmentation_labels, renamed.segmentation_labels)
-        renamed._lanes_bits = bit_table(self._own.lanes_labels, renamed.lanes_labels)
-        renamed._boxes = self._own_boxes.with_labels(self._own.detection_labels, renamed.detection_labels)
+        renamed.labels = self.labels | {kind: list(names) for kind, names in labels.items() if kind in self.labels}
+        for kind, names in renamed.labels.items():
+            if isinstance(codec := LABELS[kind], MapCodec):
+                codec.check_wanted(names)
+        # From the folder's own list, not from this view's: what an earlier view left out is not lost.
+        renamed._boxes = self._own_boxes.with_labels(self._own_labels[BOXED], renamed.labels[BOXED])
         return renamed
 
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, create_model
 
 from mtl_perception.core.foreign_text import LONGEST, cut
-from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.content import printed, read_content
 from mtl_perception.data.errors import DataError
+from mtl_perception.tasks import LABELS
 
 FORMAT_VERSION = 2
-TASKS = ("detection", "segmentation", "depth", "classification", "lanes")
+TASKS = tuple(kind for kind, codec in LABELS.items() if codec.place != "made")
 """The kinds of label that a folder can hold."""
 
 _MAX_INDEX_BYTES = 4_000_000_000
@@ -36,7 +36,7 @@ Measure = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e9, le=1
 PositiveMeasure = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False, le=1e9)]
 
 
-class Description(BaseModel):
+class _Description(BaseModel):
     """dataset.json: class names in the order of their ids, and how the data came about.
 
     Attributes:
@@ -45,12 +45,24 @@ class Description(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    segmentation_labels: list[str] = Field(max_length=UNLABELLED)
-    detection_labels: list[str]
-    classification_labels: list[str] = []
-    lanes_labels: list[str] = Field([], max_length=8)
     source: str = ""
     license: str = ""
+
+    def labels(self, kind: str) -> list[str]:
+        """Class names of the labels of this kind; none for a kind without classes."""
+        return list(getattr(self, f"{kind}_labels", []))
+
+
+def _lists() -> dict[str, Any]:
+    """The lists of class names that dataset.json may hold, or must."""
+    codecs = {kind: codec for kind, codec in LABELS.items() if codec.has_classes}
+    return {
+        f"{kind}_labels": (list[str], Field(... if codec.is_listed else [], max_length=codec.most_classes))
+        for kind, codec in codecs.items()
+    }
+
+
+Description = create_model("Description", __base__=_Description, __doc__=_Description.__doc__, **_lists())
 
 
 # There can be a hundred thousand of each of the following: slots make them small and quick to read.
@@ -86,7 +98,7 @@ class ImageEntry:
     """One image of annotations.json.
 
     Attributes:
-        file_name: below images/; the labels have the same name with .png below semantic/, depth/, lanes/.
+        file_name: below images/; the PNGs of its labels have the same name, below the folders of their kinds.
         group: what a split must keep together, such as the room or the drive.
         tasks: what the image is labelled for.
         camera: key in cameras.json; None where the camera is not calibrated.

@@ -29,6 +29,7 @@ from mtl_perception.data.format import (
     parse,
     parse_description,
 )
+from mtl_perception.tasks import BOXED, LABELS, NAMED
 
 ROUNDING_PX = 1.0
 """How far a box may reach beyond the image: annotation tools round. It is clipped when it is read."""
@@ -68,7 +69,7 @@ def read_index(root: Path, masks: bool = False) -> Index:
 
 
 def stem(entry: ImageEntry) -> PurePosixPath:
-    """Where its labels are, below semantic/, depth/ and lanes/."""
+    """Where the PNGs of its labels are, below the folders of their kinds."""
     return PurePosixPath(entry.file_name).with_suffix(".png")
 
 
@@ -110,7 +111,7 @@ _LONGEST_CLASS_NAME = 100
 def _label_problems(index: Index) -> Iterator[Problem]:
     for task in TASKS:
         where = f"{index.root / 'dataset.json'}: {task}_labels holds"
-        names = getattr(index.description, f"{task}_labels", [])
+        names = index.description.labels(task)
         for name in _repeated(names):
             yield Problem("duplicate", f"{where} '{cut(name)}' twice")
         for i, name in enumerate(names):
@@ -127,10 +128,10 @@ def _label_problems(index: Index) -> Iterator[Problem]:
 
 def _category_problems(index: Index) -> Iterator[Problem]:
     file = index.annotations_file
-    unknown = sorted(set(index.categories.values()) - set(index.description.detection_labels))
+    unknown = sorted(set(index.categories.values()) - set(index.description.labels(BOXED)))
     if unknown:
-        known = listed(index.description.detection_labels)
-        text = f"categories {listed(unknown)} are not among the detection_labels of dataset.json ({known})"
+        known = listed(index.description.labels(BOXED))
+        text = f"categories {listed(unknown)} are not among the {BOXED}_labels of dataset.json ({known})"
         yield Problem("unknown class", f"{file}: {text}")
     for id_ in _repeated([category.id for category in index.listed_categories]):
         names = listed([category.name for category in index.listed_categories if category.id == id_])
@@ -183,14 +184,12 @@ def _image_problems(index: Index, image: ImageEntry) -> Iterator[tuple[str, str]
     for task in image.tasks:
         if task not in TASKS:
             yield "index", f"tasks lists '{cut(task)}', expected some of {', '.join(TASKS)}"
-        elif not getattr(index.description, f"{task}_labels", True):
+        elif LABELS[task].has_classes and not index.description.labels(task):
             yield "unknown class", f"tasks lists '{task}', but {task}_labels of dataset.json is empty"
     if image.camera is None:
-        if "depth" in image.tasks:
-            yield (
-                "camera",
-                "it is labelled for depth and has no camera: metres can't be learned from an unknown lens",
-            )
+        for task in image.tasks:
+            if task in LABELS and LABELS[task].needs_camera:
+                yield "camera", f"it is labelled for {task} and has no camera: metres can't be learned from an unknown lens"
     elif image.camera not in index.cameras:
         yield "camera", f"its camera '{cut(image.camera)}' is not in cameras.json"
     else:
@@ -199,19 +198,19 @@ def _image_problems(index: Index, image: ImageEntry) -> Iterator[tuple[str, str]
             sizes = f"camera '{cut(image.camera)}' is of {camera.width}x{camera.height}, the image of {image.width}x{image.height}"
             yield "camera", f"{sizes}; a resized image needs intrinsics scaled alike"
     if image.detection_labels is not None:
-        unknown = sorted(set(image.detection_labels) - set(index.description.detection_labels))
+        unknown = sorted(set(image.detection_labels) - set(index.description.labels(BOXED)))
         if unknown:
             yield "unknown class", f"detection_labels lists {listed(unknown)}, which dataset.json does not"
-        if not image.detection_labels and "detection" in image.tasks:
-            yield "no labels", "detection_labels is empty; remove 'detection' from its tasks instead"
-    unknown = sorted(set(image.classes) - set(index.description.classification_labels))
+        if not image.detection_labels and BOXED in image.tasks:
+            yield "no labels", f"detection_labels is empty; remove '{BOXED}' from its tasks instead"
+    unknown = sorted(set(image.classes) - set(index.description.labels(NAMED)))
     if unknown:
         yield (
             "unknown class",
-            f"classes lists {listed(unknown)}, which are not among the classification_labels of dataset.json",
+            f"classes lists {listed(unknown)}, which are not among the {NAMED}_labels of dataset.json",
         )
-    if image.classes and "classification" not in image.tasks:
-        yield "index", "it has classes, but its tasks do not list 'classification'"
+    if image.classes and NAMED not in image.tasks:
+        yield "index", f"it has classes, but its tasks do not list '{NAMED}'"
 
 
 def _annotation_problems(index: Index) -> Iterator[Problem]:
@@ -240,8 +239,8 @@ def _annotation_problems(index: Index) -> Iterator[Problem]:
                 f"{where} is a {cut(name)}, which the image's detection_labels leaves out",
                 is_error=False,
             )
-        if "detection" not in image.tasks:
-            yield Problem("unused", f"{where} is a box, but the image's tasks do not list 'detection'", is_error=False)
+        if BOXED not in image.tasks:
+            yield Problem("unused", f"{where} is a box, but the image's tasks do not list '{BOXED}'", is_error=False)
         box = list(annotation.bbox)
         if outside[i]:
             yield Problem(

@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from mtl_perception.core.geometry import Intrinsics
-from mtl_perception.data.format import TASKS
+from mtl_perception.tasks import BOXED, LABELS, NAMED, MapCodec
 
 
 @dataclass(frozen=True)
@@ -53,22 +53,19 @@ class LabelledImage:
         intrinsics: of this image; None if the camera is not calibrated (then there can be no depth).
         group: what a split must keep together, such as the room or the drive.
         instances: every thing of the data set's detection labels, or of ``detection_labels``.
-        semantic: (H, W) uint8 class ids, 255 unlabelled.
-        depth_m: (H, W) metres along the optical axis; anything not within (0, 65.535] or not finite is stored as unknown.
+        maps: by kind of label, (H, W) values as ``MapCodec.stored`` of that kind takes them, such as
+            {"segmentation": uint8 ids, 255 unlabelled; "depth": metres}.
         detection_labels: the classes that are labelled in this image, if not all.
         classes: what the image as a whole is, of the data set's classification labels.
-        lanes: (H, W) uint8, bit k set where class k of the data set's lanes labels is.
     """
 
     image: np.ndarray
     intrinsics: Intrinsics | None
     group: str
     instances: Sequence[Instance] | None = None
-    semantic: np.ndarray | None = None
-    depth_m: np.ndarray | None = None
+    maps: Mapping[str, np.ndarray] = field(default_factory=dict)
     detection_labels: Sequence[str] | None = None
     classes: Sequence[str] | None = None
-    lanes: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape = self.image.shape[:2]
@@ -76,21 +73,26 @@ class LabelledImage:
             raise ValueError(f"image holds {self.image.dtype} of shape {self.image.shape}, expected uint8 of shape (H, W, 3)")
         if self.intrinsics is not None and (self.intrinsics.height, self.intrinsics.width) != shape:
             raise ValueError(f"intrinsics are of {self.intrinsics.width}x{self.intrinsics.height}, the image is {shape[1]}x{shape[0]}")
-        if self.intrinsics is None and self.depth_m is not None:
-            raise ValueError("depth needs the camera's intrinsics: a network can't learn metres from an unknown lens")
-        for name, values in (("semantic", self.semantic), ("lanes", self.lanes)):
-            if values is not None and (values.dtype != np.uint8 or values.shape != shape):
-                raise ValueError(f"{name} holds {values.dtype} of shape {values.shape}, expected uint8 of shape {shape}")
-        if self.depth_m is not None and self.depth_m.shape != shape:
-            raise ValueError(f"depth_m has shape {self.depth_m.shape}, expected the image's {shape}")
+        for kind, values in self.maps.items():
+            if not isinstance(codec := LABELS.get(kind), MapCodec):
+                kinds = ", ".join(kind for kind, codec in LABELS.items() if isinstance(codec, MapCodec))
+                raise ValueError(f"maps has '{kind}', expected some of {kinds}")
+            if self.intrinsics is None and codec.needs_camera:
+                raise ValueError(f"{kind} needs the camera's intrinsics: a network can't learn metres from an unknown lens")
+            if values.shape != shape:
+                raise ValueError(f"{kind} has shape {values.shape}, expected the image's {shape}")
+            try:
+                codec.stored(values[:1])
+            except ValueError as error:
+                raise ValueError(f"{kind} {error}") from None
         for instance in self.instances or ():
             if instance.mask is not None and instance.mask.shape != shape:
                 raise ValueError(f"the mask of a '{instance.label}' has shape {instance.mask.shape}, expected the image's {shape}")
         if not self.tasks:
-            raise ValueError("an image without any label teaches nothing; give instances, semantic, depth_m, classes or lanes")
+            raise ValueError("an image without any label teaches nothing; give instances, maps or classes")
 
     @property
     def tasks(self) -> list[str]:
         """The kinds of task that it is labelled for."""
-        labels = zip(TASKS, (self.instances, self.semantic, self.depth_m, self.classes, self.lanes), strict=True)
-        return [task for task, label in labels if label is not None]
+        found = {BOXED: self.instances, NAMED: self.classes, **self.maps}
+        return [task for task in LABELS if found.get(task) is not None]

@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.label_lists import united
-from mtl_perception.data.sample import Sample
+from mtl_perception.tasks import LABELS, Sample
 
 _BLOCK = 1024
 """Samples within which every folder has its exact share; also the resolution of shares."""
@@ -30,15 +30,14 @@ class MixedData:
 
     Attributes:
         folders: the folders, all in the united labels.
-        segmentation_labels, detection_labels, classification_labels, lanes_labels: united, in the order of their first
-            appearance.
+        labels: by kind, class names united in the order of their first appearance.
         shares: of the samples, one for each folder, sum 1.
 
     Args:
         folders: at least one; the order matters for what is drawn.
         alpha: exponent of the share, 0 to 1.
         weights: one for each folder; None: all 1.
-        segmentation_labels, detection_labels: names to keep, in this order; None: all that the folders have.
+        labels: by kind, names to keep, in this order; a kind that is missing keeps all that the folders have.
         seed: other seeds draw in another order.
 
     Raises:
@@ -51,8 +50,7 @@ class MixedData:
         alpha: float = 1.0,
         seed: int = 0,
         weights: Sequence[float] | None = None,
-        segmentation_labels: Sequence[str] | None = None,
-        detection_labels: Sequence[str] | None = None,
+        labels: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         if not folders:
             raise ValueError("no data folder is given, expected at least one")
@@ -61,10 +59,9 @@ class MixedData:
         for folder in folders:
             if not len(folder):
                 raise ValueError(f"no image of {folder.root} is left to draw from; split off less of it")
-        self.segmentation_labels = list(segmentation_labels or united(folder.segmentation_labels for folder in folders))
-        self.detection_labels = list(detection_labels or united(folder.detection_labels for folder in folders))
-        self.classification_labels = united(folder.classification_labels for folder in folders)
-        self.lanes_labels = united(folder.lanes_labels for folder in folders)
+        kinds = [kind for kind, codec in LABELS.items() if codec.has_classes]
+        self.labels: dict[str, list[str]] = {kind: united(folder.labels[kind] for folder in folders) for kind in kinds}
+        self.labels |= {kind: list(names) for kind, names in (labels or {}).items()}
         self.folders = [self.renamed(folder) for folder in folders]
         self._seed = seed
         factors = weights or [1.0] * len(folders)
@@ -74,7 +71,7 @@ class MixedData:
 
     def renamed(self, folder: ImageFolder) -> ImageFolder:
         """``folder``, such as one to validate on, in the united labels."""
-        return folder.with_labels(self.segmentation_labels, self.detection_labels, self.classification_labels, self.lanes_labels)
+        return folder.with_labels(self.labels)
 
     def __getitem__(self, i: int) -> Sample:
         """Sample ``i`` of the endless stream, the same for the same seed: a run that goes on at ``i`` misses nothing, and

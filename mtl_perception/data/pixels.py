@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from mtl_perception.core.image_files import (
@@ -22,9 +21,9 @@ from mtl_perception.core.image_files import (
     orientation,
     picture_size,
 )
-from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.content import printed, read_content
 from mtl_perception.data.errors import DataError
+from mtl_perception.tasks import LabelError, MapCodec
 
 _MAX_BYTES = 8 * MAX_FILE_PIXELS
 """Of a file: what the largest picture takes with 16 bits of four channels and no compression."""
@@ -55,45 +54,19 @@ def decode_photograph(path: Path, content: bytes, width: int, height: int, quiet
     return _attempt(path, decode_rgb, content, MAX_FILE_PIXELS, quiet=quiet)
 
 
-def read_semantic(path: Path, width: int, height: int, classes: int, quiet: bool = False) -> np.ndarray:
-    """(height, width) uint8 ids below ``classes``, or 255.
+def read_map(path: Path, codec: MapCodec, width: int, height: int, classes: int, quiet: bool = False) -> np.ndarray:
+    """(height, width) values of a label's PNG; ``classes``: how many dataset.json lists for this kind.
 
     Raises:
-        DataError: the file is missing, no PNG of numbers, damaged, of another size than the image, or holds another id.
+        DataError: the file is missing, no PNG of numbers of that width, damaged, of another size than the image, or holds values that
+            mean nothing.
     """
-    mask = _label_map(path, width, height, 8, quiet)
-    if classes < UNLABELLED and cv2.countNonZero(cv2.inRange(mask, classes, UNLABELLED - 1)):
-        ids = np.unique(mask)
-        unknown = ", ".join(str(id_) for id_ in ids if classes <= id_ < UNLABELLED)
-        text = f"expected 0 to {classes - 1} (segmentation_labels of dataset.json) or {UNLABELLED}"
-        raise DataError(f"{printed(path)} holds class id {unknown}, {text}", "unknown class")
-    return mask
-
-
-def read_millimetres(path: Path, width: int, height: int, quiet: bool = False) -> np.ndarray:
-    """(height, width) uint16 millimetres, 0 unknown.
-
-    Raises:
-        DataError: the file is missing, no 16-bit PNG, damaged, of another size than the image, or knows no pixel's depth.
-    """
-    millimetres = _label_map(path, width, height, 16, quiet)
-    if not cv2.countNonZero(millimetres):
-        raise DataError(f"{printed(path)} is 0 (unknown) everywhere; remove 'depth' from the image's tasks", "no depth")
-    return millimetres
-
-
-def read_lanes(path: Path, width: int, height: int, classes: int, quiet: bool = False) -> np.ndarray:
-    """(height, width) uint8, bit k set where class k < ``classes`` is.
-
-    Raises:
-        DataError: the file is missing, no PNG of numbers, damaged, of another size than the image, or has another bit set.
-    """
-    bits = _label_map(path, width, height, 8, quiet)
-    highest = int(bits.max())
-    if highest >= 1 << classes:
-        text = f"expected 0 to {classes - 1} (lanes_labels of dataset.json)"
-        raise DataError(f"{printed(path)} has bit {highest.bit_length() - 1} set, {text}", "unknown class")
-    return bits
+    stored = _label_map(path, width, height, 8 * np.dtype(codec.dtype).itemsize, quiet)
+    try:
+        codec.check(stored, classes)
+    except LabelError as error:
+        raise DataError(f"{printed(path)} {error}", error.kind) from None
+    return stored
 
 
 def _label_map(path: Path, width: int, height: int, bits: int, quiet: bool) -> np.ndarray:

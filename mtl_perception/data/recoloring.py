@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from mtl_perception.core.scene import UNLABELLED
-from mtl_perception.data.sample import Sample
+from mtl_perception.tasks import LABELS, Sample
 
 _CLASSES = 0.35
 """Share of the classes in an image that change."""
@@ -17,7 +17,7 @@ _CLASSES = 0.35
 
 def recolored(sample: Sample, rng: np.random.Generator) -> Sample:
     """``sample`` with the channels of some of its classes mixed anew; light, shade and pattern stay. Without a mask, itself."""
-    mask = sample.labels.get("segmentation")
+    mask = next((ids for kind, label in sample.labels.items() if (ids := LABELS[kind].regions(label)) is not None), None)
     if mask is None:
         return sample
     image = sample.image.copy()

@@ -14,11 +14,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mtl_perception.core.depth_image import depth_to_millimetres
 from mtl_perception.core.files import write_atomically
 from mtl_perception.data.index_writer import IndexWriter
 from mtl_perception.data.labelled_image import Instance, LabelledImage
 from mtl_perception.data.masks import encode_mask
+from mtl_perception.tasks import LABELS, MapCodec
 
 __all__ = ["Instance", "LabelledImage", "write_index", "write_sample"]
 
@@ -27,7 +27,7 @@ _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 3]
 
 
 def write_sample(root: Path, stem: str, sample: LabelledImage, jpeg_quality: int | None = 92) -> dict[str, Any]:
-    """Write images/STEM.jpg and, where labelled, semantic/, depth/ and lanes/STEM.png, each whole or not at all.
+    """Write images/STEM.jpg and the PNG of each map of labels, such as semantic/STEM.png, each whole or not at all.
 
     Args:
         root: folder of the data set; what is missing of it is made.
@@ -43,12 +43,10 @@ def write_sample(root: Path, stem: str, sample: LabelledImage, jpeg_quality: int
     file_name = f"{stem}.png" if jpeg_quality is None else f"{stem}.jpg"
     options = [] if jpeg_quality is None else [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality]
     _write_image(root / "images" / file_name, cv2.cvtColor(sample.image, cv2.COLOR_RGB2BGR), options)
-    if sample.semantic is not None:
-        _write_image(root / "semantic" / f"{stem}.png", sample.semantic, _PNG)
-    if sample.depth_m is not None:
-        _write_image(root / "depth" / f"{stem}.png", depth_to_millimetres(sample.depth_m), _PNG)
-    if sample.lanes is not None:
-        _write_image(root / "lanes" / f"{stem}.png", sample.lanes, _PNG)
+    for kind, values in sample.maps.items():
+        codec = LABELS[kind]
+        assert isinstance(codec, MapCodec)
+        _write_image(root / codec.folder / f"{stem}.png", codec.stored(values), _PNG)
     height, width = sample.image.shape[:2]
     entry: dict[str, Any] = {
         "file_name": file_name,
@@ -76,9 +74,8 @@ def write_index(root: Path, description: Mapping[str, Any], entries: Iterable[di
     Equal entries give equal files, in whatever order they come. May be called again when there are more.
 
     Args:
-        description: ``segmentation_labels`` and ``detection_labels``, where used ``classification_labels`` and
-            ``lanes_labels``, names in the order of their ids; and whatever else says how the data came about (generator,
-            seed, renderer, settings …).
+        description: ``KIND_labels`` of each kind of label with classes, such as ``segmentation_labels``: names in the order of
+            their ids; and whatever else says how the data came about (generator, seed, renderer, settings …).
 
     Raises:
         ValueError: two entries have one file name, or an entry has a label that ``description`` does not list.

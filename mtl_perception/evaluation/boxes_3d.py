@@ -12,11 +12,10 @@ from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.rotation import rotation_matrix
 from mtl_perception.core.scene import Boxes3D, Scene
 from mtl_perception.evaluation.iou_3d import upright_iou
-from mtl_perception.evaluation.matching import match_boxes
-from mtl_perception.evaluation.metric import Metric
-from mtl_perception.evaluation.truth import Truth
 from mtl_perception.pipeline import PipelineOptions, published
 from mtl_perception.spatial.boxes_3d import BoxEstimator
+from mtl_perception.tasks import Metric, Truth
+from mtl_perception.tasks._matching import match_boxes
 
 LEAST_IOU = 0.25
 

@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from mtl_perception.evaluation.metric import Direction
 from mtl_perception.evaluation.registry import METRICS
+from mtl_perception.tasks import Direction
 
 
 def relative_gain(value: float | None, baseline: float | None, direction: Direction) -> float:

@@ -12,7 +12,7 @@ from mtl_perception.bags import COMPRESSED_IMAGE, GROUND_TRUTH, Bag, BagError, B
 from mtl_perception.core.image_files import ImageError, decode_label_map
 from mtl_perception.core.scene import UNLABELLED, Boxes3D
 from mtl_perception.evaluation.poses import camera_poses
-from mtl_perception.evaluation.truth import Truth
+from mtl_perception.tasks import Truth
 
 _DETECTIONS = GROUND_TRUTH + "detections"
 _DETECTIONS_3D = GROUND_TRUTH + "detections_3d"

@@ -1,26 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tasks that can be scored. A new one is one new module and one line here."""
+"""Metrics of the tasks, and of what is made of their answers."""
 
 from mtl_perception.evaluation.boxes_3d import Boxes3DMetric
-from mtl_perception.evaluation.classification import ClassificationMetric
-from mtl_perception.evaluation.depth import DepthMetric
-from mtl_perception.evaluation.detection import DetectionMetric
-from mtl_perception.evaluation.lanes import LanesMetric
-from mtl_perception.evaluation.metric import Direction, Metric
-from mtl_perception.evaluation.segmentation import SegmentationMetric
 from mtl_perception.evaluation.tracking import TrackingMetric
+from mtl_perception.tasks import METRICS as TASK_METRICS
+from mtl_perception.tasks import Direction, Metric
 
 METRICS: dict[str, type[Metric]] = {
-    metric.task: metric
-    for metric in (
-        DetectionMetric,
-        SegmentationMetric,
-        DepthMetric,
-        ClassificationMetric,
-        LanesMetric,
-        Boxes3DMetric,
-        TrackingMetric,
-    )
+    **TASK_METRICS,
+    **{metric.task: metric for metric in (Boxes3DMetric, TrackingMetric)},
 }
 """Task → its metric, in the order in which tables show them."""
 

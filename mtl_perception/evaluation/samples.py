@@ -14,7 +14,8 @@ import numpy as np
 from mtl_perception.bags import Bag, BagError, Topic, is_bag
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.evaluation.ground_truth import BagTruth
-from mtl_perception.evaluation.truth import Truth
+from mtl_perception.evaluation.truth import truth_of
+from mtl_perception.tasks import Truth
 
 Sample = tuple[np.ndarray, "Intrinsics | None", Truth]
 """(image_rgb, intrinsics, truth)."""
@@ -82,16 +83,13 @@ class FolderSamples:
 
     def __init__(self, root: Path, card: Any, limit: int | None = None) -> None:
         from mtl_perception.data.folder import ImageFolder
-        from mtl_perception.data.format import parse_description
+        from mtl_perception.data.format import TASKS, parse_description
 
-        folder = ImageFolder(root)
-        lists = ("detection_labels", "segmentation_labels", "classification_labels", "lanes_labels")
+        folder = ImageFolder(root).with_tasks({*TASKS, *card.kinds})
         # By kind: a class may be boxed and not segmented. Of what the model does not do, ``tasks`` says enough.
-        asked = [(getattr(folder, kind), getattr(card, kind)) for kind in lists if getattr(card, kind)]
+        asked = [(names, card.labels_of(kind)) for kind, names in folder.labels.items() if card.labels_of(kind)]
         self.left_out = {name for own, known in asked for name in own if name not in known}
-        self._folder = folder.with_labels(
-            card.segmentation_labels, card.detection_labels, card.classification_labels, card.lanes_labels
-        ).subset(_spread(len(folder), limit))
+        self._folder = folder.with_labels({kind: card.labels_of(kind) for kind in folder.labels}).subset(_spread(len(folder), limit))
         self.names = [entry.file_name for entry in self._folder.entries]
         self.tasks = {task for entry in self._folder.entries for task in entry.tasks}
         self.problems: list[str] = []
@@ -107,7 +105,7 @@ class FolderSamples:
     def some(self, indices: Collection[int]) -> Iterator[tuple[int, Sample]]:
         for index in sorted(indices):
             sample = self._folder[index]
-            yield index, (sample.image, sample.intrinsics, Truth.of_sample(sample))
+            yield index, (sample.image, sample.intrinsics, truth_of(sample))
 
 
 class BagSamples:

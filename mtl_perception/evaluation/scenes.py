@@ -11,9 +11,8 @@ import numpy as np
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import Scene
-from mtl_perception.evaluation.metric import Metric
 from mtl_perception.evaluation.registry import MEASURES, METRICS
-from mtl_perception.evaluation.truth import Truth
+from mtl_perception.tasks import Metric, Truth
 
 __all__ = ["MEASURES", "Evaluation", "FrameScores", "SceneEvaluator", "Truth", "evaluate_engine"]
 

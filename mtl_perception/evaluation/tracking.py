@@ -11,9 +11,8 @@ import numpy as np
 from mtl_perception.core.boxes import box_iou
 from mtl_perception.core.scene import Scene
 from mtl_perception.evaluation.hota import Frame, hota
-from mtl_perception.evaluation.metric import Metric
-from mtl_perception.evaluation.truth import Truth
 from mtl_perception.pipeline import KnownPlacement, PipelineOptions, Postprocessor, TrackingOptions
+from mtl_perception.tasks import Metric, Truth
 from mtl_perception.tracking import Track
 from mtl_perception.tracking.association import assign
 

@@ -193,8 +193,10 @@ class Engine:
     def _collect(self, answers: dict[str, np.ndarray], frame: tuple[int, int], wanted: Collection[str]) -> Scene:
         options = CollectOptions(score_threshold=self.score_threshold)
         chosen = {name: task for name, task in self._tasks.items() if name in wanted}
-        found = {task.scene_field: task.collect(of_task(answers, name), options) for name, task in chosen.items()}
-        return Scene(width=frame[0], height=frame[1], **found)
+        found = {name: task.collect(of_task(answers, name), options) for name, task in chosen.items()}
+        fields = {task.scene_field: found[name] for name, task in chosen.items() if task.scene_field}
+        others = {task.kind: found[name] for name, task in chosen.items() if not task.scene_field}
+        return Scene(width=frame[0], height=frame[1], **fields, answers=others)
 
     def _answer(self, frame: tuple[int, int], heads: tuple[str, ...], images: np.ndarray, focal_px: np.ndarray) -> Answers:
         try:

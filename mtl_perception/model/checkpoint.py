@@ -98,28 +98,24 @@ class ModelCard(BaseModel):
             raise ValueError(f"an input of {self.input_width}×{self.input_height} has more than {MOST_PIXELS} pixels")
         return self
 
-    def _labels(self, kind: str) -> list[str]:
-        return next((list(task.settings["labels"]) for task in self.tasks.values() if task.kind == kind), [])
+    def labels_of(self, kind: str) -> list[str]:
+        """Class names of the task of this kind, in the order of their ids; empty if the network has none, or it has no classes."""
+        return next((list(task.settings.get("labels", [])) for task in self.tasks.values() if task.kind == kind), [])
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of the tasks, in their order."""
+        return [task.kind for task in self.tasks.values()]
 
     @property
     def detection_labels(self) -> list[str]:
         """Class names in the order of the class ids; empty if the network detects nothing."""
-        return self._labels("detection")
+        return self.labels_of("detection")
 
     @property
     def segmentation_labels(self) -> list[str]:
         """Class names in the order of the mask's ids; empty if the network segments nothing."""
-        return self._labels("segmentation")
-
-    @property
-    def classification_labels(self) -> list[str]:
-        """Returns the classes of the whole image; empty if the network does not say."""
-        return self._labels("classification")
-
-    @property
-    def lanes_labels(self) -> list[str]:
-        """Names of the masks that may overlap, in the order of their bits; empty if the network has none."""
-        return self._labels("lanes")
+        return self.labels_of("segmentation")
 
 
 def build_network(card: ModelCard) -> MultiTaskNetwork:

@@ -151,8 +151,7 @@ def _render_room(out: Path, settings: DatasetSettings, index: int) -> list[dict[
             camera,
             group=f"room{index:05d}",
             instances=list(visible_things(instance, world, pose).values()),
-            semantic=semantic,
-            depth_m=depth_m,
+            maps={"segmentation": semantic, "depth": depth_m},
         )
         entry = write_sample(out, f"room{index:05d}_view{view:02d}", sample, jpeg_quality(optics))
         images.append(entry | {"place": room.place, "light": room.mood.name})

@@ -1,7 +1,63 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks: one module each, behind a registry."""
+"""Tasks: a folder each, behind a registry. A task owns all that is its own, from its labels in a file to its scores."""
 
-from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task
-from mtl_perception.tasks._registry import TASKS, build_task
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["TASKS", "CollectOptions", "HeadStyle", "LossTerm", "Task", "build_task"]
+from mtl_perception.tasks._labels import (
+    BoxesCodec,
+    ClassesCodec,
+    LabelCodec,
+    LabelError,
+    MadeCodec,
+    MapCodec,
+    Window,
+    known_among,
+    truth_fields,
+)
+from mtl_perception.tasks._metric import Direction, Metric
+from mtl_perception.tasks._registry import BOXED, LABELS, METRICS, NAMED
+from mtl_perception.tasks._sample import Sample
+from mtl_perception.tasks._truth import Truth
+
+if TYPE_CHECKING:
+    from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task
+    from mtl_perception.tasks._build import TASKS, build_task
+
+__all__ = [
+    "BOXED",
+    "LABELS",
+    "METRICS",
+    "NAMED",
+    "TASKS",
+    "BoxesCodec",
+    "ClassesCodec",
+    "CollectOptions",
+    "Direction",
+    "HeadStyle",
+    "LabelCodec",
+    "LabelError",
+    "LossTerm",
+    "MadeCodec",
+    "MapCodec",
+    "Metric",
+    "Sample",
+    "Task",
+    "Truth",
+    "Window",
+    "build_task",
+    "known_among",
+    "truth_fields",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what needs torch when it is first asked for: data and scores do without."""
+    if name in ("CollectOptions", "HeadStyle", "LossTerm", "Task"):
+        from mtl_perception.tasks import _base
+
+        return getattr(_base, name)
+    if name in ("TASKS", "build_task"):
+        from mtl_perception.tasks import _build
+
+        return getattr(_build, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -13,9 +13,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from mtl_perception.core.geometry import View
-from mtl_perception.core.scene import SCORE_THRESHOLD
+from mtl_perception.core.scene import SCORE_THRESHOLD, Scene
 from mtl_perception.core.validation_text import shown
-from mtl_perception.data.sample import Sample
+from mtl_perception.tasks._labels import LabelCodec
+from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._panel import Panels
+from mtl_perception.tasks._sample import Sample
+from mtl_perception.tasks._truth import Truth
 
 
 def _printable(name: str) -> str:
@@ -78,12 +82,18 @@ class Task(ABC, Generic[SettingsT]):
 
     Attributes:
         kind: name in the registry, and key of its labels in ``Sample.labels``.
-        scene_field: field of ``Scene`` that ``collect`` makes.
+        scene_field: field of ``Scene`` that ``collect`` makes; empty: it stands in ``Scene.answers``.
+        codec: reads, writes and changes its labels.
+        metric: scores its answers.
     """
 
     kind: ClassVar[str]
-    scene_field: ClassVar[str]
+    scene_field: ClassVar[str] = ""
     Settings: ClassVar[type[TaskSettings]]
+    codec: ClassVar[LabelCodec]
+    metric: ClassVar[type[Metric]]
+    panels: ClassVar[Callable[[np.ndarray, Scene, Truth, Any], Panels] | None] = None
+    """From the image, (H, W, 3) uint8 RGB, what was found, what is true, and the model's card: pictures for a report."""
     class_layers: ClassVar[tuple[str, ...]] = ()
     """Layers of the head whose parameters have a row for each of ``labels``, in their order."""
 
@@ -95,6 +105,11 @@ class Task(ABC, Generic[SettingsT]):
         """Class names in the order of their ids; empty for a task without classes."""
         return list(getattr(self.settings, "labels", []))
 
+    @classmethod
+    def balancing_settings(cls, samples: Iterable[Sample], classes: int) -> dict[str, Any]:
+        """Settings that make up for rare classes among ``samples``; none where the task knows no such."""
+        return {}
+
     def agrees_with(self, other: Task) -> bool:
         """Whether what a head learned for ``other`` means the same here, each class by its name."""
         return self.kind == other.kind
@@ -105,7 +120,7 @@ class Task(ABC, Generic[SettingsT]):
 
     def is_labelled(self, sample: Sample) -> bool:
         """Whether ``sample`` teaches this task anything: labels of which every value is unknown count as none."""
-        return self.kind in sample.labels
+        return self.kind in sample.labels and self.codec.teaches(sample.labels[self.kind])
 
     @abstractmethod
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
@@ -140,4 +155,4 @@ class Task(ABC, Generic[SettingsT]):
 
     @abstractmethod
     def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Any:
-        """Returns what ``Scene`` holds of one image, from what ``decode`` returned for it (without the first dimension)."""
+        """Returns the answer that ``Scene`` holds of one image, from what ``decode`` returned for it (without the first dimension)."""

@@ -1,34 +1,33 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tasks this package knows. A new task is one new module and one line here."""
+"""The tasks that this package knows. A new one is a folder of its own, and its name here.
+
+Labels and scores need no torch, so what is learned stands apart, in ``_build.py``.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
 
-from pydantic import ValidationError
+from mtl_perception.tasks._labels import LabelCodec
+from mtl_perception.tasks._metric import Metric
 
-from mtl_perception.core.validation_text import did_you_mean, problems, shown
-from mtl_perception.tasks._base import Task
-from mtl_perception.tasks.classification import ClassificationTask
-from mtl_perception.tasks.depth import DepthTask
-from mtl_perception.tasks.detection import DetectionTask
-from mtl_perception.tasks.lanes import LanesTask
-from mtl_perception.tasks.segmentation import SegmentationTask
+NAMES = (
+    "detection",
+    "segmentation",
+    "depth",
+    "classification",
+    "lanes",
+    "normals",
+)
 
-TASKS: dict[str, type[Task]] = {task.kind: task for task in (DetectionTask, SegmentationTask, DepthTask, ClassificationTask, LanesTask)}
+LABELS: dict[str, LabelCodec] = {name: import_module(f"{__package__}.{name}.labels").CODEC for name in NAMES}
+"""Kind of label → how it is kept and changed."""
 
+METRICS: dict[str, type[Metric]] = {name: import_module(f"{__package__}.{name}.metric").METRIC for name in NAMES}
+"""Task → its scores."""
 
-def build_task(kind: str, settings: dict[str, Any]) -> Task:
-    """A task from its kind and its settings as they stand in a checkpoint's card or a training configuration.
+BOXED = next(kind for kind, codec in LABELS.items() if codec.place == "annotations")
+"""The kind whose labels are the boxes of annotations.json."""
 
-    Raises:
-        ValueError: the kind is not known, or a setting is.
-    """
-    if kind not in TASKS:
-        raise ValueError(
-            f"task kind {shown(kind)} is not known to this version; expected one of: {', '.join(TASKS)}{did_you_mean(kind, TASKS)}"
-        )
-    try:
-        return TASKS[kind](TASKS[kind].Settings.model_validate(settings))
-    except ValidationError as error:
-        raise ValueError(f"settings of task '{kind}' are not valid: {problems(error, TASKS[kind].Settings, kind)}") from None
+NAMED = next(kind for kind, codec in LABELS.items() if codec.place == "classes")
+"""The kind whose labels are the names under ``classes`` there."""

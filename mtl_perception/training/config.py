@@ -13,7 +13,7 @@ from mtl_perception.core.validation_text import did_you_mean, problems, shown
 from mtl_perception.core.yaml_file import ConfigError, read_yaml
 from mtl_perception.model.encoders import TRANSFORMERS
 from mtl_perception.model.network import MAX_STRIDE, VARIANTS, Architecture
-from mtl_perception.tasks import TASKS
+from mtl_perception.tasks import LABELS, TASKS, build_task
 from mtl_perception.training.balancing import Balancing, Fixed
 from mtl_perception.training.task_schedule import AllTasks, TaskSchedule
 
@@ -121,13 +121,6 @@ class ValidationSettings(_Strict):
         return self
 
 
-class Labels(_Strict):
-    """Class names to train, by task; None: all that the data have."""
-
-    detection: list[str] | None = Field(None, min_length=1)
-    segmentation: list[str] | None = Field(None, min_length=2)
-
-
 class TrainingConfig(_Strict):
     """A training run.
 
@@ -174,7 +167,7 @@ class TrainingConfig(_Strict):
     data: list[Path] = Field(min_length=1)
     data_alpha: float = Field(1.0, ge=0, le=1)
     data_weights: list[Annotated[float, Field(gt=0)]] | None = None
-    labels: Labels = Labels()
+    labels: dict[str, list[str]] = Field(default_factory=dict)
     data_share: float = Field(1.0, gt=0, le=1)
     output: Path
     start_from: Path | None = None
@@ -223,6 +216,21 @@ class TrainingConfig(_Strict):
         if twice:
             raise ValueError(f"task '{twice[0]}' is listed twice")
         return {str(task): 1.0 for task in tasks}
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _lists_that_are_given(cls, labels: Any) -> Any:
+        return {task: names for task, names in labels.items() if names is not None} if isinstance(labels, dict) else labels
+
+    @field_validator("labels")
+    @classmethod
+    def _of_tasks_with_classes(cls, labels: dict[str, list[str]]) -> dict[str, list[str]]:
+        kinds = [task for task, codec in LABELS.items() if codec.has_classes]
+        for task, names in labels.items():
+            if task not in kinds:
+                raise ValueError(f"{shown(task)} has no classes, expected some of: {', '.join(kinds)}{did_you_mean(task, kinds)}")
+            build_task(task, {"labels": names})
+        return labels
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainingConfig:

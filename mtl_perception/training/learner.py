@@ -22,7 +22,7 @@ from mtl_perception.training.encoder_weights import load_encoder_weights
 from mtl_perception.training.low_bit.adapters import add_adapters, merged
 from mtl_perception.training.precision import Precision
 from mtl_perception.training.small_heads import SmallHeads
-from mtl_perception.training.sources import Sources, class_weights
+from mtl_perception.training.sources import Sources, balancing_settings
 from mtl_perception.training.start import take_over
 
 
@@ -122,8 +122,9 @@ class Learner:
 
 def _card(config: TrainingConfig, sources: Sources) -> ModelCard:
     settings: dict[str, dict[str, Any]] = {task: {"labels": labels} for task, labels in sources.labels.items()}
-    if config.balance_classes and "segmentation" in config.tasks:
-        settings["segmentation"]["class_weights"] = class_weights(sources)
+    if config.balance_classes:
+        for task in config.tasks:
+            settings.setdefault(task, {}).update(balancing_settings(sources, task))
     last = config.stages[-1]
     return ModelCard(
         name=config.name,

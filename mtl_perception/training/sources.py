@@ -6,10 +6,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.label_lists import united
 from mtl_perception.data.mixed import MixedData
@@ -36,8 +34,7 @@ class Sources:
     @property
     def labels(self) -> dict[str, list[str]]:
         """Class names by task, of the tasks that have classes."""
-        lists = {task: getattr(self.samples, f"{task}_labels", []) for task in TASKS}
-        return {task: names for task, names in lists.items() if names}
+        return {task: names for task, names in self.samples.labels.items() if names}
 
     @property
     def images(self) -> int:
@@ -71,15 +68,7 @@ def open_sources(config: TrainingConfig) -> Sources:
     if config.data_share < 1:
         # Another seed than that of the validation, whose groups are already gone from here.
         folders = [folder.split(config.data_share, config.seed + 1)[1] for folder in folders]
-    labels = config.labels
-    samples = MixedData(
-        folders,
-        config.data_alpha,
-        config.seed,
-        config.data_weights,
-        segmentation_labels=labels.segmentation,
-        detection_labels=labels.detection,
-    )
+    samples = MixedData(folders, config.data_alpha, config.seed, config.data_weights, config.labels)
     notes = _mixture(samples)
     if held_out:
         notes += [*_unscored(config, samples, held_out), *_seen(folders, held_out)]
@@ -103,8 +92,8 @@ def _unscored(config: TrainingConfig, samples: MixedData, held_out: Sequence[Ima
     labelled = {task for folder in held_out for entry in folder.entries for task in entry.tasks}
     notes, scored = [], []
     for task in config.tasks:
-        trained = getattr(samples, f"{task}_labels", [])
-        known = {name for folder in held_out for name in getattr(folder, f"{task}_labels", [])}
+        trained = samples.labels.get(task, [])
+        known = {name for folder in held_out for name in folder.labels.get(task, [])}
         missing = [name for name in trained if name not in known]
         if task not in labelled or (trained and len(missing) == len(trained)):
             notes.append(f"validation does not score {task}: no image of {where} is labelled for it with a class that is trained")
@@ -143,9 +132,9 @@ def _check_labels(config: TrainingConfig, folders: Sequence[ImageFolder]) -> Non
 
 
 def _check_class_lists(config: TrainingConfig, folders: Sequence[ImageFolder]) -> None:
-    for task, wanted in (("detection", config.labels.detection), ("segmentation", config.labels.segmentation)):
-        known = united(getattr(folder, f"{task}_labels") for folder in folders)
-        missing = [name for name in wanted or [] if name not in known]
+    for task, wanted in config.labels.items():
+        known = united(folder.labels[task] for folder in folders)
+        missing = [name for name in wanted if name not in known]
         if missing:
             raise ConfigError(
                 f"labels: no image has the {task} class '{missing[0]}'; the data have: {', '.join(known)}. Leave it out, or label some"
@@ -167,15 +156,7 @@ def held_out_samples(config: TrainingConfig, sources: Sources) -> MixedData:
     return MixedData(sources.held_out, config.data_alpha, config.seed)
 
 
-def class_weights(sources: Sources, images: int = 300) -> list[float]:
-    """Inverse root of each class's share of pixels over the first samples, kept within 0.2 and 2.5, before that with a mean of
-    1 over the classes that occur there: those that don't would push all others to the floor."""
-    counts = np.zeros(256, np.int64)
-    for i in range(min(images, sources.images)):
-        mask = sources.samples[i].labels.get("segmentation")
-        if mask is not None:
-            counts += np.bincount(mask.ravel(), minlength=256)
-    shares = counts[: len(sources.samples.segmentation_labels)] / max(1, counts[:UNLABELLED].sum())
-    weights = 1 / np.sqrt(shares + 1e-4)
-    occurring = weights[shares > 0] if shares.any() else weights
-    return [round(float(w), 4) for w in np.clip(weights / occurring.mean(), 0.2, 2.5)]
+def balancing_settings(sources: Sources, task: str, images: int = 300) -> dict[str, Any]:
+    """Settings of ``task`` that make up for rare classes, from the first samples."""
+    first = (sources.samples[i] for i in range(min(images, sources.images)))
+    return TASKS[task].balancing_settings(first, len(sources.labels.get(task, [])))

@@ -24,8 +24,7 @@ from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import DataError
 from mtl_perception.data.mixed import MixedData
 from mtl_perception.data.recoloring import recolored
-from mtl_perception.data.sample import Sample
-from mtl_perception.tasks import Task
+from mtl_perception.tasks import Sample, Task
 from mtl_perception.training.config import ConfigError, Stage, TrainingConfig
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.errors import LoaderDied

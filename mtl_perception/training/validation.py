@@ -20,9 +20,6 @@ from mtl_perception.model.checkpoint import ModelCard, build_network
 from mtl_perception.pipeline import published
 from mtl_perception.training.config import ValidationSettings
 
-CHOSEN_BY = {"detection": "AP50", "segmentation": "mIoU", "depth": "delta1"}
-"""The measure that stands for a task in the choice of a checkpoint: from 0 to 1, higher is better."""
-
 
 @dataclass(frozen=True)
 class Validation:
@@ -90,14 +87,14 @@ class Validator:
         pictures: list[np.ndarray] = []
 
         def samples() -> Iterator[tuple[np.ndarray, Intrinsics, Any]]:
-            from mtl_perception.evaluation.truth import Truth
+            from mtl_perception.evaluation.truth import truth_of
 
             for folder, i in self.samples:
                 if is_interrupted():
                     raise Interrupted
                 sample = folder[i]
                 images[:] = [sample.image]
-                yield sample.image, sample.intrinsics, Truth.of_sample(sample)
+                yield sample.image, sample.intrinsics, truth_of(sample)
 
         def draw(scene: Any, scores: Any) -> None:
             if scores.index in self._drawn:
@@ -112,10 +109,10 @@ class Validator:
 
 
 def chosen_by(task: str) -> str:
-    """The measure that stands for ``task``."""
+    """The measure that stands for ``task`` in the choice of a checkpoint."""
     from mtl_perception.evaluation.registry import METRICS
 
-    return CHOSEN_BY.get(task) or METRICS[task].main
+    return METRICS[task].chosen_by or METRICS[task].main
 
 
 def _spread(count: int, limit: int) -> list[int]:

@@ -7,7 +7,8 @@ import pytest
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.augmentation import _noisy, crop_and_resize, mirrored, random_appearance, random_view
 from mtl_perception.data.recoloring import recolored
-from mtl_perception.data.sample import BoxLabels, Sample
+from mtl_perception.tasks import Sample
+from mtl_perception.tasks.detection.labels import BoxLabels
 
 CAMERA = Intrinsics(128, 96, 100.0, 100.0, 60.0, 50.0)
 

@@ -29,7 +29,7 @@ def edit(path: Path, change) -> None:
 def test_reads_every_label_as_documented(root: Path) -> None:
     folder = ImageFolder(root)
     assert len(folder) == 3
-    assert folder.segmentation_labels == SEGMENTATION_LABELS
+    assert folder.labels["segmentation"] == SEGMENTATION_LABELS
     sample = folder[1]
     boxes, ids = sample.labels["detection"][:2]
     assert sample.image.shape == (96, 128, 3)
@@ -88,7 +88,7 @@ def test_instance_masks_belong_to_the_boxes(root: Path) -> None:
             expected = np.zeros((96, 128), bool)
             expected[y1:y2, x1:x2] = True
             np.testing.assert_array_equal(mask, expected)
-    cans = folder.with_labels([], ["can"])
+    cans = folder.with_labels({"segmentation": [], "detection": ["can"]})
     assert all(len(cans.instance_masks(i)) == len(cans[i].labels["detection"].class_ids) for i in range(len(cans)))
 
 
@@ -170,7 +170,7 @@ def test_a_split_has_something_on_both_sides_or_says_why_not(tmp_path: Path) -> 
 
 
 def test_a_part_travels_to_other_processes(root: Path) -> None:
-    part = ImageFolder(root).subset([2, 0]).with_labels(["can"], ["can"])
+    part = ImageFolder(root).subset([2, 0]).with_labels({"segmentation": ["can"], "detection": ["can"]})
     again = pickle.loads(pickle.dumps(part))
     assert [entry.file_name for entry in again.entries] == ["0002.jpg", "0000.jpg"]
     np.testing.assert_array_equal(again[1].labels["segmentation"], part[1].labels["segmentation"])
@@ -179,8 +179,8 @@ def test_a_part_travels_to_other_processes(root: Path) -> None:
 def test_a_cache_gives_the_same_samples_without_their_files(root: Path, tmp_path: Path) -> None:
     edit(root / "annotations.json", lambda c: c["images"][1].update(tasks=["detection", "depth"]))
     folder = ImageFolder(root)
-    cached = folder.cached(tmp_path).with_labels(["can", "wall"], ["can"])
-    plain = folder.with_labels(["can", "wall"], ["can"])
+    cached = folder.cached(tmp_path).with_labels({"segmentation": ["can", "wall"], "detection": ["can"]})
+    plain = folder.with_labels({"segmentation": ["can", "wall"], "detection": ["can"]})
     expected = [plain[i] for i in range(3)]
     for i in range(3):
         cached[i]

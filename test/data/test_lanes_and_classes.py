@@ -23,7 +23,7 @@ def write_road(root: Path, lanes: list[str], scenes: list[str], is_drivable_firs
     line, drivable = np.zeros((48, 64), np.uint8), np.zeros((48, 64), np.uint8)
     line[:, 10:20], drivable[:, :40] = 1, 1
     bits = drivable | line << 1 if is_drivable_first else line | drivable << 1
-    image = LabelledImage(np.zeros((48, 64, 3), np.uint8), CAMERA, "road", classes=scenes[:1], lanes=bits)
+    image = LabelledImage(np.zeros((48, 64, 3), np.uint8), CAMERA, "road", classes=scenes[:1], maps={"lanes": bits})
     labels = {
         "segmentation_labels": [],
         "detection_labels": [],
@@ -63,21 +63,21 @@ def test_lists_are_united_by_name(road: ImageFolder, tmp_path: Path) -> None:
     other = write_road(tmp_path / "other", ["line", "drivable"], ["day", "night"], False)
     some = write_road(tmp_path / "some", ["curb", "line"], ["day"], True)
     mixed = MixedData([road, other])
-    assert mixed.lanes_labels == ["drivable", "line"]
-    assert mixed.classification_labels == ["night", "tunnel", "day"]
+    assert mixed.labels["lanes"] == ["drivable", "line"]
+    assert mixed.labels["classification"] == ["night", "tunnel", "day"]
     np.testing.assert_array_equal(mixed.folders[1][0].labels["lanes"].bits, road[0].labels["lanes"].bits)
     scene = mixed.folders[1][0].labels["classification"]
     assert scene.present.tolist() == [False, False, True]
     assert scene.labelled.tolist() == [True, False, True]
     # A folder that knows none of the classes asked for is not labelled for the task.
-    assert set(some.with_labels([], [], ["night"], ["line", "curb"])[0].labels) == {"lanes"}
+    assert set(some.with_labels({"classification": ["night"], "lanes": ["line", "curb"]})[0].labels) == {"lanes"}
 
 
 def test_more_masks_than_bits_are_refused(road: ImageFolder) -> None:
     with pytest.raises(ValueError, match="9 lanes labels .* at most 8"):
-        road.with_labels([], [], None, list("abcdefghi"))
+        road.with_labels({"lanes": list("abcdefghi")})
     with pytest.raises(ValueError, match="256 segmentation labels, expected at most 255"):
-        road.with_labels(list(map(str, range(256))), [])
+        road.with_labels({"segmentation": list(map(str, range(256)))})
 
 
 def test_a_bit_without_a_name_is_refused(road: ImageFolder) -> None:

@@ -15,10 +15,11 @@ from shapes import write_shapes
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.mixed import MixedData
-from mtl_perception.data.sample import BoxLabels, Sample
 from mtl_perception.data.writer import Instance, LabelledImage, write_index, write_sample
 from mtl_perception.model.checkpoint import ModelCard
 from mtl_perception.model.network import MultiTaskNetwork
+from mtl_perception.tasks import Sample
+from mtl_perception.tasks.detection.labels import BoxLabels
 
 
 def write_cups(root: Path, images: int) -> Path:
@@ -33,7 +34,7 @@ def write_cups(root: Path, images: int) -> Path:
             mask[30 : 60 + i, left : left + 30] = True
             image[mask], semantic[mask] = colour, 0 if label == "cup" else 1
             instances.append(Instance.of_mask(label, mask))
-        labelled = LabelledImage(image, None, f"table{i}", instances, semantic)
+        labelled = LabelledImage(image, None, f"table{i}", instances, {"segmentation": semantic})
         entries.append(write_sample(root, f"cups{i}", labelled))
     labels = {"segmentation_labels": ["cup", "can"], "detection_labels": ["can", "cup"]}
     write_index(root, labels, entries)
@@ -48,7 +49,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> list[ImageFolder]:
 
 def card_for(mixed: MixedData) -> ModelCard:
     card = tiny_card()
-    for task, labels in (("detection", mixed.detection_labels), ("segmentation", mixed.segmentation_labels)):
+    for task, labels in (("detection", mixed.labels["detection"]), ("segmentation", mixed.labels["segmentation"])):
         card.tasks[task].settings["labels"] = labels
     return card
 
@@ -60,12 +61,12 @@ def network(folders: list[ImageFolder]) -> MultiTaskNetwork:
 
 def test_label_lists_are_united_by_name(folders: list[ImageFolder]) -> None:
     mixed = MixedData(folders)
-    assert mixed.segmentation_labels == ["floor", "wall", "box", "can", "cup"]
-    assert mixed.detection_labels == ["box", "can", "cup"]
+    assert mixed.labels["segmentation"] == ["floor", "wall", "box", "can", "cup"]
+    assert mixed.labels["detection"] == ["box", "can", "cup"]
     cups = mixed.folders[1][0]
     assert set(np.unique(cups.labels["segmentation"])) == {3, 4, 255}
     boxes = cups.labels["detection"]
-    assert [mixed.detection_labels[i] for i in boxes.class_ids] == ["cup", "can"]
+    assert [mixed.labels["detection"][i] for i in boxes.class_ids] == ["cup", "can"]
     assert boxes.boxes_xyxy.tolist() == [[10, 30, 40, 60], [70, 30, 100, 60]]
     assert boxes.labelled.tolist() == [False, True, True]
     assert "depth" not in cups.labels
@@ -73,14 +74,14 @@ def test_label_lists_are_united_by_name(folders: list[ImageFolder]) -> None:
 
 
 def test_a_class_that_nobody_asks_for_goes(folders: list[ImageFolder]) -> None:
-    shapes = folders[0].with_labels(["wall", "cup"], ["can"])
+    shapes = folders[0].with_labels({"segmentation": ["wall", "cup"], "detection": ["can"]})
     for i in range(len(shapes)):
         own, other = folders[0][i].labels, shapes[i].labels
         np.testing.assert_array_equal(other["segmentation"] == 0, own["segmentation"] == 1)
         assert set(np.unique(other["segmentation"])) <= {0, 255}
         np.testing.assert_array_equal(other["detection"].boxes_xyxy, own["detection"].boxes_xyxy[own["detection"].class_ids == 1])
     # A folder that knows none of the classes is not labelled for the task.
-    assert "detection" not in folders[0].with_labels([], ["cup"])[0].labels
+    assert "detection" not in folders[0].with_labels({"segmentation": [], "detection": ["cup"]})[0].labels
 
 
 @pytest.mark.parametrize(("alpha", "share"), [(1.0, 8 / 11), (0.0, 0.5), (0.5, 8**0.5 / (8**0.5 + 3**0.5))])
@@ -154,7 +155,7 @@ def test_an_unlabelled_class_teaches_nothing_and_leaves_the_others_alone(folders
 
 
 def test_classes_that_are_all_labelled_change_no_number(folders: list[ImageFolder], network: MultiTaskNetwork) -> None:
-    samples = [folders[0].with_labels(folders[0].segmentation_labels, ["box", "can"])[i] for i in range(4)]
+    samples = [folders[0].with_labels({"detection": ["box", "can"]})[i] for i in range(4)]
     network = tiny_network()
     said = [replace(s, labels={**s.labels, "detection": s.labels["detection"]._replace(labelled=np.ones(2, bool))}) for s in samples]
     for key, value in head_gradients(network, samples).items():

@@ -13,7 +13,7 @@ from shapes import DETECTION_LABELS, write_shapes
 from mtl_perception.data.augmentation import crop_and_resize, mirrored
 from mtl_perception.data.batch import collate
 from mtl_perception.data.folder import ImageFolder
-from mtl_perception.evaluation.truth import Truth
+from mtl_perception.evaluation.truth import truth_of
 from mtl_perception.model.network import MultiTaskNetwork
 
 UNKNOWN = DETECTION_LABELS[1]
@@ -44,23 +44,23 @@ def proposed(root: Path) -> tuple[ImageFolder, int]:
 def test_a_proposal_is_read_with_its_weight_and_survives_augmentation(folder: Path) -> None:
     data, i = proposed(folder)
     boxes = data[i].labels["detection"]
-    unknown = boxes.class_ids == data.detection_labels.index(UNKNOWN)
-    assert unknown.any() and not boxes.labelled[data.detection_labels.index(UNKNOWN)]
+    unknown = boxes.class_ids == data.labels["detection"].index(UNKNOWN)
+    assert unknown.any() and not boxes.labelled[data.labels["detection"].index(UNKNOWN)]
     np.testing.assert_array_equal(boxes.weights, np.where(unknown, 0.5, 1.0).astype(np.float32))
     sample = data[i]
     height, width = sample.image.shape[:2]
     seen = mirrored(crop_and_resize(sample, 0, 0, width, height, width // 2, height // 2)).labels["detection"]
     assert len(seen.weights) == len(seen.class_ids)
-    assert set(seen.weights[seen.class_ids == data.detection_labels.index(UNKNOWN)]) <= {0.5}
-    renamed = data.with_labels([], [UNKNOWN])[i].labels["detection"]
+    assert set(seen.weights[seen.class_ids == data.labels["detection"].index(UNKNOWN)]) <= {0.5}
+    renamed = data.with_labels({"segmentation": [], "detection": [UNKNOWN]})[i].labels["detection"]
     assert len(renamed.class_ids) == unknown.sum() and (renamed.weights == 0.5).all()
 
 
 def test_a_proposal_is_no_truth_to_score_by(folder: Path) -> None:
     data, i = proposed(folder)
-    truth = Truth.of_sample(data[i])
-    assert data.detection_labels.index(UNKNOWN) not in truth.class_ids
-    assert data.detection_labels.index(UNKNOWN) not in truth.labelled_ids
+    truth = truth_of(data[i])
+    assert data.labels["detection"].index(UNKNOWN) not in truth.class_ids
+    assert data.labels["detection"].index(UNKNOWN) not in truth.labelled_ids
 
 
 def gradient(network: MultiTaskNetwork, data: ImageFolder, i: int) -> torch.Tensor:
@@ -68,7 +68,7 @@ def gradient(network: MultiTaskNetwork, data: ImageFolder, i: int) -> torch.Tens
     raw = {k: v.detach().requires_grad_(v.is_floating_point()) for k, v in network(batch.images)["detection"].items()}
     terms = network.tasks["detection"].loss(raw, batch.targets["detection"], batch.labelled["detection"], batch.focal_px)
     terms["quality"].total.backward()
-    return raw["class_logits"].grad[0, :, data.detection_labels.index(UNKNOWN)]
+    return raw["class_logits"].grad[0, :, data.labels["detection"].index(UNKNOWN)]
 
 
 def test_a_proposal_teaches_where_it_is_and_nothing_of_the_rest(folder: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_proposal_teaches_where_it_is_and_nothing_of_the_rest(folder: Path) ->
     network = tiny_network(tiny_card())
     data, i = proposed(folder)
     found = gradient(network, data, i)
-    assert 0 < (found != 0).sum() <= 10 * (data[i].labels["detection"].class_ids == data.detection_labels.index(UNKNOWN)).sum()
+    assert 0 < (found != 0).sum() <= 10 * (data[i].labels["detection"].class_ids == data.labels["detection"].index(UNKNOWN)).sum()
 
     path = folder / "annotations.json"
     content = json.loads(path.read_text())

@@ -24,7 +24,9 @@ def cup_on_a_wall(shift: int = 0) -> LabelledImage:
     depth_m[mask] = 1.5
     image = rng.integers(0, 256, (48, 64, 3), np.uint8)
     camera = Intrinsics(64, 48, 50.123456, 50, 31.5, 23.5)
-    return LabelledImage(image, camera, "kitchen", [Instance.of_mask("cup", mask)], mask.astype(np.uint8), depth_m)
+    return LabelledImage(
+        image, camera, "kitchen", [Instance.of_mask("cup", mask)], {"segmentation": mask.astype(np.uint8), "depth": depth_m}
+    )
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -34,8 +36,8 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     folder = ImageFolder(tmp_path)
     read = folder[0]
     np.testing.assert_array_equal(read.image, written.image)
-    np.testing.assert_array_equal(read.labels["segmentation"], written.semantic)
-    np.testing.assert_allclose(read.labels["depth"], written.depth_m, atol=5e-4)
+    np.testing.assert_array_equal(read.labels["segmentation"], written.maps["segmentation"])
+    np.testing.assert_allclose(read.labels["depth"], written.maps["depth"], atol=5e-4)
     assert read.labels["detection"].boxes_xyxy.tolist() == [[5, 10, 30, 20]]
     np.testing.assert_array_equal(folder.instance_masks(0)[0], written.instances[0].mask)
     assert read.intrinsics.fx == pytest.approx(50.123456, abs=1e-4)
@@ -87,11 +89,12 @@ def test_a_full_disk_names_the_file_and_leaves_no_half_of_it(tmp_path: Path) -> 
     [
         ({"image": np.zeros((48, 64), np.uint8)}, "expected uint8 of shape"),
         ({"image": np.zeros((48, 60, 3), np.uint8)}, "intrinsics are of 64x48, the image is 60x48"),
-        ({"semantic": np.zeros((48, 64), np.int64)}, "semantic holds int64"),
-        ({"depth_m": np.zeros((24, 32))}, r"depth_m has shape \(24, 32\)"),
+        ({"maps": {"segmentation": np.zeros((48, 64), np.int64)}}, "segmentation holds int64"),
+        ({"maps": {"boxes": np.zeros((48, 64), np.uint8)}}, "maps has 'boxes', expected some of segmentation, depth, lanes"),
+        ({"maps": {"depth": np.zeros((24, 32))}}, r"depth has shape \(24, 32\)"),
         ({"instances": [Instance("cup", (0, 0, 1, 1), np.zeros((4, 4), bool))]}, "mask of a 'cup' has shape"),
         ({"intrinsics": None}, "depth needs the camera's intrinsics"),
-        ({"instances": None, "semantic": None, "depth_m": None}, "without any label teaches nothing"),
+        ({"instances": None, "maps": {}}, "without any label teaches nothing"),
     ],
 )
 def test_labels_that_do_not_fit_the_image_are_refused(changes: dict, words: str) -> None:

@@ -12,7 +12,7 @@ from mtl_perception.core.rotation import quaternion_xyzw
 from mtl_perception.core.scene import Boxes3D, Depth, Detections, Scene, Segmentation
 from mtl_perception.evaluation.boxes_3d import Boxes3DMetric
 from mtl_perception.evaluation.iou_3d import upright_iou
-from mtl_perception.evaluation.truth import Truth
+from mtl_perception.tasks import Truth
 
 UP = np.array([0.0, -1.0, 0.0])
 UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])

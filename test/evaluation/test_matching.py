@@ -4,7 +4,7 @@ import pytest
 from random_boxes import LABELS, random_images
 
 from mtl_perception.evaluation import DetectionMetric
-from mtl_perception.evaluation.matching import match_boxes
+from mtl_perception.tasks._matching import match_boxes
 
 
 def test_the_best_score_chooses_first_and_each_true_box_is_taken_once():

@@ -4,11 +4,14 @@ import math
 import numpy as np
 import pytest
 
-from mtl_perception.core.scene import Classification, Lanes, Scene
-from mtl_perception.data.sample import ClassLabels, LaneLabels
-from mtl_perception.evaluation.classification import ClassificationMetric, roc_auc
-from mtl_perception.evaluation.lanes import LanesMetric
-from mtl_perception.evaluation.truth import Truth
+from mtl_perception.core.scene import Scene
+from mtl_perception.tasks import Truth
+from mtl_perception.tasks.classification.answer import Classification
+from mtl_perception.tasks.classification.labels import ClassLabels
+from mtl_perception.tasks.classification.metric import ClassificationMetric, roc_auc
+from mtl_perception.tasks.lanes.answer import Lanes
+from mtl_perception.tasks.lanes.labels import LaneLabels
+from mtl_perception.tasks.lanes.metric import LanesMetric
 
 
 def test_auc_is_the_share_of_pairs_in_the_right_order() -> None:
@@ -71,7 +74,7 @@ def test_lanes_that_overlap_are_counted_each_by_itself() -> None:
 
 def test_frames_without_result_or_truth_are_not_scored() -> None:
     lanes, truth = Lanes(np.zeros((2, 2), np.uint8)), LaneLabels(np.zeros((2, 2), np.uint8))
-    assert LanesMetric.pair(Scene(2, 2, lanes=lanes), Truth()) is None
-    assert LanesMetric.pair(Scene(2, 2), Truth(lanes=truth)) is None
-    assert LanesMetric.pair(Scene(2, 2, lanes=lanes), Truth(lanes=truth)) is not None
-    assert ClassificationMetric.pair(Scene(2, 2), Truth(classification=ClassLabels(np.zeros(1, bool)))) is None
+    assert LanesMetric.pair(Scene(2, 2, answers={"lanes": lanes}), Truth()) is None
+    assert LanesMetric.pair(Scene(2, 2), Truth(labels={"lanes": truth})) is None
+    assert LanesMetric.pair(Scene(2, 2, answers={"lanes": lanes}), Truth(labels={"lanes": truth})) is not None
+    assert ClassificationMetric.pair(Scene(2, 2), Truth(labels={"classification": ClassLabels(np.zeros(1, bool))})) is None

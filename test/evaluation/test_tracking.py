@@ -11,7 +11,7 @@ from mtl_perception.core.scene import Boxes3D, Depth, Detections, Scene
 from mtl_perception.evaluation.hota import Frame, hota
 from mtl_perception.evaluation.samples import open_samples
 from mtl_perception.evaluation.tracking import TrackingMetric
-from mtl_perception.evaluation.truth import Truth
+from mtl_perception.tasks import Truth
 from mtl_perception.tracking import Track, Tracker
 
 MOVING = Path(__file__).parents[2] / "bags" / "moving"

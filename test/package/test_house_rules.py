@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What CONTRIBUTING asks of the code, where a machine can tell."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,71 @@ def test_only_the_ros_folder_knows_ros(path: Path) -> None:
     assert {module for module in roots_of_imports(path) - {"cv_bridge"} if is_ros(module)} == set()
 
 
-@pytest.mark.parametrize("path", sorted((PACKAGE / "tasks").glob("[!_]*.py")), ids=name)
-def test_a_task_imports_no_other_task(path: Path) -> None:
-    others = {other.stem for other in path.parent.glob("[!_]*.py")} - {path.stem}
-    text = path.read_text()
-    assert [other for other in others if f"mtl_perception.tasks.{other}" in text or f"from .{other}" in text] == []
+TASKS = sorted(path.name for path in (PACKAGE / "tasks").glob("[!_]*") if path.is_dir())
+
+
+def named(path: Path, task: str) -> list[int]:
+    """Lines that name a task: its name as text, outside of docstrings, or an import from its folder."""
+    tree = ast.parse(path.read_text())
+    blocks = [node for node in ast.walk(tree) if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and node.body]
+    docstrings = {id(node.body[0].value) for node in blocks if isinstance(node.body[0], ast.Expr)}
+    texts = [node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value == task and id(node) not in docstrings]
+    folder = f"mtl_perception.tasks.{task}."
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(folder)]
+    imports += [
+        node for node in ast.walk(tree) if isinstance(node, ast.Import) and any(f"{a.name}.".startswith(folder) for a in node.names)
+    ]
+    return [node.lineno for node in (*texts, *imports)]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_imports_no_other_task(task: str) -> None:
+    others = [other for other in TASKS if other != task]
+    assert [
+        name(path) for path in (PACKAGE / "tasks" / task).rglob("*.py") for other in others if f"tasks.{other}" in path.read_text()
+    ] == []
+
+
+FOREIGN_FORMATS = ("data/importers", "data/exporters")
+"""What a foreign format holds, such as boxes or lanes, is the format's own business and stands in its converter."""
+
+WITH_DEPENDANTS = {
+    "detection": (),
+    "segmentation": (),
+    "depth": ("tasks/normals/labels.py",),  # the one literal that says what normals are made from
+}
+"""The three answers that others are made of. 3D boxes, tracks, point clouds and markers (ros, spatial), ground truth and results in bags, the
+rendered rooms and the demo ask for them by name; so do tables and pictures that show them side by side."""
+
+DEPENDANTS = (
+    "bags",
+    "benchmark",
+    "data/writer.py",
+    "demo",
+    "evaluation",
+    "model/checkpoint.py",
+    "prediction",
+    "ros",
+    "simulation",
+    "studies",
+    "training/config.py",
+)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_nothing_outside_names_a_task(task: str) -> None:
+    """But its folder, its line in the registry and its ROS writer: so a new task is these three."""
+    own = (f"tasks/{task}", "tasks/_registry.py", f"ros/outputs/{task}.py", *FOREIGN_FORMATS)
+    if task in WITH_DEPENDANTS:
+        own += (*DEPENDANTS, *WITH_DEPENDANTS[task])
+    others = [path for path in MODULES if not any(path.is_relative_to(PACKAGE / place) for place in own)]
+    assert {name(path): lines for path in others if (lines := named(path, task))} == {}
+
+
+def test_a_file_that_names_a_task_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "some.py"
+    path.write_text('"""normals"""\nfrom mtl_perception.tasks.normals.metric import angle_deg\nkinds = {"normals": 1, "normal": normals}\n')
+    assert named(path, "normals") == [3, 2]
 
 
 def test_no_drawer_for_everything() -> None:

@@ -13,7 +13,15 @@ from mtl_perception.core.resources import find_model, resource
 from mtl_perception.core.scene import Depth, Detections, Scene
 from mtl_perception.evaluation.scenes import WEAKEST_SCORE
 from mtl_perception.inference.engine import Engine
-from mtl_perception.pipeline import FramePipeline, KnownPlacement, PipelineOptions, Postprocessor, TrackingOptions, published
+from mtl_perception.pipeline import (
+    FramePipeline,
+    KnownPlacement,
+    PipelineOptions,
+    Postprocessor,
+    TrackingOptions,
+    published,
+    published_detections,
+)
 
 CAMERA = Intrinsics(64, 48, 60.0, 60.0, 31.5, 23.5)
 IMAGE = np.zeros((48, 64, 3), np.uint8)
@@ -113,4 +121,20 @@ def test_images_of_a_bag_walk_through_the_whole_line() -> None:
 def test_suppression_across_classes_stands_in_one_place() -> None:
     """Node, replay, scores, pictures and predict publish the same boxes because none of them does it by itself."""
     users = [path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if ".distinct(" in path.read_text()]
-    assert users == ["pipeline/pipeline.py"]
+    assert sorted(users) == ["core/scene.py", "pipeline/pipeline.py"]
+
+
+def test_scores_are_of_what_is_published_by_default() -> None:
+    found = weak_and_double()
+    wanted, shown = published_detections(found), found.by_default()
+    assert 0 < len(shown) < len(found)
+    for name in ("boxes_xyxy", "scores", "class_ids"):
+        np.testing.assert_array_equal(getattr(shown, name), getattr(wanted, name))
+
+
+def weak_and_double() -> Detections:
+    """Twenty boxes, the best first: each second one lies over the one before, and the last ones are weak."""
+    rng = np.random.default_rng(0)
+    corners = np.repeat(rng.uniform(0, 200, (10, 2)), 2, 0) + np.tile([[0, 0], [0.5, 0.5]], (10, 1))
+    boxes = np.concatenate([corners, corners + 30], 1).astype(np.float32)
+    return Detections(boxes, np.linspace(0.9, 0.1, 20).astype(np.float32), rng.integers(0, 3, 20))

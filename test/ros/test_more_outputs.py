@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Classification and lanes as messages, and which topics a model's labels make."""
+"""Classification, lanes and normals as messages, and which topics a model's labels make."""
 
 from types import SimpleNamespace
 
 import numpy as np
 from std_msgs.msg import Header
 
-from mtl_perception.core.scene import Classification, Lanes, Scene
+from mtl_perception.core.scene import Scene
 from mtl_perception.core.transforms import TransformBuffer
 from mtl_perception.ros.node.specs import SPECS
 from mtl_perception.ros.outputs.outputs import Outputs
 from mtl_perception.ros.outputs.writer import wanted_tasks
 from mtl_perception.ros.transforms import Place
+from mtl_perception.tasks.classification.answer import Classification
+from mtl_perception.tasks.lanes.answer import Lanes
+from mtl_perception.tasks.normals.answer import Normals
 
 DEFAULTS = {spec.name: spec.default for spec in SPECS}
 BITS = np.arange(48, dtype=np.uint8).reshape(6, 8) % 4
@@ -38,8 +41,7 @@ def topics_of(**labels) -> tuple[Outputs, dict[str, Publisher]]:
 
     clock = SimpleNamespace(now=lambda: SimpleNamespace(to_msg=lambda: Header().stamp))
     node = SimpleNamespace(create_lifecycle_publisher=create, get_clock=lambda: clock)
-    kinds = ("detection", "segmentation", "classification", "lanes")
-    card = SimpleNamespace(**{f"{kind}_labels": labels.get(kind, []) for kind in kinds})
+    card = SimpleNamespace(detection_labels=[], segmentation_labels=[], kinds=list(labels), labels_of=lambda kind: labels.get(kind, []))
     return Outputs(node, DEFAULTS, card), publishers
 
 
@@ -52,7 +54,7 @@ def test_classes_and_masks_are_published() -> None:
     outputs, publishers = topics_of(classification=["kitchen", "hall"], lanes=["drivable", "line"])
     writers = outputs.read()
     assert set(wanted_tasks(writers, ("classification", "lanes", "depth"))) >= {"classification", "lanes"}
-    scene = Scene(8, 6, classification=Classification(np.float32([0.25, 0.75])), lanes=Lanes(BITS))
+    scene = Scene(8, 6, answers={"classification": Classification(np.float32([0.25, 0.75])), "lanes": Lanes(BITS)})
     header = Header(frame_id="camera")
     pixels = np.zeros((6, 8, 3), np.uint8)
     result = outputs.frame(header, scene, pixels, None, Place(header, DEFAULTS, TransformBuffer()))
@@ -71,3 +73,16 @@ def test_the_bits_have_names() -> None:
     outputs.publish_labels()
     (info,) = publishers["~/lanes/label_info"].said
     assert {one.class_id: one.class_name for one in info.class_map} == {1: "drivable", 2: "line", 4: "kerb"}
+
+
+def test_normals_are_vectors_of_the_image() -> None:
+    outputs, publishers = topics_of(normals=[])
+    vectors = np.random.default_rng(0).normal(size=(6, 8, 3)).astype(np.float32)
+    header = Header(frame_id="camera")
+    scene = Scene(8, 6, answers={"normals": Normals(vectors)})
+    result = outputs.frame(header, scene, np.zeros((6, 8, 3), np.uint8), None, Place(header, DEFAULTS, TransformBuffer()))
+    for publisher, message in outputs.fill(result, outputs.read()):
+        publisher.publish(message)
+    (image,) = publishers["~/normals/image"].said
+    assert (image.encoding, image.step, image.height, image.width) == ("32FC3", 96, 6, 8)
+    assert np.array_equal(np.frombuffer(image.data, np.float32).reshape(6, 8, 3), vectors)

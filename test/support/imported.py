@@ -43,7 +43,7 @@ def boxes(folder: ImageFolder, i: int = 0) -> list[tuple[str, list[float]]]:
     """(class, x1 y1 x2 y2) of a sample, sorted."""
     labels = folder[i].labels["detection"]
     return sorted(
-        (folder.detection_labels[class_id], [round(float(v), 2) for v in box])
+        (folder.labels["detection"][class_id], [round(float(v), 2) for v in box])
         for class_id, box in zip(labels.class_ids, labels.boxes_xyxy, strict=True)
     )
 

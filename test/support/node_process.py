@@ -50,7 +50,7 @@ def wait_at_gate() -> None:
 def every_label_engine() -> FreeEngine:
     """With a card that makes every topic that there can be."""
     engine = FreeEngine()
-    engine.card = Card(classification_labels=("kitchen",), lanes_labels=("lane",))
+    engine.card = Card(further_labels={"classification": ["kitchen"], "lanes": ["lane"]})
     return engine
 
 

@@ -43,7 +43,7 @@ def write_shapes(root: Path, images: int, seed: int = 0, width: int = 128, heigh
             instances.append(Instance.of_mask(name, pixels))
         image = np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
         camera = Intrinsics(width, height, 100.0, 100.0, width / 2 - 0.5, height / 2 - 0.5)
-        labelled = LabelledImage(image, camera, f"room{i}", instances, mask, depth_m)
+        labelled = LabelledImage(image, camera, f"room{i}", instances, {"segmentation": mask, "depth": depth_m})
         entries.append(write_sample(root, f"{i:04d}", labelled, jpeg_quality=95))
     labels = {"segmentation_labels": SEGMENTATION_LABELS, "detection_labels": DETECTION_LABELS}
     write_index(root, {**labels, "generator": "shapes", "seed": seed}, entries)

@@ -2,7 +2,7 @@
 import torch
 from torchvision.ops import box_iou
 
-from mtl_perception.tasks._assignment import TOP_K, assign, pairwise_iou
+from mtl_perception.tasks.detection.assignment import TOP_K, assign, pairwise_iou
 
 
 def grid(size: int, stride: int) -> torch.Tensor:

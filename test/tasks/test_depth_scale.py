@@ -12,8 +12,7 @@ from shapes import write_shapes
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.folder import ImageFolder
-from mtl_perception.data.sample import Sample
-from mtl_perception.tasks import build_task
+from mtl_perception.tasks import Sample, build_task
 
 
 def sample(factor: float, is_metric: bool) -> Sample:

@@ -12,13 +12,14 @@ import torch
 from mtl_perception.core.geometry import Intrinsics, View
 from mtl_perception.core.resources import find_model
 from mtl_perception.data.batch import collate
-from mtl_perception.data.sample import ClassLabels, LaneLabels, Sample
 from mtl_perception.data.writer import LabelledImage, write_index, write_sample
 from mtl_perception.evaluation.samples import open_samples
 from mtl_perception.evaluation.scenes import evaluate_engine
 from mtl_perception.inference.engine import Engine
 from mtl_perception.model.checkpoint import load_checkpoint
-from mtl_perception.tasks import CollectOptions, build_task
+from mtl_perception.tasks import CollectOptions, Sample, build_task
+from mtl_perception.tasks.classification.labels import ClassLabels
+from mtl_perception.tasks.lanes.labels import LaneLabels
 from mtl_perception.training import TrainingConfig, train
 
 CLASSES, LANES = ["night", "two lanes", "curve"], ["drivable", "line"]
@@ -49,7 +50,7 @@ def road(rng: np.random.Generator) -> LabelledImage:
     present = [name for name, applies in zip(CLASSES, (night, two_lanes, curve)) if applies]
     bits = (drivable | line).astype(np.uint8) + 2 * line.astype(np.uint8)
     camera = Intrinsics(WIDTH, HEIGHT, 110.0, 110.0, 63.5, 47.5)
-    return LabelledImage(np.clip(image, 0, 255).astype(np.uint8), camera, "roads", classes=present, lanes=bits)
+    return LabelledImage(np.clip(image, 0, 255).astype(np.uint8), camera, "roads", classes=present, maps={"lanes": bits})
 
 
 def write_roads(root: Path, images: int, seed: int) -> Path:
@@ -81,7 +82,7 @@ def test_roads_are_learned_and_scored(tmp_path: Path) -> None:
     )
     engine = Engine.load(train(config), device="cpu")
     assert engine.tasks == ("classification", "lanes")
-    assert (engine.card.classification_labels, engine.card.lanes_labels) == (CLASSES, LANES)
+    assert (engine.card.labels_of("classification"), engine.card.labels_of("lanes")) == (CLASSES, LANES)
     with open_samples(write_roads(tmp_path / "val", 16, 2), engine.card) as samples:
         scores = evaluate_engine(engine, samples).scores
     assert scores["lanes"]["IoU"] > 0.5
@@ -155,9 +156,9 @@ def test_a_perfect_answer_costs_next_to_nothing() -> None:
 def test_a_checkpoint_of_three_tasks_still_loads_and_runs() -> None:
     network, card = load_checkpoint(find_model("lite"))
     assert list(card.tasks) == ["detection", "segmentation", "depth"]
-    assert card.classification_labels == card.lanes_labels == []
+    assert card.labels_of("classification") == card.labels_of("lanes") == []
     scene = Engine.of(network, card, device="cpu")(np.zeros((96, 128, 3), np.uint8))
-    assert scene.classification is None and scene.lanes is None
+    assert scene.answers == {}
     assert scene.depth.depth_m.shape == (96, 128)
 
 

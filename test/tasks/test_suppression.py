@@ -3,7 +3,7 @@ import pytest
 import torch
 import torchvision
 
-from mtl_perception.tasks._suppression import not_suppressed
+from mtl_perception.tasks.detection.suppression import not_suppressed
 
 
 @pytest.mark.parametrize(("seed", "iou", "spread_px"), [(0, 0.6, 60.0), (1, 0.5, 20.0), (2, 0.3, 200.0), (3, 0.6, 5.0)])

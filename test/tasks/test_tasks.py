@@ -18,9 +18,8 @@ from torch.nn import functional as F
 from mtl_perception.core.geometry import View
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import ImageFolder
-from mtl_perception.data.sample import Sample
 from mtl_perception.model.network import MultiTaskNetwork
-from mtl_perception.tasks import CollectOptions, Task, build_task
+from mtl_perception.tasks import CollectOptions, Sample, Task, build_task
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.losses import TaskLosses, present_tasks, task_losses
 

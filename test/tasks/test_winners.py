@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 
 from mtl_perception.core.geometry import View
-from mtl_perception.tasks import _winners
 from mtl_perception.tasks._dense import enlarge
+from mtl_perception.tasks.segmentation import winners as _winners
 
 
 def probabilities(coarseness: int, height: int, width: int, batch: int = 2) -> torch.Tensor:

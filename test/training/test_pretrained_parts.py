@@ -69,7 +69,7 @@ def test_only_the_named_classes_are_trained_in_their_order(tmp_path: Path) -> No
     assert card.detection_labels == labels["detection"]
     assert card.segmentation_labels == labels["segmentation"]
     samples = open_sources(config).samples
-    all_names = samples.folders[0]._own.detection_labels
+    all_names = samples.folders[0]._own.labels("detection")
     assert {int(i) for n in range(6) for i in samples[n].labels["detection"].class_ids} <= {0, 1}
     assert set(labels["detection"]) <= set(all_names)
 

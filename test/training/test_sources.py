@@ -11,13 +11,12 @@ from runs import small_config
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.folder import ImageFolder
-from mtl_perception.data.sample import Sample
 from mtl_perception.data.writer import Instance, LabelledImage, write_index, write_sample
 from mtl_perception.evaluation.samples import FolderSamples
 from mtl_perception.model.checkpoint import ModelCard, TaskCard
-from mtl_perception.tasks import TASKS
+from mtl_perception.tasks import TASKS, Sample
 from mtl_perception.training import ConfigError
-from mtl_perception.training.sources import class_weights, open_sources
+from mtl_perception.training.sources import balancing_settings, open_sources
 
 NAMES = {
     "detection": ["cup", "chair", "door"],
@@ -39,10 +38,12 @@ def write_everything(root: Path, names: dict[str, list[str]], images: int = 2, c
             CAMERA,
             f"room{i}",
             instances=[Instance(first["detection"], (8, 8, 40, 40))],
-            semantic=np.full((64, 64), names["segmentation"].index(first["segmentation"]), np.uint8),
-            depth_m=np.full((64, 64), 2.0, np.float32),
+            maps={
+                "segmentation": np.full((64, 64), names["segmentation"].index(first["segmentation"]), np.uint8),
+                "depth": np.full((64, 64), 2.0, np.float32),
+                "lanes": np.full((64, 64), 1 << names["lanes"].index(first["lanes"]), np.uint8),
+            },
             classes=[first["classification"]],
-            lanes=np.full((64, 64), 1 << names["lanes"].index(first["lanes"]), np.uint8),
         )
         entries.append(write_sample(root, f"{i:04d}", labelled))
     lists = {f"{task}_labels": own for task, own in names.items()}
@@ -116,8 +117,8 @@ def test_a_model_is_scored_by_the_names_of_a_folder_and_what_it_lacks_is_told(tm
     (_, _, truth), _ = samples
     assert labels["detection"][truth.class_ids[0]] == "cup"
     assert labels["segmentation"][truth.mask[0, 0]] == "floor"
-    assert truth.classification.present.tolist() == [False, True]
-    assert truth.lanes.bits[0, 0] == 0b10
+    assert truth.labels["classification"].present.tolist() == [False, True]
+    assert truth.labels["lanes"].bits[0, 0] == 0b10
     assert samples.left_out == {"tunnel", "line"}
 
 
@@ -129,11 +130,12 @@ def test_classes_that_do_not_occur_leave_the_weights_of_the_others_alone(tmp_pat
         for i in range(2):
             semantic = np.zeros((64, 64), np.uint8)
             semantic[:16], semantic[:2] = 1, 2
-            labelled = LabelledImage(np.full((64, 64, 3), 90 + i, np.uint8), CAMERA, f"room{i}", semantic=semantic)
+            labelled = LabelledImage(np.full((64, 64, 3), 90 + i, np.uint8), CAMERA, f"room{i}", maps={"segmentation": semantic})
             entries.append(write_sample(root, f"{i:04d}", labelled))
         lists = {"segmentation_labels": [*NAMES["segmentation"], *absent], "detection_labels": []}
         write_index(root, {**lists, "generator": "test", "seed": 0}, entries)
-        weights.append(class_weights(open_sources(small_config(tmp_path, data=str(root), tasks=["segmentation"]))))
+        sources = open_sources(small_config(tmp_path, data=str(root), tasks=["segmentation"]))
+        weights.append(balancing_settings(sources, "segmentation")["class_weights"])
     assert weights[1] == [*weights[0], 2.5, 2.5, 2.5]
     assert weights[0] == sorted(weights[0]) and weights[0][0] < 0.7 < 1.5 < weights[0][2]
 

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtl_perception.core.drawing import class_color
-from mtl_perception.evaluation.depth import DepthMetric
-from mtl_perception.evaluation.detection import SCORE_BINS, DetectionMetric
-from mtl_perception.evaluation.segmentation import SegmentationMetric
 from mtl_perception.evaluation.tables import percent_of
 from mtl_perception.reporting.svg import WIDTH, line, svg, text
+from mtl_perception.tasks.depth.metric import DepthMetric
+from mtl_perception.tasks.detection.metric import SCORE_BINS, DetectionMetric
+from mtl_perception.tasks.segmentation.metric import SegmentationMetric
 
 _WORTH_A_NUMBER = 0.03
 """Share of a row of the confusion matrix from which it is written into its cell."""

@@ -13,12 +13,12 @@ from mtl_perception.core.drawing import class_color
 from mtl_perception.core.files import write_atomically
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.report.charts import CHARTS
-from mtl_perception.evaluation.report.pictures import PANELS
 from mtl_perception.evaluation.results import EvaluationResult, SetResult
 from mtl_perception.evaluation.samples import Samples
 from mtl_perception.evaluation.scenes import Evaluation
 from mtl_perception.evaluation.tables import digits, known, measures_of, tables_of, whole_per_cent
 from mtl_perception.reporting.html import jpeg_uri, render_page
+from mtl_perception.tasks import TASKS
 
 _HEADLINE = (
     ("segmentation", "mIoU", "mean IoU"),
@@ -42,14 +42,15 @@ class Report:
         Args:
             engine: runs again on these frames, at the score threshold that it has.
         """
-        chosen = {task: _extremes(evaluation, task) for task in evaluation.scores if task in PANELS}
+        panels_of = {kind: task.panels for kind, task in TASKS.items() if task.panels is not None}
+        chosen = {task: _extremes(evaluation, task) for task in evaluation.scores if task in panels_of}
         indices = {frame.index for frames in chosen.values() for frame in frames.values()}
         stills: dict[tuple[str, int], dict[str, str]] = {}
         for index, (image_rgb, intrinsics, truth) in samples.some(indices):
             scene = engine(image_rgb, intrinsics)
             for task, frames in chosen.items():
                 if any(frame.index == index for frame in frames.values()):
-                    panels = PANELS[task](image_rgb, scene, truth, self._card)
+                    panels = panels_of[task](image_rgb, scene, truth, self._card)
                     stills[task, index] = {caption: jpeg_uri(picture) for caption, picture in panels.items()}
         tasks = []
         for task, scores in one.scores.items():

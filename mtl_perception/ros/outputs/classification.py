@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rclpy.lifecycle import LifecyclePublisher
 from vision_msgs.msg import Classification, ObjectHypothesis
 
+from mtl_perception.ros.outputs.further import Publish, Topics
 from mtl_perception.ros.outputs.writer import Result, Writer
 
 
@@ -21,9 +22,14 @@ class ClassificationWriter(Writer):
         self._labels = labels
 
     def fill(self, result: Result) -> Classification | None:
-        found = result.scene.classification
+        found = result.scene.answers.get("classification")
         if found is None:
             return None
         ranked = sorted(zip(found.scores.tolist(), self._labels), reverse=True)
         results = [ObjectHypothesis(class_id=label, score=score) for score, label in ranked]
         return Classification(header=result.header, results=results)
+
+
+def topics(publish: Publish, labels: Sequence[str]) -> Topics:
+    """``classification``."""
+    return Topics([ClassificationWriter(publish(Classification, "classification"), labels)])

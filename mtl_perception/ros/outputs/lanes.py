@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sensor_msgs.msg import Image
 
+from mtl_perception.ros.outputs.further import Publish, Topics
 from mtl_perception.ros.outputs.images import ImageWriter
 from mtl_perception.ros.outputs.writer import Result
 
@@ -15,5 +18,11 @@ class LanesWriter(ImageWriter):
     tasks = ("lanes",)
 
     def fill(self, result: Result) -> Image | None:
-        lanes = result.scene.lanes
+        lanes = result.scene.answers.get("lanes")
         return None if lanes is None else self.image(result.header, "mono8", lanes.bits)
+
+
+def topics(publish: Publish, labels: Sequence[str]) -> Topics:
+    """``lanes/mask`` and what its bits mean."""
+    names = {1 << bit: label for bit, label in enumerate(labels)}
+    return Topics([LanesWriter(publish(Image, "lanes/mask"))], {"lanes/label_info": names})

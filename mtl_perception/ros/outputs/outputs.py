@@ -13,7 +13,7 @@ from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
-from vision_msgs.msg import Classification, Detection2DArray, Detection3DArray, LabelInfo, VisionClass
+from vision_msgs.msg import Detection2DArray, Detection3DArray, LabelInfo, VisionClass
 from visualization_msgs.msg import MarkerArray
 
 from mtl_perception.core.foreign_text import cut
@@ -23,11 +23,10 @@ from mtl_perception.msg import PerceptionStatus, TrackArray
 from mtl_perception.pipeline import PipelineOptions, Postprocessor, Selection, TrackingOptions
 from mtl_perception.pipeline.selection import parse_classes, parse_region, parse_thresholds
 from mtl_perception.ros.graph import deaf_readers
-from mtl_perception.ros.outputs.classification import ClassificationWriter
 from mtl_perception.ros.outputs.detections import DetectionsWriter
 from mtl_perception.ros.outputs.detections_3d import Detections3DWriter
+from mtl_perception.ros.outputs.further import further_topics
 from mtl_perception.ros.outputs.images import ConfidenceWriter, DepthInfoWriter, DepthSourceWriter, DepthWriter, MaskWriter, OverlayWriter
-from mtl_perception.ros.outputs.lanes import LanesWriter
 from mtl_perception.ros.outputs.markers import MarkersWriter
 from mtl_perception.ros.outputs.points import PointsWriter
 from mtl_perception.ros.outputs.tracks import TracksWriter
@@ -57,10 +56,8 @@ class Outputs:
         self._postprocess = Postprocessor(
             card.detection_labels, card.segmentation_labels, pipeline_options(parameters, card.detection_labels)
         )
-        things, stuff, classes, lanes = (
-            [cut(label) for label in labels]  # each detection carries its class's name
-            for labels in (card.detection_labels, card.segmentation_labels, card.classification_labels, card.lanes_labels)
-        )
+        # Each detection carries its class's name.
+        things, stuff = ([cut(label) for label in labels] for labels in (card.detection_labels, card.segmentation_labels))
         tracks: list[Writer] = []
         if parameters["tracking.enabled"]:
             tracks = [TracksWriter(publish(TrackArray, "tracks"), things, parameters)]
@@ -68,13 +65,10 @@ class Outputs:
         if parameters["depth.source"] != "network":
             measured = [DepthSourceWriter(publish(Image, "depth/source"))]
         stride = parameters["stride"]
-        more: list[Writer] = []
-        names = [("segmentation/label_info", dict(enumerate(stuff)))]
-        if classes:
-            more.append(ClassificationWriter(publish(Classification, "classification"), classes))
-        if lanes:
-            more.append(LanesWriter(publish(Image, "lanes/mask")))
-            names.append(("lanes/label_info", {1 << bit: label for bit, label in enumerate(lanes)}))
+        further = [further_topics(kind, publish, [cut(label) for label in card.labels_of(kind)]) for kind in card.kinds]
+        names: dict[str, Mapping[int, str]] = {"segmentation/label_info": dict(enumerate(stuff))}
+        for topics_of_task in further:
+            names |= topics_of_task.label_infos
         self._overlay = OverlayWriter(publish(Image, "overlay"), card)
         # The largest message first: it travels while the others are filled. Drawing is for people, who can wait.
         self._writers: tuple[Writer, ...] = (
@@ -87,14 +81,14 @@ class Outputs:
             DetectionsWriter(publish(Detection2DArray, "detections"), things),
             Detections3DWriter(publish(Detection3DArray, "detections_3d"), things),
             *tracks,
-            *more,
+            *(writer for topics_of_task in further for writer in topics_of_task.writers),
             MarkersWriter(publish(MarkerArray, "markers"), things, parameters),
             self._overlay,
         )
         self._status = publish(PerceptionStatus, "status")
         self._deaf: list[str] = []
         self._looked_s = float("-inf")
-        self._label_infos = [(publish(LabelInfo, topic, latched), values) for topic, values in names]
+        self._label_infos = [(publish(LabelInfo, topic, latched), values) for topic, values in names.items()]
 
     def read(self) -> list[Writer]:
         """Writers of the topics that somebody reads now."""

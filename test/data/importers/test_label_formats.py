@@ -106,7 +106,7 @@ def test_yolo_of_cvat_and_label_studio_names_classes_in_a_list(tmp_path: Path) -
     write_text(tmp_path / "in/obj.names", "cup\nbottle\n\n")
     write_text(tmp_path / "in/obj.data", "classes = 2\ntrain = data/train.txt\nnames = data/obj.names\n")
     folder, _ = imported(tmp_path / "in", tmp_path / "out", "yolo")
-    assert boxes(folder) == [("bottle", [16, 12, 48, 36])] and folder.detection_labels == ["cup", "bottle"]
+    assert boxes(folder) == [("bottle", [16, 12, 48, 36])] and folder.labels["detection"] == ["cup", "bottle"]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def check_voc(folder: ImageFolder, report: Report) -> None:
     assert folder[0].labels["detection"].labelled.tolist() == [True, False]
     assert int(folder.instance_masks(0)[0].sum()) == 100
     semantic = folder[0].labels["segmentation"]
-    assert folder.segmentation_labels[semantic[5, 12]] == "dog" and semantic[0, 0] == 255 and semantic[20, 0] == 0
+    assert folder.labels["segmentation"][semantic[5, 12]] == "dog" and semantic[0, 0] == 255 and semantic[20, 0] == 0
     assert any(note.startswith("parts of things") for note in report.notes)
 
 
@@ -200,7 +200,7 @@ def test_labelme_reads_every_shape_with_an_area(tmp_path: Path) -> None:
         ("cup", [10, 5, 30, 20]), ("cup", [40, 5, 60, 15]), ("plate", [2, 40, 8, 42]), ("plate", [10, 20, 30, 40])
     ]  # fmt: skip
     assert folder[0].labels["classification"].present.tolist() == [False, True]
-    assert folder.classification_labels == ["blurred", "dark"]
+    assert folder.labels["classification"] == ["blurred", "dark"]
     assert [note for note in report.notes if "type line" in note]
 
 
@@ -242,7 +242,7 @@ def test_cvat_for_images(tmp_path: Path) -> None:
     ]  # fmt: skip
     masks = sorted(int(mask.sum()) for mask in folder.instance_masks(1))
     assert masks == [0, 12, 100, pytest.approx(np.pi * 50, rel=0.05), 200]
-    assert boxes(folder, 0) == [] and "never seen" in folder.detection_labels
+    assert boxes(folder, 0) == [] and "never seen" in folder.labels["detection"]
     assert folder.entries[1].classes == ["dark"] and "classification" not in folder.entries[0].tasks
     assert [note for note in report.notes if "polyline" in note] and [note for note in report.notes if "attributes" in note]
 
@@ -333,7 +333,7 @@ def test_mask_folders_with_every_kind_of_palette(tmp_path: Path, palette: str, t
     else:
         pixels = np.array([[128, 64, 128], [70, 70, 70], [0, 0, 0]], np.uint8)[ids] if is_color else np.array([3, 7, 9], np.uint8)[ids]
     folder, _ = imported(mask_set(tmp_path / "in", pixels, palette, text), tmp_path / "out", "masks")
-    assert folder.segmentation_labels == ["floor", "table"]
+    assert folder.labels["segmentation"] == ["floor", "table"]
     np.testing.assert_array_equal(folder[0].labels["segmentation"], np.array([0, 1, 255])[ids])
 
 
@@ -362,6 +362,6 @@ def test_coco_panoptic(tmp_path: Path) -> None:
     }  # fmt: skip
     write_text(tmp_path / "in/annotations/panoptic_val2017.json", json.dumps(content))
     folder, _ = imported(tmp_path / "in", tmp_path / "out", "coco-panoptic")
-    assert boxes(folder) == [("cup", [10, 10, 30, 20])] and folder.detection_labels == ["cup"]
+    assert boxes(folder) == [("cup", [10, 10, 30, 20])] and folder.labels["detection"] == ["cup"]
     semantic = folder[0].labels["segmentation"]
     assert [semantic[0, 0], semantic[15, 15], semantic[40, 0]] == [255, 0, 1]

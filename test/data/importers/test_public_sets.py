@@ -41,7 +41,7 @@ def test_cityscapes(tmp_path: Path) -> None:
     folder, _ = read(tmp_path, "cityscapes")
     sample = folder[0]
     semantic = sample.labels["segmentation"]
-    assert [folder.segmentation_labels[i] if i < 255 else None for i in (semantic[0, 0], semantic[8, 0], semantic[15, 15])] == [
+    assert [folder.labels["segmentation"][i] if i < 255 else None for i in (semantic[0, 0], semantic[8, 0], semantic[15, 15])] == [
         None,
         "road",
         "car",
@@ -56,7 +56,7 @@ def test_cityscapes(tmp_path: Path) -> None:
 def test_camvid_of_both_kinds(tmp_path: Path) -> None:
     folder, _ = read(tmp_path, "camvid")
     semantic = folder[0].labels["segmentation"]
-    assert [semantic[0, 0], semantic[5, 0], semantic[9, 0]] == [0, 255, 3] and folder.segmentation_labels[3] == "road"
+    assert [semantic[0, 0], semantic[5, 0], semantic[9, 0]] == [0, 255, 3] and folder.labels["segmentation"][3] == "road"
     assert {entry.group for entry in folder.entries} == {"0001TP"}
     (tmp_path / "in/camvid/train").rename(tmp_path / "in/camvid/default")
     (tmp_path / "in/camvid/trainannot").rename(tmp_path / "in/camvid/defaultannot")
@@ -66,12 +66,12 @@ def test_camvid_of_both_kinds(tmp_path: Path) -> None:
     write_png(tmp_path / "c/LabeledApproved_full/0016E5_00390_L.png", np.full((HEIGHT, WIDTH, 3), (128, 64, 128), np.uint8))
     write_text(tmp_path / "c/label_colors.txt", "128 64 128\tRoad\n0 0 0\tVoid\n")
     folder, report = imported(tmp_path / "c", tmp_path / "c_out", "auto")
-    assert report.format == "camvid" and folder.segmentation_labels == ["Road"] and (folder[0].labels["segmentation"] == 0).all()
+    assert report.format == "camvid" and folder.labels["segmentation"] == ["Road"] and (folder[0].labels["segmentation"] == 0).all()
 
 
 def test_bdd100k_boxes_areas_and_lanes(tmp_path: Path) -> None:
     folder, notes = read(tmp_path, "bdd100k")
-    assert boxes(folder) == [("car", [10, 5, 40, 25])] and folder.lanes_labels == ["drivable", "alternative", "lane"]
+    assert boxes(folder) == [("car", [10, 5, 40, 25])] and folder.labels["lanes"] == ["drivable", "alternative", "lane"]
     lanes = folder[0].labels["lanes"].bits
     assert lanes[50, 30] == 1 and lanes[35, 100] == 4 and lanes[5, 5] == 0
     assert any("occluded" in note for note in notes)
@@ -124,7 +124,7 @@ def test_nyu(tmp_path: Path) -> None:
     assert [entry.group for entry in folder.entries] == ["kitchen_0001", "office_0002"] and folder.entries[1].classes == ["office"]
     assert sample.intrinsics.fx == pytest.approx(518.8579 * WIDTH / 640, abs=1e-3)
     folder, _ = imported(tmp_path / "in/nyu", tmp_path / "mapped", "nyu", classes=recipes()["nyu"].classes, options={"depth": "filled"})
-    assert folder.segmentation_labels == ["floor", "wall", "bin"] and folder[0].labels["depth"][0, 0] == 2.5
+    assert folder.labels["segmentation"] == ["floor", "wall", "bin"] and folder[0].labels["depth"][0, 0] == 2.5
 
 
 def test_nyu_with_more_classes_than_a_mask_holds_asks_for_a_map(tmp_path: Path) -> None:
@@ -244,6 +244,6 @@ def test_recipes_give_this_projects_classes(tmp_path: Path, name: str) -> None:
     folder = ImageFolder(tmp_path / "out")
     expected = {"coco": ["table", "cup", "person"], "openimages": ["bottle", "door"], "sunrgbd": ["table"], "nyu": [],
                 "doordetect": ["door", "handle", "cabinet door", "refrigerator door"]}  # fmt: skip
-    assert folder.detection_labels == expected[name]
+    assert folder.labels["detection"] == expected[name]
     if name == "coco":
         assert folder.entries[0].detection_labels == ["cup", "person"]  # of tables, only those to dine at

@@ -48,9 +48,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         Instance("bottle", (1.25, 2, 20.5, 30)),
         Instance.of_mask("cup", square, {"center_m": [0, 0, 1], "size_m": [1, 1, 1], "quaternion_xyzw": [0, 0, 0, 1]}),
     ]
+    maps = {"segmentation": semantic, "depth": depth_m, "lanes": lanes}
     images = {
-        "shelf/a": LabelledImage(noise(1), camera, "shelf", things, semantic, depth_m, classes=["kitchen"], lanes=lanes),
-        "shelf/b": LabelledImage(noise(2), None, "shelf", [], semantic, classes=[]),
+        "shelf/a": LabelledImage(noise(1), camera, "shelf", things, maps, classes=["kitchen"]),
+        "shelf/b": LabelledImage(noise(2), None, "shelf", [], {"segmentation": semantic}, classes=[]),
         "täble/c": LabelledImage(noise(3), None, "table", [Instance("cup", (0, 0, 10, 10))], detection_labels=["cup"], classes=["dark", "kitchen"]),
         "täble/d": LabelledImage(noise(4), None, "table", [Instance("cup", (0, 0, 10, 10), is_crowd=True), Instance("bottle", (5, 5, 9, 9))]),
     }  # fmt: skip
@@ -72,7 +73,7 @@ def signature(folder: ImageFolder, holds: frozenset[str]) -> dict:
                 kept["labelled"] = entry.detection_labels
         if "semantic" in holds and "segmentation" in sample.labels:
             ids = sample.labels["segmentation"]
-            kept["semantic"] = {name: int((ids == k).sum()) for k, name in enumerate(folder.segmentation_labels)}
+            kept["semantic"] = {name: int((ids == k).sum()) for k, name in enumerate(folder.labels["segmentation"])}
         if "depth" in holds and "depth" in sample.labels:
             kept["depth"] = float(sample.labels["depth"].sum())
         if "classes" in holds and "classification" in entry.tasks:
@@ -130,13 +131,13 @@ def test_panoptic_segments_come_back(tmp_path: Path) -> None:
     export_data(rooms, tmp_path / "there", "coco-panoptic")
     import_data(tmp_path / "there", tmp_path / "back", Settings("coco-panoptic", duplicates="keep"))
     before, after = ImageFolder(rooms), ImageFolder(tmp_path / "back")
-    after = after.with_labels(before.segmentation_labels, before.detection_labels)
+    after = after.with_labels({kind: before.labels[kind] for kind in ("segmentation", "detection")})
     for i in range(len(before)):
         assert boxes(after, i) == boxes(before, i)
         wanted, found = before[i].labels["segmentation"], after[i].labels["segmentation"]
         np.testing.assert_array_equal(found[found != 255], wanted[found != 255])
         bare = ~before.instance_masks(i).any(0) & np.isin(
-            wanted, [before.segmentation_labels.index(name) for name in before.detection_labels]
+            wanted, [before.labels["segmentation"].index(name) for name in before.labels["detection"]]
         )
         np.testing.assert_array_equal(found == 255, (wanted == 255) | bare)  # pixels of things too small for a mask
 

@@ -49,11 +49,11 @@ def test_classes_are_renamed_merged_and_dropped(tmp_path: Path) -> None:
     coco(tmp_path / "in", {"a.jpg": [("cup", [0, 0, 5, 5]), ("mug", [9, 9, 5, 5]), ("person", [0, 0, 9, 40]), ("table", [0, 0, 60, 40])]})
     classes = ClassMap(classes={"mug": "cup", "table": "desk", "person": None, "muge": "x"}, order=["desk"])
     folder, report = imported(tmp_path / "in", tmp_path / "out", "coco", classes=classes)
-    assert folder.detection_labels == ["desk", "cup"]
+    assert folder.labels["detection"] == ["desk", "cup"]
     assert boxes(folder) == [("cup", [0, 0, 5, 5]), ("cup", [9, 9, 14, 14]), ("desk", [0, 0, 60, 40])]
     assert report.notes == ["classes of the class map that the source does not have: 1 (such as 'muge' (is 'mug' meant?))"]
     folder, _ = imported(tmp_path / "in", tmp_path / "alone", "coco", classes=ClassMap(classes={"mug": "cup"}, others="drop"))
-    assert folder.detection_labels == ["cup"] and len(boxes(folder)) == 1
+    assert folder.labels["detection"] == ["cup"] and len(boxes(folder)) == 1
 
 
 def test_a_merged_class_is_wholly_labelled_only_if_all_its_parts_are(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_masks_of_things_are_painted_where_segmentation_is_asked_for(tmp_path: P
     write_text(tmp_path / "in/a.txt", "0 0 0 0.5 0 0.5 0.5 0 0.5\n1 0.1 0.1 0.2 0.1 0.2 0.2 0.1 0.2\n")
     write_text(tmp_path / "in/classes.txt", "table\ncup")
     folder, _ = imported(tmp_path / "in", tmp_path / "out", "yolo", tasks=("segmentation",))
-    assert [entry.tasks for entry in folder.entries] == [["segmentation"]] and folder.segmentation_labels == ["table", "cup"]
+    assert [entry.tasks for entry in folder.entries] == [["segmentation"]] and folder.labels["segmentation"] == ["table", "cup"]
     semantic = folder[0].labels["segmentation"]
     assert [semantic[8, 10], semantic[20, 20], semantic[40, 40]] == [1, 0, 255]
 

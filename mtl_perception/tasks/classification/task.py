@@ -12,9 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtl_perception.core.geometry import View
-from mtl_perception.core.scene import Classification
-from mtl_perception.data.sample import Sample
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._labels import LabelCodec
+from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._sample import Sample
+from mtl_perception.tasks.classification.answer import Classification
+from mtl_perception.tasks.classification.labels import CODEC
+from mtl_perception.tasks.classification.metric import ClassificationMetric
 
 
 class ClassificationSettings(TaskSettings):
@@ -38,16 +42,13 @@ class ClassificationHead(nn.Module):
 
 class ClassificationTask(Task[ClassificationSettings]):
     kind: ClassVar[str] = "classification"
-    scene_field: ClassVar[str] = "classification"
     Settings: ClassVar[type[TaskSettings]] = ClassificationSettings
+    codec: ClassVar[LabelCodec] = CODEC
+    metric: ClassVar[type[Metric]] = ClassificationMetric
     class_layers: ClassVar[tuple[str, ...]] = ("layers.2",)
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         return ClassificationHead(channels, len(self.settings.labels))
-
-    def is_labelled(self, sample: Sample) -> bool:
-        labels = sample.labels.get(self.kind)
-        return labels is not None and labels.teaches
 
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """{"present": (B, classes) float32, 0 or 1; "known": (B, classes) bool}."""
@@ -72,3 +73,6 @@ class ClassificationTask(Task[ClassificationSettings]):
 
     def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Classification:
         return Classification(**decoded)
+
+
+TASK = ClassificationTask

@@ -9,17 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtl_perception.core.scene import Detections, Scene
-from mtl_perception.evaluation.coco import coco_arrays, require_coco
-from mtl_perception.evaluation.matching import average_precision, match_boxes
-from mtl_perception.evaluation.metric import Metric
-from mtl_perception.evaluation.truth import Truth
-from mtl_perception.pipeline import PipelineOptions, published_detections
+from mtl_perception.tasks._matching import average_precision, match_boxes
+from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._truth import Truth
+from mtl_perception.tasks.detection.coco import coco_arrays, require_coco
 
 SMALL_THINGS = ("can", "bottle", "cup", "bowl", "fruit", "book")
 """Classes of the shipped models that a hand can hold; their AP50 is told apart from that of furniture."""
-
-PUBLISHED = PipelineOptions()
-"""The options with which the node publishes by default."""
 
 SCORE_BINS = 20
 
@@ -59,6 +55,7 @@ class DetectionMetric(Metric):
         "AP50_small_things": "AP at IoU .50, small things",
     }
     main = "mAP"
+    chosen_by = "AP50"
     rank = "AP50"
 
     def __init__(self, labels: Sequence[str]) -> None:
@@ -208,7 +205,7 @@ class DetectionMetric(Metric):
         for column, values in enumerate((None, is_right, scores)):
             self.calibration[:, column] += np.bincount(place, values, SCORE_BINS)
         order = np.argsort(-scores, kind="stable")
-        shown = published_detections(Detections(boxes_xyxy[order], scores[order], class_ids[order]), PUBLISHED)
+        shown = Detections(boxes_xyxy[order], scores[order], class_ids[order]).by_default()
         right = match_boxes(shown.boxes_xyxy, shown.scores, shown.class_ids, true_boxes_xyxy, true_class_ids) >= 0
         for column, ids in enumerate((true_class_ids, shown.class_ids, shown.class_ids[right])):
             self._at_threshold[:, column] += np.bincount(ids, minlength=len(self.labels))
@@ -236,3 +233,6 @@ def _xywh(boxes_xyxy: np.ndarray) -> np.ndarray:
 def _mean(precision: np.ndarray) -> float:
     known = precision[precision > -1]
     return float(known.mean()) if known.size else float("nan")
+
+
+METRIC = DetectionMetric

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from mtl_perception.core.scene import UNLABELLED, Scene
-from mtl_perception.evaluation.metric import Metric
-from mtl_perception.evaluation.truth import Truth
+from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._truth import Truth
 
 
 class SegmentationMetric(Metric):
@@ -107,3 +107,6 @@ def _mean_iou(confusion: np.ndarray) -> float:
     hits, true, found = _hits(confusion)
     union = true + found - hits
     return float(np.mean(hits[union > 0] / union[union > 0])) if union.any() else float("nan")
+
+
+METRIC = SegmentationMetric

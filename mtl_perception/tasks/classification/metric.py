@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mtl_perception.core.scene import Classification, Scene
-from mtl_perception.data.sample import ClassLabels
-from mtl_perception.evaluation.metric import Metric
-from mtl_perception.evaluation.truth import Truth
+from mtl_perception.core.scene import Scene
+from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._truth import Truth
+from mtl_perception.tasks.classification.answer import Classification
+from mtl_perception.tasks.classification.labels import ClassLabels
 
 
 class ClassificationMetric(Metric):
@@ -32,12 +33,12 @@ class ClassificationMetric(Metric):
 
     @classmethod
     def for_model(cls, card: Any) -> ClassificationMetric:
-        return cls(card.classification_labels)
+        return cls(card.labels_of("classification"))
 
     @staticmethod
     def pair(scene: Scene, truth: Truth) -> tuple | None:
-        is_known = scene.classification is not None and truth.classification is not None
-        return (scene.classification, truth.classification) if is_known else None
+        found, true = scene.answers.get("classification"), truth.labels.get("classification")
+        return None if found is None or true is None else (found, true)
 
     def update(self, found: Classification, true: ClassLabels) -> dict[str, float]:
         """Add one image.
@@ -90,3 +91,6 @@ def _f1(found: np.ndarray, true: np.ndarray) -> float:
 def _mean(values: Sequence[float]) -> float:
     known = [value for value in values if value == value]
     return float(np.mean(known)) if known else float("nan")
+
+
+METRIC = ClassificationMetric

@@ -15,9 +15,14 @@ from torch import Tensor, nn
 
 from mtl_perception.core.geometry import View
 from mtl_perception.core.scene import Depth
-from mtl_perception.data.sample import Sample
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import DenseTower, enlarge
+from mtl_perception.tasks._labels import LabelCodec
+from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._sample import Sample
+from mtl_perception.tasks.depth.labels import CODEC
+from mtl_perception.tasks.depth.metric import DepthMetric
+from mtl_perception.tasks.depth.panel import panels
 
 _LOG_SCALES = -6.0, 3.0
 """Range of the learned log uncertainty; outside, its exponential is of no use."""
@@ -61,6 +66,9 @@ class DepthTask(Task[DepthSettings]):
     kind: ClassVar[str] = "depth"
     scene_field: ClassVar[str] = "depth"
     Settings: ClassVar[type[TaskSettings]] = DepthSettings
+    codec: ClassVar[LabelCodec] = CODEC
+    metric: ClassVar[type[Metric]] = DepthMetric
+    panels = staticmethod(panels)
 
     def agrees_with(self, other: Task) -> bool:
         """The head answers with a place between the two ends of the range, at the canonical focal length."""
@@ -68,9 +76,6 @@ class DepthTask(Task[DepthSettings]):
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         return DepthHead(channels, style)
-
-    def is_labelled(self, sample: Sample) -> bool:
-        return self.kind in sample.labels and bool((sample.labels[self.kind] > 0).any())
 
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """{"depth_m": (B, H, W) float32, 0 where unknown; "is_metric": (B,) bool}."""
@@ -141,3 +146,6 @@ def _gradient_error(error: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
             total = total + torch.where(both, difference.abs(), 0.0).sum()
             count = count + both.sum()
     return total, count
+
+
+TASK = DepthTask

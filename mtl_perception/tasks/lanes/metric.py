@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mtl_perception.core.scene import Lanes, Scene
-from mtl_perception.data.sample import LaneLabels
-from mtl_perception.evaluation.metric import Metric
-from mtl_perception.evaluation.truth import Truth
+from mtl_perception.core.scene import Scene
+from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._truth import Truth
+from mtl_perception.tasks.lanes.answer import Lanes
+from mtl_perception.tasks.lanes.labels import LaneLabels
 
 
 class LanesMetric(Metric):
@@ -33,11 +34,12 @@ class LanesMetric(Metric):
 
     @classmethod
     def for_model(cls, card: Any) -> LanesMetric:
-        return cls(card.lanes_labels)
+        return cls(card.labels_of("lanes"))
 
     @staticmethod
     def pair(scene: Scene, truth: Truth) -> tuple | None:
-        return (scene.lanes, truth.lanes) if scene.lanes is not None and truth.lanes is not None else None
+        found, true = scene.answers.get("lanes"), truth.labels.get("lanes")
+        return None if found is None or true is None else (found, true)
 
     def update(self, found: Lanes, true: LaneLabels) -> dict[str, float]:
         """Add one image.
@@ -75,3 +77,6 @@ def _measures(counts: np.ndarray) -> dict[str, np.ndarray]:
 def _mean(values: np.ndarray) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
+
+
+METRIC = LanesMetric

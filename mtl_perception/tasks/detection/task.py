@@ -17,10 +17,15 @@ from torch import Tensor, nn
 from mtl_perception.core.geometry import View
 from mtl_perception.core.layers import ConvNormAct, SeparableConv
 from mtl_perception.core.scene import Detections
-from mtl_perception.data.sample import Sample
-from mtl_perception.tasks._assignment import assign
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
-from mtl_perception.tasks._suppression import not_suppressed
+from mtl_perception.tasks._labels import LabelCodec
+from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._sample import Sample
+from mtl_perception.tasks.detection.assignment import assign
+from mtl_perception.tasks.detection.labels import CODEC
+from mtl_perception.tasks.detection.metric import DetectionMetric
+from mtl_perception.tasks.detection.panel import panels
+from mtl_perception.tasks.detection.suppression import not_suppressed
 
 LEVEL_STRIDES = {"p3": 8, "p4": 16, "p5": 32}
 MAX_CANDIDATES = 300
@@ -95,14 +100,13 @@ class DetectionTask(Task[DetectionSettings]):
     kind: ClassVar[str] = "detection"
     scene_field: ClassVar[str] = "detections"
     Settings: ClassVar[type[TaskSettings]] = DetectionSettings
+    codec: ClassVar[LabelCodec] = CODEC
+    metric: ClassVar[type[Metric]] = DetectionMetric
+    panels = staticmethod(panels)
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         return DetectionHead(channels, len(self.settings.labels), style)
-
-    def is_labelled(self, sample: Sample) -> bool:
-        boxes = sample.labels.get(self.kind)
-        return boxes is not None and boxes.teaches
 
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """{"boxes_xyxy": (B, M, 4) float32; "class_ids": (B, M) int64, −1 past the last box of a sample;
@@ -184,3 +188,6 @@ def candidates(raw: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     best, index = logits.flatten(1).topk(min(MAX_CANDIDATES, logits[0].numel()))
     cell = (index // classes)[..., None].expand(-1, -1, 4)
     return best.sigmoid(), index % classes, raw["boxes_xyxy"].gather(1, cell)
+
+
+TASK = DetectionTask

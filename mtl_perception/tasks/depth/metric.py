@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from mtl_perception.core.scene import Scene
-from mtl_perception.evaluation.metric import Metric
-from mtl_perception.evaluation.truth import Truth
+from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._truth import Truth
 
 DISTANCES_M = (1.0, 2.0, 4.0, 8.0)
 """Where one range of true depth ends and the next begins."""
@@ -46,6 +46,7 @@ class DepthMetric(Metric):
         "delta3": "δ < 1.25³",
     }
     main = "RMSE"
+    chosen_by = "delta1"
     rank = "AbsRel"
 
     def __init__(self, labels: Sequence[str] = ()) -> None:
@@ -172,3 +173,6 @@ def _count_above(values: np.ndarray, edges: Sequence[float]) -> np.ndarray:
     for edge in edges:
         count += values >= edge
     return count
+
+
+METRIC = DepthMetric

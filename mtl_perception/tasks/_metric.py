@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal
 
 from mtl_perception.core.scene import Scene
-from mtl_perception.evaluation.truth import Truth
+from mtl_perception.tasks._truth import Truth
 
 Direction = Literal["higher", "lower"]
 
@@ -20,6 +20,7 @@ class Metric(ABC):
         directions: measure → which is better, in the order in which tables show them.
         names: measure → what people read in a table; one that is missing is shown by its key.
         main: the one measure that stands for the task, as in Δm.
+        chosen_by: the measure by which a checkpoint is chosen, from 0 to 1, higher is better; empty: ``main``.
         rank: the measure of ``update``'s answer by which frames are put in order; None: no single frame has one.
     """
 
@@ -27,6 +28,7 @@ class Metric(ABC):
     directions: ClassVar[dict[str, Direction]]
     names: ClassVar[dict[str, str]] = {}
     main: ClassVar[str]
+    chosen_by: ClassVar[str] = ""
     rank: ClassVar[str | None] = None
 
     @classmethod

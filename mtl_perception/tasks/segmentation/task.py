@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, ClassVar
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,10 +14,15 @@ from torch import Tensor, nn
 
 from mtl_perception.core.geometry import View
 from mtl_perception.core.scene import UNLABELLED, Segmentation
-from mtl_perception.data.sample import Sample
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import DenseClassifier, to_original
-from mtl_perception.tasks._winners import winners
+from mtl_perception.tasks._labels import LabelCodec
+from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._sample import Sample
+from mtl_perception.tasks.segmentation.labels import CODEC
+from mtl_perception.tasks.segmentation.metric import SegmentationMetric
+from mtl_perception.tasks.segmentation.panel import panels
+from mtl_perception.tasks.segmentation.winners import winners
 
 
 class SegmentationSettings(TaskSettings):
@@ -37,13 +42,26 @@ class SegmentationTask(Task[SegmentationSettings]):
     kind: ClassVar[str] = "segmentation"
     scene_field: ClassVar[str] = "segmentation"
     Settings: ClassVar[type[TaskSettings]] = SegmentationSettings
+    codec: ClassVar[LabelCodec] = CODEC
+    metric: ClassVar[type[Metric]] = SegmentationMetric
+    panels = staticmethod(panels)
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
+
+    @classmethod
+    def balancing_settings(cls, samples: Iterable[Sample], classes: int) -> dict[str, Any]:
+        """Inverse root of each class's share of pixels, kept within 0.2 and 2.5, before that with a mean of 1 over the classes that
+        occur: those that don't would push all others to the floor."""
+        counts = np.zeros(256, np.int64)
+        for sample in samples:
+            if cls.kind in sample.labels:
+                counts += np.bincount(sample.labels[cls.kind].ravel(), minlength=256)
+        shares = counts[:classes] / max(1, counts[:UNLABELLED].sum())
+        weights = 1 / np.sqrt(shares + 1e-4)
+        occurring = weights[shares > 0] if shares.any() else weights
+        return {"class_weights": [round(float(w), 4) for w in np.clip(weights / occurring.mean(), 0.2, 2.5)]}
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         return DenseClassifier(channels, len(self.settings.labels), style)
-
-    def is_labelled(self, sample: Sample) -> bool:
-        return self.kind in sample.labels and bool((sample.labels[self.kind] != UNLABELLED).any())
 
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """{"mask": (B, H, W) uint8}, unlabelled samples all 255."""
@@ -73,3 +91,6 @@ class SegmentationTask(Task[SegmentationSettings]):
 
     def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Segmentation:
         return Segmentation(**decoded)
+
+
+TASK = SegmentationTask

@@ -13,10 +13,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from mtl_perception.core.geometry import View
-from mtl_perception.core.scene import Lanes
-from mtl_perception.data.sample import Sample
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import DenseClassifier, decision_size, enlarge, to_original
+from mtl_perception.tasks._labels import LabelCodec
+from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._sample import Sample
+from mtl_perception.tasks.lanes.answer import Lanes
+from mtl_perception.tasks.lanes.labels import CODEC
+from mtl_perception.tasks.lanes.metric import LanesMetric
 
 
 class LanesSettings(TaskSettings):
@@ -27,16 +31,13 @@ class LanesSettings(TaskSettings):
 
 class LanesTask(Task[LanesSettings]):
     kind: ClassVar[str] = "lanes"
-    scene_field: ClassVar[str] = "lanes"
     Settings: ClassVar[type[TaskSettings]] = LanesSettings
+    codec: ClassVar[LabelCodec] = CODEC
+    metric: ClassVar[type[Metric]] = LanesMetric
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         return DenseClassifier(channels, len(self.settings.labels), style)
-
-    def is_labelled(self, sample: Sample) -> bool:
-        labels = sample.labels.get(self.kind)
-        return labels is not None and labels.teaches
 
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """{"bits": (B, H, W) uint8, bit k is class k; "known": (B, classes) bool}."""
@@ -79,3 +80,6 @@ class LanesTask(Task[LanesSettings]):
 
     def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Lanes:
         return Lanes(**decoded)
+
+
+TASK = LanesTask

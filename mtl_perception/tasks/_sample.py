@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One labelled image, with whatever labels it has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mtl_perception.core.geometry import Intrinsics
+
+
+@dataclass(frozen=True)
+class Sample:
+    """An image and its labels by kind of task.
+
+    Attributes:
+        name: what error messages call it, usually the file.
+        image: (H, W, 3) uint8 RGB.
+        intrinsics: of this image.
+        labels: of each kind what its task's ``LabelCodec`` says. A kind that is absent is not labelled, which differs from
+            "nothing is there".
+        depth_is_metric: False where the depth is right up to one factor only.
+    """
+
+    name: str
+    image: np.ndarray
+    intrinsics: Intrinsics
+    labels: dict[str, Any]
+    depth_is_metric: bool = True

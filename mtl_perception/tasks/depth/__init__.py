@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Metric depth from one image, for any calibrated lens."""

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labels of boxes."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mtl_perception.core.scene import Boxes3D
+from mtl_perception.tasks._labels import BoxesCodec, Window
+
+
+class BoxLabels(NamedTuple):
+    """Boxes of one image.
+
+    Attributes:
+        boxes_xyxy: (N, 4) float32, pixels, right and bottom edges exclusive.
+        class_ids: (N,) int64.
+        labelled: (C,) bool, the classes whose every thing has a box; None: all of them. Of the other classes only the boxes
+            that a teacher proposed are known, and a detection of one is neither right nor wrong.
+        boxes_3d: where the things are, in the camera's optical frame; None where no annotation says it. Nothing is trained
+            on it, so augmented samples do without.
+        weights: (N,) float32 in (0, 1], how sure it is that there is such a thing; None: entirely.
+    """
+
+    boxes_xyxy: np.ndarray
+    class_ids: np.ndarray
+    labelled: np.ndarray | None = None
+    boxes_3d: Boxes3D | None = None
+    weights: np.ndarray | None = None
+
+    @property
+    def teaches(self) -> bool:
+        """Whether anything is known: a class is labelled, or there is a box."""
+        return self.labelled is None or bool(self.labelled.any()) or len(self.class_ids) > 0
+
+
+SMALLEST_BOX_SIDE_PX = 3.0
+SMALLEST_VISIBLE_SHARE = 0.2
+"""A box that a crop leaves less of than this is no longer labelled: nobody could name what is left of it."""
+
+
+class DetectionCodec(BoxesCodec):
+    def of_boxes(
+        self,
+        boxes_xyxy: np.ndarray,
+        class_ids: np.ndarray,
+        labelled: np.ndarray | None,
+        boxes_3d: Boxes3D | None,
+        weights: np.ndarray | None,
+    ) -> BoxLabels:
+        return BoxLabels(boxes_xyxy, class_ids, labelled, boxes_3d, weights)
+
+    def teaches(self, label: BoxLabels) -> bool:
+        return label.teaches
+
+    def cropped(self, label: BoxLabels, window: Window) -> BoxLabels:
+        """The boxes of which enough is left, clipped."""
+        left, top, (sx, sy), width, height = window.left, window.top, window.scale, window.width, window.height
+        boxes = (label.boxes_xyxy - [left, top, left, top]) * [sx, sy, sx, sy]
+        clipped = np.clip(boxes, 0, [width, height, width, height]).astype(np.float32)
+        sides = clipped[:, 2:] - clipped[:, :2]
+        whole = (boxes[:, 2:] - boxes[:, :2]).prod(1)
+        kept = (sides.min(1, initial=np.inf) >= SMALLEST_BOX_SIDE_PX) & (sides.prod(1) >= SMALLEST_VISIBLE_SHARE * whole)
+        weights = None if label.weights is None else label.weights[kept]
+        return BoxLabels(clipped[kept], label.class_ids[kept], label.labelled, weights=weights)
+
+    def mirrored(self, label: BoxLabels, width: int) -> BoxLabels:
+        boxes = label.boxes_xyxy.copy()
+        boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
+        return BoxLabels(boxes, label.class_ids, label.labelled, weights=label.weights)
+
+    def truth(self, label: BoxLabels) -> dict[str, Any]:
+        labelled = label.labelled
+        if label.weights is not None:
+            label = _drawn(label)
+        return {
+            "boxes_xyxy": label.boxes_xyxy,
+            "class_ids": label.class_ids,
+            "labelled_ids": None if labelled is None else np.flatnonzero(labelled),
+            "boxes_3d": label.boxes_3d,
+        }
+
+
+def _drawn(boxes: BoxLabels) -> BoxLabels:
+    """Those of classes that are labelled: what a network proposed of others is no truth to score by."""
+    if boxes.labelled is None:
+        return boxes
+    kept = boxes.labelled[boxes.class_ids]
+    boxes_3d = None if boxes.boxes_3d is None else boxes.boxes_3d[kept]
+    return BoxLabels(boxes.boxes_xyxy[kept], boxes.class_ids[kept], boxes.labelled, boxes_3d)
+
+
+CODEC = DetectionCodec()
