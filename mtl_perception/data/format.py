@@ -36,7 +36,7 @@ Measure = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-1e9, le=1
 PositiveMeasure = Annotated[float, Field(strict=True, gt=0, allow_inf_nan=False, le=1e9)]
 
 
-class _Description(BaseModel):
+class Description(BaseModel):
     """dataset.json: class names in the order of their ids, and how the data came about.
 
     Attributes:
@@ -62,7 +62,7 @@ def _lists() -> dict[str, Any]:
     }
 
 
-Description = create_model("Description", __base__=_Description, __doc__=_Description.__doc__, **_lists())
+_DescriptionWithLists = create_model("Description", __base__=Description, **_lists())
 
 
 # There can be a hundred thousand of each of the following: slots make them small and quick to read.
@@ -216,7 +216,7 @@ def parse_description(path: Path) -> Description:
             "render the data again, or write it with mtl_perception.data.writer"
         )
     try:
-        return Description.model_validate(content)
+        return _DescriptionWithLists.model_validate(content)
     except ValidationError as error:
         raise DataError(f"{printed(path)} {_first_problems(error)}") from None
 

@@ -61,15 +61,15 @@ rendered rooms and the demo ask for them by name; so do tables and pictures that
 DEPENDANTS = (
     "bags",
     "benchmark",
-    "data/writer.py",
+    "data/writer.py",  # a key of COCO's annotations
     "demo",
     "evaluation",
-    "model/checkpoint.py",
+    "model/checkpoint.py",  # class names for the dependants
     "prediction",
     "ros",
     "simulation",
     "studies",
-    "training/config.py",
+    "training/config.py",  # the tasks of a training that names none
 )
 
 

@@ -136,9 +136,9 @@ def read(source: Path, settings: Options) -> Labelled:
     described = parse_description(source / "dataset.json")
     return Labelled(
         pictures,
-        list(described.detection_labels),
-        list(described.segmentation_labels),
-        list(described.classification_labels),
-        list(described.lanes_labels),
+        described.labels("detection"),
+        described.labels("segmentation"),
+        described.labels("classification"),
+        described.labels("lanes"),
         notes=Notes(),
     )
