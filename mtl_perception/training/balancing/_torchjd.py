@@ -56,7 +56,7 @@ class TorchjdBalancer(GradientBalancer):
 
     def _aggregator(self, order: tuple[str, ...], length: int) -> Aggregator:
         if order not in self._aggregators:
-            self._aggregators[order] = self._settings.aggregator(len(order))
+            self._aggregators[order] = self._settings.aggregator()
             self._lengths[order] = length
         return self._aggregators[order]
 

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Gradient methods of torchjd, by name. Each class is one method's settings and how its aggregator is made.
+"""Gradient methods of torchjd, by name. Each class is one method: its settings and the aggregator of torchjd.
 
 Those of torchjd that need two independent batches a step (MoDo, SDMGrad) are left out.
 """
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Collection
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,8 +24,12 @@ if TYPE_CHECKING:
 class TorchjdSettings(GradientSettings):
     """Settings of a method that torchjd combines the gradients with."""
 
+    torchjd_name: ClassVar[str]
+    """Its class in ``torchjd.aggregation``."""
     packages: ClassVar[tuple[str, ...]] = ()
-    """Packages that it needs beside torchjd."""
+    """Needed beside torchjd."""
+    is_projected: ClassVar[bool] = False
+    """Whether it projects onto the dual cone, which we do by least squares."""
     elementwise: ClassVar[bool] = False
     """Whether it chooses number by number, so that no weights say what it does."""
 
@@ -51,137 +54,107 @@ class TorchjdSettings(GradientSettings):
     def acts_on(self, tasks: Collection[str]) -> bool:
         return len(tasks) > 1 and bool(self.rows(tasks))
 
-    @abstractmethod
-    def aggregator(self, count: int) -> Aggregator:
-        """A new aggregator for ``count`` gradients."""
+    def aggregator(self) -> Aggregator:
+        """A new aggregator of torchjd, with this method's settings."""
+        from torchjd import aggregation
+
+        arguments: dict[str, Any] = {name: getattr(self, name) for name in type(self).model_fields if name not in _OURS}
+        if self.is_projected:
+            from mtl_perception.training.balancing._dual_cone import LeastSquaresProjector
+
+            arguments["projector"] = LeastSquaresProjector()
+        return getattr(aggregation, self.torchjd_name)(**arguments)
+
+
+_OURS = {*TorchjdSettings.model_fields, "primary"}
+"""Settings that are not arguments of torchjd's aggregator; all others go by its names for them."""
 
 
 class PcGrad(TorchjdSettings):
     """Each gradient loses what points against another one; their sum (Yu et al., Gradient Surgery, NeurIPS 2020)."""
 
+    torchjd_name: ClassVar[str] = "PCGrad"
     method: Literal["pcgrad"] = "pcgrad"
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import PCGrad
-
-        return PCGrad()
 
 
 class CaGrad(TorchjdSettings):
     """Near the mean gradient, within ``c`` of its length, what helps the worst-off task most (Liu et al., NeurIPS 2021)."""
 
+    torchjd_name: ClassVar[str] = "CAGrad"
     packages: ClassVar[tuple[str, ...]] = ("cvxpy",)
     method: Literal["cagrad"] = "cagrad"
     c: float = Field(0.4, ge=0)
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import CAGrad
-
-        return CAGrad(c=self.c)
 
 
 class ImtlG(TorchjdSettings):
     """The combination with equal projections on every gradient's direction (Liu et al., ICLR 2021)."""
 
+    torchjd_name: ClassVar[str] = "IMTLG"
     method: Literal["imtl_g"] = "imtl_g"
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import IMTLG
-
-        return IMTLG()
 
 
 class AlignedMtl(TorchjdSettings):
     """Principal components of the gradients, all brought to one length (Senushkin et al., CVPR 2023)."""
 
+    torchjd_name: ClassVar[str] = "AlignedMTL"
     method: Literal["aligned_mtl"] = "aligned_mtl"
     scale_mode: Literal["min", "median", "rmse"] = "min"
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import AlignedMTL
-
-        return AlignedMTL(scale_mode=self.scale_mode)
 
 
 class UpGrad(TorchjdSettings):
     """The mean of the gradients, each projected so that it harms no task (Quinton and Rey, Jacobian Descent, 2024)."""
 
+    torchjd_name: ClassVar[str] = "UPGrad"
+    is_projected: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("scipy",)
     method: Literal["upgrad"] = "upgrad"
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import UPGrad
-
-        from mtl_perception.training.balancing._dual_cone import LeastSquaresProjector
-
-        return UPGrad(projector=LeastSquaresProjector())
 
 
 class DualProj(TorchjdSettings):
     """The mean gradient, projected so that it harms no task (Lopez-Paz and Ranzato, GEM, NeurIPS 2017)."""
 
+    torchjd_name: ClassVar[str] = "DualProj"
+    is_projected: ClassVar[bool] = True
     packages: ClassVar[tuple[str, ...]] = ("scipy",)
     method: Literal["dualproj"] = "dualproj"
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import DualProj
-
-        from mtl_perception.training.balancing._dual_cone import LeastSquaresProjector
-
-        return DualProj(projector=LeastSquaresProjector())
 
 
 class GradDrop(TorchjdSettings):
     """Each number of the gradient keeps one sign, drawn in proportion to what the tasks say (Chen et al., NeurIPS 2020)."""
 
+    torchjd_name: ClassVar[str] = "GradDrop"
     elementwise: ClassVar[bool] = True
     method: Literal["graddrop"] = "graddrop"
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import GradDrop
-
-        return GradDrop()
 
 
 class GradVac(TorchjdSettings):
     """Gradients are turned towards each other as far as they usually agree (Wang et al., Gradient Vaccine, ICLR 2021)."""
 
+    torchjd_name: ClassVar[str] = "GradVac"
     method: Literal["gradvac"] = "gradvac"
     beta: float = Field(0.5, ge=0, le=1)
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import GradVac
-
-        return GradVac(beta=self.beta)
 
 
 class ConFig(TorchjdSettings):
     """The direction with the same cosine to every gradient, as long as their projections together (Liu et al., ICLR 2025)."""
 
+    torchjd_name: ClassVar[str] = "ConFIG"
     method: Literal["config"] = "config"
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import ConFIG
-
-        return ConFIG()
 
 
 class FairGrad(TorchjdSettings):
     """Progress is shared out by alpha-fairness: 1 is proportional, more is more equal (Ban and Ji, ICML 2024)."""
 
+    torchjd_name: ClassVar[str] = "FairGrad"
     packages: ClassVar[tuple[str, ...]] = ("scipy",)
     method: Literal["fairgrad"] = "fairgrad"
     alpha: float = Field(2.0, gt=0)
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import FairGrad
-
-        return FairGrad(alpha=self.alpha)
 
 
 class ExcessMtl(TorchjdSettings):
     """Weight goes to tasks that are far from where they could be (He et al., ICML 2024). Remembers a gradient a task."""
 
+    torchjd_name: ClassVar[str] = "ExcessMTL"
     method: Literal["excess_mtl"] = "excess_mtl"
     robust_step_size: float = Field(0.01, gt=0)
     n_warmup_steps: int = Field(100, ge=0)
@@ -189,11 +162,6 @@ class ExcessMtl(TorchjdSettings):
     @property
     def idle(self) -> tuple[int, str]:
         return self.n_warmup_steps, "n_warmup_steps"
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import ExcessMTL
-
-        return ExcessMTL(self.robust_step_size, self.n_warmup_steps)
 
 
 class Pcd(TorchjdSettings):
@@ -204,6 +172,7 @@ class Pcd(TorchjdSettings):
         primary: the task that leads; the first one if None. Steps without its labels take the mean gradient.
     """
 
+    torchjd_name: ClassVar[str] = "PCD"
     method: Literal["pcd"] = "pcd"
     primary: str | None = None
     tau: float = Field(0.02, ge=0, le=1)
@@ -218,15 +187,11 @@ class Pcd(TorchjdSettings):
             return list(tasks)
         return [self.primary, *(t for t in tasks if t != self.primary)] if self.primary in tasks else []
 
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import PCD
-
-        return PCD(tau=self.tau)
-
 
 class Krum(TorchjdSettings):
     """The one gradient that is nearest to the others (Blanchard et al., NeurIPS 2017); the mean where too few are there."""
 
+    torchjd_name: ClassVar[str] = "Krum"
     method: Literal["krum"] = "krum"
     n_byzantine: int = Field(0, ge=0)
     n_selected: int = Field(1, gt=0)
@@ -240,40 +205,23 @@ class Krum(TorchjdSettings):
     def rows(self, tasks: Collection[str]) -> list[str]:
         return list(tasks) if len(tasks) >= max(self.n_byzantine + 3, self.n_selected) else []
 
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import Krum
-
-        return Krum(self.n_byzantine, self.n_selected)
-
 
 class Mean(TorchjdSettings):
     """The mean of the gradients; unlike ``fixed`` it divides by the number of tasks that a batch has."""
 
+    torchjd_name: ClassVar[str] = "Mean"
     method: Literal["mean"] = "mean"
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import Mean
-
-        return Mean()
 
 
 class Sum(TorchjdSettings):
     """The sum of the gradients: ``fixed`` at the price of a gradient method."""
 
+    torchjd_name: ClassVar[str] = "Sum"
     method: Literal["sum"] = "sum"
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import Sum
-
-        return Sum()
 
 
 class Random(TorchjdSettings):
     """Random convex combinations of the gradients (Lin et al., TMLR 2022); heads are trained with weight 1."""
 
+    torchjd_name: ClassVar[str] = "Random"
     method: Literal["random"] = "random"
-
-    def aggregator(self, count: int) -> Aggregator:
-        from torchjd.aggregation import Random
-
-        return Random()

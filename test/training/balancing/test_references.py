@@ -26,7 +26,7 @@ def test_the_shared_gradient_is_that_of_torchjd_over_the_parameters(method: str)
 
     toy = Toy()
     factors = {"a": 1.0, "b": 2.0, "c": 1.0}
-    balancer, aggregator = toy.balancer(method), settings_of(method).aggregator(3)
+    balancer, aggregator = toy.balancer(method), settings_of(method).aggregator()
     for step in range(3):
         balancer.backward(toy.losses(TASKS))
         balanced = toy.gradients()[:2]
@@ -60,7 +60,7 @@ def test_smoothed_weights_are_torchjds(of: str) -> None:
 
     toy = Toy()
     balancer = toy.balancer("cr_mogm", of=of, alpha=0.7)
-    smoothed = CRMOGMWeighting(settings_of(of).aggregator(3).weighting, 0.7)
+    smoothed = CRMOGMWeighting(settings_of(of).aggregator().weighting, 0.7)
     for step in range(4):
         found = balancer.backward(toy.losses(TASKS))
         losses = toy.losses(TASKS)
