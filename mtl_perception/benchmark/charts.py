@@ -15,6 +15,7 @@ from mtl_perception.benchmark.result import Arm, Part, Report
 from mtl_perception.benchmark.sections.backends import DEFAULT
 from mtl_perception.benchmark.sections.node import ALONE
 from mtl_perception.core.files import write_atomically
+from mtl_perception.reporting.charts import STYLE
 
 _STAGE_COLOURS = {
     "wait": "#bab0ac",
@@ -28,17 +29,6 @@ _STAGE_COLOURS = {
 }
 _OURS, _THEIRS, _DEPTH = "#4e79a7", ("#e15759", "#f28e2b"), "#76b7b2"
 _SEGMENTERS = ("lraspp", "deeplab")
-_STYLE = {
-    "svg.hashsalt": "mtl_perception",  # the same results make the same file
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-}
 
 
 def write_charts(folder: Path, stem: str, report: Report) -> dict[str, Path]:
@@ -50,7 +40,7 @@ def write_charts(folder: Path, stem: str, report: Report) -> dict[str, Path]:
     written = {}
     for section, (draw, height) in CHARTS.items():
         if section in report.parts:
-            with matplotlib.rc_context(_STYLE):
+            with matplotlib.rc_context(STYLE):
                 figure = Figure(figsize=(8.5, height(report.parts[section])), layout="constrained")
                 axes = figure.subplots()
                 draw(axes, report.parts[section])

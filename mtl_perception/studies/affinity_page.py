@@ -7,14 +7,14 @@ import math
 import statistics
 from pathlib import Path
 
+import numpy as np
 from markupsafe import Markup
 
 from mtl_perception import __version__
 from mtl_perception.evaluation.markdown import table
+from mtl_perception.reporting.charts import Chart, cells, heat_map, line_chart
 from mtl_perception.reporting.html import render_page
-from mtl_perception.reporting.svg import WIDTH, svg, text
 from mtl_perception.studies.affinity import Affinity
-from mtl_perception.studies.charts import heat_map, line_chart
 from mtl_perception.studies.document import picture
 from mtl_perception.studies.grouping import group_score
 from mtl_perception.studies.interference import STEP_SHARE
@@ -38,7 +38,6 @@ def charts(found: Affinity) -> dict[str, str]:
             {layer: [(one.step, one.cosine[pair][layer]) for one in course] for layer in layers},
             "step",
             0.0,
-            "{:.0f}",
         )
         for pair in pairs
     }
@@ -46,8 +45,8 @@ def charts(found: Affinity) -> dict[str, str]:
         "steps": heat_map("what a step for a task does for others", [f"step for {t}" for t in tasks], tasks, matrix, 3),
         "cosine": heat_map("mean cosine of the gradients", pairs, layers, mean_cosine),
         **over_training,
-        "conflict": line_chart("share of conflicting weight tensors", conflict, "step", 50.0, "{:.0f}"),
-        "norms": line_chart("length of each task's gradient", norms, "step", None, "{:.0f}"),
+        "conflict": line_chart("share of conflicting weight tensors", conflict, "step", 50.0),
+        "norms": line_chart("length of each task's gradient", norms, "step"),
         "channels": channel_chart(found.importance),
     }
 
@@ -150,19 +149,11 @@ def channel_chart(importance: dict[str, list[float]]) -> str:
         return strengths.index(max(strengths)), -max(strengths)
 
     order = sorted(range(count), key=place)
-    left, height = 130, 30
-    width = (WIDTH - left) / count
-    parts = []
-    for row, task in enumerate(tasks):
-        parts.append(text(left - 12, height * (row + 0.5) + 5, task, "label", "end"))
-        for column, channel in enumerate(order):
-            strength = relative[task][channel]
-            parts.append(
-                f'<rect class="bar" x="{left + width * column:.1f}" y="{height * row + 1}" width="{max(width - 1, 1):.1f}" '
-                f'height="{height - 2}" style="fill-opacity:{strength:.2f}">'
-                f"<title>channel {channel}: {strength:.2f}</title></rect>"
-            )
-    return svg(height * len(tasks) + 4, "importance of each channel for each task", parts)
+    matrix = np.array([[relative[task][channel] for channel in order] for task in tasks])
+    chart = Chart("importance of each channel for each task", 0.6 + 0.32 * len(tasks))
+    cells(chart.ax, tasks, [], matrix, np.full(matrix.shape, "").tolist(), "Greys", 0.0, 1.0)
+    chart.ax.set_xlabel("channels, by the task that needs them most")
+    return chart.svg()
 
 
 def _mean(values: list[float]) -> float:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mtl_perception.core.files import write_atomically
-from mtl_perception.reporting.svg import standalone
 
 
 def picture(name: str, chart: str, words: str) -> str:
@@ -16,10 +15,10 @@ def picture(name: str, chart: str, words: str) -> str:
 
 
 def write_document(folder: Path, name: str, markdown: str, charts: Mapping[str, str]) -> None:
-    """Write NAME.md and each chart of ``svg`` as NAME_CHART.svg."""
+    """Write NAME.md and each chart as NAME_CHART.svg."""
     folder.mkdir(parents=True, exist_ok=True)
     for chart, drawn in charts.items():
-        write_atomically(folder / _file(name, chart), standalone(drawn).encode())
+        write_atomically(folder / _file(name, chart), drawn.encode())
     write_atomically(folder / f"{name}.md", markdown.encode())
 
 

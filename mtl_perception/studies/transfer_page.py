@@ -13,8 +13,8 @@ from mtl_perception.evaluation.gain import per_cent
 from mtl_perception.evaluation.markdown import table
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.tables import ARROWS
+from mtl_perception.reporting.charts import bar_chart, line_chart
 from mtl_perception.reporting.html import render_page
-from mtl_perception.studies.charts import bar_chart, line_chart
 from mtl_perception.studies.document import picture
 from mtl_perception.studies.transfer_table import Transfer
 

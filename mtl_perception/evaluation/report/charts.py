@@ -4,16 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mtl_perception.core.drawing import class_color
 from mtl_perception.evaluation.tables import percent_of
-from mtl_perception.reporting.svg import WIDTH, line, svg, text
+from mtl_perception.reporting.charts import DIM, GOOD, WIDTH_IN, Chart, cells, signed
 from mtl_perception.tasks.depth.metric import DepthMetric
-from mtl_perception.tasks.detection.metric import SCORE_BINS, DetectionMetric
+from mtl_perception.tasks.detection.metric import DetectionMetric
 from mtl_perception.tasks.segmentation.metric import SegmentationMetric
 
 _WORTH_A_NUMBER = 0.03
@@ -24,7 +23,7 @@ _WORTH_A_BAR = 0.001
 """Share of pixels below which a range of depth is left to the table."""
 
 
-class Chart(NamedTuple):
+class TitledChart(NamedTuple):
     """A picture of the report, as SVG, with its title and what to see in it."""
 
     title: str
@@ -32,13 +31,13 @@ class Chart(NamedTuple):
     picture: str
 
 
-def detection_charts(metric: DetectionMetric) -> list[Chart]:
+def detection_charts(metric: DetectionMetric) -> list[TitledChart]:
     """Precision over recall of each class, and how far scores can be believed."""
     charts = []
     curves = metric.curves()
     if curves:
         note = "Precision (upwards) over recall (to the right) of each class that occurs: solid at IoU .50, with its AP, dashed at IoU .75."
-        charts.append(Chart("Precision and recall", note, _small_multiples(curves)))
+        charts.append(TitledChart("Precision and recall", note, _small_multiples(curves)))
     if metric.calibration[:, 0].any():
         count, right, scores = metric.calibration.T
         used = count > 0
@@ -48,17 +47,17 @@ def detection_charts(metric: DetectionMetric) -> list[Chart]:
             "probability; below it the model is too sure of itself. Area of a dot: number of boxes. "
             f"Mean distance from the line: {gap:.3f}."
         )
-        charts.append(Chart("What a score is worth", note, _calibration(metric.calibration)))
+        charts.append(TitledChart("Calibration", note, _calibration(metric.calibration)))
     return charts
 
 
-def segmentation_charts(metric: SegmentationMetric) -> list[Chart]:
+def segmentation_charts(metric: SegmentationMetric) -> list[TitledChart]:
     """Draws the confusion matrix of the pixels."""
     note = "Each row: the pixels of one true class, and the share of them that were found to be the class of the column."
-    return [Chart("Confusion matrix", note, _matrix(metric.confusion, metric.labels))]
+    return [TitledChart("Confusion matrix", note, _matrix(metric.confusion, metric.labels))]
 
 
-def depth_charts(metric: DepthMetric) -> list[Chart]:
+def depth_charts(metric: DepthMetric) -> list[TitledChart]:
     """Error by true distance."""
     ranges = metric.compute()["by_distance"]
     everything = sum(row["pixels"] for row in ranges.values())
@@ -66,10 +65,10 @@ def depth_charts(metric: DepthMetric) -> list[Chart]:
     if not ranges:
         return []
     note = "AbsRel of the pixels whose true depth lies in each range, and below it their mean error with its sign."
-    return [Chart("Error by distance", note, _ranges(ranges))]
+    return [TitledChart("Error by distance", note, _ranges(ranges))]
 
 
-CHARTS: dict[str, Callable[[Any], list[Chart]]] = {
+CHARTS: dict[str, Callable[[Any], list[TitledChart]]] = {
     "detection": detection_charts,
     "segmentation": segmentation_charts,
     "depth": depth_charts,
@@ -78,99 +77,51 @@ CHARTS: dict[str, Callable[[Any], list[Chart]]] = {
 
 
 def _small_multiples(curves: dict[str, Any]) -> str:
-    columns, gap, head = 7, 18, 24
-    side = (WIDTH - gap * (columns - 1)) / columns
-    height = side * 0.75
-    parts = []
-    recall = np.linspace(0, 1, 101)
-    for place, (name, curve) in enumerate(curves.items()):
-        left, top = (place % columns) * (side + gap), (place // columns) * (height + head + gap) + head
-        color = _rgb(name)
-        parts.append(text(left, top - 8, name, "label"))
-        parts.append(text(left + side, top - 8, f"{max(0.0, curve.precision_50.mean()):.2f}", "dim", "end"))
-        for share in (0, 0.5, 1):
-            parts.append(line("grid", left, top + height * share, left + side, top + height * share))
-        dashed = ' stroke-dasharray="3 3" opacity="0.7"'
-        for precision, dashes in ((curve.precision_75, dashed), (curve.precision_50, "")):
-            places = zip(left + side * recall, top + height * (1 - precision))
-            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-            parts.append(f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="2"{dashes}/>')
+    columns = min(6, len(curves))
     rows = -(-len(curves) // columns)
-    return svg(rows * (height + head + gap), "Precision over recall of each class", parts)
+    shared = {"sharex": True, "sharey": True}
+    chart = Chart("Precision over recall of each class", 0.4 + 1.4 * rows, min(WIDTH_IN, 0.6 + 1.6 * columns), (rows, columns), **shared)
+    recall = np.linspace(0, 1, 101)
+    for ax, (name, curve) in zip(chart.axes.flat, curves.items()):
+        color = class_color(name) / np.float64(255)
+        ax.plot(recall, curve.precision_75, color=color, linestyle="--", alpha=0.7)
+        ax.plot(recall, curve.precision_50, color=color)
+        ax.set(xlim=(0, 1), ylim=(0, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+        ax.set_title(f"{name}  {max(0.0, curve.precision_50.mean()):.2f}")
+    for ax in chart.axes.flat[len(curves) :]:
+        ax.set_visible(False)
+    return chart.svg()
 
 
 def _calibration(calibration: np.ndarray) -> str:
-    left, top, side, bottom_space = 48, 10, 300, 44
-    bottom = top + side
-
-    def at(x: float, y: float) -> tuple[float, float]:
-        return left + side * x, bottom - side * y
-
-    parts = []
-    for share in (0, 0.25, 0.5, 0.75, 1):
-        x, y = at(share, share)
-        parts.append(line("grid", left, y, left + side, y))
-        parts.append(text(left - 8, y + 4, f"{share:g}", "dim", "end"))
-        parts.append(text(x, bottom + 20, f"{share:g}", "dim", "middle"))
-    parts.append(line("mark", *at(0, 0), *at(1, 1)))
-    parts.append(text(left + side / 2, bottom + 38, "score", "dim", "middle"))
-    most = calibration[:, 0].max()
-    for place, (count, right, scores) in enumerate(calibration):
-        if count:
-            x, y = at(scores / count, right / count)
-            low, high = place / SCORE_BINS, (place + 1) / SCORE_BINS
-            words = f"{count:.0f} boxes of score {low:.2f} to {high:.2f}: {right / count:.0%} right"
-            radius = 2.5 + 11 * (count / most) ** 0.5
-            parts.append(f'<circle class="point" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"><title>{words}</title></circle>')
-    return svg(bottom + bottom_space, "Share of right boxes by score", parts, width=left + side + 24)
+    count, right, scores = calibration[calibration[:, 0] > 0].T
+    chart = Chart("Share of right boxes by score", 4.0, 4.4)
+    ax = chart.ax
+    ax.plot((0, 1), (0, 1), color=DIM, linestyle="--")
+    ax.scatter(scores / count, right / count, s=12 + 240 * count / count.max(), color=GOOD, alpha=0.62)
+    ax.set(xlim=(0, 1), ylim=(0, 1.03), aspect="equal", xlabel="score", ylabel="share that is right")
+    return chart.svg()
 
 
 def _matrix(confusion: np.ndarray, labels: Sequence[str]) -> str:
     totals = confusion.sum(axis=1)
     rows = np.flatnonzero(totals)
     columns = [*range(len(labels))] + ([len(labels)] if confusion[:, -1].any() else [])
-    left, top = 84, 78
-    cell = min(46.0, (WIDTH - left) / max(1, len(columns)))
-    high = min(26.0, cell)
-    parts = []
-    for place, column in enumerate(columns):
-        x = left + (place + 0.5) * cell
-        name = labels[column] if column < len(labels) else "nothing"
-        parts.append(f'<text class="dim" transform="translate({x + 4:.1f},{top - 10}) rotate(-45)">{escape(name)}</text>')
-    for place, row in enumerate(rows):
-        y = top + place * high
-        parts.append(text(left - 8, y + high * 0.68, labels[row], "label", "end"))
-        for other, column in enumerate(columns):
-            share = confusion[row, column] / totals[row]
-            found = labels[column] if column < len(labels) else "nothing"
-            style = "hit" if row == column else "miss"
-            parts.append(
-                f'<rect class="{style}" x="{left + other * cell:.1f}" y="{y:.1f}" width="{cell - 1.5:.1f}" '
-                f'height="{high - 1.5:.1f}" rx="2" fill-opacity="{0.06 + 0.94 * share:.3f}">'
-                f"<title>{escape(labels[row])} taken for {escape(found)}: {share:.1%}</title></rect>"
-            )
-            if share >= _WORTH_A_NUMBER:
-                tone = "over" if share > 0.5 else "small"
-                parts.append(text(left + (other + 0.5) * cell - 1, y + high * 0.66, f"{share * 100:.0f}", tone, "middle"))
-    return svg(top + len(rows) * high + 6, "Confusion of classes, per cent of true pixels", parts)
+    shares = confusion[np.ix_(rows, columns)] / totals[rows, None]
+    words = [[f"{share * 100:.0f}" if share >= _WORTH_A_NUMBER else "" for share in row] for row in shares]
+    names = [labels[column] if column < len(labels) else "nothing" for column in columns]
+    chart = Chart("Confusion matrix, per cent of true pixels", 1.4 + 0.27 * len(rows), min(WIDTH_IN, 1.6 + 0.48 * len(columns)))
+    cells(chart.ax, [labels[row] for row in rows], names, shares, words, "GnBu", 0.0, 1.0)
+    chart.ax.tick_params(axis="x", rotation=45)
+    return chart.svg()
 
 
 def _ranges(ranges: dict[str, dict[str, float]]) -> str:
-    left, top, height = 52, 24, 160
-    bottom = top + height
-    step = (WIDTH - left) / len(ranges)
-    high = max(row["AbsRel"] for row in ranges.values()) or 1.0
     everything = sum(row["pixels"] for row in ranges.values())
-    parts = [line("mark", left, bottom, WIDTH, bottom), text(left - 8, bottom + 4, "0", "dim", "end")]
-    for place, (name, row) in enumerate(ranges.items()):
-        x, middle, tall = left + (place + 0.2) * step, left + (place + 0.5) * step, height * row["AbsRel"] / high
-        parts.append(f'<rect class="bar" x="{x:.1f}" y="{bottom - tall:.1f}" width="{step * 0.6:.1f}" height="{tall:.1f}" rx="3"/>')
-        parts.append(text(middle, bottom - tall - 7, f"{row['AbsRel']:.3f}", "label", "middle"))
-        parts.append(text(middle, bottom + 22, name, "label", "middle"))
-        words = f"{row['bias']:+.2f} m · {percent_of(row['pixels'], everything)} of pixels".replace("-", "−")
-        parts.append(text(middle, bottom + 42, words, "dim", "middle"))
-    return svg(bottom + 54, "Relative error of depth by true distance", parts)
-
-
-def _rgb(name: str) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*class_color(name))
+    names = [f"{name}\n{signed(row['bias'], 2)} m\n{percent_of(row['pixels'], everything)} of pixels" for name, row in ranges.items()]
+    chart = Chart("Relative error of depth by true distance", 2.8)
+    bars = chart.ax.bar(names, [row["AbsRel"] for row in ranges.values()], color=GOOD, width=0.6)
+    chart.ax.bar_label(bars, [f"{row['AbsRel']:.3f}" for row in ranges.values()], padding=3)
+    chart.ax.grid(axis="x", visible=False)
+    chart.ax.set_ylabel("AbsRel")
+    return chart.svg()
