@@ -202,7 +202,7 @@ def parse(path: Path, kind: type[T]) -> T:
         raise DataError(f"{printed(path)} {_first_problems(error)}") from None
 
 
-def parse_description(path: Path) -> Description:
+def parse_description(path: Path) -> Description:  # pyright: ignore[reportInvalidTypeForm]
     """dataset.json.
 
     Raises:

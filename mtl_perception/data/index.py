@@ -40,7 +40,7 @@ class Index:
     """The content of dataset.json, cameras.json and annotations.json."""
 
     root: Path
-    description: Description
+    description: Description  # pyright: ignore[reportInvalidTypeForm]
     cameras: dict[str, Camera]
     images: list[ImageEntry]
     annotations: list[Annotation]
