@@ -71,7 +71,7 @@ def predict_source(
     finally:
         files.close()
         for reason in source.skipped:
-            console.print(f"skipped: {reason}", style="yellow", markup=False)
+            console.print(f"skipped: {reason}", style="yellow", markup=False, soft_wrap=True)  # a path stays whole
         _say(console, predictor, out, done, without_camera)
     return done
 
