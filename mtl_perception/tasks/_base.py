@@ -6,7 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -20,6 +20,9 @@ from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._panel import Panels
 from mtl_perception.tasks._sample import Sample
 from mtl_perception.tasks._truth import Truth
+
+if TYPE_CHECKING:
+    from mtl_perception.tasks._likeness import Lesson
 
 
 def _printable(name: str) -> str:
@@ -94,6 +97,8 @@ class Task(ABC, Generic[SettingsT]):
     metric: ClassVar[type[Metric]]
     panels: ClassVar[Callable[[np.ndarray, Scene, Truth, Any], Panels] | None] = None
     """From the image, (H, W, 3) uint8 RGB, what was found, what is true, and the model's card: pictures for a report."""
+    usual_weight: ClassVar[float] = 1.0
+    """In the loss, where nobody says otherwise; as the shipped models were trained."""
     class_layers: ClassVar[tuple[str, ...]] = ()
     """Layers of the head whose parameters have a row for each of ``labels``, in their order."""
 
@@ -109,6 +114,12 @@ class Task(ABC, Generic[SettingsT]):
     def balancing_settings(cls, samples: Iterable[Sample], classes: int) -> dict[str, Any]:
         """Settings that make up for rare classes among ``samples``; none where the task knows no such."""
         return {}
+
+    def likeness(self, lesson: Lesson) -> dict[str, LossTerm]:
+        """How far the head is from a teacher's, where no label speaks; by default number by number."""
+        from mtl_perception.tasks._likeness import likeness_of_numbers
+
+        return likeness_of_numbers(lesson)
 
     def agrees_with(self, other: Task) -> bool:
         """Whether what a head learned for ``other`` means the same here, each class by its name."""

@@ -15,6 +15,7 @@ from mtl_perception.model.encoders import TRANSFORMERS
 from mtl_perception.model.network import MAX_STRIDE, VARIANTS, Architecture
 from mtl_perception.tasks import LABELS, TASKS, build_task
 from mtl_perception.training.balancing import Balancing, Fixed
+from mtl_perception.training.finetuning import Finetuning
 from mtl_perception.training.task_schedule import AllTasks, TaskSchedule
 
 __all__ = ["ConfigError", "Stage", "TrainingConfig", "ValidationSettings", "read_config"]
@@ -149,6 +150,7 @@ class TrainingConfig(_Strict):
         task_schedule: which tasks are trained when.
         small_heads: train a second, small head for each task beside the real one; no checkpoint holds them.
         quantized_finetuning: train the encoder through adapters beside frozen weights of four bits.
+        finetuning: keep every task and class of ``start_from`` while new ones are learned; what 'mtl-perception finetune' does.
         balance_classes: weigh segmentation classes by the inverse root of their share of pixels.
         gradient_accumulation: parts in which a batch goes through the network, to need that much less memory. Batch
             norm sees one part at a time.
@@ -183,6 +185,7 @@ class TrainingConfig(_Strict):
     task_schedule: TaskSchedule = AllTasks()
     small_heads: SmallHeadSettings | None = None
     quantized_finetuning: QuantizedFinetuning | None = None
+    finetuning: Finetuning | None = None
     balance_classes: bool = True
     learning_rate: float = Field(1.5e-3, gt=0)
     weight_decay: float = Field(0.03, ge=0)
@@ -268,6 +271,10 @@ class TrainingConfig(_Strict):
                     "quantized_finetuning keeps the encoder's weights as they begin; give trained ones with 'start_from' or "
                     "'encoder_weights: imagenet'"
                 )
+        if self.finetuning is not None:
+            if self.start_from is None:
+                raise ValueError("finetuning keeps what a network knows; say which with 'start_from'")
+            self.finetuning.check(self.tasks)
         for stage in self.stages:
             if stage.batch_size % self.gradient_accumulation or stage.batch_size < 2 * self.gradient_accumulation:
                 raise ValueError(

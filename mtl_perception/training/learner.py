@@ -19,6 +19,7 @@ from mtl_perception.training.batch_norm import synchronize_batch_norms
 from mtl_perception.training.config import TrainingConfig
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.encoder_weights import load_encoder_weights
+from mtl_perception.training.finetuning import grown_settings, hold, part_rates, start_card
 from mtl_perception.training.low_bit.adapters import add_adapters, merged
 from mtl_perception.training.precision import Precision
 from mtl_perception.training.small_heads import SmallHeads
@@ -55,6 +56,8 @@ class Learner:
             add_adapters(network, self._adapters.rank, self._adapters.alpha, self._adapters.weights == "nf4")
         network = network.to(device, memory_format=torch.channels_last).train()
         _freeze(network, config.frozen_stages)
+        if config.finetuning is not None:
+            self.notes += hold(network, config.finetuning, sources.labelled_tasks)
         self.average = RunningAverage(network, config.ema_decay)
         self.network = synchronize_batch_norms(network, device) if ranks.size > 1 else network
         self.small_heads: SmallHeads | None = None
@@ -125,6 +128,9 @@ def _card(config: TrainingConfig, sources: Sources) -> ModelCard:
     if config.balance_classes:
         for task in config.tasks:
             settings.setdefault(task, {}).update(balancing_settings(sources, task))
+    if config.finetuning is not None and config.start_from is not None:
+        before = start_card(config.start_from).tasks
+        settings |= {task: grown_settings(card, settings.get(task, {})) for task, card in before.items()}
     last = config.stages[-1]
     return ModelCard(
         name=config.name,
@@ -140,6 +146,7 @@ def _card(config: TrainingConfig, sources: Sources) -> ModelCard:
             "balancing": config.balancing.method,
             "stages": [stage.model_dump() for stage in config.stages],
             **({} if config.quantized_finetuning is None else {"quantized_finetuning": config.quantized_finetuning.model_dump()}),
+            **({} if config.finetuning is None else {"finetuning": config.finetuning.model_dump(mode="json", exclude_defaults=True)}),
         },
     )
 
@@ -167,6 +174,9 @@ def _optimizer(config: TrainingConfig, network: nn.Module) -> torch.optim.Optimi
         elif isinstance(module, CrossStitchNetwork):
             mixtures |= set(module.stitches)
     rates |= dict.fromkeys(mixtures, config.mixture_rate)
+    if config.finetuning is not None:
+        of_parts = part_rates(network, config.finetuning)
+        rates = {parameter: rates.get(parameter, 1.0) * of_parts.get(parameter, 1.0) for parameter in network.parameters()}
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for parameter in _trainable(network.parameters()):
         decay = config.weight_decay if parameter.ndim > 1 and parameter not in mixtures else 0.0

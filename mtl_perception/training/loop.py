@@ -16,6 +16,7 @@ from mtl_perception.data.batch import Batch
 from mtl_perception.inference.device import resolve_device
 from mtl_perception.model.checkpoint import ModelCard
 from mtl_perception.training.config import TrainingConfig
+from mtl_perception.training.distillation import Teacher
 from mtl_perception.training.distributed import Ranks, joined, local_device
 from mtl_perception.training.errors import LoaderDied, TrainingDiverged
 from mtl_perception.training.keeper import Keeper
@@ -166,7 +167,7 @@ class Run:
         config, schedule, learner, ranks = self._config, self._schedule, self._learner, self._ranks
         on_gpu = self._device.type == "cuda"
         watch = LossWatch(STEPS_UNREAD_ON_GPU if on_gpu else 1, learner.precision.scaler is not None)
-        step = Step(config, learner, self._device, ranks, watch)
+        step = Step(config, learner, self._device, ranks, watch, self._teacher())
         tasks = {task: learner.network.tasks[task] for task in config.tasks}
         steps = stack.enter_context(closing(iter(Stream(config, self._samples, tasks, schedule, ranks, pinned=on_gpu))))
         held_out = None
@@ -197,11 +198,21 @@ class Run:
                 schedule.pause()
                 if is_due:
                     self._validate()
+                if self._is_settled:
+                    self._log.say(f"no better for {config.finetuning.patience} validations: the run ends here")
+                    schedule.share = 1.0
+                    break
                 self._save_or_say()
                 saved_s = time.monotonic()
                 schedule.go_on()
         watch.read()
         schedule.pause()
+
+    def _teacher(self) -> Teacher | None:
+        config, settings = self._config, self._config.finetuning
+        if settings is None or config.start_from is None or not settings.distillation:
+            return None
+        return Teacher(config.start_from, self._learner.network, settings.replay, settings.distillation, self._device)
 
     def _agree(self) -> None:
         """Take over the first process's clock and anybody's wish to stop."""
@@ -228,6 +239,12 @@ class Run:
         assert settings.every_minutes is not None
         return self._spent_s - last["spent_s"] >= 60 * settings.every_minutes
 
+    @property
+    def _is_settled(self) -> bool:
+        """Whether the scores have stopped rising, as every process sees them."""
+        patience = None if self._config.finetuning is None else self._config.finetuning.patience
+        return patience is not None and self._keeper.validated.get("since_best", 0) >= patience
+
     def _validate(self) -> None:
         """Score the running average in the first process, and keep it if it is the best so far."""
         scores, is_done = dict.fromkeys(self._config.tasks, 0.0), False
@@ -243,7 +260,16 @@ class Run:
         *values, done = self._ranks.sum_numbers([*scores.values(), float(is_done)])
         if done:
             of_tasks = dict(zip(scores, values, strict=True))
-            self._keeper.validated = {"step": self._schedule.step, "spent_s": self._spent_s, "scores": of_tasks}
+            before, mean = self._keeper.validated, sum(values) / len(values)
+            is_better = mean > before.get("best", -1.0)
+            self._keeper.validated = {
+                "step": self._schedule.step,
+                "spent_s": self._spent_s,
+                "scores": of_tasks,
+                "best": mean if is_better else before["best"],
+                # Of classes that begin anew nothing is found for a while, which is no reason to give up.
+                "since_best": 0 if is_better or not mean else before.get("since_best", 0) + 1,
+            }
 
     def _offer(self, found: Validation) -> bool:
         try:

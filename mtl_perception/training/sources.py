@@ -16,6 +16,7 @@ from mtl_perception.model.checkpoint import ModelCard
 from mtl_perception.tasks import TASKS
 from mtl_perception.training.config import ConfigError, TrainingConfig
 from mtl_perception.training.errors import TrainingError
+from mtl_perception.training.finetuning import kept_labels, start_card
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Sources:
     def labels(self) -> dict[str, list[str]]:
         """Class names by task, of the tasks that have classes."""
         return {task: names for task, names in self.samples.labels.items() if names}
+
+    @property
+    def labelled_tasks(self) -> set[str]:
+        """The tasks that any image which is trained on is labelled for."""
+        return {task for folder in self.samples.folders for entry in folder.entries for task in entry.tasks}
 
     @property
     def images(self) -> int:
@@ -64,7 +70,7 @@ def open_sources(config: TrainingConfig) -> Sources:
     if validation is not None and validation.data is not None:
         held_out = [_opened(path, config) for path in validation.data]
     elif validation is not None and validation.share is not None:
-        folders, held_out = (list(side) for side in zip(*(folder.split(validation.share, config.seed) for folder in folders), strict=True))
+        folders, held_out = _split(config, folders, validation.share)
     if config.data_share < 1:
         # Another seed than that of the validation, whose groups are already gone from here.
         folders = [folder.split(config.data_share, config.seed + 1)[1] for folder in folders]
@@ -73,6 +79,25 @@ def open_sources(config: TrainingConfig) -> Sources:
     if held_out:
         notes += [*_unscored(config, samples, held_out), *_seen(folders, held_out)]
     return Sources(samples, [samples.renamed(folder) for folder in held_out], notes)
+
+
+def _split(config: TrainingConfig, folders: Sequence[ImageFolder], share: float) -> tuple[list[ImageFolder], list[ImageFolder]]:
+    """What is trained on, and what is held out: nothing of a replay that is one drive."""
+    trained, held_out = [], []
+    for folder in folders:
+        is_replay = config.finetuning is not None and folder.root in config.finetuning.replay
+        if is_replay and len({entry.group for entry in folder.entries}) < 2:
+            trained.append(folder)
+            continue
+        rest, chosen = folder.split(share, config.seed)
+        trained.append(rest)
+        held_out.append(chosen)
+    return trained, held_out
+
+
+def _kept(config: TrainingConfig) -> dict[str, list[str]]:
+    """By task, the classes that the network knows before, which the data need not have."""
+    return {} if config.finetuning is None or config.start_from is None else kept_labels(start_card(config.start_from))
 
 
 def _mixture(samples: MixedData) -> list[str]:
@@ -123,7 +148,7 @@ def _seen(folders: Sequence[ImageFolder], held_out: Sequence[ImageFolder]) -> li
 def _check_labels(config: TrainingConfig, folders: Sequence[ImageFolder]) -> None:
     labelled = {task for folder in folders for entry in folder.entries for task in entry.tasks}
     for task in config.tasks:
-        if task not in labelled:
+        if task not in labelled and task not in _kept(config):
             names = ", ".join(map(str, config.data))
             raise ConfigError(
                 f"no image of {names} is labelled for task '{task}' (labelled: {', '.join(sorted(labelled)) or 'none of the tasks'}); "
@@ -133,7 +158,7 @@ def _check_labels(config: TrainingConfig, folders: Sequence[ImageFolder]) -> Non
 
 def _check_class_lists(config: TrainingConfig, folders: Sequence[ImageFolder]) -> None:
     for task, wanted in config.labels.items():
-        known = united(folder.labels[task] for folder in folders)
+        known = united([*(folder.labels[task] for folder in folders), _kept(config).get(task, [])])
         missing = [name for name in wanted if name not in known]
         if missing:
             raise ConfigError(

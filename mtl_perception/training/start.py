@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtl_perception.core.resources import find_model
-from mtl_perception.model.checkpoint import CheckpointError, ModelCard, load_checkpoint
+from mtl_perception.core.resources import find_model, shipped_models
+from mtl_perception.model.checkpoint import CheckpointError, ModelCard, load_checkpoint, read_card
 from mtl_perception.model.network import AxisNames, MultiTaskNetwork
 
 
@@ -34,9 +34,7 @@ def take_over(start: Path, network: MultiTaskNetwork, card: ModelCard) -> list[s
     except FileNotFoundError as error:
         raise CheckpointError(f"start_from: {error}") from error
     if earlier.architecture.model_copy(update={"heads": card.architecture.heads}) != card.architecture:
-        raise CheckpointError(
-            f"start_from: {start} is made of {earlier.architecture}, this run trains {card.architecture}; choose the same variant"
-        )
+        raise CheckpointError(f"start_from: {_misfit(start, earlier, card)}")
     known = loaded.tasks if earlier.architecture.heads == card.architecture.heads else {}
     heads = [name for name, task in network.tasks.items() if name in known and task.agrees_with(known[name])]
     own, stored = network.state_dict(), loaded.state_dict()
@@ -50,6 +48,17 @@ def take_over(start: Path, network: MultiTaskNetwork, card: ModelCard) -> list[s
     card.training["start_from"] = {"name": earlier.name, **earlier.training}
     whole = f"starting from {start}" + (f"; new: {', '.join(dict.fromkeys(new))}" if new else "")
     return [whole, *(line for name in heads for line in _changed_classes(name, loaded, network))]
+
+
+def _misfit(start: Path, earlier: ModelCard, card: ModelCard) -> str:
+    """What is different, and what would fit."""
+    before, now = earlier.architecture.model_dump(), card.architecture.model_dump()
+    names = [name for name in now if before.get(name) != now[name] and name != "heads"]
+    parts = " and ".join(f"{name} is {before.get(name)}, this run's {now[name]}" for name in names)
+    fitting = [name for name, path in shipped_models().items() if read_card(path).architecture == card.architecture]
+    shipped = f"start from {' or '.join(fitting)}" if fitting else "no shipped model fits this run"
+    own = ", ".join(f"{name}: {before[name]}" for name in names if name in before)
+    return f"the {parts} ({start}), so its weights fit nowhere. Either {shipped}, or set architecture: {{{own}}}"
 
 
 def _copy(source: Tensor, target: Tensor, source_names: AxisNames, target_names: AxisNames) -> bool:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mtl_perception.data.batch import Batch
 from mtl_perception.training.batch_norm import running_statistics_kept
 from mtl_perception.training.config import TrainingConfig
+from mtl_perception.training.distillation import Teacher
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.learner import Learner
 from mtl_perception.training.losses import Summed, TaskLosses, added, divided, loss_terms, summed
@@ -23,6 +24,9 @@ class Step:
 
     Attributes:
         weights: by task, its weight in the last step's gradient.
+
+    Args:
+        teacher: adds to the losses what the network is to keep.
     """
 
     def __init__(
@@ -32,10 +36,12 @@ class Step:
         device: torch.device,
         ranks: Ranks,
         watch: LossWatch,
+        teacher: Teacher | None = None,
     ) -> None:
         self._config, self._device, self._ranks, self._watch = config, device, ranks, watch
         self._network, self._optimizer, self._balancer = learner.network, learner.optimizer, learner.balancer
         self._precision, self._small_heads = learner.precision, learner.small_heads
+        self._teacher = teacher
         self._tasks = {task: learner.network.tasks[task] for task in config.tasks}
         self._moved = [self._network] if self._small_heads is None else [self._network, self._small_heads]
         self.weights: dict[str, float] = {}
@@ -95,10 +101,14 @@ class Step:
 
     def _sums(self, batch: Batch, tasks: Sequence[str]) -> dict[str, Summed]:
         with self._precision.autocast():
-            pyramids = self._network.pyramids(batch.images, tasks)
+            taught = [] if self._teacher is None else self._teacher.tasks
+            pyramids = self._network.pyramids(batch.images, [task for task in self._tasks if task in tasks or task in taught])
             raw = {task: self._network.heads[task](features) for task, features in pyramids.items()}
             small = None if self._small_heads is None else self._small_heads(pyramids)
         terms = loss_terms(raw, batch, self._tasks, tasks)
+        if self._teacher is not None:
+            with self._precision.autocast():
+                terms |= self._teacher.terms(raw, batch)
         if small is not None:
             weight = self._config.small_heads.weight
             for name, term in loss_terms(small, batch, self._tasks, tasks).items():

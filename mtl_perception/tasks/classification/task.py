@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mtl_perception.core.geometry import View
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._labels import LabelCodec
+from mtl_perception.tasks._likeness import Lesson, likeness_of_several_classes
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
 from mtl_perception.tasks.classification.answer import Classification
@@ -46,6 +47,9 @@ class ClassificationTask(Task[ClassificationSettings]):
     codec: ClassVar[LabelCodec] = CODEC
     metric: ClassVar[type[Metric]] = ClassificationMetric
     class_layers: ClassVar[tuple[str, ...]] = ("layers.2",)
+
+    def likeness(self, lesson: Lesson) -> dict[str, LossTerm]:
+        return likeness_of_several_classes(lesson)
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         return ClassificationHead(channels, len(self.settings.labels))

@@ -19,10 +19,12 @@ from mtl_perception.core.layers import ConvNormAct, SeparableConv
 from mtl_perception.core.scene import Detections
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._labels import LabelCodec
+from mtl_perception.tasks._likeness import Lesson
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
 from mtl_perception.tasks.detection.assignment import assign
 from mtl_perception.tasks.detection.labels import CODEC
+from mtl_perception.tasks.detection.likeness import likeness
 from mtl_perception.tasks.detection.metric import DetectionMetric
 from mtl_perception.tasks.detection.panel import panels
 from mtl_perception.tasks.detection.suppression import not_suppressed
@@ -98,12 +100,16 @@ def _cell_centres(feature: Tensor, stride: int) -> Tensor:
 
 class DetectionTask(Task[DetectionSettings]):
     kind: ClassVar[str] = "detection"
+    usual_weight: ClassVar[float] = 2.0
     scene_field: ClassVar[str] = "detections"
     Settings: ClassVar[type[TaskSettings]] = DetectionSettings
     codec: ClassVar[LabelCodec] = CODEC
     metric: ClassVar[type[Metric]] = DetectionMetric
     panels = staticmethod(panels)
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
+
+    def likeness(self, lesson: Lesson) -> dict[str, LossTerm]:
+        return likeness(lesson)
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         return DetectionHead(channels, len(self.settings.labels), style)

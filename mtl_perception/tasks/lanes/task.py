@@ -16,6 +16,7 @@ from mtl_perception.core.geometry import View
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import DenseClassifier, decision_size, enlarge, to_original
 from mtl_perception.tasks._labels import LabelCodec
+from mtl_perception.tasks._likeness import Lesson, likeness_of_several_classes
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
 from mtl_perception.tasks.lanes.answer import Lanes
@@ -35,6 +36,9 @@ class LanesTask(Task[LanesSettings]):
     codec: ClassVar[LabelCodec] = CODEC
     metric: ClassVar[type[Metric]] = LanesMetric
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
+
+    def likeness(self, lesson: Lesson) -> dict[str, LossTerm]:
+        return likeness_of_several_classes(lesson)
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         return DenseClassifier(channels, len(self.settings.labels), style)

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``mtl-perception finetune``: what a run of it is, from what a user says and what the model and the data are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from mtl_perception.data.folder import ImageFolder
+from mtl_perception.data.label_lists import united
+from mtl_perception.model.checkpoint import ModelCard
+from mtl_perception.tasks import TASKS
+from mtl_perception.training.config import ConfigError, TrainingConfig
+from mtl_perception.training.finetuning import kept_labels, start_card
+from mtl_perception.training.loop import train
+
+HELD_OUT = 0.15
+"""Share of the groups that is validated on where no folder is given for it."""
+
+VALIDATIONS = 4
+"""In the time of a run."""
+
+
+@dataclass(frozen=True)
+class FinetuneOptions:
+    """What the command was told; None: what suits the model and the data.
+
+    Attributes:
+        replay: folders that show what the model has learned from.
+        validation: folders to score on instead of a part of the data.
+        classes: of the new data, the names to learn; the others stay unlabelled.
+        rates: factors of the learning rate, by part.
+    """
+
+    out: Path
+    replay: Sequence[Path] = ()
+    validation: Sequence[Path] = ()
+    classes: Sequence[str] | None = None
+    tasks: Sequence[str] | None = None
+    minutes: float | None = None
+    steps: int | None = None
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    freeze: Sequence[str] = ()
+    rates: Mapping[str, float] = field(default_factory=dict)
+    distillation: float = 1.0
+    patience: int | None = 3
+    width: int | None = None
+    height: int | None = None
+    device: str = "auto"
+    workers: int = 1
+    threads: int | None = None
+    seed: int = 0
+
+
+def finetune(model: str, data: Sequence[Path], options: FinetuneOptions, console: Console, restart: bool = False) -> Path:
+    """Teach ``model`` what ``data`` are labelled for, and keep what it knows; go on where an earlier call was cut off.
+
+    Returns:
+        The checkpoint, ``options.out``.
+
+    Raises:
+        CheckpointError, DataError, ConfigError: the model, the data or an option can't be used; before anything is trained.
+        KeyboardInterrupt, TrainingError, OSError: as ``train``.
+    """
+    config, notes = configuration(model, data, options)
+    for note in notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+    return train(config, console, restart)
+
+
+def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) -> tuple[TrainingConfig, list[str]]:
+    """The training run that this is, and what a user should know of it.
+
+    Raises:
+        CheckpointError, DataError, ConfigError: as ``finetune``.
+    """
+    start = Path(model)
+    card = start_card(start)
+    known = kept_labels(card)
+    folders = [ImageFolder(path) for path in data]
+    new = _new_labels(folders, options)
+    tasks = _tasks(card, new, options.tasks)
+    labels = {task: united([known.get(task, []), new.get(task, [])]) for task in tasks}
+    held_out, notes = _held_out(folders, tasks, options)
+    weights = [1 / len(data)] * len(data) + [1 / max(1, len(options.replay))] * len(options.replay)
+    length = {"steps": options.steps} if options.steps is not None else {"minutes": options.minutes or 8.0}
+    settings: dict[str, Any] = {
+        "name": options.out.stem,
+        "variant": "lite",
+        "architecture": card.architecture.model_dump(),
+        "data": [*data, *options.replay],
+        "data_alpha": 0.0,
+        "data_weights": weights,
+        "labels": {task: names for task, names in labels.items() if names},
+        "output": options.out,
+        "start_from": start,
+        **length,
+        "stages": [
+            {
+                "until": 1.0,
+                "width": options.width or card.input_width,
+                "height": options.height or card.input_height,
+                "batch_size": options.batch_size,
+                "max_zoom": 1.8,
+            }
+        ],
+        "tasks": {task: TASKS[task].usual_weight for task in tasks},
+        "learning_rate": options.learning_rate,
+        "encoder_rate": 0.1,
+        "warmup_steps": 20,
+        "ema_decay": 0.99,
+        "weight_decay": 0.01,
+        "cache": True,
+        "workers": options.workers,
+        "threads": options.threads,
+        "device": options.device,
+        "seed": options.seed,
+        "log_every_steps": 10,
+        "save_every_minutes": 1.0,
+        "tensorboard": False,
+        "finetuning": {
+            "replay": list(options.replay),
+            "distillation": options.distillation,
+            "freeze": list(options.freeze),
+            "rates": {"neck": 0.3, **options.rates},
+            "patience": options.patience if held_out is not None else None,
+        },
+        "validation": held_out,
+    }
+    return TrainingConfig.model_validate(settings), [*_said(known, labels), *notes]
+
+
+def _new_labels(folders: Sequence[ImageFolder], options: FinetuneOptions) -> dict[str, list[str]]:
+    """By task that any picture is labelled for, the class names to learn from the data."""
+    found: dict[str, list[str]] = {}
+    for task in TASKS:
+        labelled = [folder for folder in folders if any(task in entry.tasks for entry in folder.entries)]
+        if labelled:
+            found[task] = united(folder.labels.get(task, []) for folder in labelled)
+    if not found:
+        raise ConfigError(
+            f"no picture of {', '.join(str(folder.root) for folder in folders)} is labelled for any of {', '.join(TASKS)}; "
+            "label some, or import a labelled set (mtl-perception import)"
+        )
+    if options.classes is None:
+        return found
+    names = united(found.values())
+    for name in options.classes:
+        if name not in names:
+            raise ConfigError(f"--classes: '{name}' is no class of the data; they have: {', '.join(names)}")
+    return {task: [name for name in of_task if name in options.classes] for task, of_task in found.items()}
+
+
+def _tasks(card: ModelCard, new: Mapping[str, Sequence[str]], wanted: Sequence[str] | None) -> list[str]:
+    """All of the model's, then those that come with the data."""
+    for task in wanted or []:
+        if task not in new and task not in card.tasks:
+            raise ConfigError(f"--tasks: no picture is labelled for '{task}'; the data are labelled for {', '.join(new)}")
+    return [*card.tasks, *(task for task in new if task not in card.tasks and (wanted is None or task in wanted))]
+
+
+def _held_out(folders: Sequence[ImageFolder], tasks: Sequence[str], options: FinetuneOptions) -> tuple[dict[str, Any] | None, list[str]]:
+    """Section ``validation`` of the run, and what is to be said of it."""
+    how_often: dict[str, Any] = {"images": 40, "pictures": 0}
+    if options.steps is not None:
+        how_often["every_steps"] = max(1, options.steps // VALIDATIONS)
+    else:
+        how_often["every_minutes"] = (options.minutes or 8.0) / VALIDATIONS
+    if options.validation:
+        return {"data": list(options.validation), **how_often}, []
+    alone = [folder for folder in folders if len({entry.group for entry in folder.with_tasks(tasks).entries}) < 2]
+    if alone:
+        names = ", ".join(str(folder.root) for folder in alone)
+        return None, [
+            f"{names}: all pictures are of one group (one room, one drive), so none can be held out, and nothing is validated; "
+            "the last weights are kept. Give a folder with --validation"
+        ]
+    return {"share": HELD_OUT, **how_often}, []
+
+
+def _said(known: Mapping[str, Sequence[str]], labels: Mapping[str, Sequence[str]]) -> list[str]:
+    """Which tasks and classes are new, and which may be old ones in another spelling."""
+    notes = []
+    for task, names in labels.items():
+        if task not in known:
+            notes.append(f"{task} is a new task" + (f": {', '.join(names)}" if names else ""))
+            continue
+        new = [name for name in names if name not in known[task]]
+        if new:
+            notes.append(f"new classes of {task}: {', '.join(new)}; {len(known[task])} are kept")
+        spelt = {_plain(name): name for name in known[task]}
+        notes += [
+            f"class '{name}' is new, though the model knows '{spelt[_plain(name)]}'; if it is the same, rename it "
+            "(mtl-perception import own DATA --classes classes.yaml)"
+            for name in new
+            if _plain(name) in spelt
+        ]
+    return notes
+
+
+def _plain(name: str) -> str:
+    return "".join(one for one in name.casefold() if one.isalnum())

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Teaching a trained network more while it keeps what it knows: which parts move, how fast, and which classes stay."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import nn
+
+from mtl_perception.core.resources import find_model
+from mtl_perception.core.validation_text import did_you_mean, shown
+from mtl_perception.model.checkpoint import CheckpointError, ModelCard, TaskCard, read_card
+from mtl_perception.model.encoders import Encoder
+from mtl_perception.model.necks import Neck
+from mtl_perception.model.network import MultiTaskNetwork
+
+SHARED_PARTS: dict[str, type[nn.Module]] = {"encoder": Encoder, "neck": Neck}
+
+Rate = Annotated[float, Field(ge=0, le=10)]
+
+
+class Finetuning(BaseModel):
+    """Section ``finetuning`` of a training run that has a ``start_from``. The network keeps every task and class of the start, also
+    those that the data know nothing of, and the start as a frozen teacher says what they should answer.
+
+    Attributes:
+        replay: those of ``data`` that show what the start has learned from; there the teacher speaks of labelled pictures too.
+        distillation: weight of the teacher's word beside that of the labels; 0: no teacher.
+        freeze: parts that stay as they are: ``encoder``, ``neck``, and heads by their task.
+        rates: factors of the learning rate, by part; 0 freezes.
+        frozen_batch_norms: keep the statistics of all batch norms, which a few pictures would spoil.
+        patience: end after so many validations in a row that are not better; None: never before the schedule does.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    replay: list[Path] = Field(default_factory=list)
+    distillation: float = Field(1.0, ge=0)
+    freeze: list[str] = Field(default_factory=list)
+    rates: dict[str, Rate] = Field(default_factory=dict)
+    frozen_batch_norms: bool = True
+    patience: int | None = Field(None, gt=0)
+
+    def check(self, tasks: Collection[str]) -> None:
+        """Raises:
+        ValueError: a part is named that a network of ``tasks`` does not have, or none is left to be trained.
+        """
+        parts = [*SHARED_PARTS, *tasks]
+        for name in [*self.freeze, *self.rates]:
+            if name not in parts:
+                raise ValueError(
+                    f"finetuning: part {shown(name)} is not known; expected some of: {', '.join(parts)}{did_you_mean(name, parts)}"
+                )
+        if all(self.is_frozen(part) for part in parts):
+            raise ValueError("finetuning: every part of the network is frozen, so nothing would be learned; leave one out of 'freeze'")
+
+    def is_frozen(self, part: str) -> bool:
+        return part in self.freeze or self.rates.get(part) == 0
+
+    def rate_of(self, part: str) -> float:
+        return self.rates.get(part, 1.0)
+
+
+def start_card(start: Path) -> ModelCard:
+    """What the network is that a run begins with.
+
+    Raises:
+        CheckpointError: there is none, or a task of it has a name of its own, which no run can train.
+    """
+    try:
+        card = read_card(find_model(start))
+    except FileNotFoundError as error:
+        raise CheckpointError(f"start_from: {error}") from error
+    for name, task in card.tasks.items():
+        if name != task.kind:
+            raise CheckpointError(
+                f"start_from: {start} has a task '{name}' of kind {task.kind}; expected tasks that are called as their kind"
+            )
+    return card
+
+
+def kept_labels(card: ModelCard) -> dict[str, list[str]]:
+    """By task, the class names of a network; an empty list for a task without classes."""
+    return {name: list(task.settings.get("labels", [])) for name, task in card.tasks.items()}
+
+
+def grown_settings(task: TaskCard, now: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a task of the start, with the class names of ``now`` and the weights that ``now`` gives to new ones."""
+    settings = {**task.settings, **({"labels": now["labels"]} if "labels" in now else {})}
+    before = task.settings.get("class_weights")
+    if before is not None:
+        weights = dict(zip(now["labels"], now.get("class_weights") or [1.0] * len(now["labels"]), strict=True))
+        weights |= dict(zip(task.settings["labels"], before, strict=True))
+        settings["class_weights"] = [weights[name] for name in now["labels"]]
+    return settings
+
+
+def hold(network: MultiTaskNetwork, settings: Finetuning, labelled: Collection[str]) -> list[str]:
+    """Freeze what ``settings`` says, and the heads that then have nothing to learn: under a frozen trunk, those without labels.
+
+    Returns:
+        What a user should know of it.
+    """
+    if settings.frozen_batch_norms:
+        for module in network.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+    for part, kind in SHARED_PARTS.items():
+        if settings.is_frozen(part):
+            for module in network.modules():
+                if isinstance(module, kind):
+                    module.requires_grad_(False).eval()
+    trunk_moves = any(p.requires_grad for p in network.shared_parameters())
+    idle = [task for task in network.tasks if settings.is_frozen(task) or not (trunk_moves or task in labelled)]
+    for task in idle:
+        network.heads[task].requires_grad_(False).eval()
+    frozen = [*(part for part in SHARED_PARTS if settings.is_frozen(part)), *(f"the head of {task}" for task in idle)]
+    return [f"frozen: {', '.join(frozen)}"] if frozen else []
+
+
+def part_rates(network: nn.Module, settings: Finetuning) -> dict[nn.Parameter, float]:
+    """By parameter, the factor of its learning rate, where it is not 1."""
+    rates: dict[nn.Parameter, float] = {}
+    for name, module in network.named_modules():
+        for part, kind in SHARED_PARTS.items():
+            if isinstance(module, kind):
+                rates |= dict.fromkeys(module.parameters(), settings.rate_of(part))
+        above, _, task = name.rpartition(".")
+        if above.rpartition(".")[2] == "heads":
+            rates |= dict.fromkeys(module.parameters(), settings.rate_of(task))
+    return rates
