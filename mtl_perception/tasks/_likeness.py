@@ -49,3 +49,9 @@ def likeness_of_numbers(lesson: Lesson) -> dict[str, LossTerm]:
         total.append((F.smooth_l1_loss(value.float(), other.float(), reduction="none") * free).sum())
         count.append(free.sum())
     return {"answers": LossTerm(torch.stack(total).sum(), torch.stack(count).sum())} if total else {}
+
+
+def binary_divergence(logits: Tensor, probability: Tensor) -> Tensor:
+    """Kullback–Leibler divergence from ``probability``; 0 where they agree."""
+    entropy = F.binary_cross_entropy(probability, probability, reduction="none")
+    return F.binary_cross_entropy_with_logits(logits, probability, reduction="none") - entropy

@@ -83,7 +83,7 @@ def _small_multiples(curves: dict[str, Any]) -> str:
     chart = Chart("Precision over recall of each class", 0.4 + 1.4 * rows, min(WIDTH_IN, 0.6 + 1.6 * columns), (rows, columns), **shared)
     recall = np.linspace(0, 1, 101)
     for ax, (name, curve) in zip(chart.axes.flat, curves.items()):
-        color = class_color(name) / np.float64(255)
+        color = np.asarray(class_color(name)) / 255
         ax.plot(recall, curve.precision_75, color=color, linestyle="--", alpha=0.7)
         ax.plot(recall, curve.precision_50, color=color)
         ax.set(xlim=(0, 1), ylim=(0, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
