@@ -62,7 +62,8 @@ def _lists() -> dict[str, Any]:
     }
 
 
-_DescriptionWithLists = create_model("Description", __base__=Description, **_lists())
+# Under its own name, by which another process finds it again.
+_DescriptionWithLists = create_model("_DescriptionWithLists", __base__=Description, __module__=__name__, **_lists())
 
 
 # There can be a hundred thousand of each of the following: slots make them small and quick to read.

@@ -80,7 +80,15 @@ def test_every_balancing_method_trains_on_rooms_and_answers(tmp_path: Path, meth
 
 
 # Each with a way to balance that behaves differently in the loop.
-SHARED = {"soft": "uncertainty", "cross_stitch": "mgda", "clustered": "famo"}
+SHARED = {
+    "soft": "uncertainty",
+    "cross_stitch": "mgda",
+    "clustered": "famo",
+    "mtan": "gradnorm",
+    "mmoe": "fixed",
+    "ple": "uncertainty",
+    "pad_net": "fixed",
+}
 
 
 @pytest.mark.slow
