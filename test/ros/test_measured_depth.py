@@ -2,6 +2,7 @@
 """A depth sensor beside the camera, over DDS: what it measured is in depth, or diagnostics say why not."""
 
 import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -96,14 +97,20 @@ def test_quantised_inverse_depth_comes_back() -> None:
     assert (found[0] == 0).all() and found.dtype == np.float32
 
 
+def header_of(side: int) -> bytes:
+    """A grey PNG of 16 bits that ends behind its header."""
+    chunk = struct.pack(">4sIIBBBBB", b"IHDR", side, side, 16, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+
+
 @pytest.mark.parametrize(
     ("format_", "data", "said"),
     [
         ("rgb8; jpeg", b"", "has the format 'rgb8; jpeg', expected 16UC1 or 32FC1"),
         ("16UC1; compressedDepth rvl", bytes(40), "holds no PNG behind its 12 bytes"),
         ("16UC1; compressedDepth", bytes(12) + b"\x89PNG", "holds no PNG behind"),
-        ("16UC1; compressedDepth", bytes(12) + b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 60000, 60000), "60000x60000"),
-        ("16UC1; compressedDepth", bytes(12) + b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sII", 13, b"IHDR", 6, 6), "can't be decoded"),
+        ("16UC1; compressedDepth", bytes(12) + header_of(60000), "60000x60000"),
+        ("16UC1; compressedDepth", bytes(12) + header_of(6), "can't be decoded"),
         ("16UC1; compressedDepth", bytes(12) + cv2.imencode(".png", PIXELS)[1].tobytes(), "expected a grey PNG"),
     ],
 )

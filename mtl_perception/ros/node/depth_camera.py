@@ -17,7 +17,8 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 
 from mtl_perception.core.foreign_text import cut
-from mtl_perception.core.image_files import MAX_PIXELS, TooLarge, refuse_too_large
+from mtl_perception.core.image_files import MAX_PIXELS, ImageError, TooLarge
+from mtl_perception.core.image_files.png import GREY, decode_unscaled, read_header
 from mtl_perception.core.image_messages import ConversionError, depth_to_metres
 from mtl_perception.ros.cdr import CompressedImageView, ImageView, Stamp, read_compressed_image, read_image
 
@@ -146,12 +147,13 @@ def decode_compressed_depth(format_: str, data: memoryview | bytes, max_pixels: 
     if not png.startswith(b"\x89PNG") or len(png) < 24:
         raise ConversionError("compressed depth holds no PNG behind its 12 bytes of parameters, expected compressedDepth with png")
     try:
-        refuse_too_large("compressed depth", *struct.unpack(">II", png[16:24]), max_pixels)
+        if read_header(png).color_type != GREY:
+            raise ConversionError("compressed depth is in colours, expected a grey PNG")
+        values = decode_unscaled(png, max_pixels, quiet=True)
     except TooLarge as error:
         raise ConversionError(f"{error}; raise input.max_pixels if the sensor has so many") from None
-    values = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
-    if values is None or values.ndim != 2:
-        raise ConversionError("compressed depth can't be decoded, expected a grey PNG")
+    except ImageError as error:
+        raise ConversionError(f"compressed depth can't be decoded: {error}") from None
     if encoding != "32FC1":
         return values.astype(np.float32) * np.float32(1e-3)
     _, a, b = _COMPRESSED_HEADER.unpack_from(content)
