@@ -118,8 +118,8 @@ def topics_page() -> str:
     from mtl_perception.ros.outputs.writer import EVERY_TASK
     from mtl_perception.tasks import TASKS
 
-    labels = {f"{task}_labels": ["name"] for task in TASKS}
-    parameters = {spec.name: spec.default for spec in SPECS} | {"tracking.enabled": True}
+    labels = {f"{task}_labels": ["person", "floor"] for task in TASKS}  # which have topics of their own
+    parameters = {spec.name: spec.default for spec in SPECS} | {"tracking.enabled": True, "depth.source": "fused"}
     recorder = _Recorder()
     outputs = Outputs(recorder, parameters, SimpleNamespace(name="every", kinds=list(TASKS), labels_of=lambda kind: ["name"], **labels))
     writers = {id(writer.publisher): writer for writer in outputs._writers}

@@ -104,14 +104,19 @@ def test_costmap_has_what_the_layers_declare_in_their_types(cameras):
     semantic, voxel = found["semantic_segmentation_layer"], found["voxel_layer"]
     assert types(semantic) == SEMANTIC_LAYER and types(voxel) == VOXEL_LAYER
     expected = {name: f"/robot/perception/{name}" for name in cameras} or {"camera": "/robot/perception"}
-    for layer, source_types in ((semantic, SEMANTIC_SOURCE), (voxel, VOXEL_SOURCE)):
-        assert layer["observation_sources"].split() == list(expected)
-        for name in expected:
+    sources = {"semantic": list(expected), "voxel": [name for camera in expected for name in (camera, f"{camera}_floor")]}
+    for layer, named, source_types in ((semantic, sources["semantic"], SEMANTIC_SOURCE), (voxel, sources["voxel"], VOXEL_SOURCE)):
+        assert layer["observation_sources"].split() == named
+        for name in named:
             assert types(layer[name]) == source_types
     for name, topics in expected.items():
         assert semantic[name]["segmentation_topic"] == f"{topics}/segmentation/mask"
         assert semantic[name]["labels_topic"] == f"{topics}/segmentation/label_info"
         assert semantic[name]["pointcloud_topic"] == voxel[name]["topic"] == f"{topics}/points"
+        floor = voxel[f"{name}_floor"]
+        assert floor["topic"] == f"{topics}/free_space" and (floor["marking"], floor["clearing"]) == (False, True)
+        # The layer leaves out points beyond these heights, and the floor's are at zero.
+        assert floor["min_obstacle_height"] < 0 < floor["max_obstacle_height"] and voxel[name]["min_obstacle_height"] > 0
 
 
 def test_every_class_stands_in_one_group_under_its_own_name():
@@ -126,7 +131,9 @@ def test_every_class_stands_in_one_group_under_its_own_name():
 def test_groups_without_a_class_are_left_out():
     """The layer ends the process over a source without classes, and complains of an empty group."""
     assert set(group_classes(["wall", "table"])) == {"obstacle"}
-    assert layers(costmap_yaml("walls", ["wall"]))["semantic_segmentation_layer"]["camera"]["class_types"] == ["obstacle"]
+    found = layers(costmap_yaml("walls", ["wall"]))
+    assert found["semantic_segmentation_layer"]["camera"]["class_types"] == ["obstacle"]
+    assert found["voxel_layer"]["observation_sources"] == "camera", "a model without a floor has no free space"
 
 
 def test_voxels_fit_and_reach_the_height_of_obstacles():

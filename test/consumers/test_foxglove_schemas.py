@@ -79,3 +79,13 @@ def test_a_cloud_becomes_an_even_grid_of_what_is_known(most, stride):
     expected = packed["z"][stride // 2 :: stride, stride // 2 :: stride]
     assert len(points) == np.isfinite(expected).sum() and expected.size <= most
     assert (points["xyz"][:, 2] == 2.0).all() and (points["bgra"] == [0x33, 0x22, 0x11, 255]).all()
+
+
+def test_a_cloud_without_colours_is_green():
+    values = np.arange(30, dtype=np.float32).reshape(10, 3)
+    fields = [SimpleNamespace(name=axis, offset=4 * number) for number, axis in enumerate("xyz")]
+    cloud = SimpleNamespace(header=HEADER, height=1, width=10, point_step=12, fields=fields, data=values.tobytes())
+    for most, expected in ((10, values), (5, values[::2]), (4, values[::3])):
+        points = np.frombuffer(read(foxglove.point_cloud(cloud, most)).data, [("xyz", "<f4", 3), ("bgra", "u1", 4)])
+        np.testing.assert_array_equal(points["xyz"], expected)
+        assert (points["bgra"] == [0x5A, 0xC8, 0x28, 255]).all()

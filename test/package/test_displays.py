@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 CONFIG = Path(__file__).parents[2] / "config"
-TOPICS = {"overlay", "points", "markers", "depth/image_rect", "depth/camera_info", "segmentation/mask", "status"}
+TOPICS = {"overlay", "points", "free_space", "markers", "depth/image_rect", "depth/camera_info", "segmentation/mask", "status"}
 
 
 def own(topics) -> set[str]:
@@ -17,7 +17,7 @@ def own(topics) -> set[str]:
 def test_rviz_shows_images_points_and_markers():
     displays = yaml.safe_load((CONFIG / "robot.rviz").read_text())["Visualization Manager"]["Displays"]
     topics = {display["Topic"]["Value"]: display["Class"] for display in displays if "Topic" in display}
-    assert own(topics) == {"overlay", "segmentation/mask", "points", "markers"}
+    assert own(topics) == {"overlay", "segmentation/mask", "points", "free_space", "markers"}
     assert topics["/perception/points"].endswith("PointCloud2") and topics["/perception/markers"].endswith("MarkerArray")
     (cloud,) = [display for display in displays if display["Class"].endswith("DepthCloud")]
     assert own([cloud["Depth Map Topic"], cloud["Color Image Topic"]]) == {"depth/image_rect", "overlay"}

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each rule of the contract holds for what we write and names what breaks it."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
@@ -215,3 +217,37 @@ def test_what_is_broken_is_named(answer, words):
 
     sentences = list(answer)
     assert any(re.search(words, sentence) for sentence in sentences), sentences
+
+
+def free_space(values=((1.0, 2.0, 3.0), (0.0, 0.0, 1.0)), fields="xyz", **changed) -> PointCloud2:
+    packed = np.array(values, "<f4").tobytes()
+    of = [PointField(name=name, offset=4 * number, datatype=PointField.FLOAT32, count=1) for number, name in enumerate(fields)]
+    message = {"height": 1, "width": len(values), "fields": of, "point_step": 12, "row_step": 12 * len(values), "data": list(packed)}
+    return PointCloud2(**message | changed)
+
+
+@pytest.mark.parametrize(
+    "message, words",
+    [
+        (free_space(), None),
+        (free_space(values=()), None),
+        (free_space(fields="xyi"), "other fields"),
+        (free_space(width=3), "holds 24 bytes, expected 3 points of 12"),
+        (free_space(values=((1.0, np.nan, 3.0),)), "not finite"),
+    ],
+)
+def test_free_space(message: PointCloud2, words: str | None):
+    found = list(contract.broken_free_space(message))
+    assert found == [] if words is None else words in " ".join(found)
+
+
+def test_people():
+    def person(name="1", x=1.0, reliability=0.5) -> SimpleNamespace:
+        return SimpleNamespace(name=name, position=Point(x=x), velocity=Point(), reliability=reliability)
+
+    def broken(*people: SimpleNamespace) -> str:
+        return " ".join(contract.broken_people(SimpleNamespace(people=people)))
+
+    assert broken() == broken(person(), person(name="2")) == broken(person(name=""), person(name="")) == ""
+    assert "an id twice" in broken(person(), person())
+    assert "not finite" in broken(person(x=float("nan"))) and "reliability of 2.0" in broken(person(reliability=2.0))

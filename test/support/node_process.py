@@ -50,7 +50,9 @@ def wait_at_gate() -> None:
 def every_label_engine() -> FreeEngine:
     """With a card that makes every topic that there can be."""
     engine = FreeEngine()
-    engine.card = Card(further_labels={"classification": ["kitchen"], "lanes": ["lane"]})
+    engine.card = Card(
+        detection_labels=["door", "person", "chair", "bottle"], further_labels={"classification": ["kitchen"], "lanes": ["lane"]}
+    )
     return engine
 
 

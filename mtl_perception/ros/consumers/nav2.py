@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-TRAVERSABLE = frozenset({"floor", "ground", "carpet", "rug", "road", "pavement", "sidewalk", "path"})
+from mtl_perception.spatial.free_space import TRAVERSABLE
+
 OVERHEAD = frozenset({"ceiling", "sky"})
 
 
@@ -18,7 +19,7 @@ def group_classes(labels: Sequence[str]) -> dict[str, list[str]]:
     the way. Empty groups are left out: the layer refuses them."""
     groups: dict[str, list[str]] = {"traversable": [], "obstacle": [], "ignored": []}
     for label in labels:
-        groups["traversable" if label in TRAVERSABLE else "ignored" if label in OVERHEAD else "obstacle"].append(label)
+        groups["traversable" if label.lower() in TRAVERSABLE else "ignored" if label in OVERHEAD else "obstacle"].append(label)
     return {name: members for name, members in groups.items() if members}
 
 
@@ -41,9 +42,11 @@ def costmap_yaml(model: str, labels: Sequence[str], node: str = "/perception", c
     groups = group_classes(labels)
     sources = {name: f"{node}/{name}" for name in cameras} or {"camera": node}
     names = " ".join(sources)
+    has_floor = "traversable" in groups
+    observed = " ".join(f"{name} {name}_floor" for name in sources) if has_floor else names
     semantic = "".join(_semantic_source(name, topics, groups) for name, topics in sources.items())
-    voxel = "".join(_voxel_source(name, topics) for name, topics in sources.items())
-    return _HEAD.format(model=model, names=names) + semantic + _VOXEL.format(names=names) + voxel + _INFLATION
+    voxel = "".join(_voxel_source(name, topics, has_floor) for name, topics in sources.items())
+    return _HEAD.format(model=model, names=names) + semantic + _VOXEL.format(names=observed) + voxel + _INFLATION
 
 
 def _semantic_source(name: str, topics: str, groups: dict[str, list[str]]) -> str:
@@ -51,8 +54,8 @@ def _semantic_source(name: str, topics: str, groups: dict[str, list[str]]) -> st
     return text + "".join(_GROUPS[group].format(classes=_quoted(classes)) for group, classes in groups.items())
 
 
-def _voxel_source(name: str, topics: str) -> str:
-    return _VOXEL_SOURCE.format(name=name, topics=topics)
+def _voxel_source(name: str, topics: str, has_floor: bool) -> str:
+    return _VOXEL_SOURCE.format(name=name, topics=topics) + (_FLOOR_SOURCE.format(name=name, topics=topics) if has_floor else "")
 
 
 def _quoted(classes: Sequence[str]) -> str:
@@ -172,6 +175,28 @@ _VOXEL_SOURCE = """\
           obstacle_max_range: 3.0
           obstacle_min_range: 0.2
           raytrace_max_range: 3.5
+          raytrace_min_range: 0.2
+"""
+
+_FLOOR_SOURCE = """\
+        # The floor that is seen free. It marks nothing; what stood between the camera and it is cleared, also where there is nothing
+        # behind that a ray to an obstacle could end at.
+        {name}_floor:
+          topic: "{topics}/free_space"
+          data_type: "PointCloud2"
+          # Empty: rays start at the camera, whose frame these points are in.
+          sensor_frame: ""
+          observation_persistence: 0.0
+          expected_update_rate: 0.0
+          # The floor, with room for the robot's pitch.
+          min_obstacle_height: -0.3
+          max_obstacle_height: 0.3
+          marking: false
+          clearing: true
+          inf_is_valid: false
+          obstacle_max_range: 3.0
+          obstacle_min_range: 0.2
+          raytrace_max_range: 5.0
           raytrace_min_range: 0.2
 """
 

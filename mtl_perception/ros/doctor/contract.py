@@ -132,6 +132,28 @@ def broken_points(cloud: PointCloud2, mask: Image | None) -> Iterator[str]:
         yield "labels of points differ from the mask, expected the same class at the same place"
 
 
+def broken_free_space(cloud: PointCloud2) -> Iterator[str]:
+    """Costmaps clear along the ray to every point."""
+    if [(field.name, field.datatype) for field in cloud.fields] != [(axis, PointField.FLOAT32) for axis in "xyz"]:
+        yield "free_space has other fields than float32 x, y and z"
+    elif len(cloud.data) != cloud.width * cloud.height * cloud.point_step:
+        yield f"free_space holds {len(cloud.data)} bytes, expected {cloud.width} points of {cloud.point_step}"
+    elif not all(
+        np.isfinite(values).all() for values in (_points(cloud, {field.name: field for field in cloud.fields})[axis] for axis in "xyz")
+    ):
+        yield "free_space has points that are not finite, expected free cells alone"
+
+
+def broken_people(message: Any) -> Iterator[str]:
+    """Costs are laid around a person, ahead of who moves."""
+    yield from _broken_track_ids([one.name for one in message.people], "people")
+    for one in message.people:
+        if not all(map(math.isfinite, (getattr(of, axis) for of in (one.position, one.velocity) for axis in "xyz"))):
+            yield "a person has a place or a velocity that is not finite"
+        if not 0 <= one.reliability <= 1:
+            yield f"a person has a reliability of {one.reliability}, expected 0 to 1"
+
+
 def broken_detections(message: Detection2DArray, names: Collection[str]) -> Iterator[str]:
     """RViz reads results[0] unasked and colours by class_id."""
     yield from _broken_track_ids([one.id for one in message.detections], "detections")

@@ -16,6 +16,7 @@ from visualization_msgs.msg import MarkerArray
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.msg import PerceptionStatus, TrackArray
 from mtl_perception.ros.doctor import contract
+from mtl_perception.ros.outputs.people import People
 
 TOPICS: dict[str, tuple[type, tuple[str, ...]]] = {
     "depth/image_rect": (Image, ("depth",)),
@@ -28,16 +29,25 @@ TOPICS: dict[str, tuple[type, tuple[str, ...]]] = {
     "detections_3d": (Detection3DArray, ("detection", "depth")),
     "markers": (MarkerArray, ("detection", "depth")),
     "tracks": (TrackArray, ("detection",)),
+    "free_space": (PointCloud2, ("segmentation", "depth")),
+    **({} if People is None else {"people": (People, ("detection", "depth"))}),
     "overlay": (Image, ()),
     "status": (PerceptionStatus, ()),
 }
 """Topic → its type, and the tasks without which it says nothing."""
 
 LATCHED = "segmentation/label_info"
-OPTIONAL = {"tracks": "tracking.enabled is false"}
+OPTIONAL = {
+    "tracks": "tracking.enabled is false",
+    "free_space": "the model has no class that is driven on, such as floor",
+    "people": "the model has no class person",
+}
 """Topics that a node need not have, and why not."""
+_ON_THE_GROUND = "free_space"
+"""Robots that stand on no floor, such as an arm, need not have it say anything."""
 _IN_CAMERA_FRAME = (
     "overlay", "depth/image_rect", "depth/camera_info", "segmentation/mask", "segmentation/confidence", "detections",
+    "free_space",
 )  # fmt: skip
 _IN_OUTPUT_FRAME = ("points", "detections_3d")
 _LONGEST = 1000
@@ -97,7 +107,9 @@ def judge(heard: Heard, node: str) -> Iterator[Finding]:
             continue
         present.append(topic)
         yield from _judge_publishers(topic, message_type, heard.publishers.get(topic, []))
-        if heard.publishers.get(topic) and not heard.messages[topic]:
+        if topic == _ON_THE_GROUND and heard.publishers.get(topic) and not heard.messages[topic]:
+            yield Finding(topic, "notice", "no message", _WHY_GROUNDLESS)
+        elif heard.publishers.get(topic) and not heard.messages[topic]:
             yield Finding(topic, "broken", "no message", _WHY_SILENT)
     yield from _judge_contents(heard)
     yield from _judge_headers(heard, [topic for topic in present if heard.messages[topic]])
@@ -137,6 +149,8 @@ def _judge_contents(heard: Heard) -> Iterator[Finding]:
         "depth/image_rect": [contract.broken_depth(message) for message in said["depth/image_rect"]],
         "depth/camera_info": [contract.broken_camera_info(*pair) for pair in heard.pairs("depth/camera_info", "depth/image_rect")],
         "points": [contract.broken_points(*pair) for pair in heard.pairs("points", "segmentation/mask")],
+        "free_space": [contract.broken_free_space(message) for message in said["free_space"]],
+        "people": [contract.broken_people(message) for message in said.get("people", [])],
         "detections": [contract.broken_detections(message, names) for message in said["detections"]],
         "detections_3d": [contract.broken_detections_3d(message, names) for message in said["detections_3d"]],
         "tracks": [contract.broken_tracks(message, names) for message in said["tracks"]],
@@ -201,7 +215,8 @@ def _sharing(stamps: dict[str, set[Any]]) -> list[set[str]]:
 
 def _judge_empty_arrays(heard: Heard) -> Iterator[Finding]:
     """Whoever waits for one array a frame must not take an empty room for a dead node."""
-    frames = {_stamp(message) for topic in _IN_CAMERA_FRAME[:-1] for message in heard.messages[topic]}
+    images = [topic for topic in _IN_CAMERA_FRAME if topic not in ("detections", _ON_THE_GROUND)]
+    frames = {_stamp(message) for topic in images for message in heard.messages[topic]}
     for topic in ("detections", "detections_3d"):
         arrays = heard.messages[topic]
         missing = frames - {_stamp(array) for array in arrays}
@@ -249,4 +264,5 @@ def type_name(message_type: type) -> str:
     return f"{message_type.__module__.partition('.')[0]}/msg/{message_type.__name__}"
 
 
+_WHY_GROUNDLESS = "it needs a camera_info and the transform from depth.ground_frame to the camera; see /diagnostics of the node"
 _WHY_SILENT = "no camera, no camera_info or no transform? See /diagnostics of the node"

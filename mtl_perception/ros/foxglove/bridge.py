@@ -29,6 +29,7 @@ from mtl_perception.core.image_messages import ConversionError, image_to_rgb
 from mtl_perception.msg import PerceptionStatus, TrackArray
 from mtl_perception.ros.doctor.verdicts import type_name
 from mtl_perception.ros.foxglove import schemas
+from mtl_perception.ros.outputs.people import People
 from mtl_perception.ros.replay.recording import MessageTypes
 
 _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -121,6 +122,7 @@ class Bridge:
         yield feed("depth/camera_info", CameraInfo, channels.CameraCalibrationChannel, schemas.calibration)
         clouds = partial(schemas.point_cloud, most=self._settings.points)
         yield feed("points", PointCloud2, channels.PointCloudChannel, clouds)
+        yield feed("free_space", PointCloud2, channels.PointCloudChannel, clouds)
         yield feed("markers", MarkerArray, channels.SceneUpdateChannel, schemas.scene_update)
         yield _Feed("/tf", TFMessage, self._transforms, lambda message: schemas.frame_transforms(message.transforms))
 
@@ -130,6 +132,7 @@ class Bridge:
         for topic, message_type in (
             (f"{self._base}/status", PerceptionStatus),
             (f"{self._base}/tracks", TrackArray),
+            *([] if People is None else [(f"{self._base}/people", People)]),
             ("/diagnostics", DiagnosticArray),
         ):
             name = type_name(message_type)

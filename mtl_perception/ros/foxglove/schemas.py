@@ -113,26 +113,39 @@ def annotations(message: Any) -> ImageAnnotations:
     return ImageAnnotations(timestamp=time, points=boxes, texts=texts)
 
 
+_GREEN = 0x28C85A
+"""0x00RRGGBB."""
+
+
 def point_cloud(message: Any, most: int) -> PointCloud:
-    """A ``sensor_msgs/PointCloud2`` with x, y, z and rgb: what is known of an even grid of at most ``most`` points."""
+    """A ``sensor_msgs/PointCloud2`` with x, y, z and perhaps rgb: what is known of an even grid of at most ``most`` points.
+
+    Without rgb the points are green.
+    """
     offsets = {field.name: field.offset for field in message.fields}
+    has_color = "rgb" in offsets
+    names = [*"xyz", "rgb"] if has_color else [*"xyz"]
     packed = np.dtype(
         {
-            "names": [*"xyz", "rgb"],
-            "formats": ["<f4", "<f4", "<f4", "<u4"],
-            "offsets": [offsets[name] for name in (*"xyz", "rgb")],
+            "names": names,
+            "formats": ["<f4", "<f4", "<f4", "<u4"][: len(names)],
+            "offsets": [offsets[name] for name in names],
             "itemsize": message.point_step,
         }
     )
     grid = np.frombuffer(message.data, packed).reshape(message.height, message.width)
-    stride = max(1, math.ceil(math.sqrt(grid.size / most)))
-    some = grid[stride // 2 :: stride, stride // 2 :: stride]
+    if message.height == 1:
+        stride = max(1, math.ceil(grid.size / most))
+        some = grid[0, ::stride]
+    else:
+        stride = max(1, math.ceil(math.sqrt(grid.size / most)))
+        some = grid[stride // 2 :: stride, stride // 2 :: stride]
     some = some[np.isfinite(some["z"])]
     points = np.empty(len(some), _POINT)
     for axis in "xyz":
         points[axis] = some[axis]
     for shift, color in ((0, "blue"), (8, "green"), (16, "red")):
-        points[color] = some["rgb"] >> shift & 255
+        points[color] = (some["rgb"] if has_color else _GREEN) >> shift & 255
     points["alpha"] = 255
     fields = [
         PackedElementField(name=name, offset=_POINT.fields[name][1], type=_NUMERIC[_POINT.fields[name][0].str[1:]]) for name in _POINT.names

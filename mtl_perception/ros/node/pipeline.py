@@ -136,7 +136,7 @@ class Pipeline:
         stream.counts.processed += 1
         stream.trace.unpublished, stream.trace.unplaced = place.unpublished, place.unplaced
         scale = stream.trace.scale = result.frame.scale
-        stream.trace.unscaled = place.ungrounded or (scale.evidence.problem or "" if scale is not None else "")
+        stream.trace.unscaled = "" if scale is None else place.ungrounded or scale.evidence.problem or ""
         self._finish(job)
 
     def _measured_m(self, job: _Job) -> np.ndarray | None:

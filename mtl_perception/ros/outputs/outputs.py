@@ -25,13 +25,16 @@ from mtl_perception.pipeline.selection import parse_classes, parse_region, parse
 from mtl_perception.ros.graph import deaf_readers
 from mtl_perception.ros.outputs.detections import DetectionsWriter
 from mtl_perception.ros.outputs.detections_3d import Detections3DWriter
+from mtl_perception.ros.outputs.free_space import FreeSpaceWriter
 from mtl_perception.ros.outputs.further import further_topics
 from mtl_perception.ros.outputs.images import ConfidenceWriter, DepthInfoWriter, DepthSourceWriter, DepthWriter, MaskWriter, OverlayWriter
 from mtl_perception.ros.outputs.markers import MarkersWriter
+from mtl_perception.ros.outputs.people import People, PeopleWriter, person_ids
 from mtl_perception.ros.outputs.points import PointsWriter
 from mtl_perception.ros.outputs.tracks import TracksWriter
 from mtl_perception.ros.outputs.writer import EVERY_TASK, Result, Writer
 from mtl_perception.ros.transforms import Place
+from mtl_perception.spatial.free_space import traversable_ids
 
 _LOOK_EVERY_S = 2.0
 """Asking for every topic's readers takes a millisecond of the interpreter, which the frames want too."""
@@ -64,6 +67,11 @@ class Outputs:
         measured: list[Writer] = []
         if parameters["depth.source"] != "network":
             measured = [DepthSourceWriter(publish(Image, "depth/source"))]
+        navigation: list[Writer] = []
+        if traversable_ids(stuff):
+            navigation = [FreeSpaceWriter(publish(PointCloud2, "free_space"), stuff, parameters)]
+        if person_ids(things) and People is not None:
+            navigation += [PeopleWriter(publish(People, "people"), things, parameters)]
         stride = parameters["stride"]
         further = [further_topics(kind, publish, [cut(label) for label in card.labels_of(kind)]) for kind in card.kinds]
         names: dict[str, Mapping[int, str]] = {"segmentation/label_info": dict(enumerate(stuff))}
@@ -81,6 +89,7 @@ class Outputs:
             DetectionsWriter(publish(Detection2DArray, "detections"), things),
             Detections3DWriter(publish(Detection3DArray, "detections_3d"), things),
             *tracks,
+            *navigation,
             *(writer for topics_of_task in further for writer in topics_of_task.writers),
             MarkersWriter(publish(MarkerArray, "markers"), things, parameters),
             self._overlay,
@@ -105,6 +114,10 @@ class Outputs:
             writer.publisher.topic_name: [task for task in writer.tasks if task not in (*tasks, EVERY_TASK)] for writer in self.read()
         }
         return {topic: lacking for topic, lacking in missing.items() if lacking}
+
+    def untold(self) -> dict[str, str]:
+        """Topics that somebody reads and that the last frame told nothing, with why."""
+        return {writer.publisher.topic_name: writer.problem for writer in self.read() if writer.problem}
 
     def deaf_readers(self) -> list[str]:
         """Readers that ask for more than is offered and so hear nothing, with what to do; looked for every two seconds."""

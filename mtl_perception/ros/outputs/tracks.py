@@ -17,6 +17,27 @@ from mtl_perception.ros.outputs.writer import Result, Writer
 from mtl_perception.tracking import Track
 
 
+class PlacedTracks:
+    """Brings tracks into the output frame if one is set, else the fixed frame, else the camera's."""
+
+    def __init__(self, parameters: Mapping[str, Any]) -> None:
+        self._output_frame, self._fixed_frame = parameters["output_frame"], parameters["fixed_frame"]
+
+    def __call__(self, result: Result) -> tuple[Header | None, list[Track]]:
+        """Returns the header and the tracks of a frame with tracks; no header where the frame's transform is not known."""
+        place, tracks, header = result.place, result.tracks.tracks, result.header
+        if result.tracks.is_in_fixed_frame:
+            header = Header(stamp=header.stamp, frame_id=self._fixed_frame)
+        if self._output_frame:
+            if place.to_output is None or (result.tracks.is_in_fixed_frame and place.camera_pose is None):
+                return None, []
+            to_output, header = place.to_output, place.output_header
+            if result.tracks.is_in_fixed_frame:
+                to_output = to_output @ inverse(place.camera_pose)
+            tracks = [track.seen_from(to_output) for track in tracks]
+        return header, tracks
+
+
 class TracksWriter(Writer):
     """``mtl_perception/TrackArray``: in the output frame if one is set, else in the fixed frame, else in the camera's."""
 
@@ -26,22 +47,13 @@ class TracksWriter(Writer):
     def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str], parameters: Mapping[str, Any]) -> None:
         super().__init__(publisher)
         self._labels = labels
-        self._output_frame, self._fixed_frame = parameters["output_frame"], parameters["fixed_frame"]
+        self._placed = PlacedTracks(parameters)
 
     def fill(self, result: Result) -> TrackArray | None:
         if result.tracks is None:
             return None
-        place, tracks, header = result.place, result.tracks.tracks, result.header
-        if result.tracks.is_in_fixed_frame:
-            header = Header(stamp=header.stamp, frame_id=self._fixed_frame)
-        if self._output_frame:
-            if place.to_output is None or (result.tracks.is_in_fixed_frame and place.camera_pose is None):
-                return None
-            to_output, header = place.to_output, place.output_header
-            if result.tracks.is_in_fixed_frame:
-                to_output = to_output @ inverse(place.camera_pose)
-            tracks = [track.seen_from(to_output) for track in tracks]
-        return TrackArray(header=header, tracks=[self._message(track) for track in tracks])
+        header, tracks = self._placed(result)
+        return None if header is None else TrackArray(header=header, tracks=[self._message(track) for track in tracks])
 
     def _message(self, track: Track) -> TrackMessage:
         x_min, y_min, x_max, y_max = track.box_xyxy.tolist()

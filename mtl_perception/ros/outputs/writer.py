@@ -75,10 +75,12 @@ class Writer:
     Attributes:
         tasks: what the topic is made of.
         helpful_tasks: what makes it better, where the model has them.
+        problem: why the last frame told this topic nothing, in words for diagnostics; empty if it did, or if others say so.
     """
 
     tasks: tuple[str, ...] = ()
     helpful_tasks: tuple[str, ...] = ()
+    problem = ""
 
     def __init__(self, publisher: LifecyclePublisher) -> None:
         self.publisher = publisher
