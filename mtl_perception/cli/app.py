@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mtl_perception.cli import benchmark, consumers, exchange, finetune
+from mtl_perception.cli import autolabel, benchmark, consumers, exchange, finetune
 from mtl_perception.cli.command_line import (
     CameraInfo,
     Device,
@@ -32,6 +32,7 @@ app.add_typer(consumers.app)
 app.add_typer(benchmark.app)
 app.add_typer(exchange.app)
 app.add_typer(finetune.app)
+app.add_typer(autolabel.app)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

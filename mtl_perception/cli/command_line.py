@@ -16,6 +16,7 @@ from mtl_perception.core.interrupts import STATUS, interruptions, raised
 from mtl_perception.ros.environment import require_ros
 
 Model = Annotated[str, typer.Option(help="A shipped model's name, or a .safetensors file.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 ...")]
 Precision = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")]
 Image = Annotated[str | None, typer.Option(help="Image topic of the bag; found by itself if there is one camera.")]

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtl_perception.cli.command_line import errors_in_one_line
+from mtl_perception.cli.command_line import Workers, errors_in_one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 app = typer.Typer()
 
-Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
 _MODEL, _DATA = "For a model", "For a data set"
 
 FileFormat = Annotated[str, typer.Option("--format", help="onnx, torch-export or tensorrt.")]
@@ -60,7 +59,7 @@ def import_(
     from mtl_perception.core.terminal import Terminal
 
     console = Terminal()
-    with errors_in_one_line(), _import_extra():
+    with errors_in_one_line(), import_extra():
         from mtl_perception.data.importers.command import import_command, list_formats
 
         if source_format == "formats":
@@ -73,7 +72,7 @@ def import_(
             "group": group, "split": split, "duplicates": duplicates, "camera": camera, "rescale": rescale,
             "skip_broken": skip_broken, "seed": seed,
         }  # fmt: skip
-        with _progress(console) as (on_start, on_pictures):
+        with pictures_bar(console) as (on_start, on_pictures):
             show = import_command(source_format, source, out, values, workers, on_start, on_pictures)
         show(console)
 
@@ -167,7 +166,7 @@ def _export_model(
 def _export_data(data: Path, file_format: str | None, out: Path | None, workers: int) -> None:
     from mtl_perception.core.terminal import Terminal
 
-    with _import_extra():
+    with import_extra():
         from mtl_perception.data.exporters.registry import FORMATS
         from mtl_perception.data.exporters.run import export_data
 
@@ -180,7 +179,7 @@ def _export_data(data: Path, file_format: str | None, out: Path | None, workers:
     if file_format is None or out is None:
         names = ", ".join(entry.name for entry in FORMATS)
         raise ValueError(f"export of the data set {data} needs --format (one of {names}) and --out DIR")
-    with _progress(console) as (on_start, on_pictures):
+    with pictures_bar(console) as (on_start, on_pictures):
         done = export_data(data, out, file_format, workers, on_start, on_pictures)
     for line in done.lost:
         console.print(f"  not in {done.format}: {line}", style="yellow", markup=False, highlight=False, soft_wrap=True)
@@ -188,7 +187,7 @@ def _export_data(data: Path, file_format: str | None, out: Path | None, workers:
 
 
 @contextmanager
-def _import_extra() -> Iterator[None]:
+def import_extra() -> Iterator[None]:
     """A library that is missing is named with what brings it."""
     try:
         yield
@@ -202,7 +201,7 @@ Progress = tuple[Callable[[str, int | None], None], Callable[[int], None]]
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[Progress]:
+def pictures_bar(console: Console) -> Iterator[Progress]:
     """A bar that is told what begins, of how many pictures, and how many more are done."""
     import time
 

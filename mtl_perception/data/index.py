@@ -51,6 +51,11 @@ class Index:
         """Names by id."""
         return {category.id: category.name for category in self.listed_categories}
 
+    @cached_property
+    def proposed(self) -> set[int]:
+        """Ids of the images with a box that a network proposed."""
+        return {annotation.image_id for annotation in self.annotations if annotation.score is not None}
+
     @property
     def annotations_file(self) -> Path:
         return self.root / "annotations.json"
@@ -201,7 +206,7 @@ def _image_problems(index: Index, image: ImageEntry) -> Iterator[tuple[str, str]
         unknown = sorted(set(image.detection_labels) - set(index.description.labels(BOXED)))
         if unknown:
             yield "unknown class", f"detection_labels lists {listed(unknown)}, which dataset.json does not"
-        if not image.detection_labels and BOXED in image.tasks:
+        if not image.detection_labels and BOXED in image.tasks and image.id not in index.proposed:
             yield "no labels", f"detection_labels is empty; remove '{BOXED}' from its tasks instead"
     unknown = sorted(set(image.classes) - set(index.description.labels(NAMED)))
     if unknown:

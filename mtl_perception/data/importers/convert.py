@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from mtl_perception.core.depth_image import depth_to_millimetres
-from mtl_perception.core.files import write_atomically
+from mtl_perception.core.files import write_atomically, write_json
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.format import DataError
@@ -50,7 +50,7 @@ class Plan:
         camera: fx, fy, cx, cy for pictures that bring none.
         rescale: labels that were made for another size are scaled to the picture's.
         jpeg_quality: of pictures that are not taken over as files.
-        keeps_unlabelled: pictures without a label go to ``unlabelled/``.
+        keeps_unlabelled: pictures without a label go to ``unlabelled/``, each with what is known of its camera and its place.
     """
 
     out: Path
@@ -154,6 +154,9 @@ def _convert(job: Job, plan: Plan, done: Done) -> None:
         tasks.append("lanes")
     if not tasks and plan.keeps_unlabelled:
         _write_picture(source, header, plan.out / "unlabelled", job.stem, plan, done)
+        about = {**(picture.extra or {}), **({} if camera is None else {"camera": _lens(camera)})}
+        if about:
+            write_json(plan.out / "unlabelled" / f"{job.stem}.camera.json", about)
         done.notes.add("pictures without a label, in unlabelled/", picture.name)
         return
     if not tasks:
@@ -177,8 +180,7 @@ def _convert(job: Job, plan: Plan, done: Done) -> None:
         **(picture.extra or {}),
     }
     if camera is not None:
-        lens = {name: round(float(getattr(camera, name)), 4) for name in ("fx", "fy", "cx", "cy")}
-        entry["camera"] = {"width": width, "height": height, **lens}
+        entry["camera"] = _lens(camera)
         if picture.depth_is_nominal:
             entry["camera"]["depth_scale"] = "nominal"
     if exhaustive and "detection" in tasks:
@@ -234,6 +236,12 @@ def _camera(picture: Picture, frame: Frame, plan: Plan) -> Intrinsics | None:
         width, height = turned_size(frame.true_size, frame.orientation)
         return Intrinsics(width, height, *plan.camera)
     return None
+
+
+def _lens(camera: Intrinsics) -> dict[str, Any]:
+    """As entries have it."""
+    lens = {name: round(float(getattr(camera, name)), 4) for name in ("fx", "fy", "cx", "cy")}
+    return {"width": camera.width, "height": camera.height, **lens}
 
 
 def _millimetres(picture: Picture, frame: Frame, plan: Plan, camera: Intrinsics | None, notes: Notes) -> np.ndarray | None:

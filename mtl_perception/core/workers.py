@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Work that goes picture by picture, spread over processes."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from typing import TypeVar
+
+from mtl_perception.core.interrupts import kept_from_children
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+MOST_TRIES = 3
+"""Of a job whose process is killed."""
+
+
+def in_order(function: Callable[[Job], Result], jobs: Iterable[Job], workers: int) -> Iterator[Result]:
+    """Yields ``function(job)`` of each job, in their order.
+
+    With one worker in this process; with more in as many spawned ones, which share the processors among them. Jobs are taken as they
+    are needed. Those whose process was killed are done again, so a job must be such that this does no harm. Ctrl-C waits for the jobs
+    that have begun, and no process outlives this one.
+
+    Args:
+        function: can be imported by its name. What it raises is raised here, behind the results before it.
+
+    Raises:
+        ChildProcessError: the processes of one job were killed ``MOST_TRIES`` times.
+    """
+    if workers <= 1:
+        yield from map(function, jobs)
+        return
+    waiting, running = iter(jobs), deque[tuple[Future[Result], Job]]()
+    pool, kills = _pool(workers), 0
+    try:
+        while True:
+            try:
+                with kept_from_children():
+                    for i, (future, job) in enumerate(running):
+                        if _was_lost(future):
+                            running[i] = pool.submit(function, job), job
+                    for job in islice(waiting, 2 * workers - len(running)):
+                        # Kept before it is handed over: a pool that is broken by now would lose it.
+                        running.append((_never_begun(), job))
+                        running[-1] = pool.submit(function, job), job
+                if not running:
+                    return
+                result = running[0][0].result()
+            except BrokenProcessPool as error:
+                kills += 1
+                if kills == MOST_TRIES:
+                    raise ChildProcessError(
+                        f"a worker process was killed, {kills} times in a row, perhaps for lack of memory; give fewer --workers; "
+                        "the same command goes on"
+                    ) from error
+                pool.shutdown(wait=True, cancel_futures=True)
+                pool = _pool(workers)
+                continue
+            kills = 0
+            running.popleft()
+            yield result
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (threads,))
+
+
+def _was_lost(future: Future) -> bool:
+    return future.cancelled() or (future.done() and isinstance(future.exception(), BrokenProcessPool))
+
+
+def _never_begun() -> Future:
+    future: Future = Future()
+    future.cancel()
+    return future
+
+
+def _start_worker(threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent: the job at hand is finished
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.environ["OMP_NUM_THREADS"] = str(threads)  # read by PyTorch when it is imported, which is later
+    import cv2
+
+    cv2.setNumThreads(threads)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
