@@ -225,6 +225,12 @@ def moving_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag."
 def check(
     data: Annotated[Path, typer.Argument(help="A folder of labelled images, see docs/data.md.")],
     show_all: Annotated[bool, typer.Option("--all", help="Name every problem, not the first of a kind.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Also write a page about the set, with pictures.")] = None,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="Of the page: a folder of another split; pictures that are in both are shown.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Of the page: labels that this model strongly disagrees with are shown.")] = None,
+    device: Device = "auto",
 ) -> None:
     """Look for broken files and labels in a data set."""
     from mtl_perception.core.terminal import Terminal
@@ -232,7 +238,13 @@ def check(
     with errors_in_one_line():
         from mtl_perception.data.check_command import check as check_data
 
+        if html is None and (against or model):
+            raise ValueError("--against and --model are for the page; say where with --html PAGE")
         fine = check_data(data, Terminal(), show_all)
+        if html is not None and fine:
+            from mtl_perception.evaluation.data_card.command import write_page
+
+            write_page(data, html, against or [], model, device, Terminal())
     if not fine:
         raise typer.Exit(1)
 

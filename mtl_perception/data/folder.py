@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mtl_perception.core.geometry import Intrinsics
-from mtl_perception.data.boxes import BoxTable
+from mtl_perception.data.boxes import BoxArrays, BoxTable
 from mtl_perception.data.cache import PixelCache, Pixels, maps_of
 from mtl_perception.data.format import DataError, ImageEntry, MaskedAnnotations, parse
 from mtl_perception.data.index import Index, find_problems, read_index, stem
@@ -89,6 +89,11 @@ class ImageFolder:
         classes = {kind: len(self._own_labels.get(kind, [])) for kind in folders}
         maps = {kind: read_map(folders[kind], codec, *size, classes[kind]) for kind, codec in maps_of(entry).items()}
         return Pixels(image, maps)
+
+    def box_arrays(self, i: int) -> BoxArrays | None:
+        """The boxes of sample ``i``, without reading its files; None where it is not labelled for them."""
+        entry = self.entries[i]
+        return self._boxes.of_image(entry) if BOXED in entry.tasks else None
 
     @property
     def image_files(self) -> list[Path]:
