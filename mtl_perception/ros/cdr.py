@@ -58,6 +58,22 @@ class CompressedImageView:
 
 
 @dataclass(frozen=True)
+class VideoPacketView:
+    """A packet of video; ``data`` is a view into the serialised message.
+
+    Attributes:
+        codec: as the sender names it.
+        pts: rises evenly with every packet; None where there is no such number.
+    """
+
+    stamp: Stamp
+    frame_id: str
+    codec: str
+    pts: int | None
+    data: memoryview
+
+
+@dataclass(frozen=True)
 class RegionView:
     """``sensor_msgs/RegionOfInterest``."""
 
@@ -110,6 +126,24 @@ def read_compressed_image(serialised: bytes) -> CompressedImageView:
     """A serialised ``sensor_msgs/CompressedImage``. Raises ConversionError as ``read_image`` does."""
     read = _Reader(serialised)
     return CompressedImageView(stamp=read.stamp(), frame_id=read.frame_id(), format=read.string(), data=read.octets())
+
+
+def read_ffmpeg_packet(serialised: bytes) -> VideoPacketView:
+    """A serialised ``ffmpeg_image_transport_msgs/FFMPEGPacket``. Raises ConversionError as ``read_image`` does."""
+    read = _Reader(serialised)
+    stamp, frame_id = read.stamp(), read.frame_id()
+    read.fields("ii", 8)  # size of the image that was encoded
+    codec = read.string().partition(";")[0]  # behind it, the pixel formats on the way there
+    (pts,) = read.fields("Q", 8, 8)
+    read.fields("BB", 2, 1)
+    return VideoPacketView(stamp, frame_id, codec, pts, read.octets())
+
+
+def read_compressed_video(serialised: bytes) -> VideoPacketView:
+    """A serialised ``foxglove_msgs/CompressedVideo``. Raises ConversionError as ``read_image`` does."""
+    read = _Reader(serialised)
+    stamp, frame_id, data = read.stamp(), read.frame_id(), read.octets()
+    return VideoPacketView(stamp, frame_id, read.string(), None, data)
 
 
 def read_camera_info(serialised: bytes) -> CameraInfoView:

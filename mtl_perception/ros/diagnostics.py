@@ -96,6 +96,9 @@ def camera_status(stream: Stream, recent: Change) -> DiagnosticStatus:
                 f"{change.rejected} images rejected in {period_s:.0f} s, the last one: {trace.rejection}",
             )
         )
+    if change.undecodable:
+        text = f"{change.undecodable} video packets in {period_s:.0f} s show nothing: {_WHY_UNDECODABLE}"
+        problems.append((WARN, text))
     if change.damaged:
         text = f"{change.damaged} damaged JPEGs used in {period_s:.0f} s, the last one: {camera.last_damage}: {_WHY_DAMAGED}"
         problems.append((WARN, text))
@@ -226,6 +229,10 @@ def unconfigured_status(node: GuardedNode, reason: str) -> DiagnosticStatus:
 _WHY_SILENT = "the camera stopped, or its messages do not get through; check it with ros2 topic hz"
 _WHY_OLD = "the camera is late, or its clock differs from this machine's (playing a bag? set use_sim_time)"
 _WHY_LOST = "start the camera with this package's Fast DDS profile (config/fastdds.xml), or set input.reliability to reliable"
+_WHY_UNDECODABLE = (
+    "the stream was joined in the middle or packets got lost, and pictures come again with the next key frame; let the encoder send more of "
+    "them (its GOP size), or set input.reliability to reliable; if none come, the packets are no video of the codec that they name"
+)
 _WHY_DAMAGED = (
     "parts of them are wrong, and so is what is found there; mend the camera or its way here, or set input.corrupt_jpeg to reject"
 )

@@ -27,11 +27,11 @@ def allowed(kind: str, way: str, node: str) -> set[str]:
 
 @pytest.fixture(scope="module")
 def found(peer, start_shared_node):
-    """Of two nodes that have between them whatever a node can have: what each has, below the name /perception."""
+    """Of nodes that have between them whatever a node can have: what each has, below the name /perception."""
     common = ("-p", "tracking.enabled:=true", "-p", "use_sim_time:=true", "-p", "depth.source:=fused", "-p", "depth.scale:=scan")
     started = [
         start_shared_node(*common, "-p", f"transport:={way}", "-p", f"depth.transport:={depth_way}", model="every_label")
-        for way, depth_way in (("raw", "raw"), ("compressed", "compressedDepth"))
+        for way, depth_way in (("raw", "raw"), ("compressed", "compressedDepth"), ("ffmpeg", "raw"), ("foxglove", "raw"))
     ]
     ask = {
         "publish": peer.node.get_publisher_names_and_types_by_node,

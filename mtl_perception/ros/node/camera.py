@@ -18,11 +18,15 @@ from mtl_perception.core.image_messages import ConversionError, InputSettings, c
 from mtl_perception.ros.cdr import CameraInfoView, CompressedImageView, ImageView, read_camera_info, read_compressed_image, read_image
 from mtl_perception.ros.graph import Source, other_topics, sources
 from mtl_perception.ros.node.frames import Frame, FrameCounts
+from mtl_perception.ros.node.video import VIDEO_DEPTH, VIDEO_TRANSPORTS, PictureView, VideoInput
 
 _END_OF_STAMP = 12  # bytes: four of encapsulation, eight of the stamp
 
 
-_IMAGE, _COMPRESSED_IMAGE, _CAMERA_INFO = (f"sensor_msgs/msg/{name}" for name in ("Image", "CompressedImage", "CameraInfo"))
+_CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
+_TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"} | {
+    name: transport.type_name for name, transport in VIDEO_TRANSPORTS.items()
+}
 # What was published before the node was there is told to those who ask for it, and who asks for it hears nobody else.
 _LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -56,8 +60,10 @@ class Camera:
         self._counts = counts
         self._put = put
         self._rectified, self._rectify = parameters["rectified"], parameters["rectify"]
-        self._compressed = parameters["transport"] == "compressed"
+        self._transport = parameters["transport"]
         self._settings = InputSettings.of(parameters)
+        is_video = self._transport in VIDEO_TRANSPORTS
+        self._video = VideoInput(self._transport, self._settings.max_pixels, counts) if is_video else None
         self._info_body = b""
         self._info: CameraInfoView | None = None
         self._calibrated: tuple[Any, Any, Calibration | ValueError] = (None, None, ValueError())
@@ -73,23 +79,31 @@ class Camera:
             reliability=ReliabilityPolicy.get_from_short_key(parameters["input.reliability"]),
         )
         losses = SubscriptionEventCallbacks(message_lost=self._on_lost)
-        message_type, topic = (CompressedImage, "image/compressed") if self._compressed else (Image, "image")
+        if is_video:
+            message_type, topic = VIDEO_TRANSPORTS[self._transport].message_type, f"image/{self._transport}"
+        else:
+            message_type, topic = (CompressedImage, "image/compressed") if self._transport == "compressed" else (Image, "image")
+        image_qos = QoSProfile(depth=max(parameters["input.depth"], VIDEO_DEPTH if is_video else 1), reliability=self._qos.reliability)
         self._images = node.create_subscription(
-            message_type, f"{topics}/{topic}", self._on_image, self._qos, raw=True, event_callbacks=losses
+            message_type, f"{topics}/{topic}", self._on_image, image_qos, raw=True, event_callbacks=losses
         )
         self._infos = node.create_subscription(CameraInfo, f"{topics}/camera_info", self._on_info, self._qos, raw=True)
         self._latched_infos: Subscription | None = None
         self.topic, self.info_topic = self._images.topic_name, self._infos.topic_name
         self.look()
 
-    def read(self, frame: Frame) -> ImageView | CompressedImageView:
+    def read(self, frame: Frame) -> ImageView | CompressedImageView | PictureView:
         """The frame's fields, its pixels still encoded. Raises ConversionError."""
-        return read_compressed_image(frame.serialised) if self._compressed else read_image(frame.serialised)
+        if self._video is not None:
+            return self._video.view(frame)
+        return read_compressed_image(frame.serialised) if self._transport == "compressed" else read_image(frame.serialised)
 
-    def decode(self, message: ImageView | CompressedImageView):
+    def decode(self, message: ImageView | CompressedImageView | PictureView):
         """The frame's pixels, (H, W, 3) uint8 RGB. Raises ConversionError."""
         try:
-            if self._compressed:
+            if isinstance(message, PictureView):
+                image_rgb = message.picture.to_rgb()
+            elif isinstance(message, CompressedImageView):
                 image_rgb = compressed_image_to_rgb(message, self._settings, self._on_damage, self._distrusted)
             else:
                 image_rgb = image_to_rgb(message, self._settings)
@@ -126,9 +140,8 @@ class Camera:
 
     def look(self) -> None:
         """See who publishes, and listen also for a camera_info that was published once, before the node was there."""
-        expected = _COMPRESSED_IMAGE if self._compressed else _IMAGE
         publishers = self._node.get_publishers_info_by_topic
-        self.sources = sources(publishers(self.topic), expected, "set the parameter transport, or remap", self._qos)
+        self.sources = sources(publishers(self.topic), _TYPES[self._transport], "set the parameter transport, or remap", self._qos)
         infos = publishers(self.info_topic)
         self.info_sources = sources(infos, _CAMERA_INFO, "remap", self._qos)
         # Only then: a volatile publisher would warn of a reader that it cannot serve.
@@ -136,8 +149,8 @@ class Camera:
             self._latched_infos = self._node.create_subscription(CameraInfo, self._infos.topic, self._on_info, _LATCHED, raw=True)
 
     def other_image_topics(self) -> list[str]:
-        """Topics with images of either transport: what the user may have meant."""
-        return other_topics(self._node, (_IMAGE, _COMPRESSED_IMAGE), self.topic)
+        """Topics with images of any transport: what the user may have meant."""
+        return other_topics(self._node, tuple(_TYPES.values()), self.topic)
 
     def other_info_topics(self) -> list[str]:
         """Topics with a camera_info: likewise."""
@@ -154,7 +167,9 @@ class Camera:
             self.last_interval_s = now_s - self.last_frame_s
         self.last_frame_s = now_s
         self._counts.received += 1
-        self._counts.dropped += self._put(Frame(serialised, now_s))
+        frames = [Frame(serialised, now_s)] if self._video is None else self._video.frames(serialised, now_s)
+        for frame in frames:
+            self._counts.dropped += self._put(frame)
 
     def _on_damage(self, complaint: str) -> None:
         self._counts.damaged += 1
@@ -162,6 +177,8 @@ class Camera:
 
     def _on_lost(self, event: QoSMessageLostInfo) -> None:
         self._counts.lost += event.total_count_change
+        if self._video is not None:
+            self._video.lose()
 
     def _on_info(self, serialised: bytes) -> None:
         """It comes with every image and hardly ever changes: it is read again when more than its stamp is new."""

@@ -9,16 +9,22 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import Any
 
 _WINDOW_S = 5.0
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A serialised image message and when it arrived (``time.monotonic()``)."""
+    """A serialised image message and when it arrived (``time.monotonic()``).
+
+    Attributes:
+        picture: of video, whose packets don't wait: the decoded picture, or the error of one that can't be decoded.
+    """
 
     serialised: bytes
     received_s: float
+    picture: Any = None
 
 
 class NewestFrames:
@@ -72,6 +78,8 @@ class FrameCounts:
     """Bad input."""
     damaged: int = 0
     """JPEGs that contradict themselves and were used all the same, see input.corrupt_jpeg."""
+    undecodable: int = 0
+    """Packets of video that nothing can be made of without one that was not received."""
     expired: int = 0
     """Older than max_frame_age."""
     failed: int = 0

@@ -12,6 +12,7 @@ from mtl_perception.core.image_files import AUTO
 from mtl_perception.core.image_messages import BAYER_ENCODINGS, InputSettings
 from mtl_perception.core.scene import AGNOSTIC_NMS_IOU, SCORE_THRESHOLD
 from mtl_perception.pipeline.options import DEPTH_SOURCES
+from mtl_perception.ros.node.video import VIDEO_TRANSPORTS
 
 ALL_TASKS = "all"
 
@@ -66,7 +67,12 @@ SPECS = (
     ),
     Spec("compile", False, "let PyTorch compile the network: a slow start, then quicker frames"),
     Spec("cameras", [], "names of several cameras, each with topics under ~/<name>/; empty for one on ~/image"),
-    Spec("transport", "raw", "subscribe to ~/image (raw) or ~/image/compressed", choices=("raw", "compressed")),
+    Spec(
+        "transport",
+        "raw",
+        "subscribe to ~/image (raw), ~/image/compressed, or to video on ~/image/ffmpeg or ~/image/foxglove",
+        choices=("raw", "compressed", *VIDEO_TRANSPORTS),
+    ),
     Spec("rectified", False, "the image is rectified: use P of camera_info instead of K"),
     Spec("rectify", False, "correct the lens's distortion as camera_info says; outputs then fit the corrected image"),
     Spec(

@@ -14,6 +14,7 @@ from mtl_perception.ros.node.depth_camera import DepthCamera
 from mtl_perception.ros.node.frames import FrameAge, FrameCounts, NewestFrames, Recent
 from mtl_perception.ros.node.laser import Laser
 from mtl_perception.ros.node.parameters import Parameters
+from mtl_perception.ros.node.video import require_transport
 from mtl_perception.ros.outputs.outputs import Outputs
 
 
@@ -53,6 +54,7 @@ class Stream:
         self.label = node.get_fully_qualified_name().lstrip("/") + (f"/{name}" if name else "")
         self.problems = node.problems
         self.parameters = parameters.of(name)
+        require_transport(self.parameters["transport"])
         self.outputs = Outputs(node, self.parameters, card, self._topics)
         self.counts, self.recent, self.trace, self.age = FrameCounts(), Recent(), Trace(), FrameAge()
         self.camera: Camera | None = None

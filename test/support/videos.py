@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Short films, encoded packet by packet as encoders on robots do."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import numpy as np
+
+ENCODERS = {
+    "h264": ("libx264", {"tune": "zerolatency", "preset": "ultrafast"}),
+    "hevc": ("libx265", {"tune": "zerolatency", "preset": "ultrafast", "x265-params": "log-level=none"}),
+    "av1": ("libsvtav1", {"preset": "10", "crf": "10", "svtav1-params": "pred-struct=1"}),
+    "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "crf": "10", "b": "4M"}),
+}
+GOP = 10
+WIDTH, HEIGHT = 320, 240
+
+
+def has_encoder(codec: str) -> bool:
+    try:
+        av.codec.Codec(ENCODERS[codec][0], "w")
+    except av.codec.codec.UnknownCodecError:
+        return False
+    return True
+
+
+def shade(number: int) -> int:
+    """Brightness of picture ``number``: by it they are told apart."""
+    return 20 + 7 * (number % 30)
+
+
+def brightness(image_rgb: np.ndarray) -> float:
+    return float(np.median(image_rgb))
+
+
+def packets(codec: str, count: int = 30, size: tuple[int, int] = (WIDTH, HEIGHT), b_frames: int = 0) -> list[tuple[bytes, int]]:
+    """Data and number of the picture, in the order in which they are sent; every tenth is a key frame."""
+    name, options = ENCODERS[codec]
+    context = av.CodecContext.create(name, "w")
+    context.width, context.height = size
+    context.pix_fmt, context.time_base, context.framerate = "yuv420p", Fraction(1, 30), 30
+    context.gop_size, context.max_b_frames = GOP, b_frames
+    context.options = {"preset": "medium"} if b_frames else options
+    found = []
+    for number in range(count):
+        pixels = np.full((size[1], size[0], 3), shade(number), np.uint8)
+        pixels[8:40, 8 + number : 40 + number] = (250, 20, 20)
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        frame.pts = number
+        found += context.encode(frame)
+    return [(bytes(packet), packet.pts) for packet in [*found, *context.encode(None)] if packet.size]
