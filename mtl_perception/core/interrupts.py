@@ -34,16 +34,27 @@ def _end(number: int, frame: FrameType | None) -> None:
 
 
 @contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None], numbers: tuple[signal.Signals, ...] = SIGNALS) -> Iterator[None]:
+    """Inside, these signals go to ``handler``. Outside the main thread, where Python can't, they stay as they are."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
+
+
+@contextmanager
 def raised(is_start: Callable[[FrameType], bool] = lambda frame: False) -> Iterator[None]:
     """Inside, either signal raises KeyboardInterrupt, but not within an import or a finaliser: there it waits for their end. Outside
-    the main thread, where Python can't, signals stay as they are.
+    the main thread signals stay as they are.
 
     Args:
         is_start: tells of the code that imports something whether it does nothing else before; then the process ends at once.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     waiting = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -56,14 +67,11 @@ def raised(is_start: Callable[[FrameType], bool] = lambda frame: False) -> Itera
             raise KeyboardInterrupt
         signal.setitimer(signal.ITIMER_REAL, _LATER_S)
 
-    numbers = (*SIGNALS, signal.SIGALRM)
-    before = [signal.signal(number, interrupt) for number in numbers]
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in zip(numbers, before):
-            signal.signal(number, handler)
+    with _handled(interrupt, (*SIGNALS, signal.SIGALRM)):
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     if waiting:
         raise KeyboardInterrupt
 
@@ -152,17 +160,18 @@ class Interruption:
 @contextmanager
 def interruptible() -> Iterator[Interruption]:
     """Notes Ctrl-C and SIGTERM instead of ending at once, also where the process inherited SIGINT as ignored, as those that
-    a shell starts in the background do. Outside the main thread, where Python can't, signals stay as they are."""
+    a shell starts in the background do. Outside the main thread signals stay as they are."""
     interruption = Interruption()
-    if threading.current_thread() is not threading.main_thread():
+    with _handled(interruption._request):
         yield interruption
-        return
-    before = {number: signal.signal(number, interruption._request) for number in SIGNALS}
-    try:
-        yield interruption
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+
+
+def noted() -> Interruption:
+    """As ``interruptible``, for the rest of the process: it says goodbye to others, and a second signal must not cut that short."""
+    interruption = Interruption()
+    for number in SIGNALS:
+        signal.signal(number, interruption._request)
+    return interruption
 
 
 @contextmanager
@@ -172,16 +181,12 @@ def interrupted_by_sigterm() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    if threading.current_thread() is not threading.main_thread():
+    with _handled(interrupt, (signal.SIGTERM,)):
         yield
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
-def ignore_interruption() -> None:
-    """For helper processes: the terminal sends Ctrl-C to them too, and the one that started them ends them."""
+def leave_to_parent() -> None:
+    """For worker processes: the terminal sends Ctrl-C to them too, while the process that started them lets them finish what they
+    are at, or ends them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -53,12 +53,11 @@ class BoxTable:
         boxes = np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], 1)
         limits = np.array([(image.width, image.height) * 2 for image in index.images], np.float32).reshape(-1, 4)
         boxes = np.clip(boxes, 0, limits[rows])
-        ids = np.array([a.id for a in index.annotations], np.int64)
 
         order = np.argsort(rows, kind="stable")
         proposed = np.array([a.score is not None and not a.iscrowd for a in index.annotations], bool)
         order = order[self._labelled[rows[order], class_ids[order]] | proposed[order]]
-        self._boxes, self._class_ids, self._ids = boxes[order], class_ids[order], ids[order]
+        self._boxes, self._class_ids = boxes[order], class_ids[order]
         scores = np.array([1.0 if a.score is None else a.score for a in index.annotations], np.float32)
         self._weights = scores[order] if proposed.any() else None
         self._boxes_3d = _boxes_3d(index)[order] if any(a.box_3d for a in index.annotations) else None
@@ -77,10 +76,6 @@ class BoxTable:
             None if self._weights is None else self._weights[part],
         )
 
-    def annotation_ids(self, image: ImageEntry) -> list[int]:
-        """The ids in annotations.json of the image's boxes, in their order."""
-        return self._ids[self._part(image)[1]].tolist()
-
     def _part(self, image: ImageEntry) -> tuple[int, slice]:
         row = self._rows[image.id]
         return row, slice(int(self._starts[row]), int(self._starts[row + 1]))
@@ -94,7 +89,7 @@ class BoxTable:
         table._labelled[:, ids[ids >= 0]] = self._labelled[:, ids >= 0]
         class_ids = ids[self._class_ids] if len(ids) else self._class_ids
         kept = class_ids >= 0
-        table._boxes, table._class_ids, table._ids = self._boxes[kept], class_ids[kept], self._ids[kept]
+        table._boxes, table._class_ids = self._boxes[kept], class_ids[kept]
         table._boxes_3d = None if self._boxes_3d is None else self._boxes_3d[kept]
         table._weights = None if self._weights is None else self._weights[kept]
         table._starts = np.concatenate([[0], np.cumsum(kept)])[self._starts]

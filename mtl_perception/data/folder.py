@@ -14,9 +14,8 @@ import numpy as np
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.boxes import BoxArrays, BoxTable
 from mtl_perception.data.cache import PixelCache, Pixels, maps_of
-from mtl_perception.data.format import DataError, ImageEntry, MaskedAnnotations, parse
+from mtl_perception.data.format import DataError, ImageEntry
 from mtl_perception.data.index import Index, find_problems, read_index, stem
-from mtl_perception.data.masks import decode_mask
 from mtl_perception.data.pixels import read_map, read_rgb
 from mtl_perception.data.split import split_groups
 from mtl_perception.tasks import BOXED, LABELS, BoxesCodec, ClassesCodec, MadeCodec, MapCodec, Sample, known_among
@@ -47,7 +46,6 @@ class ImageFolder:
         self._cameras = index.cameras
         self._own_boxes = self._boxes = BoxTable(index, BOXED)
         self._cache: PixelCache | None = None
-        self._masks: dict[int, Any] | None = None
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -115,27 +113,6 @@ class ImageFolder:
         """Name, source and licence of the data, as far as dataset.json says."""
         told = {"name": self.root.name, "source": self._own.source, "license": self._own.license}
         return {key: value for key, value in told.items() if value}
-
-    def instance_masks(self, i: int) -> np.ndarray:
-        """(N, H, W) bool, the visible pixels of the N boxes of sample ``i``, all False where a box has no mask.
-
-        The first call reads the masks of the whole folder, which are most of annotations.json.
-
-        Raises:
-            ImportError: faster-coco-eval is not installed.
-            DataError: the masks can't be understood.
-        """
-        entry = self.entries[i]
-        if self._masks is None:
-            found = parse(self.root / "annotations.json", MaskedAnnotations).annotations
-            self._masks = {annotation.id: annotation.segmentation for annotation in found}
-        masks = np.zeros((len(self._boxes.annotation_ids(entry)), entry.height, entry.width), bool)
-        for mask, id_ in zip(masks, self._boxes.annotation_ids(entry)):
-            try:
-                mask[:] = decode_mask(self._masks.get(id_), entry.height, entry.width)
-            except ValueError as error:
-                raise DataError(f"{self.root}: {entry.file_name}: annotation {id_}: {error}", "mask") from error
-        return masks
 
     def subset(self, indices: Sequence[int] | np.ndarray) -> ImageFolder:
         """The samples ``indices``, in that order, as a folder that shares this one's index."""

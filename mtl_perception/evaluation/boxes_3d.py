@@ -81,10 +81,6 @@ class Boxes3DMetric(Metric):
         own = _measures(rows, int(is_true.sum()))
         return {name: own[name] for name in ("recall25", "center_relative") if own[name] == own[name]}
 
-    def merge(self, other: Boxes3DMetric) -> None:
-        self._rows = np.concatenate([self._rows, other._rows])
-        self._true += other._true
-
     def compute(self) -> dict[str, Any]:
         """Recall at 3D IoU .25; medians of the centre's error in metres and as a share of its distance, and of the
         mean relative error of the three sizes, over ``matched`` boxes. ``per_class`` has the same."""

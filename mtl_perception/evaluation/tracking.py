@@ -87,9 +87,6 @@ class TrackingMetric(Metric):
         """Add one frame that was tracked elsewhere; as ``Tracker`` answers."""
         self._drives[-1].add(tracks, truth, is_in_fixed_frame)
 
-    def merge(self, other: TrackingMetric) -> None:
-        self._drives += other._drives
-
     def compute(self) -> dict[str, Any]:
         import motmetrics
 

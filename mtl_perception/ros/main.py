@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from typing import Any
@@ -19,6 +18,7 @@ from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedE
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
+from mtl_perception.core.interrupts import Interruption, noted
 from mtl_perception.core.resources import find_model
 from mtl_perception.ros.node.memory import GrowthLimit
 from mtl_perception.ros.node.node import LoadEngine, PerceptionNode
@@ -44,7 +44,7 @@ def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -
     # The worker holds the interpreter lock while it fills messages: let the camera's callback in sooner.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     # Own handlers: rclpy's end the context first, and then the node could no longer say goodbye to its peers.
-    stop = StopOnSignal()
+    stop = noted()
     try:
         arguments = sys.argv if args is None else args
         check_names(arguments)
@@ -64,7 +64,7 @@ def main(args: list[str] | None = None, load_engine: LoadEngine | None = None) -
         rclpy.try_shutdown()
 
 
-def _run(node: PerceptionNode, stop: StopOnSignal) -> int:
+def _run(node: PerceptionNode, stop: Interruption) -> int:
     executor = choose_executor()
     executor.add_node(node)
     try:
@@ -113,18 +113,6 @@ def choose_executor(context: Context | None = None) -> Executor:
     except ImportError:
         return SingleThreadedExecutor(context=context)
     return EventsExecutor(context=context)
-
-
-class StopOnSignal:
-    """Remembers that somebody wants the process to end."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._request)
-
-    def _request(self, number: int, frame: object) -> None:
-        self.requested = True
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import functools
 import json
 import multiprocessing
 import os
-import signal
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +22,7 @@ import numpy as np
 from rich.progress import Progress
 
 from mtl_perception.core.files import write_json
-from mtl_perception.core.interrupts import kept_from_children
+from mtl_perception.core.interrupts import kept_from_children, leave_to_parent
 from mtl_perception.core.progress import columns
 from mtl_perception.data.writer import LabelledImage, write_index, write_sample
 from mtl_perception.simulation.catalogue import CATALOGUES
@@ -173,7 +172,7 @@ def own_objects(settings: DatasetSettings) -> OwnObjects | None:
 
 
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent: the room at hand is finished
+    leave_to_parent()
     os.environ["LP_NUM_THREADS"] = "1"  # the software driver; a process a core is faster than threads
     cv2.setNumThreads(1)
 

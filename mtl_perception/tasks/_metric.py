@@ -46,10 +46,6 @@ class Metric(ABC):
         """Add one frame; answers what the frame scores by itself, leaving out what it says nothing of."""
 
     @abstractmethod
-    def merge(self, other: Any) -> None:
-        """Add everything that ``other`` has seen, as after this one's frames."""
-
-    @abstractmethod
     def compute(self) -> dict[str, Any]:
         """Measure → value for everything in ``directions``, NaN where there is nothing to say.
 

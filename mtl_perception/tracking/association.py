@@ -33,13 +33,14 @@ def assign(cost: np.ndarray, limit: float = 1.0) -> tuple[np.ndarray, np.ndarray
 def assign_pairs(rows: np.ndarray, columns: np.ndarray, cost: np.ndarray, limit: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """``assign`` where (P,) pairs of rows and columns are all that is possible, each for its cost below ``limit``.
 
-    Shortest augmenting paths (Jonker and Volgenant, Computing 38, 1987), O(N²·M) at worst. Written here because SciPy is
-    otherwise not needed at run time; greedy matching would do for things far apart, and swaps identities in crowds.
+    Greedy matching would do for things far apart, and swaps identities in crowds.
     """
     # Most things stand alone: one row and one column that know only each other are settled without a search.
     alone = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)
     found_rows, found_columns = rows[alone], columns[alone]
     if not alone.all():
+        from scipy.optimize import linear_sum_assignment  # 0.3 s and 40 MB, which a camera without crowds never pays
+
         crowded = ~alone
         open_rows, row_of = _numbered(rows[crowded])
         open_columns, column_of = _numbered(columns[crowded])
@@ -47,7 +48,7 @@ def assign_pairs(rows: np.ndarray, columns: np.ndarray, cost: np.ndarray, limit:
         whole = np.full((len(open_rows), len(open_columns) + len(open_rows)), np.inf)
         whole[row_of, column_of] = cost[crowded]
         np.fill_diagonal(whole[:, len(open_columns) :], limit)
-        chosen = _shortest_paths(whole)
+        chosen = linear_sum_assignment(whole)[1]
         real = chosen < len(open_columns)
         found_rows = np.concatenate([found_rows, open_rows[real]])
         found_columns = np.concatenate([found_columns, open_columns[chosen[real]]])
@@ -60,38 +61,3 @@ def _numbered(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     without sorting."""
     is_there = np.bincount(indices) > 0
     return np.flatnonzero(is_there), (np.cumsum(is_there) - 1)[indices]
-
-
-def _shortest_paths(cost: np.ndarray) -> np.ndarray:
-    """(N,) the column of each row in the cheapest assignment of all N rows to M ≥ N columns."""
-    rows, columns = cost.shape
-    column_of, row_of = np.full(rows, -1), np.full(columns, -1)
-    row_price, column_price = cost.min(1), np.zeros(columns)
-    for row, column in enumerate(cost.argmin(1)):  # whoever is first takes his cheapest column
-        if row_of[column] < 0:
-            row_of[column], column_of[row] = row, column
-    for start in np.flatnonzero(column_of < 0):
-        length = np.full(columns, np.inf)
-        before = np.full(columns, start)
-        is_done = np.zeros(columns, bool)
-        row, reached = start, 0.0
-        while True:  # Dijkstra over reduced costs, until a free column is reached
-            through = reached + cost[row] - row_price[row] - column_price
-            shorter = ~is_done & (through < length)
-            length[shorter], before[shorter] = through[shorter], row
-            column = int(np.where(is_done, np.inf, length).argmin())
-            reached, is_done[column] = length[column], True
-            if row_of[column] < 0:
-                break
-            row = row_of[column]
-        passed = is_done & (length < reached)
-        row_price[start] += reached
-        row_price[row_of[passed]] += reached - length[passed]
-        column_price[passed] -= reached - length[passed]
-        while True:  # turn the path round
-            row = before[column]
-            row_of[column] = row
-            column_of[row], column = column, column_of[row]
-            if row == start:
-                break
-    return column_of

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from mtl_perception.core.interrupts import ignore_interruption, kept_from_children
+from mtl_perception.core.interrupts import kept_from_children, leave_to_parent
 from mtl_perception.data.augmentation import random_appearance, random_view
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import DataError
@@ -188,6 +188,6 @@ def _as_it_is(batch: Batch | Exception) -> Batch | Exception:
 def _start_worker(_: int) -> None:
     import cv2
 
-    ignore_interruption()
+    leave_to_parent()
     cv2.setNumThreads(1)
     torch.set_num_threads(1)

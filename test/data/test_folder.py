@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from instance_masks import instance_masks
 from shapes import DETECTION_LABELS, SEGMENTATION_LABELS, write_shapes
 
 from mtl_perception.data.folder import DataError, ImageFolder
@@ -81,7 +82,7 @@ def test_an_image_may_be_of_an_unknown_camera_where_no_depth_is_learned(root: Pa
 def test_instance_masks_belong_to_the_boxes(root: Path) -> None:
     folder = ImageFolder(root)
     for i in range(len(folder)):
-        boxes, masks = folder[i].labels["detection"].boxes_xyxy, folder.instance_masks(i)
+        boxes, masks = folder[i].labels["detection"].boxes_xyxy, instance_masks(folder, i)
         assert masks.shape == (len(boxes), 96, 128)
         for box, mask in zip(boxes, masks, strict=True):
             x1, y1, x2, y2 = box.astype(int)
@@ -89,26 +90,26 @@ def test_instance_masks_belong_to_the_boxes(root: Path) -> None:
             expected[y1:y2, x1:x2] = True
             np.testing.assert_array_equal(mask, expected)
     cans = folder.with_labels({"segmentation": [], "detection": ["can"]})
-    assert all(len(cans.instance_masks(i)) == len(cans[i].labels["detection"].class_ids) for i in range(len(cans)))
+    assert all(len(instance_masks(cans, i)) == len(cans[i].labels["detection"].class_ids) for i in range(len(cans)))
 
 
 def test_polygons_and_plain_run_lengths_are_read_too(root: Path) -> None:
     polygon = [[10, 20, 30, 20, 30, 40, 10, 40]]
     edit(root / "annotations.json", lambda c: c["annotations"][0].update(segmentation=polygon))
-    mask = ImageFolder(root).instance_masks(0)[0]
+    mask = instance_masks(ImageFolder(root), 0)[0]
     assert mask[20:40, 10:30].all()
     assert mask.sum() == 400
     plain = {"size": [96, 128], "counts": [96 * 10, 5, 96 * 128 - 96 * 10 - 5]}
     edit(root / "annotations.json", lambda c: c["annotations"][0].update(segmentation=plain))
-    assert np.argwhere(ImageFolder(root).instance_masks(0)[0]).tolist() == [[row, 10] for row in range(5)]
+    assert np.argwhere(instance_masks(ImageFolder(root), 0)[0]).tolist() == [[row, 10] for row in range(5)]
     edit(root / "annotations.json", lambda c: c["annotations"][0].pop("segmentation"))
-    assert not ImageFolder(root).instance_masks(0)[0].any()
+    assert not instance_masks(ImageFolder(root), 0)[0].any()
     edit(
         root / "annotations.json",
         lambda c: c["annotations"][0].update(segmentation={"size": [96, 128], "counts": "zz"}),
     )
     with pytest.raises(DataError, match="0000.jpg: annotation 1: its mask's counts .zz. are no run lengths"):
-        ImageFolder(root).instance_masks(0)
+        instance_masks(ImageFolder(root), 0)
 
 
 def test_boxes_in_space_belong_to_the_boxes(root: Path) -> None:

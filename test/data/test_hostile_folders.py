@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from instance_masks import instance_masks
 from made_pictures import bomb, exif, jpeg, packed_rows, palette, png, png_of_chunks, with_segment
 from shapes import write_shapes
 from typer.testing import CliRunner
@@ -250,7 +251,7 @@ def test_instance_masks_are_named(root, name):
     assert words in said
     folder = ImageFolder(root)
     with pytest.raises(DataError) as error:
-        folder.instance_masks(0)
+        instance_masks(folder, 0)
     assert words in str(error.value)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from instance_masks import instance_masks
 
 from mtl_perception.core.depth_image import depth_to_millimetres
 from mtl_perception.core.geometry import Intrinsics
@@ -39,7 +40,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.labels["segmentation"], written.maps["segmentation"])
     np.testing.assert_allclose(read.labels["depth"], written.maps["depth"], atol=5e-4)
     assert read.labels["detection"].boxes_xyxy.tolist() == [[5, 10, 30, 20]]
-    np.testing.assert_array_equal(folder.instance_masks(0)[0], written.instances[0].mask)
+    np.testing.assert_array_equal(instance_masks(folder, 0)[0], written.instances[0].mask)
     assert read.intrinsics.fx == pytest.approx(50.123456, abs=1e-4)
     assert folder.entries[0].group == "kitchen"
     assert json.loads((tmp_path / "dataset.json").read_text())["generator"] == "test"

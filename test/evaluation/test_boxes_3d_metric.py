@@ -112,16 +112,6 @@ def test_recall_counts_what_was_not_found_and_leaves_out_what_has_no_true_box():
     assert (scores["boxes"], scores["matched"]) == (1, 1)
 
 
-def test_two_halves_merged_score_as_the_whole():
-    frames = [front_of_a_cube(2.0, 2.1), front_of_a_cube(1.5), front_of_a_cube(3.0, 3.6)]
-    whole, first, rest = (Boxes3DMetric.for_model(CARD) for _ in range(3))
-    for metric, some in ((whole, frames), (first, frames[:1]), (rest, frames[1:])):
-        for frame in some:
-            metric.update(*Boxes3DMetric.pair(*frame))
-    first.merge(rest)
-    assert first.compute() == whole.compute()
-
-
 def test_frames_without_3d_truth_depth_or_calibration_are_not_scored():
     scene, truth = front_of_a_cube()
     assert Boxes3DMetric.pair(replace(scene, depth=None), truth) is None

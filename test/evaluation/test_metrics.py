@@ -10,7 +10,6 @@ from pycocotools import coco, cocoeval
 from random_boxes import LABELS, random_images
 
 from mtl_perception.evaluation import DepthMetric, DetectionMetric, SegmentationMetric
-from mtl_perception.evaluation.tables import plain
 
 
 def test_average_precision_is_that_of_pycocotools():
@@ -219,25 +218,6 @@ def test_depth_by_distance_and_class():
     assert found["pixels"] == 7
     with pytest.raises(ValueError, match="mask of"):
         metric.update(found_m, true_m, mask[:1])
-
-
-def test_two_halves_merged_are_the_whole():
-    rng = np.random.default_rng(5)
-    mask = rng.integers(0, 4, (6, 20, 30), dtype=np.uint8)
-    true_mask = np.where(rng.random(mask.shape) < 0.7, mask, 255 * (mask > 1)).astype(np.uint8)
-    depth_m = rng.uniform(0.5, 9, mask.shape)
-    frames = {
-        SegmentationMetric: [(mask[i], true_mask[i]) for i in range(6)],
-        DepthMetric: [(depth_m[i] * 1.1, depth_m[i], true_mask[i]) for i in range(6)],
-        DetectionMetric: list(random_images(rng, 6)),
-    }
-    for kind, arrays in frames.items():
-        whole, first, second = (kind(LABELS) for _ in range(3))
-        for i, one in enumerate(arrays):
-            whole.update(*one)
-            (first if i < 3 else second).update(*one)
-        first.merge(second)
-        assert plain(first.compute()) == plain(whole.compute())
 
 
 def test_depth_without_a_pixel_is_nan():

@@ -45,9 +45,6 @@ def test_classes_are_scored_where_they_are_labelled() -> None:
     assert scores["per_class"]["rain"] == {"AUC": 1.0, "F1": 1.0, "images": 2}  # the wrong .6 is of an image where rain is unknown
     assert math.isnan(scores["per_class"]["never"]["AUC"])
     assert (scores["AUC"], scores["F1"], scores["images"]) == (0.875, 0.75, 4)
-    both = classified(ROWS[:2])
-    both.merge(classified(ROWS[2:]))
-    assert both.compute()["AUC"] == 0.875
     with pytest.raises(ValueError, match="result of 2 classes, expected 3"):
         classified([([0.1, 0.2], [0, 0, 0], None)])
 

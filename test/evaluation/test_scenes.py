@@ -102,9 +102,6 @@ class StepsOfDepth(Metric):
         self.seen.append(float(depth_m.mean()))
         return {}
 
-    def merge(self, other):
-        self.seen += other.seen
-
     def compute(self):
         return {"mean_step": float(np.abs(np.diff(self.seen)).mean())}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import multiprocessing
 import shutil
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -15,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mtl_perception.core.interrupts import kept_from_children
+from mtl_perception.core.interrupts import kept_from_children, leave_to_parent
 from mtl_perception.data.exporters.item import Labels, item_of, lost
 from mtl_perception.data.exporters.registry import Format, find_format
 from mtl_perception.data.format import DataError
@@ -124,5 +123,4 @@ def _write_chunk(pictures: list[Picture], number: int, chosen: Format, out: Path
 
 
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    leave_to_parent()

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -17,7 +16,7 @@ import cv2
 import msgspec
 
 from mtl_perception.core.files import write_json
-from mtl_perception.core.interrupts import kept_from_children
+from mtl_perception.core.interrupts import kept_from_children, leave_to_parent
 from mtl_perception.data.importers.convert import Job, Plan, convert
 from mtl_perception.data.importers.labelled import Notes
 
@@ -135,6 +134,5 @@ def entries(state: Path) -> Iterator[dict[str, Any]]:
 
 
 def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent: the chunk at hand is finished
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    leave_to_parent()
     cv2.setNumThreads(1)

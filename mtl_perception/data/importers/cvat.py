@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 from collections import defaultdict
@@ -17,13 +16,12 @@ from mtl_perception.data.importers.json_file import start_of
 from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
 from mtl_perception.data.importers.registry import NotThisFormat
 from mtl_perception.data.importers.registry import Options as Settings
-from mtl_perception.data.importers.shapes import PatchRuns, Polygons
+from mtl_perception.data.importers.shapes import PatchRuns, Polygons, ellipse, turned
 from mtl_perception.data.importers.xml_file import number
 
 __all__ = ["Settings", "looks_like", "read"]
 
 _SHAPES = {"box", "polygon", "mask", "ellipse", "polyline", "points", "cuboid", "skeleton"}
-_ELLIPSE_POINTS = 64
 _FRAME_NUMBER = re.compile(r"(\d+)$")
 
 
@@ -201,19 +199,13 @@ def _rotated(box: tuple[float, float, float, float], degrees: float) -> list[flo
     """Corners of a box that is turned clockwise about its middle."""
     x1, y1, x2, y2 = box
     x, y = (x1 + x2) / 2, (y1 + y2) / 2
-    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    corners = ((x1, y1), (x2, y1), (x2, y2), (x1, y2))
-    return [value for cx, cy in corners for value in (x + (cx - x) * cosine - (cy - y) * sine, y + (cx - x) * sine + (cy - y) * cosine)]
+    half_x, half_y = (x2 - x1) / 2, (y2 - y1) / 2
+    corners = ((-half_x, -half_y), (half_x, -half_y), (half_x, half_y), (-half_x, half_y))
+    return [value for dx, dy in turned(corners, degrees) for value in (x + dx, y + dy)]
 
 
 def _ellipse(x: float, y: float, rx: float, ry: float, degrees: float) -> list[float]:
-    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    outline = []
-    for i in range(_ELLIPSE_POINTS):
-        turn = 2 * math.pi * i / _ELLIPSE_POINTS
-        dx, dy = rx * math.cos(turn), ry * math.sin(turn)
-        outline += [x + dx * cosine - dy * sine, y + dx * sine + dy * cosine]
-    return outline
+    return [value for dx, dy in turned(ellipse(rx, ry), degrees) for value in (x + dx, y + dy)]
 
 
 def _side(subset: str | None) -> str | None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import sys
 from dataclasses import dataclass, replace
@@ -20,11 +19,10 @@ from mtl_perception.data.importers.image_file import ImageFile, has_picture_suff
 from mtl_perception.data.importers.json_file import read_json, start_of
 from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
 from mtl_perception.data.importers.registry import NotThisFormat, Options
-from mtl_perception.data.importers.shapes import Encoded, Polygons
+from mtl_perception.data.importers.shapes import Encoded, Polygons, ellipse, turned
 from mtl_perception.data.masks import encode_mask
 
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")
-_ELLIPSE_POINTS = 64
 
 
 class Settings(Options):
@@ -259,27 +257,18 @@ def _things(kind: str, value: dict[str, Any], size: tuple[int, int] | None, note
 
 def _rotated(x: float, y: float, width: float, height: float, degrees: float, size: tuple[int, int]) -> list[float]:
     """Corners of a rectangle that is turned clockwise about its upper left corner; in pixels it keeps its angles."""
-    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     w, h = width * size[0], height * size[1]
-    corners = ((0, 0), (w, 0), (w, h), (0, h))
-    return [value for dx, dy in corners for value in (x + (dx * cosine - dy * sine) / size[0], y + (dx * sine + dy * cosine) / size[1])]
+    corners = turned(((0, 0), (w, 0), (w, h), (0, h)), degrees)
+    return [value for dx, dy in corners for value in (x + dx / size[0], y + dy / size[1])]
 
 
 def _ellipse(value: dict[str, Any], size: tuple[int, int] | None) -> list[float] | None:
-    rotation = math.radians(value.get("rotation") or 0)
-    if rotation and size is None:
+    degrees = value.get("rotation") or 0
+    if degrees and size is None:
         return None
     width, height = size or (100, 100)
-    rx, ry = value["radiusX"] / 100 * width, value["radiusY"] / 100 * height
-    outline = []
-    for i in range(_ELLIPSE_POINTS):
-        turn = 2 * math.pi * i / _ELLIPSE_POINTS
-        dx, dy = rx * math.cos(turn), ry * math.sin(turn)
-        outline += [
-            value["x"] / 100 + (dx * math.cos(rotation) - dy * math.sin(rotation)) / width,
-            value["y"] / 100 + (dx * math.sin(rotation) + dy * math.cos(rotation)) / height,
-        ]
-    return outline
+    outline = turned(ellipse(value["radiusX"] / 100 * width, value["radiusY"] / 100 * height), degrees)
+    return [number for dx, dy in outline for number in (value["x"] / 100 + dx / width, value["y"] / 100 + dy / height)]
 
 
 class _Bits:

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -18,6 +19,8 @@ from mtl_perception.data.masks import RunLengths, encode_mask
 
 Encoded = RunLengths | list[list[float]]
 """COCO's run lengths, or its polygons: x, y, x, y … in pixels."""
+
+_ELLIPSE_POINTS = 64
 
 
 class Shape(Protocol):
@@ -55,16 +58,6 @@ class CocoJson(NamedTuple):
                 value = [value]  # one polygon without its brackets, as some converters write it
             return checked_polygons(value)
         return checked_runs(value, width, height)
-
-
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """COCO's run lengths."""
-
-    runs: RunLengths
-
-    def encoded(self, width: int, height: int) -> Encoded:
-        return checked_runs(self.runs, width, height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +124,18 @@ class PatchRuns:
         values = np.arange(len(self.counts)) % 2 == 1
         patch = np.repeat(values, self.counts).reshape(self.height, self.width)
         return encode_mask(pasted(patch, self.x, self.y, width, height))
+
+
+def ellipse(rx: float, ry: float) -> list[tuple[float, float]]:
+    """Returns points on an ellipse about the origin."""
+    turns = (2 * math.pi * i / _ELLIPSE_POINTS for i in range(_ELLIPSE_POINTS))
+    return [(rx * math.cos(turn), ry * math.sin(turn)) for turn in turns]
+
+
+def turned(points: Iterable[tuple[float, float]], degrees: float) -> list[tuple[float, float]]:
+    """Returns the points turned about the origin, clockwise as y points down."""
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    return [(x * cosine - y * sine, x * sine + y * cosine) for x, y in points]
 
 
 def pasted(patch: np.ndarray, x: int, y: int, width: int, height: int) -> np.ndarray:

@@ -20,9 +20,9 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from mtl_perception.core.foreign_text import cut
+from mtl_perception.core.interrupts import Interruption, noted
 from mtl_perception.ros.foxglove.bridge import Bridge, Settings
 from mtl_perception.ros.foxglove.gate import Gate, OneLineOfAKind
-from mtl_perception.ros.main import StopOnSignal
 
 _LOOK_EVERY_S = 0.2
 _BACKLOG = 32
@@ -44,7 +44,7 @@ def serve(settings: Settings, on_start: Callable[[str], None] = lambda address: 
         raise FoxgloveError(f"node is {settings.node!r}, expected its full name, such as /perception")
     _log_to_stderr()
     context = foxglove.Context()
-    stop = StopOnSignal()
+    stop = noted()
     try:
         gate = Gate(settings.host, settings.port, settings.viewers)
     except (OSError, OverflowError) as error:
@@ -82,7 +82,7 @@ class _CutFormatter(logging.Formatter):
         return cut(super().format(record), _LONGEST)
 
 
-def _run(settings: Settings, context: foxglove.Context, stop: StopOnSignal) -> None:
+def _run(settings: Settings, context: foxglove.Context, stop: Interruption) -> None:
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("perception_foxglove")
     executor = SingleThreadedExecutor()

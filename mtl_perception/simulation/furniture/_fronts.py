@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +13,6 @@ from mtl_perception.simulation.meshes import Mesh, board, frame
 from mtl_perception.simulation.world import Detail, Material, Part
 
 Rng = np.random.Generator
-Fronts = Callable[..., tuple[Detail, ...]]
-"""Covers the front of a cabinet; the arguments of ``cabinet_front``."""
 
 
 @dataclass(frozen=True)

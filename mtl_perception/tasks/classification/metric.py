@@ -53,9 +53,6 @@ class ClassificationMetric(Metric):
         self._images.append((np.asarray(found.scores, np.float64), np.asarray(true.present, bool), known))
         return {}
 
-    def merge(self, other: ClassificationMetric) -> None:
-        self._images += other._images
-
     def compute(self) -> dict[str, Any]:
         per_class = {}
         for index, name in enumerate(self.labels):

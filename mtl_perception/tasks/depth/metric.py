@@ -107,12 +107,6 @@ class DepthMetric(Metric):
         own = _measures(pixels, sums)
         return {name: own[name] for name in ("AbsRel", "delta1")} if pixels.any() else {}
 
-    def merge(self, other: DepthMetric) -> None:
-        self._true_pixels += other._true_pixels
-        self._pixels += other._pixels
-        self._sums += other._sums
-        self._logs += other._logs
-
     def compute(self) -> dict[str, Any]:
         """AbsRel, RMSE (m), RMSElog, SILog (× 100, as KITTI prints it), δ1 to δ3, coverage of the truth.
 

@@ -21,11 +21,10 @@ SCORE_BINS = 20
 
 
 class Curves(NamedTuple):
-    """Precision of one class over recall 0, .01 … 1 at IoU .50 and .75, and the score of the last box counted."""
+    """Precision of one class over recall 0, .01 … 1 at IoU .50 and .75."""
 
     precision_50: np.ndarray
     precision_75: np.ndarray
-    score_50: np.ndarray
 
 
 class DetectionMetric(Metric):
@@ -130,12 +129,6 @@ class DetectionMetric(Metric):
         ]
         return {"AP50": float(np.mean(own))} if own else {}
 
-    def merge(self, other: DetectionMetric) -> None:
-        self._images += other._images
-        self.calibration += other.calibration
-        self._at_threshold += other._at_threshold
-        self._accumulated = None
-
     def compute(self) -> dict[str, Any]:
         """mAP over IoU .50:.95, AP50, AP75, mAP of small (< 32² px), medium, large (> 96² px) boxes, AP50 of the
         classes in ``SMALL_THINGS``.
@@ -162,10 +155,9 @@ class DetectionMetric(Metric):
 
     def curves(self) -> dict[str, Curves]:
         """Precision over recall of each class that has a true box."""
-        found = self._evaluated()
-        precision, scores = found["precision"][..., 0], found["scores"][..., 0]
+        precision = self._evaluated()["precision"][..., 0]
         return {
-            name: Curves(precision[0, :, index], precision[5, :, index], scores[0, :, index])
+            name: Curves(precision[0, :, index], precision[5, :, index])
             for index, name in enumerate(self.labels)
             if self._at_threshold[index, 0]
         }

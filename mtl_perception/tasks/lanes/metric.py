@@ -58,9 +58,6 @@ class LanesMetric(Metric):
         own = _measures(counts)["IoU"]
         return {"IoU": _mean(own)} if not np.isnan(own).all() else {}
 
-    def merge(self, other: LanesMetric) -> None:
-        self._counts += other._counts
-
     def compute(self) -> dict[str, Any]:
         values = _measures(self._counts)
         per_class = {name: {measure: float(column[index]) for measure, column in values.items()} for index, name in enumerate(self.labels)}

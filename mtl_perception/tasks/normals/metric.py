@@ -71,12 +71,6 @@ class NormalsMetric(Metric):
         self._histogram += np.bincount(np.minimum((angles_deg / _BIN_DEG).astype(int), _BINS - 1), minlength=_BINS)
         return {"mean_deg": float(angles_deg.mean())} if len(angles_deg) else {}
 
-    def merge(self, other: NormalsMetric) -> None:
-        self._sum_deg += other._sum_deg
-        self._pixels += other._pixels
-        self._within += other._within
-        self._histogram += other._histogram
-
     def compute(self) -> dict[str, Any]:
         """All of ``directions``, and the number of pixels; the median to a twentieth of a degree. NaN when there was no pixel."""
         if not self._pixels:

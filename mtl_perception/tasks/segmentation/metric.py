@@ -71,9 +71,6 @@ class SegmentationMetric(Metric):
         own = _mean_iou(confusion)
         return {"mIoU": own} if own == own else {}
 
-    def merge(self, other: SegmentationMetric) -> None:
-        self.confusion += other.confusion
-
     def compute(self) -> dict[str, Any]:
         """mIoU over the classes that occur in truth or result, pixel accuracy, pixels.
 

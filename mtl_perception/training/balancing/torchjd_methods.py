@@ -106,7 +106,6 @@ class UpGrad(TorchjdSettings):
 
     torchjd_name: ClassVar[str] = "UPGrad"
     is_projected: ClassVar[bool] = True
-    packages: ClassVar[tuple[str, ...]] = ("scipy",)
     method: Literal["upgrad"] = "upgrad"
 
 
@@ -115,7 +114,6 @@ class DualProj(TorchjdSettings):
 
     torchjd_name: ClassVar[str] = "DualProj"
     is_projected: ClassVar[bool] = True
-    packages: ClassVar[tuple[str, ...]] = ("scipy",)
     method: Literal["dualproj"] = "dualproj"
 
 
@@ -146,7 +144,6 @@ class FairGrad(TorchjdSettings):
     """Progress is shared out by alpha-fairness: 1 is proportional, more is more equal (Ban and Ji, ICML 2024)."""
 
     torchjd_name: ClassVar[str] = "FairGrad"
-    packages: ClassVar[tuple[str, ...]] = ("scipy",)
     method: Literal["fairgrad"] = "fairgrad"
     alpha: float = Field(2.0, gt=0)
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from imported import HEIGHT, WIDTH, boxes, imported, index, write_picture, write_text
+from instance_masks import instance_masks
 
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.format import DataError
@@ -42,7 +43,7 @@ def test_coco_reads_polygons_run_lengths_and_crowds_beside_each_other(tmp_path: 
     coco_file(tmp_path / "in/annotations/instances_val2017.json", annotations, images)
     folder, report = imported(tmp_path / "in", tmp_path / "out", "coco")
     assert boxes(folder) == [("bottle", [0, 0, 5.5, 5.25]), ("cup", [10, 5, 12, 25]), ("cup", [10, 5, 30, 15])]
-    masks = folder.instance_masks(0)
+    masks = instance_masks(folder, 0)
     assert [int(mask.sum()) for mask in masks] == [200, 40, 0]
     assert masks[1][5:25, 10:12].all()
     # A crowd: nobody knows how many bottles there are.
@@ -96,7 +97,7 @@ def test_yolo_reads_boxes_and_polygons_of_a_data_yaml(tmp_path: Path) -> None:
     assert [entry.file_name for entry in folder.entries] == ["train/a.jpg", "val/b.jpg", "val/empty.jpg"]
     assert boxes(folder, 0) == [("bicycle", [24, 12, 40, 36]), ("person", [16, 12, 32, 36])]
     assert boxes(folder, 1) == [("person", [0, 0, 16, 48])] and boxes(folder, 2) == []
-    assert sorted(int(mask.sum()) for mask in folder.instance_masks(0)) == [0, 16 * 24]
+    assert sorted(int(mask.sum()) for mask in instance_masks(folder, 0)) == [0, 16 * 24]
     assert any("stand twice" in note for note in report.notes) and any("taken as empty" in note for note in report.notes)
 
 
@@ -161,7 +162,7 @@ def test_voc_counts_pixels_from_one(tmp_path: Path) -> None:
 def check_voc(folder: ImageFolder, report: Report) -> None:
     assert boxes(folder) == [("dog", [10, 4, 20, 14])]
     assert folder[0].labels["detection"].labelled.tolist() == [True, False]
-    assert int(folder.instance_masks(0)[0].sum()) == 100
+    assert int(instance_masks(folder, 0)[0].sum()) == 100
     semantic = folder[0].labels["segmentation"]
     assert folder.labels["segmentation"][semantic[5, 12]] == "dog" and semantic[0, 0] == 255 and semantic[20, 0] == 0
     assert any(note.startswith("parts of things") for note in report.notes)
@@ -240,7 +241,7 @@ def test_cvat_for_images(tmp_path: Path) -> None:
     assert [box for _, box in boxes(folder, 1)] == [
         [2, 40, 8, 43], [10.5, 5, 30, 20.25], [15, 15, 25, 35], [40, 5, 50, 15], [45, 25, 55, 45]
     ]  # fmt: skip
-    masks = sorted(int(mask.sum()) for mask in folder.instance_masks(1))
+    masks = sorted(int(mask.sum()) for mask in instance_masks(folder, 1))
     assert masks == [0, 12, 100, pytest.approx(np.pi * 50, rel=0.05), 200]
     assert boxes(folder, 0) == [] and "never seen" in folder.labels["detection"]
     assert folder.entries[1].classes == ["dark"] and "classification" not in folder.entries[0].tasks

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from imported import HEIGHT, WIDTH, boxes, noise
+from instance_masks import instance_masks
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.exporters.item import FEATURES
@@ -68,7 +69,7 @@ def signature(folder: ImageFolder, holds: frozenset[str]) -> dict:
         if "boxes" in holds and "detection" in entry.tasks:
             kept["boxes"] = boxes(folder, i)
             if "masks" in holds:
-                kept["mask pixels"] = sorted(int(mask.sum()) for mask in folder.instance_masks(i))
+                kept["mask pixels"] = sorted(int(mask.sum()) for mask in instance_masks(folder, i))
             if "exhaustive" in holds:
                 kept["labelled"] = entry.detection_labels
         if "semantic" in holds and "segmentation" in sample.labels:
@@ -136,7 +137,7 @@ def test_panoptic_segments_come_back(tmp_path: Path) -> None:
         assert boxes(after, i) == boxes(before, i)
         wanted, found = before[i].labels["segmentation"], after[i].labels["segmentation"]
         np.testing.assert_array_equal(found[found != 255], wanted[found != 255])
-        bare = ~before.instance_masks(i).any(0) & np.isin(
+        bare = ~instance_masks(before, i).any(0) & np.isin(
             wanted, [before.labels["segmentation"].index(name) for name in before.labels["detection"]]
         )
         np.testing.assert_array_equal(found == 255, (wanted == 255) | bare)  # pixels of things too small for a mask

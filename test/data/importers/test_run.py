@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import pytest
 from imported import HEIGHT, WIDTH, boxes, imported, index, noise, write_picture, write_text
+from instance_masks import instance_masks
 from PIL import Image
 
 from mtl_perception.core.geometry import Intrinsics
@@ -222,7 +223,7 @@ def test_boxes_and_masks_that_can_not_be_are_listed(tmp_path: Path) -> None:
     write_text(source / "coco.json", "\ufeff" + json.dumps(content))
     folder, report = imported(source, tmp_path / "out", "coco")
     assert len(boxes(folder)) == 5 and boxes(folder)[-1] == ("cup", [50, 10, 64, 20])
-    assert sorted(int(mask.sum()) for mask in folder.instance_masks(0)) == [0, 0, 0, 0, 100]
+    assert sorted(int(mask.sum()) for mask in instance_masks(folder, 0)) == [0, 0, 0, 0, 100]
     notes = "\n".join(report.notes)
     for words in ("reached beyond their picture", "boxes without area", "more than 2 px from their boxes", "masks that can't be used, left out: 2",
                   "annotations of images that are not listed", "keypoints, which are not read"):  # fmt: skip
