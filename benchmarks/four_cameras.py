@@ -19,7 +19,7 @@ import time
 
 import numpy as np
 import rclpy
-from free_engine import FreeEngine
+from constant_engine import FreeEngine
 from rclpy.experimental import EventsExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message

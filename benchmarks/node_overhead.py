@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import rclpy
-from free_engine import FreeEngine
+from constant_engine import FreeEngine
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy

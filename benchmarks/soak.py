@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import rclpy
-from free_engine import FreeEngine
+from constant_engine import FreeEngine
 from geometry_msgs.msg import TransformStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy

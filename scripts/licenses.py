@@ -17,6 +17,8 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from mtl_perception.reporting.tables import markdown
+
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "licenses.md"
 NOT_AT_RUN_TIME = ("dev", "docs", "test")  # extras
@@ -154,10 +156,14 @@ def page() -> str:
         "tested version and the licence that each package states. A test compares it with what is installed, and fails on the GPL, the AGPL and",
         "on licences that are not known. Written by `scripts/licenses.py`.",
         "",
-        "| package | version | licence | only for the extras |",
-        "|---|---|---|---|",
+        markdown(
+            [
+                ["package", "version", "licence", "only for the extras"],
+                *([row.name, row.version, row.license, row.needed_by] for row in rows()),
+            ],
+            figures=False,
+        ),
     ]
-    lines += [f"| {row.name} | {row.version} | {row.license} | {row.needed_by} |" for row in rows()]
     lines += ["", "What lies beside it in some wheels:", ""]
     lines += [f"- {name}: {note}." for name, note in NOTES.items()]
     lines += ["", "ROS 2, where it comes from PyPI (`scripts/ros-wheels.txt`), by the licence in each package.xml:", ""]

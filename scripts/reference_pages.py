@@ -18,6 +18,8 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from pydantic import BaseModel
 
+from mtl_perception.reporting.tables import markdown
+
 ROOT = Path(__file__).parents[1]
 _LINK = re.compile(r"\[([^\]]+)\]\(((?!\w+:)[^)#\s]+)(#[^)\s]*)?\)")
 # Files outside of docs/ that have a page here.
@@ -84,16 +86,16 @@ def parameters_page() -> str:
         "[How to set them](../tutorial.md): in a YAML file such as `config/robot.yaml`, or `-p name:=value`. Those of *run time* can be",
         "changed while the node runs (`ros2 param set`); a value that cannot be is refused with the reason.",
         "",
-        "| parameter | default | values | meaning |",
-        "|---|---|---|---|",
     ]
+    rows = [["parameter", "default", "values", "meaning"]]
     for spec in SPECS:
         values = [f"`{choice}`" for choice in spec.choices]
         if spec.low is not None:
             values.append(f"{spec.low:g} to {spec.high:g}")
         when = " *Run time.*" if spec.at_run_time else ""
-        lines.append(f"| `{spec.name}` | {_code(spec.default)} | {', '.join(values)} | {_cell(_sentence(spec.description))}{when} |")
+        rows.append([f"`{spec.name}`", _code(spec.default), ", ".join(values), _cell(_sentence(spec.description)) + when])
     lines += [
+        markdown(rows, figures=False),
         "",
         f"With several cameras these may also be given for one of them, as `front.transport`: {', '.join(f'`{n}`' for n in PER_CAMERA)}.",
     ]
@@ -132,9 +134,8 @@ def topics_page() -> str:
         "such as `~/front/detections`.",
         "A head whose topics nobody reads is not run. `/diagnostics` says what is wrong and what to do.",
         "",
-        "| topic | type | of the tasks | reliability | content |",
-        "|---|---|---|---|---|",
     ]
+    rows = [["topic", "type", "of the tasks", "reliability", "content"]]
     for publisher in sorted(recorder.publishers, key=lambda publisher: publisher.topic_name):
         writer = writers.get(id(publisher))
         tasks = () if writer is None else writer.tasks
@@ -145,8 +146,8 @@ def topics_page() -> str:
             reliability += ", transient local"
         said = inspect.getdoc(type(writer)) if writer is not None else None
         content = " ".join((said or "").split("\n\n")[0].split())
-        lines.append(f"| `{publisher.topic_name}` | `{package}/{name}` | {shown} | {reliability} | {_cell(content)} |")
-    lines += ["", "## Messages of this package", ""]
+        rows.append([f"`{publisher.topic_name}`", f"`{package}/{name}`", shown, reliability, _cell(content)])
+    lines += [markdown(rows, figures=False), "", "## Messages of this package", ""]
     for path in sorted((ROOT / "msg").glob("*.msg")):
         lines += [f"### {path.stem}", "", "```text", path.read_text().strip(), "```", ""]
     return "\n".join(lines) + "\n"
@@ -174,13 +175,13 @@ def training_page() -> str:
             continue
         done.add(model)
         summary, meanings = _docstring(model)
-        lines += [f"## {model.__name__}", "", summary, "", "| key | type | default | meaning |", "|---|---|---|---|"]
+        rows = [["key", "type", "default", "meaning"]]
         for name, field in model.model_fields.items():
             kind, models = _type(field.annotation)
             waiting += models
             default = "*required*" if field.is_required() else _code(field.get_default(call_default_factory=True))
-            lines.append(f"| `{name}` | {_cell(kind)} | {default} | {_cell(_sentence(meanings.get(name, '')))} |")
-        lines.append("")
+            rows.append([f"`{name}`", _cell(kind), default, _cell(_sentence(meanings.get(name, "")))])
+        lines += [f"## {model.__name__}", "", summary, "", markdown(rows, figures=False), ""]
     return "\n".join(lines) + "\n"
 
 
@@ -196,15 +197,15 @@ def commands_page() -> str:
         if command.hidden:
             continue
         lines += [f"## {name}", "", inspect.cleandoc(command.help or ""), ""]
-        rows = []
+        rows = [["argument or option", "default", "meaning"]]
         for parameter in command.params:
             is_option = parameter.param_type_name == "option"
             name = ", ".join(parameter.opts) if is_option else parameter.name.upper()
             default = _code(parameter.default) if is_option and parameter.default not in (None, False) else ""
             if not getattr(parameter, "hidden", False):
-                rows.append(f"| `{name}` | {default} | {_cell(parameter.help or '')} |")
-        if rows:
-            lines += ["| argument or option | default | meaning |", "|---|---|---|", *rows, ""]
+                rows.append([f"`{name}`", default, _cell(parameter.help or "")])
+        if len(rows) > 1:
+            lines += [markdown(rows, figures=False), ""]
     return "\n".join(lines) + "\n"
 
 
@@ -244,7 +245,7 @@ def _code(value: Any) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")
+    return text.replace("<", "&lt;")
 
 
 def _sentence(text: str) -> str:

@@ -10,9 +10,8 @@ from domain import use_own_domain
 
 ROOT = Path(__file__).parents[1]
 
-# What pyproject.toml lays on sys.path for the tests, for their processes: helpers, and the engine that costs nothing.
-_FOLDERS = (str(ROOT / "test" / "support"), str(ROOT / "benchmarks"))
-os.environ["PYTHONPATH"] = os.pathsep.join([*_FOLDERS, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+# What pyproject.toml lays on sys.path for the tests, for their processes too.
+os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "test" / "support"), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
 
 # Nobody else's nodes: every process of tests has a domain of its own, each worker of `pytest -n` too.
 use_own_domain()

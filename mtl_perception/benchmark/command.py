@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 
 from mtl_perception.benchmark.machine import usable_cores
+from mtl_perception.benchmark.markdown import ratio_cells
 from mtl_perception.benchmark.networks import check_backend
 from mtl_perception.benchmark.page import write_page
 from mtl_perception.benchmark.result import Report
@@ -21,6 +22,7 @@ from mtl_perception.core.resources import find_model
 from mtl_perception.core.terminal_table import TerminalTable
 from mtl_perception.inference.device import resolve_device, resolve_precision
 from mtl_perception.model.checkpoint import read_card
+from mtl_perception.reporting.tables import terminal
 
 RESULT, PAGE = "benchmark.json", "benchmark.md"
 
@@ -68,9 +70,6 @@ def benchmark(settings: Settings, only: list[str], out: Path, restart: bool, rem
 
 def ratio_table(report: Report) -> TerminalTable:
     """All ratios, for the terminal."""
-    table = TerminalTable(["", "median", "quartiles", "of least values"], title="one thing in times of another")
-    for parts in report.parts.values():
-        for part in parts.values():
-            for one in part.ratios:
-                table.add_row(one.name, f"{one.median:.2f}", f"{one.low:.2f} to {one.high:.2f}", f"{one.of_least:.2f}")
-    return table
+    ratios = [one for parts in report.parts.values() for part in parts.values() for one in part.ratios]
+    rows = [["", "median", "quartiles", "of least values"], *([one.name, *ratio_cells(one)] for one in ratios)]
+    return terminal(rows, "one thing in times of another")

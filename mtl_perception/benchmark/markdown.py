@@ -9,7 +9,8 @@ from typing import NamedTuple
 from mtl_perception.benchmark.result import Arm, Part, Ratio, Report, Timing
 from mtl_perception.benchmark.settings import SECTIONS
 from mtl_perception.benchmark.targets import TARGETS, TIME_TARGETS
-from mtl_perception.evaluation.markdown import table
+from mtl_perception.reporting.numbers import NONE, fixed
+from mtl_perception.reporting.tables import markdown as table
 
 TITLES = {
     "stages": "The engine, stage by stage",
@@ -80,12 +81,12 @@ def _target_rows(report: Report) -> list[list[str]]:
         found = report.ratio(key)
         limit = target.limit("cuda" if report.machine.gpu and report.settings.device != "cpu" else "cpu")
         if found is not None and limit is not None:
-            rows.append([target.words, f"≤ {limit:.2f}", *_ratio_cells(found), _verdict(found.median <= limit)])
+            rows.append([target.words, f"≤ {fixed(limit, 2)}", *ratio_cells(found), _verdict(found.median <= limit)])
     for target in TIME_TARGETS:
         timing = _timing(report, target.section, target.arm)
         if timing is not None and target.gpu in (report.machine.gpu or "") and report.settings.size == (640, 480):
             ms = getattr(timing, target.percentile)
-            rows.append([target.words, f"≤ {target.limit_ms:g} ms", f"{ms:.2f} ms", "–", "–", _verdict(ms <= target.limit_ms)])
+            rows.append([target.words, f"≤ {target.limit_ms:g} ms", fixed(ms, 2, "ms"), NONE, NONE, _verdict(ms <= target.limit_ms)])
     return rows if len(rows) > 1 else []
 
 
@@ -116,7 +117,7 @@ def _section(section: str, parts: Mapping[str, Part], chart: str | None) -> Iter
             yield table(stages)
         if part.ratios:
             head = ["ratio", "median", "quartiles", "of least values"]
-            yield table([head, *([one.name, *_ratio_cells(one)] for one in part.ratios)])
+            yield table([head, *([one.name, *ratio_cells(one)] for one in part.ratios)])
         if part.notes:
             yield "\n".join(f"- {note}" for note in part.notes)
         if part.missing:
@@ -132,8 +133,8 @@ def arm_rows(arms: Mapping[str, Arm]) -> tuple[str, list[list[str]]]:
     columns = [column for column in _COLUMNS if any(column.of(arm) is not None for arm in arms.values())]
     rows = [["", *differing, *(column.head for column in columns)]]
     for name, arm in arms.items():
-        cells = [_number(value, column.digits) for column in columns for value in [column.of(arm)]]
-        rows.append([name, *(arm.facts.get(key, "–") for key in differing), *cells])
+        cells = [fixed(value, column.digits) for column in columns for value in [column.of(arm)]]
+        rows.append([name, *(arm.facts.get(key, NONE) for key in differing), *cells])
     return common, rows
 
 
@@ -170,14 +171,11 @@ def stage_rows(arms: Mapping[str, Arm]) -> list[list[str]]:
 
 def _stage_cell(timing: Timing | None) -> str:
     if timing is None:
-        return "–"
-    return " / ".join(_number(ms, 2 if ms < 10 else 1) for ms in (timing.p50_ms, timing.p90_ms, timing.p99_ms))
+        return NONE
+    return " / ".join(fixed(ms, 2 if ms < 10 else 1) for ms in (timing.p50_ms, timing.p90_ms, timing.p99_ms))
 
 
-def _ratio_cells(ratio: Ratio) -> Sequence[str]:
-    spread = f"{ratio.low:.2f} to {ratio.high:.2f}" if ratio.high > ratio.low else "–"
-    return f"{ratio.median:.2f}", spread, f"{ratio.of_least:.2f}"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+def ratio_cells(ratio: Ratio) -> Sequence[str]:
+    """Median, quartiles and the ratio of the least values."""
+    spread = f"{fixed(ratio.low, 2)} to {fixed(ratio.high, 2)}" if ratio.high > ratio.low else NONE
+    return fixed(ratio.median, 2), spread, fixed(ratio.of_least, 2)

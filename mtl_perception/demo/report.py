@@ -15,7 +15,9 @@ from mtl_perception.core.drawing import class_color, colorize_depth
 from mtl_perception.core.files import write_atomically
 from mtl_perception.demo.charts import latency_chart, stage_bar
 from mtl_perception.evaluation.registry import METRICS
-from mtl_perception.reporting.html import data_uri, png_uri, render_page, score
+from mtl_perception.reporting.html import data_uri, png_uri, render_page
+from mtl_perception.reporting.numbers import fixed
+from mtl_perception.reporting.tables import ARROWS
 
 if TYPE_CHECKING:
     from mtl_perception.demo.run import DemoResult
@@ -72,11 +74,11 @@ def _headline(result: DemoResult) -> list[dict[str, str]]:
         ("detection", "AP50", "AP at IoU .50", "higher is better"),
     ):
         if task in scores:
-            figures.append({"value": score(scores[task][measure]), "name": name, "remark": better})
+            figures.append({"value": fixed(scores[task][measure], 3), "name": name, "remark": better})
     whole = report.percentiles_ms().get("whole")
     if whole:
-        remark = f"p99 {whole['p99']:.0f} ms, image out to last result in"
-        figures.append({"value": f"{whole['p50']:.0f} ms", "name": "median latency", "remark": remark})
+        remark = f"p99 {fixed(whole['p99'], 0, 'ms')}, image out to last result in"
+        figures.append({"value": fixed(whole["p50"], 0, "ms"), "name": "median latency", "remark": remark})
     remark = f"{report.frames_dropped} replaced by a newer one"
     figures.append(
         {
@@ -97,7 +99,7 @@ def _score_rows(result: DemoResult) -> list[dict[str, Any]]:
                 {
                     "task": task if index == 0 else "",
                     "name": METRICS[task].names.get(measure, measure),
-                    "arrow": "↑" if direction == "higher" else "↓",
+                    "arrow": ARROWS[direction],
                     "better": f"{direction} is better",
                     "every_frame": values[measure],
                     "live": live.get(measure, math.nan),

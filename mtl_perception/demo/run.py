@@ -26,10 +26,12 @@ from mtl_perception.evaluation import Evaluation, SceneEvaluator, Truth
 from mtl_perception.evaluation.ground_truth import BagTruth
 from mtl_perception.evaluation.recorded import recorded_scenes
 from mtl_perception.evaluation.scenes import MEASURES, WEAKEST_SCORE
-from mtl_perception.evaluation.tables import plain, three_digits
+from mtl_perception.evaluation.tables import plain
 from mtl_perception.inference.engine import Engine
 from mtl_perception.pipeline import published
 from mtl_perception.prediction.film import Film
+from mtl_perception.reporting.numbers import figure
+from mtl_perception.reporting.tables import ARROWS
 from mtl_perception.ros.replay.live import NODE_COMMAND
 from mtl_perception.ros.replay.replay import replay_bag, report_table
 from mtl_perception.ros.replay.report import ReplayReport
@@ -293,10 +295,8 @@ def _score_table(result: DemoResult) -> TerminalTable:
     for task, values in result.every_frame.scores.items():
         live = result.live.scores.get(task, {})
         for measure, direction in MEASURES[task].items():
-            arrow = "↑" if direction == "higher" else "↓"
-            found = three_digits(live.get(measure, float("nan")))
             is_last = measure == list(MEASURES[task])[-1]
-            table.add_row(f"{measure} {arrow}", three_digits(values[measure]), found, end_section=is_last)
+            table.add_row(f"{measure} {ARROWS[direction]}", figure(values[measure]), figure(live.get(measure)), end_section=is_last)
     table.caption = (
         "Every labelled frame: offline, boxes down to a score of .01. "
         "Live: what the node published, from its threshold on and under one name a thing."

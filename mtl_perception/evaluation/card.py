@@ -11,12 +11,14 @@ from rich.console import Console
 
 from mtl_perception.core.files import write_atomically
 from mtl_perception.evaluation.cost import parameter_count
-from mtl_perception.evaluation.markdown import class_rows, distance_rows, escaped, table
+from mtl_perception.evaluation.markdown import class_rows, distance_rows
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import EvaluationResult, ResultError, read_result
 from mtl_perception.evaluation.results_page import training_text
-from mtl_perception.evaluation.tables import ARROWS, digits, known, whole_per_cent
 from mtl_perception.model.checkpoint import ModelCard, read_card, replace_card
+from mtl_perception.reporting.numbers import figure, known, per_cent
+from mtl_perception.reporting.tables import ARROWS, escaped
+from mtl_perception.reporting.tables import markdown as table
 
 CARD_MEASURES = ("mAP", "AP50", "AP50_small_things", "mIoU", "AbsRel", "RMSE", "delta1")
 """Measures that a card tells of detection, segmentation and depth; of another task it tells the main measure."""
@@ -124,8 +126,8 @@ def _score_rows(result: EvaluationResult) -> list[list[str]]:
         cells = []
         for task, measure in shown:
             loss = one.loss_of_first.get(task, {}).get(measure)
-            change = "" if loss is None else f" ({whole_per_cent(-loss)})"
-            cells.append(digits(one.scores.get(task, {}).get(measure)) + change)
+            change = "" if loss is None else f" ({per_cent(-loss, signed=True)})"
+            cells.append(figure(one.scores.get(task, {}).get(measure)) + change)
         rows.append([name, str(one.frames), *cells])
     return rows
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from rich.console import Console
 
 from mtl_perception.core.files import write_atomically
-from mtl_perception.core.terminal_table import TerminalTable
 from mtl_perception.evaluation.compare import Comparison, compare, comparison_rows
 from mtl_perception.evaluation.results import read_result
 from mtl_perception.evaluation.results_page import comparison_parts
+from mtl_perception.reporting.tables import terminal
 
 
 def compare_files(
@@ -26,13 +26,9 @@ def compare_files(
         OSError: a file can't be written.
     """
     comparison = compare([read_result(path) for path in paths], set_name)
-    head, *rows = comparison_rows(comparison)
     title = f"{comparison.encoder} on {comparison.set_name}, {comparison.frames} frames"
     caption = "in brackets and as Δm: better (+) or worse (−) than single-task, by mAP, mIoU and RMSE"
-    table = TerminalTable(head, title=title, caption=caption)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
+    console.print(terminal(comparison_rows(comparison), title, caption))
     for remark in comparison.remarks:
         console.print(remark, highlight=False)
     if json_file is not None:

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from mtl_perception.evaluation.gain import per_cent
 from mtl_perception.evaluation.registry import METRICS
-from mtl_perception.evaluation.tables import ARROWS
+from mtl_perception.reporting.numbers import NONE, change, fixed, per_cent
+from mtl_perception.reporting.tables import ARROWS
 
 
 @dataclass(frozen=True)
@@ -82,27 +82,27 @@ def comparison_rows(comparison: Comparison) -> list[list[str]]:
     for task, metric in METRICS.items():
         for measure, direction in metric.directions.items():
             cells = [_cell(column, task, measure) for column in columns]
-            if any(cell != "–" for cell in cells):
+            if any(cell != NONE for cell in cells):
                 rows.append([f"{measure} {ARROWS[direction]}", *cells])
-    rows.append(["Δm ↑", *("–" if column.delta_m is None else _share(column.delta_m) for column in columns)])
-    rows.append(["parameters", *(f"{column.parameters / 1e6:.2f} M" for column in columns)])
-    rows.append(["multiply-adds at 640×480", *(f"{column.gmac:.2f} G" for column in columns)])
-    rows.append(["checkpoint", *(f"{column.size_bytes / 1e6:.1f} MB" for column in columns)])
+    rows.append(["Δm ↑", *(NONE if column.delta_m is None else _share(column.delta_m) for column in columns)])
+    rows.append(["parameters", *(fixed(column.parameters / 1e6, 2, "M") for column in columns)])
+    rows.append(["multiply-adds at 640×480", *(fixed(column.gmac, 2, "G") for column in columns)])
+    rows.append(["checkpoint", *(fixed(column.size_bytes / 1e6, 1, "MB") for column in columns)])
     return rows
 
 
 def _cell(column: Column, task: str, measure: str) -> str:
     value = column.scores.get(task, {}).get(measure)
     if value is None:
-        return "–"
-    words = f"{value.mean:.3f}" + ("" if value.sd is None else f" ± {value.sd:.3f}")
+        return NONE
+    words = fixed(value.mean, 3, sd=value.sd)
     if measure == METRICS[task].main and task in column.gains:
-        words += f" ({per_cent(column.gains[task].mean)})"
+        words += f" ({change(column.gains[task].mean)})"
     return words
 
 
 def _share(value: Value) -> str:
-    return per_cent(value.mean) + ("" if value.sd is None else f" ± {value.sd * 100:.1f}")
+    return per_cent(value.mean, 1, signed=True, sd=value.sd)
 
 
 def _plain_column(column: Column) -> dict[str, Any]:

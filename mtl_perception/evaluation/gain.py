@@ -49,11 +49,3 @@ def multi_task_gain(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> 
     if not gains:
         raise ValueError(f"no task in common: {', '.join(scores) or 'none'} against {', '.join(baselines) or 'none'}")
     return sum(gains.values()) / len(gains)
-
-
-def per_cent(share: float) -> str:
-    """+3.2 %, −0.4 %; – where there is none."""
-    if math.isnan(share):
-        return "–"
-    sign = "+" if share >= 0 else "−"
-    return f"{sign}{abs(share) * 100:.1f} %"

@@ -3,25 +3,13 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import SetResult
-from mtl_perception.evaluation.tables import ARROWS, digits, known, measures_of, percent_of, whole_per_cent
-
-
-def escaped(text: str) -> str:
-    """Foreign text as Markdown that shows it: no HTML, no links, no new paragraph."""
-    plain = html.escape(" ".join(text.split()), quote=False)
-    return plain.replace("[", "\\[").replace("`", "\\`")
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as a table, the first one its head; the first column is aligned left, the others right."""
-    head, *body = rows
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |" for cells in (head, rule, *body))
+from mtl_perception.evaluation.tables import measures_of
+from mtl_perception.reporting.numbers import NONE, figure, fixed, part, per_cent
+from mtl_perception.reporting.tables import ARROWS, escaped
 
 
 def sets_rows(sets: Mapping[str, SetResult]) -> list[list[str]]:
@@ -32,8 +20,8 @@ def sets_rows(sets: Mapping[str, SetResult]) -> list[list[str]]:
             cells = []
             for one in sets.values():
                 loss = one.loss_of_first.get(task, {}).get(measure)
-                change = "" if loss is None else f" ({whole_per_cent(-loss)})"
-                cells.append(digits(one.scores.get(task, {}).get(measure)) + change)
+                change = "" if loss is None else f" ({per_cent(-loss, signed=True)})"
+                cells.append(figure(one.scores.get(task, {}).get(measure)) + change)
             rows.append([f"{measure} {ARROWS[metric.directions[measure]]}", *cells])
     return rows
 
@@ -52,8 +40,8 @@ def class_rows(one: SetResult) -> list[list[str]]:
     names = dict.fromkeys(name for task in ("segmentation", "detection", "depth") for name in tables.get(task, {}))
     rows = [["class", *(title for _, _, title in columns)]]
     for name in names:
-        cells = [digits(tables[task].get(name, {}).get(column)) for task, column, _ in columns]
-        if any(cell != "–" for cell in cells):
+        cells = [figure(tables[task].get(name, {}).get(column)) for task, column, _ in columns]
+        if any(cell != NONE for cell in cells):
             rows.append([escaped(name), *cells])
     return rows
 
@@ -64,7 +52,6 @@ def distance_rows(one: SetResult) -> list[list[str]]:
     everything = sum(row["pixels"] for row in ranges.values())
     rows = [["true distance", "AbsRel", "RMSE, m", "mean error, m", "δ < 1.25", "share of pixels"]]
     for name, row in ranges.items():
-        share = percent_of(row["pixels"], everything)
-        bias = f"{row['bias']:+.3f}".replace("-", "−") if known(row["bias"]) else "–"
-        rows.append([name, digits(row["AbsRel"]), digits(row["RMSE"]), bias, digits(row["delta1"]), share])
+        share = part(row["pixels"], everything)
+        rows.append([name, figure(row["AbsRel"]), figure(row["RMSE"]), fixed(row["bias"], 3, signed=True), figure(row["delta1"]), share])
     return rows

@@ -13,10 +13,11 @@ from mtl_perception.core.files import read_text, write_atomically
 from mtl_perception.core.validation_text import shown
 from mtl_perception.core.yaml_file import ConfigError, load_yaml
 from mtl_perception.evaluation.compare import Comparison, compare, comparison_rows
-from mtl_perception.evaluation.markdown import class_rows, distance_rows, sets_rows, table
+from mtl_perception.evaluation.markdown import class_rows, distance_rows, sets_rows
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import EvaluationResult, ResultError, read_result
-from mtl_perception.evaluation.tables import digits, known
+from mtl_perception.reporting.numbers import figure, known, per_cent
+from mtl_perception.reporting.tables import markdown as table
 
 _LOSSES = (
     ("detection", "AP50"),
@@ -144,7 +145,7 @@ def _target_rows(result: EvaluationResult, targets: dict[str, Any]) -> list[list
                 target = own[measure]
                 is_met = value >= target if direction == "higher" else value <= target
                 sign = "≥" if direction == "higher" else "≤"
-                rows.append([measure, f"{sign} {target:g}", digits(value), "met" if is_met else "**short**"])
+                rows.append([measure, f"{sign} {target:g}", figure(value), "met" if is_met else "**short**"])
     return rows if len(rows) > 1 else []
 
 
@@ -156,14 +157,10 @@ def _loss_rows(result: EvaluationResult, limits: dict[str, float]) -> list[list[
         found = [result.sets[name].loss_of_first.get(task, {}).get(measure) for task, measure in _LOSSES]
         there = [loss for loss in found if loss is not None]
         if there:
-            cells = ["–" if loss is None else _per_cent(loss) for loss in found]
+            cells = [per_cent(loss) for loss in found]
             verdict = "met" if max(there) <= limit else "**short**"
-            rows.append([name, *cells, f"≤ {_per_cent(limit)}", verdict])
+            rows.append([name, *cells, f"≤ {per_cent(limit)}", verdict])
     return rows if len(rows) > 1 else []
-
-
-def _per_cent(loss: float) -> str:
-    return f"{loss * 100:.0f} %".replace("-", "−")
 
 
 def _read_targets(path: Path) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from rich.text import Text
 from mtl_perception.core.terminal_table import TerminalTable
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import EvaluationResult, SetResult
-
-ARROWS = {"higher": "↑", "lower": "↓"}
+from mtl_perception.reporting.numbers import figure, known, per_cent
+from mtl_perception.reporting.tables import ARROWS
 
 
 def sets_table(result: EvaluationResult) -> TerminalTable:
@@ -35,7 +35,7 @@ def row_table(title: str, rows: dict[str, dict[str, float | None]]) -> TerminalT
     columns = list(dict.fromkeys(column for row in rows.values() for column in row))
     table = TerminalTable(["", *(column.replace("_", " ") for column in columns)], title=title)
     for name, row in rows.items():
-        table.add_row(name, *(digits(row.get(column)) for column in columns))
+        table.add_row(name, *(figure(row.get(column)) for column in columns))
     return table
 
 
@@ -53,25 +53,6 @@ def measures_of(task: str, *sets: SetResult) -> list[str]:
     return [measure for measure in METRICS[task].directions if any(known(one.scores.get(task, {}).get(measure)) for one in sets)]
 
 
-def known(value: Any) -> bool:
-    """Whether there is a number."""
-    return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-def digits(value: float | None) -> str:
-    """Whole numbers as they are, others as .412; – where there is none."""
-    if not known(value):
-        return "–"
-    return f"{value:,}".replace(",", " ") if isinstance(value, int) else three_digits(value)
-
-
-def three_digits(value: float) -> str:
-    """0.412, 28.67, and – for a value that does not exist."""
-    if math.isnan(value):
-        return "–"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:.2f}"
-
-
 def plain(value: Any) -> Any:
     """The same for JSON: numbers of five digits, and None for NaN, which JSON has no word for."""
     if isinstance(value, dict):
@@ -85,20 +66,9 @@ def plain(value: Any) -> Any:
 
 def _cell(one: SetResult, task: str, measure: str) -> Text | str:
     """Value and change; both stay aligned in a column."""
-    value = digits(one.scores.get(task, {}).get(measure))
+    value = figure(one.scores.get(task, {}).get(measure))
     if not one.loss_of_first:
         return value
     loss = one.loss_of_first.get(task, {}).get(measure)
-    change = "" if loss is None else whole_per_cent(-loss).replace(" ", "")
+    change = "" if loss is None else per_cent(-loss, signed=True).replace(" ", "")
     return Text.assemble(value, " ", (f"{change:>5}", "dim"))
-
-
-def whole_per_cent(share: float) -> str:
-    """+3 %, −12 %."""
-    return f"{'−' if share < 0 else '+'}{abs(share) * 100:.0f} %"
-
-
-def percent_of(part: float, whole: float) -> str:
-    """12 %; <1 % for the little that is more than nothing."""
-    share = part / whole if whole else 0.0
-    return "<1 %" if 0 < share < 0.005 else f"{share * 100:.0f} %"

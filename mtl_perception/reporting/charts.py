@@ -19,6 +19,8 @@ try:
 except ImportError:
     raise ImportError("charts need matplotlib: pip install 'mtl-perception[evaluate]'") from None
 
+from mtl_perception.reporting.numbers import fixed
+
 WIDTH_IN = 9.6
 """Of a chart that takes the whole width of a page, inches."""
 GOOD, BAD, DIM, GRID = "#1f6f78", "#c2543d", "#6d7280", "#e4e2dc"
@@ -91,7 +93,7 @@ def bar_chart(title: str, bars: Mapping[str, tuple[float, float | None]], unit: 
         color=[GOOD if value >= 0 else BAD for value in values],
         ecolor=DIM,
     )
-    ax.bar_label(drawn, [f"{signed(value, 1)} {unit}" for value in values], padding=6, color=DIM)
+    ax.bar_label(drawn, [fixed(value, 1, unit, signed=True) for value in values], padding=6, color=DIM)
     ax.margins(x=0.12)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
@@ -125,7 +127,7 @@ def heat_map(title: str, rows: Sequence[str], columns: Sequence[str], values: Se
     largest = np.nanmax(np.abs(scale), initial=0.0) or 1.0
     chart = Chart(title, 0.9 + 0.45 * len(rows), min(WIDTH_IN, 2.4 + 1.15 * len(columns)))
     colors = LinearSegmentedColormap.from_list("loss and gain", [BAD, "white", GOOD])
-    cells(chart.ax, rows, columns, matrix, [[number(value, digits) for value in row] for row in matrix], colors, -largest, largest)
+    cells(chart.ax, rows, columns, matrix, [[fixed(value, digits) for value in row] for row in matrix], colors, -largest, largest)
     return chart.svg()
 
 
@@ -152,13 +154,3 @@ def cells(
         strength = abs(value) / max(abs(low), abs(high))
         color = "white" if strength > 0.6 else "black"
         ax.text(column + 0.5, row + 0.5, words[row][column], ha="center", va="center", color=color, fontsize=9)
-
-
-def number(value: float, digits: int) -> str:
-    """With a true minus sign; – for NaN."""
-    return "–" if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
-
-
-def signed(value: float, digits: int) -> str:
-    """As ``number``, with its sign."""
-    return f"{'+' if value >= 0 else ''}{number(value, digits)}"

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import base64
-import math
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,13 @@ try:
 except ImportError:
     raise ImportError("HTML reports need jinja2: pip install 'mtl-perception[evaluate]'") from None
 
+from mtl_perception.reporting.numbers import fixed
+
 
 def render_page(template: Path, content: dict[str, Any]) -> str:
     """Fill a Jinja template; ``{% include "style.css" %}`` gives it the reports' look.
 
-    Filters: ``score`` (three digits, – for NaN), ``jpeg`` and ``png`` ((H, W, 3) uint8 RGB to a data URI).
+    Filters: ``fixed`` (``numbers.fixed``), ``jpeg`` and ``png`` ((H, W, 3) uint8 RGB to a data URI).
     """
     environment = Environment(
         loader=FileSystemLoader([template.parent, Path(__file__).parent]),
@@ -28,13 +29,8 @@ def render_page(template: Path, content: dict[str, Any]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {"score": score, "jpeg": jpeg_uri, "png": png_uri}
+    environment.filters |= {"fixed": fixed, "jpeg": jpeg_uri, "png": png_uri}
     return environment.get_template(template.name).render(content)
-
-
-def score(value: float | None) -> str:
-    """0.412, and – where there is none."""
-    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def jpeg_uri(picture_rgb: np.ndarray) -> str:

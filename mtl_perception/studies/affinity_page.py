@@ -11,9 +11,10 @@ import numpy as np
 from markupsafe import Markup
 
 from mtl_perception import __version__
-from mtl_perception.evaluation.markdown import table
 from mtl_perception.reporting.charts import Chart, cells, heat_map, line_chart
 from mtl_perception.reporting.html import render_page
+from mtl_perception.reporting.numbers import per_cent
+from mtl_perception.reporting.tables import markdown as table
 from mtl_perception.studies.affinity import Affinity
 from mtl_perception.studies.document import picture
 from mtl_perception.studies.grouping import group_score
@@ -65,7 +66,7 @@ def html(found: Affinity) -> str:
         "norms": drawn["norms"],
         "channels": drawn["channels"],
         "channel_counts": {name: len(channels) for name, channels in found.channels.items()},
-        "groups": [(n, _groups_in_words(groups), 100 * score) for n, (groups, score) in found.groups.items()],
+        "groups": _group_rows(found),
         "setting": f"sharing: {{method: clustered, groups: [{', '.join(_listed(group) for group in found.proposed)}]}}",
         "several": len(found.proposed) > 1,
         "measurements": len(found.course),
@@ -78,8 +79,6 @@ def html(found: Affinity) -> str:
 def markdown(found: Affinity, name: str) -> str:
     """Returns the text of the page, with the pictures of the document ``name``."""
     counts = ", ".join(f"{task} {len(channels)}" for task, channels in found.channels.items())
-    groups = [["groups", "the best so many", "help"]]
-    groups += [[str(n), _groups_in_words(one), f"{100 * score:.3f} %"] for n, (one, score) in found.groups.items()]
     parts = [
         "# How the tasks get on",
         f"{len(found.course)} measurements over {found.steps} steps of training. Means leave out the first, which is of random weights.",
@@ -89,7 +88,7 @@ def markdown(found: Affinity, name: str) -> str:
         f"{_STEP_SHARE} off the row's own loss to first order. Negative: it rises.",
         picture(name, "steps", "What a step for one task does for the others"),
         "The best division into so many groups, by how much on average a task is helped by the others of its group (0 alone):",
-        table(groups),
+        table(_group_rows(found)),
         "## Where gradients agree",
         "Mean cosine between two tasks' gradients by part of the network: 1 the same direction, 0 unrelated, negative conflicting.",
         picture(name, "cosine", "Mean cosine by pair of tasks and part of the network"),
@@ -115,11 +114,11 @@ def in_words(found: Affinity) -> str:
     """The result in a few sentences."""
     others = [(found.affinity[i][j], i, j) for i in found.tasks for j in found.tasks if i != j]
     best, worst = max(others), min(others)
-    parts = [f"A step for {best[1]} helps {best[2]} most ({_signed(best[0])} of its loss)"]
+    parts = [f"A step for {best[1]} helps {best[2]} most ({per_cent(best[0], 3, signed=True)} of its loss)"]
     verb, how = ("harms", "most") if worst[0] < 0 else ("helps", "least")
-    parts.append(f"; one for {worst[1]} {verb} {worst[2]} {how} ({_signed(worst[0])}).")
+    parts.append(f"; one for {worst[1]} {verb} {worst[2]} {how} ({per_cent(worst[0], 3, signed=True)}).")
     share = _mean([one.conflict[pair] for one in (found.course[1:] or found.course) for pair in one.conflict])
-    parts.append(f" In {share * 100:.0f} % of the shared weight tensors two gradients point against each other.")
+    parts.append(f" In {per_cent(share)} of the shared weight tensors two gradients point against each other.")
     parts.append(f" Proposed groups: {_groups_in_words(found.proposed)}.")
     if len(found.proposed) > 1 and not _is_clear(found):
         parts.append(
@@ -161,8 +160,9 @@ def _mean(values: list[float]) -> float:
     return statistics.fmean(known) if known else math.nan
 
 
-def _signed(share: float) -> str:
-    return f"{'+' if share >= 0 else '−'}{abs(share) * 100:.3f} %"
+def _group_rows(found: Affinity) -> list[list[str]]:
+    head = ["groups", "the best so many", "help"]
+    return [head, *([str(n), _groups_in_words(one), per_cent(score, 3)] for n, (one, score) in found.groups.items())]
 
 
 def _listed(group: list[str]) -> str:

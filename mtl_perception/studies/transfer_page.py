@@ -9,12 +9,12 @@ from pathlib import Path
 from markupsafe import Markup
 
 from mtl_perception import __version__
-from mtl_perception.evaluation.gain import per_cent
-from mtl_perception.evaluation.markdown import table
 from mtl_perception.evaluation.registry import METRICS
-from mtl_perception.evaluation.tables import ARROWS
 from mtl_perception.reporting.charts import bar_chart, line_chart
 from mtl_perception.reporting.html import render_page
+from mtl_perception.reporting.numbers import change, fixed, per_cent
+from mtl_perception.reporting.tables import ARROWS
+from mtl_perception.reporting.tables import markdown as table
 from mtl_perception.studies.document import picture
 from mtl_perception.studies.transfer_table import Transfer
 
@@ -55,9 +55,9 @@ def markdown(transfer: Transfer, name: str | None = None) -> str:
         parts.append(f"## Less data: {_titled(task)}")
         if name is not None:
             parts.append(picture(name, metric.main, f"{metric.main} by share of the training data"))
-        rows = [["", *(f"{share:.0%}".replace("%", " %") for share in shares)]]
+        rows = [["", *(per_cent(share) for share in shares)]]
         for line, points in lines.items():
-            rows.append([line, *(f"{dict(points)[share]:.3f}" if share in dict(points) else "–" for share in shares)])
+            rows.append([line, *(fixed(dict(points).get(share), 3) for share in shares)])
         parts += [table(rows), *_reached_in_words(transfer, task)]
     parts += [f"To know: {sentence}." for sentence in transfer.remarks]
     parts += [f"Not trained: {sentence}." for sentence in transfer.failed]
@@ -74,7 +74,7 @@ def html(transfer: Transfer) -> str:
     content = {
         "facts": transfer.facts,
         "words": in_words(transfer),
-        "table": transfer.table(),
+        "scores": transfer.table(),
         "gains": transfer.gain_table(),
         "chart": Markup(drawn["gain"]),
         "curves": curves,
@@ -93,11 +93,11 @@ def in_words(transfer: Transfer) -> str:
         return "No set-up has a score for every task."
     best = max(known, key=lambda row: row.column.delta_m.mean)
     worst_task, worst = min(best.column.gains.items(), key=lambda item: item[1].mean)
-    parts = [f"Best is {best.column.name} with Δm {per_cent(best.column.delta_m.mean)}"]
+    parts = [f"Best is {best.column.name} with Δm {change(best.column.delta_m.mean)}"]
     parts.append(
-        f"; no task is worse than alone ({worst_task} {per_cent(worst.mean)})."
+        f"; no task is worse than alone ({worst_task} {change(worst.mean)})."
         if worst.mean >= 0
-        else f"; {worst_task} is {per_cent(worst.mean)} against its own network."
+        else f"; {worst_task} is {change(worst.mean)} against its own network."
     )
     behind = [row.column.name for row in known if row.column.delta_m.mean < 0]
     if behind:
@@ -105,7 +105,7 @@ def in_words(transfer: Transfer) -> str:
     base = transfer.rows[0].column
     share = best.column.gmac / base.gmac
     size = best.column.parameters / base.parameters
-    parts.append(f" It takes {share * 100:.0f} % of the multiply-adds and {size * 100:.0f} % of the parameters.")
+    parts.append(f" It takes {per_cent(share)} of the multiply-adds and {per_cent(size)} of the parameters.")
     if best.column.delta_m.sd is not None and abs(best.column.delta_m.mean) < best.column.delta_m.sd:
         parts.append(" The difference is smaller than the spread over seeds.")
     if best.column.delta_m.sd is None:
@@ -126,8 +126,6 @@ def _reached_in_words(transfer: Transfer, task: str) -> list[str]:
         if name == "single-task":
             continue
         what = f"what the single-task network does with all the data in {METRICS[task].main}"
-        so_does_it = f", and so does the single-task network with {alone * 100:.0f} %" if alone < 1 else ""
-        words.append(
-            f"{name} never does {what}." if math.isnan(share) else f"{name} does {what} with {share * 100:.0f} % of it{so_does_it}."
-        )
+        so_does_it = f", and so does the single-task network with {per_cent(alone)}" if alone < 1 else ""
+        words.append(f"{name} never does {what}." if math.isnan(share) else f"{name} does {what} with {per_cent(share)} of it{so_does_it}.")
     return words

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mtl_perception.evaluation.compare import Column, Value, compare
-from mtl_perception.evaluation.gain import per_cent
 from mtl_perception.evaluation.registry import METRICS
-from mtl_perception.evaluation.tables import ARROWS
+from mtl_perception.reporting.numbers import NONE, fixed, per_cent
+from mtl_perception.reporting.tables import ARROWS
 from mtl_perception.studies.plan import TransferConfig
 from mtl_perception.studies.runs import RunResult
 
@@ -77,10 +77,10 @@ class Transfer:
         rows = [["", "seeds", *head, "Δm ↑", *costs]]
         for row in self.rows:
             column = row.column
-            cells = [_number(column.scores.get(task, {}).get(measure)) for task, measure in measures]
-            gain = "–" if column.delta_m is None else per_cent(column.delta_m.mean) + _spread(column.delta_m, 100, 1)
+            cells = [_score(column.scores.get(task, {}).get(measure)) for task, measure in measures]
             seeds = str(min(column.seeds.values()))
-            rows.append([column.name, seeds, *cells, gain, f"{column.parameters / 1e6:.2f} M", f"{column.gmac:.2f}", *_costs(row)])
+            size = [fixed(column.parameters / 1e6, 2, "M"), fixed(column.gmac, 2)]
+            rows.append([column.name, seeds, *cells, _gain(column.delta_m), *size, *_costs(row)])
         return rows
 
     def gain_table(self) -> list[list[str]]:
@@ -89,7 +89,7 @@ class Transfer:
         rows = [["", *(f"{task}, {METRICS[task].main}" for task in tasks), "Δm"]]
         for row in self.rows[1:]:
             found = [row.column.gains.get(task) for task in tasks] + [row.column.delta_m]
-            rows.append([row.column.name, *("–" if v is None else per_cent(v.mean) + _spread(v, 100, 1) for v in found)])
+            rows.append([row.column.name, *map(_gain, found)])
         return rows
 
 
@@ -205,17 +205,17 @@ def _middle(values: Sequence[float | None]) -> float | None:
     return statistics.median(known) if known else None
 
 
-def _number(value: Value | None) -> str:
-    return "–" if value is None else f"{value.mean:.3f}" + _spread(value, 1, 3)
+def _score(value: Value | None) -> str:
+    return NONE if value is None else fixed(value.mean, 3, sd=value.sd)
 
 
-def _spread(value: Value, factor: float, digits: int) -> str:
-    return "" if value.sd is None else f" ± {value.sd * factor:.{digits}f}"
+def _gain(value: Value | None) -> str:
+    return NONE if value is None else per_cent(value.mean, 1, signed=True, sd=value.sd)
 
 
 def _costs(row: Row) -> list[str]:
     return [
-        "–" if row.memory_mb is None else f"{row.memory_mb:.0f} MB",
-        "–" if row.minutes is None else f"{row.minutes.mean:.1f} min",
-        "–" if row.latency_ms is None else f"{row.latency_ms:.1f} ms",
+        fixed(row.memory_mb, 0, "MB"),
+        fixed(None if row.minutes is None else row.minutes.mean, 1, "min"),
+        fixed(row.latency_ms, 1, "ms"),
     ]

@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from mtl_perception.evaluation.gain import multi_task_gain, per_cent, relative_gain, task_gains
+from mtl_perception.evaluation.gain import multi_task_gain, relative_gain, task_gains
 
 SINGLE = {"detection": {"mAP": 0.4}, "segmentation": {"mIoU": 0.5}, "depth": {"RMSE": 0.5}}
 
@@ -25,7 +25,3 @@ def test_delta_m_in_closed_form():
 def test_nothing_in_common_is_no_gain_of_zero():
     with pytest.raises(ValueError, match="no task in common: depth against segmentation"):
         multi_task_gain({"depth": {"RMSE": 1.0}}, {"segmentation": {"mIoU": 0.5}})
-
-
-def test_shares_in_words():
-    assert [per_cent(share) for share in (0.032, -0.004, math.nan)] == ["+3.2 %", "−0.4 %", "–"]

@@ -2,6 +2,7 @@
 """What CONTRIBUTING asks of the code, where a machine can tell."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,16 @@ def test_a_file_that_names_a_task_is_found(tmp_path: Path) -> None:
     path = tmp_path / "some.py"
     path.write_text('"""normals"""\nfrom mtl_perception.tasks.normals.metric import angle_deg\nkinds = {"normals": 1, "normal": normals}\n')
     assert named(path, "normals") == [3, 2]
+
+
+def test_no_test_imports_a_benchmark() -> None:
+    """Benchmarks may use what stands in test/support; the tests depend on none of them."""
+    benchmarks = {path.stem for path in (ROOT / "benchmarks").glob("*.py")} | {"benchmarks"}
+    assert len(benchmarks) > 5
+    using = {str(path.relative_to(ROOT)): roots_of_imports(path) & benchmarks for path in (ROOT / "test").rglob("*.py")}
+    assert {path: names for path, names in using.items() if names} == {}
+    assert "benchmarks" not in (ROOT / "test" / "conftest.py").read_text()
+    assert not re.search(r"^pythonpath = .*benchmarks", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
 
 
 def test_no_drawer_for_everything() -> None:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtl_perception.core.drawing import class_color
-from mtl_perception.evaluation.tables import percent_of
-from mtl_perception.reporting.charts import DIM, GOOD, WIDTH_IN, Chart, cells, signed
+from mtl_perception.reporting.charts import DIM, GOOD, WIDTH_IN, Chart, cells
+from mtl_perception.reporting.numbers import fixed, part
 from mtl_perception.tasks.depth.metric import DepthMetric
 from mtl_perception.tasks.detection.metric import DetectionMetric
 from mtl_perception.tasks.segmentation.metric import SegmentationMetric
@@ -45,7 +45,7 @@ def detection_charts(metric: DetectionMetric) -> list[TitledChart]:
         note = (
             "Share of boxes that are right at IoU .50 against their score. On the dashed line a score is a "
             "probability; below it the model is too sure of itself. Area of a dot: number of boxes. "
-            f"Mean distance from the line: {gap:.3f}."
+            f"Mean distance from the line: {fixed(gap, 3)}."
         )
         charts.append(TitledChart("Calibration", note, _calibration(metric.calibration)))
     return charts
@@ -87,7 +87,7 @@ def _small_multiples(curves: dict[str, Any]) -> str:
         ax.plot(recall, curve.precision_75, color=color, linestyle="--", alpha=0.7)
         ax.plot(recall, curve.precision_50, color=color)
         ax.set(xlim=(0, 1), ylim=(0, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-        ax.set_title(f"{name}  {max(0.0, curve.precision_50.mean()):.2f}")
+        ax.set_title(f"{name}  {fixed(max(0.0, curve.precision_50.mean()), 2)}")
     for ax in chart.axes.flat[len(curves) :]:
         ax.set_visible(False)
     return chart.svg()
@@ -118,10 +118,12 @@ def _matrix(confusion: np.ndarray, labels: Sequence[str]) -> str:
 
 def _ranges(ranges: dict[str, dict[str, float]]) -> str:
     everything = sum(row["pixels"] for row in ranges.values())
-    names = [f"{name}\n{signed(row['bias'], 2)} m\n{percent_of(row['pixels'], everything)} of pixels" for name, row in ranges.items()]
+    names = [
+        f"{name}\n{fixed(row['bias'], 2, 'm', signed=True)}\n{part(row['pixels'], everything)} of pixels" for name, row in ranges.items()
+    ]
     chart = Chart("Relative error of depth by true distance", 2.8)
     bars = chart.ax.bar(names, [row["AbsRel"] for row in ranges.values()], color=GOOD, width=0.6)
-    chart.ax.bar_label(bars, [f"{row['AbsRel']:.3f}" for row in ranges.values()], padding=3)
+    chart.ax.bar_label(bars, [fixed(row["AbsRel"], 3) for row in ranges.values()], padding=3)
     chart.ax.grid(axis="x", visible=False)
     chart.ax.set_ylabel("AbsRel")
     return chart.svg()

@@ -16,8 +16,10 @@ from mtl_perception.evaluation.report.charts import CHARTS
 from mtl_perception.evaluation.results import EvaluationResult, SetResult
 from mtl_perception.evaluation.samples import Samples
 from mtl_perception.evaluation.scenes import Evaluation
-from mtl_perception.evaluation.tables import digits, known, measures_of, tables_of, whole_per_cent
+from mtl_perception.evaluation.tables import measures_of, tables_of
 from mtl_perception.reporting.html import jpeg_uri, render_page
+from mtl_perception.reporting.numbers import figure, fixed, known, per_cent
+from mtl_perception.reporting.tables import ARROWS
 from mtl_perception.tasks import TASKS
 
 _HEADLINE = (
@@ -59,7 +61,7 @@ class Report:
                 {
                     "caption": caption,
                     "name": samples.names[frame.index],
-                    "value": f"{rank} {frame.scores[rank]:.3f}",
+                    "value": f"{rank} {fixed(frame.scores[rank], 3)}",
                     "panels": stills[task, frame.index],
                 }
                 for caption, frame in chosen.get(task, {}).items()
@@ -115,7 +117,7 @@ def _headline(result: EvaluationResult) -> list[dict[str, str]]:
         value = first.scores.get(task, {}).get(measure)
         if known(value):
             better = METRICS[task].directions[measure]
-            figures.append({"value": digits(value), "name": words, "remark": f"{name}; {better} is better"})
+            figures.append({"value": figure(value), "name": words, "remark": f"{name}; {better} is better"})
     return figures
 
 
@@ -128,15 +130,15 @@ def _score_rows(result: EvaluationResult) -> list[dict[str, Any]]:
             for one in result.sets.values():
                 loss = one.loss_of_first.get(task, {}).get(measure)
                 value = one.scores.get(task, {}).get(measure)
-                change = "" if loss is None else whole_per_cent(-loss)
-                cells.append({"value": digits(value), "change": change, "is_worse": loss is not None and loss > 0.005})
+                change = "" if loss is None else per_cent(-loss, signed=True)
+                cells.append({"value": figure(value), "change": change, "is_worse": loss is not None and loss > 0.005})
             direction = metric.directions[measure]
             rows.append(
                 {
                     "task": task if index == 0 else "",
                     "is_last": index == len(measures) - 1,
                     "name": metric.names.get(measure, measure),
-                    "arrow": "↑" if direction == "higher" else "↓",
+                    "arrow": ARROWS[direction],
                     "better": f"{direction} is better",
                     "cells": cells,
                 }
@@ -154,7 +156,7 @@ def _table(title: str, rows: dict[str, dict[str, float | None]]) -> dict[str, An
             {
                 "name": name,
                 "color": "#{:02x}{:02x}{:02x}".format(*class_color(name)) if is_class else "",
-                "cells": [digits(row.get(column)) for column in columns],
+                "cells": [figure(row.get(column)) for column in columns],
             }
             for name, row in rows.items()
         ],
