@@ -10,7 +10,6 @@ import inspect
 import os.path
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -102,29 +101,10 @@ def parameters_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-class _Recorder:
-    """In the place of a node: notes what is published, and publishes nothing."""
-
-    def __init__(self) -> None:
-        self.publishers: list[SimpleNamespace] = []
-
-    def create_lifecycle_publisher(self, message_type: type, topic: str, qos: Any) -> SimpleNamespace:
-        self.publishers.append(SimpleNamespace(message_type=message_type, topic_name=topic, qos=qos))
-        return self.publishers[-1]
-
-
 def topics_page() -> str:
-    """Returns the page of the node's topics, from the publishers that ``ros.outputs`` makes for a model with every task."""
-    from mtl_perception.ros.node.specs import SPECS
-    from mtl_perception.ros.outputs.outputs import Outputs
-    from mtl_perception.ros.outputs.writer import EVERY_TASK
-    from mtl_perception.tasks import TASKS
+    """Returns the page of the node's topics, from ``ros.outputs.topics``."""
+    from mtl_perception.ros.outputs.topics import TOPICS
 
-    labels = {f"{task}_labels": ["person", "floor"] for task in TASKS}  # which have topics of their own
-    parameters = {spec.name: spec.default for spec in SPECS} | {"tracking.enabled": True, "depth.source": "fused"}
-    recorder = _Recorder()
-    outputs = Outputs(recorder, parameters, SimpleNamespace(name="every", kinds=list(TASKS), labels_of=lambda kind: ["name"], **labels))
-    writers = {id(writer.publisher): writer for writer in outputs._writers}
     lines = [
         "# Topics",
         "",
@@ -136,17 +116,11 @@ def topics_page() -> str:
         "",
     ]
     rows = [["topic", "type", "of the tasks", "reliability", "content"]]
-    for publisher in sorted(recorder.publishers, key=lambda publisher: publisher.topic_name):
-        writer = writers.get(id(publisher))
-        tasks = () if writer is None else writer.tasks
-        shown = "all" if EVERY_TASK in tasks else ", ".join(tasks)
-        package, name = publisher.message_type.__module__.partition(".")[0], publisher.message_type.__name__
-        reliability = publisher.qos.reliability.name.lower().replace("_", " ")
-        if publisher.qos.durability.name == "TRANSIENT_LOCAL":
-            reliability += ", transient local"
-        said = inspect.getdoc(type(writer)) if writer is not None else None
-        content = " ".join((said or "").split("\n\n")[0].split())
-        rows.append([f"`{publisher.topic_name}`", f"`{package}/{name}`", shown, reliability, _cell(content)])
+    for name, topic in sorted(TOPICS.items()):
+        reliability = "reliable, transient local" if topic.is_latched else "`output.reliability`"
+        message_type = topic.type_name.replace("/msg/", "/")
+        content = topic.purpose + (f"; not there where {topic.missing_when}" if topic.missing_when else "")
+        rows.append([f"`~/{name}`", f"`{message_type}`", ", ".join(topic.tasks), reliability, _cell(_sentence(content))])
     lines += [markdown(rows, figures=False), "", "## Messages of this package", ""]
     for path in sorted((ROOT / "msg").glob("*.msg")):
         lines += [f"### {path.stem}", "", "```text", path.read_text().strip(), "```", ""]

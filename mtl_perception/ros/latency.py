@@ -19,22 +19,19 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message, serialize_message
 from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image
-from vision_msgs.msg import Detection2DArray
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.main import choose_executor
 from mtl_perception.ros.node_process import NODE_COMMAND, last_words, node_process, ros_arguments
+from mtl_perception.ros.outputs.detections import DetectionsWriter
+from mtl_perception.ros.outputs.images import DepthWriter, MaskWriter
+from mtl_perception.ros.outputs.topics import STATUS
 from mtl_perception.ros.replay.report import FrameTiming
 
-OUTPUTS = {
-    "detection": ("detections", Detection2DArray),
-    "segmentation": ("segmentation/mask", Image),
-    "depth": ("depth/image_rect", Image),
-}
+OUTPUTS = {writer.topic.tasks[0]: writer.topic for writer in (DetectionsWriter, MaskWriter, DepthWriter)}
 """Topics that are read of each task."""
 
-_STATUS = "status"
 _CAMERA_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _OUTPUT_QOS = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 _START_LIMIT_S, _LOST_AFTER_S = 180.0, 10.0
@@ -73,7 +70,7 @@ class LatencyRig:
         self._parameters, self._log, self._environment = dict(parameters), log, dict(environment)
         self._images = [bytearray(serialize_message(_image(image))) for image in images_rgb]
         self._info = bytearray(serialize_message(_camera_info(intrinsics)))
-        self._topics = {topic: kind for task, (topic, kind) in OUTPUTS.items() if task in tasks}
+        self._topics = {topic.name: topic.message_type for task, topic in OUTPUTS.items() if task in tasks}
         self._sent_s: dict[int, float] = {}
         self._arrived: dict[int, dict[str, float]] = {}
         self._stages: dict[int, dict[str, float]] = {}
@@ -94,7 +91,7 @@ class LatencyRig:
             private = f"{namespace}/perception"
             self._image_publisher = node.create_publisher(Image, f"{private}/image", _CAMERA_QOS)
             self._info_publisher = node.create_publisher(CameraInfo, f"{private}/camera_info", _CAMERA_QOS)
-            for topic, kind in (self._topics | {_STATUS: PerceptionStatus}).items():
+            for topic, kind in (self._topics | {STATUS.name: STATUS.message_type}).items():
 
                 def on_message(data, topic=topic):
                     return self._on_message(topic, data)
@@ -150,7 +147,7 @@ class LatencyRig:
             if any(map(self._is_answered, self._arrived)):
                 return self._spin_until(time.perf_counter() + 0.5)
             if time.perf_counter() > until_s:
-                missing = sorted({*self._topics, _STATUS} - set(self._arrived.get(stamp_ns, ())))
+                missing = sorted({*self._topics, STATUS.name} - set(self._arrived.get(stamp_ns, ())))
                 silent = ", ".join(missing)
                 raise LatencyError(f"no answer on {silent} within {_START_LIMIT_S:.0f} s; {last_words(self._log)}")
 
@@ -175,7 +172,7 @@ class LatencyRig:
         if stamp_ns not in self._arrived:
             return
         self._arrived[stamp_ns][topic] = arrived_s
-        if topic == _STATUS:
+        if topic == STATUS.name:
             self.status = deserialize_message(data, PerceptionStatus)
             self._stages[stamp_ns] = {stage.name: stage.duration_s for stage in self.status.stages}
 
@@ -189,7 +186,7 @@ class LatencyRig:
         stage_s = self._stages.pop(stamp_ns, {})
         if not is_answered:
             return None
-        return FrameTiming(stamp_ns, max(s for topic, s in arrived.items() if topic != _STATUS) - sent_s, stage_s)
+        return FrameTiming(stamp_ns, max(s for topic, s in arrived.items() if topic != STATUS.name) - sent_s, stage_s)
 
     def _spin_until(self, until_s: float) -> None:
         while (left_s := until_s - time.perf_counter()) > 0:

@@ -21,7 +21,8 @@ from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo, VisionClas
 from mtl_perception.bags import Bag
 from mtl_perception.core.resources import resource
 from mtl_perception.ros.doctor.doctor import findings_table
-from mtl_perception.ros.doctor.verdicts import OPTIONAL, TOPICS, Heard, judge
+from mtl_perception.ros.doctor.verdicts import Heard, judge
+from mtl_perception.ros.outputs.topics import TOPICS
 
 COMMAND = [sys.executable, "-c", "from mtl_perception.cli.app import app; app()", "doctor"]
 PIXELS = np.random.default_rng(2).integers(0, 256, (48, 64, 3), np.uint8)
@@ -130,17 +131,16 @@ def heard(**changed) -> Heard:
     tasks = KeyValue(key="tasks", value="segmentation, detection")
     status = DiagnosticStatus(name="perception: model", level=DiagnosticStatus.OK, values=[tasks])
     result = Heard(diagnostics=[DiagnosticArray(status=[status])])
-    for topic, (kind, needs) in TOPICS.items():
-        name = f"{kind.__module__.partition('.')[0]}/msg/{kind.__name__}"
-        if "depth" not in needs and topic not in OPTIONAL:
+    for topic, known in TOPICS.items():
+        if "depth" not in known.tasks and not known.missing_when:
             qos = latched if topic.endswith("label_info") else reliable
-            result.publishers[topic] = [SimpleNamespace(topic_type=name, qos_profile=qos)]
+            result.publishers[topic] = [SimpleNamespace(topic_type=known.type_name, qos_profile=qos)]
     result.messages["segmentation/label_info"] = [labels(headers[0])]
     for topic in ("segmentation/mask", "segmentation/confidence"):
         result.messages[topic] = [Image(header=h, height=1, width=1, encoding="mono8", step=1, data=[0]) for h in headers]
     result.messages["overlay"] = [Image(header=h, height=1, width=1, encoding="rgb8", step=3, data=[0] * 3) for h in headers]
     result.messages["detections"] = [Detection2DArray(header=header) for header in headers]
-    result.messages["status"] = [TOPICS["status"][0](header=header) for header in headers]
+    result.messages["status"] = [TOPICS["status"].message_type(header=header) for header in headers]
     result.messages |= changed
     return result
 

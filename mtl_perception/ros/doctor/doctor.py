@@ -11,11 +11,13 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rich.text import Text
 
 from mtl_perception.core.terminal_table import TerminalTable
-from mtl_perception.ros.doctor.verdicts import LATCHED, OPTIONAL, TOPICS, Finding, Heard, judge, type_name
+from mtl_perception.ros.doctor.verdicts import Finding, Heard, judge
+from mtl_perception.ros.outputs.topic import LATCHED
+from mtl_perception.ros.outputs.topics import TOPICS
 
 _ENOUGH = 5
 """Frames after which there is no need to listen longer."""
@@ -70,13 +72,13 @@ def _listen(listener: Node, topics: str, seconds: float) -> Heard:
         return {topic: listener.get_publishers_info_by_topic(f"{topics}/{topic}") for topic in TOPICS}
 
     listener.create_subscription(DiagnosticArray, "/diagnostics", heard.diagnostics.append, 10)
-    spin_until(lambda: all(of or topic in OPTIONAL for topic, of in publishers().items()), min(_GRAPH_S, seconds))
+    spin_until(lambda: all(of or TOPICS[topic].missing_when for topic, of in publishers().items()), min(_GRAPH_S, seconds))
     heard.publishers = publishers()
-    for topic, (message_type, _) in TOPICS.items():
+    for topic, known in TOPICS.items():
         types = {info.topic_type for info in heard.publishers[topic]}
-        if types == {type_name(message_type)}:
+        if types == {known.type_name}:
             qos = _qos(topic, heard.publishers[topic])
-            listener.create_subscription(message_type, f"{topics}/{topic}", heard.messages[topic].append, qos)
+            listener.create_subscription(known.message_type, f"{topics}/{topic}", heard.messages[topic].append, qos)
     spin_until(lambda: _has_enough(heard), seconds)
     executor.shutdown()
     return heard
@@ -85,13 +87,13 @@ def _listen(listener: Node, topics: str, seconds: float) -> Heard:
 def _has_enough(heard: Heard) -> bool:
     """Of all that is published; what is not will not come by listening longer."""
     published = [topic for topic in TOPICS if heard.publishers[topic]]
-    several = (len(heard.messages[topic]) >= (1 if topic == LATCHED else _ENOUGH) for topic in published)
+    several = (len(heard.messages[topic]) >= (1 if TOPICS[topic].is_latched else _ENOUGH) for topic in published)
     return all(several) and bool(heard.diagnostics)
 
 
 def _qos(topic: str, publishers: list[Any]) -> QoSProfile:
     """Returns the QoS that a reader of this topic asks for; for all but the latched one at most what is offered, to hear it at all."""
-    if topic == LATCHED:
-        return QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    if TOPICS[topic].is_latched:
+        return LATCHED
     reliable = all(info.qos_profile.reliability == ReliabilityPolicy.RELIABLE for info in publishers)
     return QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT)

@@ -9,47 +9,20 @@ from typing import Any, Literal
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-from vision_msgs.msg import Detection2DArray, Detection3DArray, LabelInfo
-from visualization_msgs.msg import MarkerArray
 
 from mtl_perception.core.foreign_text import cut
-from mtl_perception.msg import PerceptionStatus, TrackArray
 from mtl_perception.ros.doctor import contract
-from mtl_perception.ros.outputs.people import People
+from mtl_perception.ros.outputs.detections import DetectionsWriter
+from mtl_perception.ros.outputs.free_space import FreeSpaceWriter
+from mtl_perception.ros.outputs.images import MaskWriter
+from mtl_perception.ros.outputs.topic import Topic
+from mtl_perception.ros.outputs.topics import TOPICS
 
-TOPICS: dict[str, tuple[type, tuple[str, ...]]] = {
-    "depth/image_rect": (Image, ("depth",)),
-    "depth/camera_info": (CameraInfo, ("depth",)),
-    "points": (PointCloud2, ("depth",)),
-    "segmentation/mask": (Image, ("segmentation",)),
-    "segmentation/confidence": (Image, ("segmentation",)),
-    "segmentation/label_info": (LabelInfo, ("segmentation",)),
-    "detections": (Detection2DArray, ("detection",)),
-    "detections_3d": (Detection3DArray, ("detection", "depth")),
-    "markers": (MarkerArray, ("detection", "depth")),
-    "tracks": (TrackArray, ("detection",)),
-    "free_space": (PointCloud2, ("segmentation", "depth")),
-    **({} if People is None else {"people": (People, ("detection", "depth"))}),
-    "overlay": (Image, ()),
-    "status": (PerceptionStatus, ()),
-}
-"""Topic → its type, and the tasks without which it says nothing."""
-
-LATCHED = "segmentation/label_info"
-OPTIONAL = {
-    "tracks": "tracking.enabled is false",
-    "free_space": "the model has no class that is driven on, such as floor",
-    "people": "the model has no class person",
-}
-"""Topics that a node need not have, and why not."""
-_ON_THE_GROUND = "free_space"
+LABELS = MaskWriter.label_info.name
+_ON_THE_GROUND = FreeSpaceWriter.topic.name
 """Robots that stand on no floor, such as an arm, need not have it say anything."""
-_IN_CAMERA_FRAME = (
-    "overlay", "depth/image_rect", "depth/camera_info", "segmentation/mask", "segmentation/confidence", "detections",
-    "free_space",
-)  # fmt: skip
-_IN_OUTPUT_FRAME = ("points", "detections_3d")
+_IN_CAMERA_FRAME = tuple(topic.name for topic in TOPICS.values() if topic.frame == "camera")
+_IN_OUTPUT_FRAME = tuple(topic.name for topic in TOPICS.values() if topic.frame == "output")
 _LONGEST = 1000
 """Characters of a status: those of another node may have any number."""
 Verdict = Literal["fine", "notice", "broken", "left out"]
@@ -97,16 +70,16 @@ def judge(heard: Heard, node: str) -> Iterator[Finding]:
         return
     tasks = _tasks(heard, node)
     present = []
-    for topic, (message_type, needs) in TOPICS.items():
-        missing = [] if tasks is None else [task for task in needs if task not in tasks]
+    for topic, known in TOPICS.items():
+        missing = [] if tasks is None else [task for task in known.tasks if task not in tasks]
         if missing:
             yield Finding(topic, "left out", f"the model has no {' and no '.join(missing)}")
             continue
-        if topic in OPTIONAL and not heard.publishers.get(topic):
-            yield Finding(topic, "left out", OPTIONAL[topic])
+        if known.missing_when and not heard.publishers.get(topic):
+            yield Finding(topic, "left out", known.missing_when)
             continue
         present.append(topic)
-        yield from _judge_publishers(topic, message_type, heard.publishers.get(topic, []))
+        yield from _judge_publishers(known, heard.publishers.get(topic, []))
         if topic == _ON_THE_GROUND and heard.publishers.get(topic) and not heard.messages[topic]:
             yield Finding(topic, "notice", "no message", _WHY_GROUNDLESS)
         elif heard.publishers.get(topic) and not heard.messages[topic]:
@@ -117,16 +90,16 @@ def judge(heard: Heard, node: str) -> Iterator[Finding]:
     yield from _judge_diagnostics(heard, node)
 
 
-def _judge_publishers(topic: str, message_type: type, publishers: list[Any]) -> Iterator[Finding]:
-    rule = f"{topic}: publisher"
-    expected = type_name(message_type)
+def _judge_publishers(topic: Topic, publishers: list[Any]) -> Iterator[Finding]:
+    rule = f"{topic.name}: publisher"
+    expected = topic.type_name
     if not publishers:
         yield Finding(rule, "broken", "nobody publishes it", "activate the node, or update it")
     for info in publishers:
         qos = info.qos_profile
         if info.topic_type != expected:
             yield Finding(rule, "broken", f"its type is {cut(info.topic_type)}", f"publish {expected}")
-        elif topic == LATCHED and (qos.durability != DurabilityPolicy.TRANSIENT_LOCAL or qos.reliability != ReliabilityPolicy.RELIABLE):
+        elif topic.is_latched and (qos.durability != DurabilityPolicy.TRANSIENT_LOCAL or qos.reliability != ReliabilityPolicy.RELIABLE):
             yield Finding(rule, "broken", "late readers never get it", "publish it reliable and transient local")
         elif qos.reliability != ReliabilityPolicy.RELIABLE:
             remedy = "set output.reliability to reliable if one of its readers asks for that"
@@ -137,10 +110,10 @@ def _judge_publishers(topic: str, message_type: type, publishers: list[Any]) -> 
 
 def _judge_contents(heard: Heard) -> Iterator[Finding]:
     said = heard.messages
-    labels = said[LATCHED][-1] if said[LATCHED] else None
+    labels = said[LABELS][-1] if said[LABELS] else None
     names = {one.class_name for one in labels.class_map} if labels else set()
     checks: dict[str, list[Iterator[str]]] = {
-        "segmentation/label_info": [contract.broken_labels(message) for message in said[LATCHED]],
+        "segmentation/label_info": [contract.broken_labels(message) for message in said[LABELS]],
         "segmentation/mask": [contract.broken_mask(message) for message in said["segmentation/mask"]],
         "segmentation/mask: ids": [contract.broken_ids(message, labels) for message in said["segmentation/mask"] if labels is not None],
         "segmentation/confidence": [
@@ -215,7 +188,7 @@ def _sharing(stamps: dict[str, set[Any]]) -> list[set[str]]:
 
 def _judge_empty_arrays(heard: Heard) -> Iterator[Finding]:
     """Whoever waits for one array a frame must not take an empty room for a dead node."""
-    images = [topic for topic in _IN_CAMERA_FRAME if topic not in ("detections", _ON_THE_GROUND)]
+    images = [topic for topic in _IN_CAMERA_FRAME if topic not in (DetectionsWriter.topic.name, _ON_THE_GROUND)]
     frames = {_stamp(message) for topic in images for message in heard.messages[topic]}
     for topic in ("detections", "detections_3d"):
         arrays = heard.messages[topic]
@@ -257,11 +230,6 @@ def _sentence_and_remedy(sentence: str) -> tuple[str, str]:
 
 def _stamp(message: Any) -> tuple[int, int]:
     return message.header.stamp.sec, message.header.stamp.nanosec
-
-
-def type_name(message_type: type) -> str:
-    """As the middleware calls it, such as sensor_msgs/msg/Image."""
-    return f"{message_type.__module__.partition('.')[0]}/msg/{message_type.__name__}"
 
 
 _WHY_GROUNDLESS = "it needs a camera_info and the transform from depth.ground_frame to the camera; see /diagnostics of the node"

@@ -19,17 +19,15 @@ from foxglove import channels
 from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
+from sensor_msgs.msg import CompressedImage, Image
 from tf2_msgs.msg import TFMessage
-from vision_msgs.msg import Detection2DArray, LabelInfo
-from visualization_msgs.msg import MarkerArray
+from vision_msgs.msg import LabelInfo
 
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.image_messages import ConversionError, image_to_rgb
-from mtl_perception.msg import PerceptionStatus, TrackArray
-from mtl_perception.ros.doctor.verdicts import type_name
 from mtl_perception.ros.foxglove import schemas
-from mtl_perception.ros.outputs.people import People
+from mtl_perception.ros.outputs.topic import type_name
+from mtl_perception.ros.outputs.topics import TOPICS
 from mtl_perception.ros.replay.recording import MessageTypes
 
 _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -110,29 +108,27 @@ class Bridge:
             self._static_s = time.monotonic()
 
     def _typed(self) -> Iterator[_Feed]:
-        def feed(topic: str, message_type: type, channel: type, convert: Callable[[Any], Any]) -> _Feed:
-            name = topic if topic.startswith("/") else f"{self._base}/{topic}"
-            return _Feed(name, message_type, channel(name, context=self._context), convert)
+        def feed(topic: str, channel: type, convert: Callable[[Any], Any]) -> _Feed:
+            name = f"{self._base}/{topic}"
+            return _Feed(name, TOPICS[topic].message_type, channel(name, context=self._context), convert)
 
         pictures = channels.CompressedImageChannel
-        yield feed("detections", Detection2DArray, channels.ImageAnnotationsChannel, schemas.annotations)
-        yield feed("overlay", Image, pictures, lambda message: schemas.picture(message.header, image_to_rgb(message)))
-        yield feed("segmentation/mask", Image, pictures, lambda message: schemas.mask_picture(message, self._labels))
-        yield feed("depth/image_rect", Image, pictures, schemas.depth_picture)
-        yield feed("depth/camera_info", CameraInfo, channels.CameraCalibrationChannel, schemas.calibration)
+        yield feed("detections", channels.ImageAnnotationsChannel, schemas.annotations)
+        yield feed("overlay", pictures, lambda message: schemas.picture(message.header, image_to_rgb(message)))
+        yield feed("segmentation/mask", pictures, lambda message: schemas.mask_picture(message, self._labels))
+        yield feed("depth/image_rect", pictures, schemas.depth_picture)
+        yield feed("depth/camera_info", channels.CameraCalibrationChannel, schemas.calibration)
         clouds = partial(schemas.point_cloud, most=self._settings.points)
-        yield feed("points", PointCloud2, channels.PointCloudChannel, clouds)
-        yield feed("free_space", PointCloud2, channels.PointCloudChannel, clouds)
-        yield feed("markers", MarkerArray, channels.SceneUpdateChannel, schemas.scene_update)
+        yield feed("points", channels.PointCloudChannel, clouds)
+        yield feed("free_space", channels.PointCloudChannel, clouds)
+        yield feed("markers", channels.SceneUpdateChannel, schemas.scene_update)
         yield _Feed("/tf", TFMessage, self._transforms, lambda message: schemas.frame_transforms(message.transforms))
 
     def _verbatim(self) -> Iterator[_Feed]:
         """Topics that Foxglove shows as they are, with ROS's own definition of the message."""
         types = MessageTypes()
         for topic, message_type in (
-            (f"{self._base}/status", PerceptionStatus),
-            (f"{self._base}/tracks", TrackArray),
-            *([] if People is None else [(f"{self._base}/people", People)]),
+            *((f"{self._base}/{topic}", TOPICS[topic].message_type) for topic in ("status", "tracks", "people") if topic in TOPICS),
             ("/diagnostics", DiagnosticArray),
         ):
             name = type_name(message_type)

@@ -9,13 +9,16 @@ from rclpy.lifecycle import LifecyclePublisher
 from vision_msgs.msg import Classification, ObjectHypothesis
 
 from mtl_perception.ros.outputs.further import Publish, Topics
+from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.writer import Result, Writer
 
 
 class ClassificationWriter(Writer):
     """``vision_msgs/Classification``: every class of the model with its score, the highest first."""
 
-    tasks = ("classification",)
+    topic = Topic(
+        "classification", Classification, "classes of the whole image with their scores, the highest first", ("classification",), "camera"
+    )
 
     def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str]) -> None:
         super().__init__(publisher)
@@ -31,5 +34,7 @@ class ClassificationWriter(Writer):
 
 
 def topics(publish: Publish, labels: Sequence[str]) -> Topics:
-    """``classification``."""
-    return Topics([ClassificationWriter(publish(Classification, "classification"), labels)])
+    return Topics([ClassificationWriter(publish(ClassificationWriter.topic), labels)])
+
+
+TOPICS = (ClassificationWriter.topic,)

@@ -7,9 +7,11 @@ import struct
 from collections.abc import Sequence
 
 from rclpy.lifecycle import LifecyclePublisher
+from vision_msgs.msg import Detection2DArray
 
 from mtl_perception.core.scene import Detections
 from mtl_perception.ros.cdr import write_detection_array
+from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.writer import Result, Writer
 
 _NO_POSE = struct.pack("<7d", 0, 0, 0, 0, 0, 0, 1) + bytes(36 * 8)  # position, orientation, covariance
@@ -19,7 +21,9 @@ _NUMBERS = struct.Struct("<d344s5d")  # score, pose, centre x and y, theta, size
 class DetectionsWriter(Writer):
     """``vision_msgs/Detection2DArray``: boxes in pixels of the input image, class names as class ids, ids of tracks."""
 
-    tasks = ("detection",)
+    topic = Topic(
+        "detections", Detection2DArray, "boxes in pixels of the input image, with class names and ids of tracks", ("detection",), "camera"
+    )
 
     def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str]) -> None:
         super().__init__(publisher)

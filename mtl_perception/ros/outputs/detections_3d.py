@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 from rclpy.lifecycle import LifecyclePublisher
+from vision_msgs.msg import Detection3DArray
 
 from mtl_perception.core.scene import Boxes3D, Detections
 from mtl_perception.ros.cdr import pack_header, write_detection_array
+from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.writer import Result, Writer
 from mtl_perception.spatial.boxes_3d import pose_covariances
 
@@ -20,7 +22,13 @@ class Detections3DWriter(Writer):
     Nothing while the camera is not calibrated, or while its place in the output frame is not known.
     """
 
-    tasks = ("detection", "depth")
+    topic = Topic(
+        "detections_3d",
+        Detection3DArray,
+        "oriented 3D boxes with covariances; detections without known depth are left out",
+        ("detection", "depth"),
+        "output",
+    )
     helpful_tasks = ("segmentation",)
 
     def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str]) -> None:

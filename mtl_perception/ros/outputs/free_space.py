@@ -10,6 +10,7 @@ from typing import Any
 from rclpy.lifecycle import LifecyclePublisher
 from sensor_msgs.msg import PointCloud2, PointField
 
+from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.writer import Result, Writer
 from mtl_perception.spatial.free_space import FreeSpaceOptions, free_space, traversable_ids
 
@@ -23,7 +24,14 @@ class FreeSpaceWriter(Writer):
     An empty cloud where no floor is seen. Nothing while the camera is not calibrated, or its place over the floor is not known.
     """
 
-    tasks = ("segmentation", "depth")
+    topic = Topic(
+        "free_space",
+        PointCloud2,
+        "the middle of each cell of the floor that is seen and free, to clear costmaps with",
+        ("segmentation", "depth"),
+        "camera",
+        missing_when="the model has no class that is driven on, such as floor",
+    )
 
     def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str], parameters: Mapping[str, Any]) -> None:
         super().__init__(publisher)

@@ -1,22 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Topics of the tasks that no other topic is made of: each from the module of this folder that has the task's name."""
+"""Topics of the tasks that no other topic is made of: each from the module of this folder that has the task's name.
+
+Such a module has ``topics(publish, labels)``, and ``TOPICS`` for the table.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import NamedTuple, Protocol
+from types import ModuleType
+from typing import NamedTuple
 
 from rclpy.lifecycle import LifecyclePublisher
 
+from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.writer import Writer
+from mtl_perception.tasks import TASKS
 
-
-class Publish(Protocol):
-    """Makes a publisher of ``topic``, which is below the camera's topics."""
-
-    def __call__(self, message_type: type, topic: str) -> LifecyclePublisher: ...
+Publish = Callable[[Topic], LifecyclePublisher]
+"""Makes the publisher of a topic."""
 
 
 class Topics(NamedTuple):
@@ -28,7 +31,7 @@ class Topics(NamedTuple):
     """
 
     writers: list[Writer]
-    label_infos: Mapping[str, Mapping[int, str]] = {}
+    label_infos: Mapping[Topic, Mapping[int, str]] = {}
 
 
 def further_topics(kind: str, publish: Publish, labels: Sequence[str]) -> Topics:
@@ -37,8 +40,15 @@ def further_topics(kind: str, publish: Publish, labels: Sequence[str]) -> Topics
     Args:
         labels: the model's classes of this task.
     """
-    module = f"{__package__}.{kind}"
-    if find_spec(module) is None:
-        return Topics([])
-    topics: Callable[[Publish, Sequence[str]], Topics] = import_module(module).topics
-    return topics(publish, labels)
+    module = _module(kind)
+    return Topics([]) if module is None else module.topics(publish, labels)
+
+
+def described() -> list[Topic]:
+    """The topics of every task that has a module here."""
+    return [topic for kind in TASKS if (module := _module(kind)) is not None for topic in module.TOPICS]
+
+
+def _module(kind: str) -> ModuleType | None:
+    name = f"{__package__}.{kind}"
+    return None if find_spec(name) is None else import_module(name)

@@ -9,11 +9,13 @@ import numpy as np
 from rclpy.lifecycle import LifecyclePublisher
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
+from vision_msgs.msg import LabelInfo
 
 from mtl_perception.core.depth_image import depth_to_millimetres
 from mtl_perception.core.drawing import draw_overlay
 from mtl_perception.core.scene import Detections, Scene
 from mtl_perception.ros.outputs.calibration import write_camera_info
+from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.writer import EVERY_TASK, Result, Writer
 from mtl_perception.spatial.depth_fusion import Source
 from mtl_perception.spatial.points import on_grid
@@ -43,7 +45,8 @@ class ImageWriter(Writer):
 class MaskWriter(ImageWriter):
     """mono8: class ids, 255 where there is none; on the grid of the stride."""
 
-    tasks = ("segmentation",)
+    label_info = Topic("segmentation/label_info", LabelInfo, "classes of `segmentation/mask`", ("segmentation",), is_latched=True)
+    topic = Topic("segmentation/mask", Image, "class ids, 255 where there is none (mono8)", ("segmentation",), "camera")
 
     def __init__(self, publisher: LifecyclePublisher, stride: int) -> None:
         super().__init__(publisher)
@@ -59,6 +62,8 @@ class MaskWriter(ImageWriter):
 class ConfidenceWriter(MaskWriter):
     """mono8: probability of the mask's class, 0 to 255; on the grid of the stride."""
 
+    topic = Topic("segmentation/confidence", Image, "probability of the mask's class, 0 to 255 (mono8)", ("segmentation",), "camera")
+
     def fill(self, result: Result) -> Image | None:
         segmentation = result.scene.segmentation
         if segmentation is None:
@@ -69,7 +74,7 @@ class ConfidenceWriter(MaskWriter):
 class DepthWriter(ImageWriter):
     """REP 118: metres as 32FC1, NaN where unknown; or millimetres as 16UC1, 0 where unknown."""
 
-    tasks = ("depth",)
+    topic = Topic("depth/image_rect", Image, "metres along the optical axis (32FC1), or millimetres (16UC1): REP 118", ("depth",), "camera")
 
     def __init__(self, publisher: LifecyclePublisher, encoding: str) -> None:
         super().__init__(publisher)
@@ -86,7 +91,14 @@ class DepthWriter(ImageWriter):
 class DepthSourceWriter(ImageWriter):
     """mono8: where each pixel's depth is from: 0 nowhere, 1 the network, 2 the sensor (``Source``)."""
 
-    tasks = ("depth",)
+    topic = Topic(
+        "depth/source",
+        Image,
+        "where each pixel's depth is from: 0 nowhere, 1 the network, 2 the sensor (mono8)",
+        ("depth",),
+        "camera",
+        missing_when="depth.source is network",
+    )
 
     def fill(self, result: Result) -> Image | None:
         fused, depth = result.frame.fused, result.scene.depth
@@ -99,7 +111,7 @@ class DepthSourceWriter(ImageWriter):
 class DepthInfoWriter(Writer):
     """The depth image's CameraInfo; nothing while the camera is not calibrated."""
 
-    tasks = ("depth",)
+    topic = Topic("depth/camera_info", CameraInfo, "calibration of the depth image", ("depth",), "camera")
 
     def fill(self, result: Result) -> CameraInfo | None:
         if result.scene.depth is None or result.intrinsics is None:
@@ -110,6 +122,7 @@ class DepthInfoWriter(Writer):
 class OverlayWriter(ImageWriter):
     """rgb8: boxes, mask and depth drawn over the image."""
 
+    topic = Topic("overlay", Image, "boxes, mask and depth drawn over the image (rgb8)", frame="camera")
     tasks = (EVERY_TASK,)
 
     def __init__(self, publisher: LifecyclePublisher, card: Any) -> None:

@@ -13,6 +13,7 @@ from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from mtl_perception.core.drawing import class_color
+from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.writer import Result, Writer
 from mtl_perception.spatial.frames import places_above
 
@@ -26,7 +27,7 @@ class MarkersWriter(Writer):
     Namespaces: ``boxes``, ``labels`` and, where things are tracked in a frame that stands still, ``trails``.
     """
 
-    tasks = ("detection", "depth")
+    topic = Topic("markers", MarkerArray, "3D boxes, labels and trails for RViz and Foxglove", ("detection", "depth"), is_recorded=False)
     helpful_tasks = ("segmentation",)
 
     def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str], parameters: Mapping[str, Any]) -> None:

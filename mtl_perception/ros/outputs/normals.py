@@ -9,13 +9,14 @@ from sensor_msgs.msg import Image
 
 from mtl_perception.ros.outputs.further import Publish, Topics
 from mtl_perception.ros.outputs.images import ImageWriter
+from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.writer import Result
 
 
 class NormalsWriter(ImageWriter):
     """32FC3: x, y and z of the unit normal of each pixel's surface in the camera's optical frame, facing the camera."""
 
-    tasks = ("normals",)
+    topic = Topic("normals/image", Image, "unit normal of each pixel's surface, towards the camera (32FC3)", ("normals",), "camera")
 
     def fill(self, result: Result) -> Image | None:
         normals = result.scene.answers.get("normals")
@@ -23,5 +24,7 @@ class NormalsWriter(ImageWriter):
 
 
 def topics(publish: Publish, labels: Sequence[str]) -> Topics:
-    """``normals/image``."""
-    return Topics([NormalsWriter(publish(Image, "normals/image"))])
+    return Topics([NormalsWriter(publish(NormalsWriter.topic))])
+
+
+TOPICS = (NormalsWriter.topic,)

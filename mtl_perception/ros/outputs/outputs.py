@@ -10,16 +10,13 @@ from typing import Any
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode, LifecyclePublisher
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from std_msgs.msg import Header
-from vision_msgs.msg import Detection2DArray, Detection3DArray, LabelInfo, VisionClass
-from visualization_msgs.msg import MarkerArray
+from vision_msgs.msg import LabelInfo, VisionClass
 
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import Scene
-from mtl_perception.msg import PerceptionStatus, TrackArray
+from mtl_perception.msg import PerceptionStatus
 from mtl_perception.pipeline import PipelineOptions, Postprocessor, Selection, TrackingOptions
 from mtl_perception.pipeline.selection import parse_classes, parse_region, parse_thresholds
 from mtl_perception.ros.graph import deaf_readers
@@ -31,6 +28,8 @@ from mtl_perception.ros.outputs.images import ConfidenceWriter, DepthInfoWriter,
 from mtl_perception.ros.outputs.markers import MarkersWriter
 from mtl_perception.ros.outputs.people import People, PeopleWriter, person_ids
 from mtl_perception.ros.outputs.points import PointsWriter
+from mtl_perception.ros.outputs.topic import Topic
+from mtl_perception.ros.outputs.topics import STATUS
 from mtl_perception.ros.outputs.tracks import TracksWriter
 from mtl_perception.ros.outputs.writer import EVERY_TASK, Result, Writer
 from mtl_perception.ros.transforms import Place
@@ -46,14 +45,12 @@ class Outputs:
     def __init__(self, node: LifecycleNode, parameters: Mapping[str, Any], card: Any, topics: str = "~") -> None:
         self._node = node
         self._card = card
-        qos = QoSProfile(
-            depth=parameters["output.depth"],
-            reliability=ReliabilityPolicy.get_from_short_key(parameters["output.reliability"]),
-        )
-        latched = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
-        def publish(message_type: type, topic: str, qos: QoSProfile = qos) -> LifecyclePublisher:
-            return node.create_lifecycle_publisher(message_type, f"{topics}/{topic}", qos)  # pyright: ignore[reportReturnType]
+        def publish(topic: Topic) -> LifecyclePublisher:
+            return node.create_lifecycle_publisher(topic.message_type, f"{topics}/{topic.name}", topic.qos(parameters))  # pyright: ignore[reportReturnType]
+
+        def writer(kind: type[Writer], *arguments: Any) -> Writer:
+            return kind(publish(kind.topic), *arguments)
 
         self._parameters = parameters
         self._postprocess = Postprocessor(
@@ -63,41 +60,41 @@ class Outputs:
         things, stuff = ([cut(label) for label in labels] for labels in (card.detection_labels, card.segmentation_labels))
         tracks: list[Writer] = []
         if parameters["tracking.enabled"]:
-            tracks = [TracksWriter(publish(TrackArray, "tracks"), things, parameters)]
+            tracks = [writer(TracksWriter, things, parameters)]
         measured: list[Writer] = []
         if parameters["depth.source"] != "network":
-            measured = [DepthSourceWriter(publish(Image, "depth/source"))]
+            measured = [writer(DepthSourceWriter)]
         navigation: list[Writer] = []
         if traversable_ids(stuff):
-            navigation = [FreeSpaceWriter(publish(PointCloud2, "free_space"), stuff, parameters)]
+            navigation = [writer(FreeSpaceWriter, stuff, parameters)]
         if person_ids(things) and People is not None:
-            navigation += [PeopleWriter(publish(People, "people"), things, parameters)]
+            navigation += [writer(PeopleWriter, things, parameters)]
         stride = parameters["stride"]
         further = [further_topics(kind, publish, [cut(label) for label in card.labels_of(kind)]) for kind in card.kinds]
-        names: dict[str, Mapping[int, str]] = {"segmentation/label_info": dict(enumerate(stuff))}
+        names: dict[Topic, Mapping[int, str]] = {MaskWriter.label_info: dict(enumerate(stuff))}
         for topics_of_task in further:
             names |= topics_of_task.label_infos
-        self._overlay = OverlayWriter(publish(Image, "overlay"), card)
+        self._overlay = writer(OverlayWriter, card)
         # The largest message first: it travels while the others are filled. Drawing is for people, who can wait.
         self._writers: tuple[Writer, ...] = (
-            PointsWriter(publish(PointCloud2, "points"), stuff, parameters),
-            DepthWriter(publish(Image, "depth/image_rect"), parameters["depth.encoding"]),
-            DepthInfoWriter(publish(CameraInfo, "depth/camera_info")),
+            writer(PointsWriter, stuff, parameters),
+            writer(DepthWriter, parameters["depth.encoding"]),
+            writer(DepthInfoWriter),
             *measured,
-            MaskWriter(publish(Image, "segmentation/mask"), stride),
-            ConfidenceWriter(publish(Image, "segmentation/confidence"), stride),
-            DetectionsWriter(publish(Detection2DArray, "detections"), things),
-            Detections3DWriter(publish(Detection3DArray, "detections_3d"), things),
+            writer(MaskWriter, stride),
+            writer(ConfidenceWriter, stride),
+            writer(DetectionsWriter, things),
+            writer(Detections3DWriter, things),
             *tracks,
             *navigation,
-            *(writer for topics_of_task in further for writer in topics_of_task.writers),
-            MarkersWriter(publish(MarkerArray, "markers"), things, parameters),
+            *(one for topics_of_task in further for one in topics_of_task.writers),
+            writer(MarkersWriter, things, parameters),
             self._overlay,
         )
-        self._status = publish(PerceptionStatus, "status")
+        self._status = publish(STATUS)
         self._deaf: list[str] = []
         self._looked_s = float("-inf")
-        self._label_infos = [(publish(LabelInfo, topic, latched), values) for topic, values in names.items()]
+        self._label_infos = [(publish(topic), values) for topic, values in names.items()]
 
     def read(self) -> list[Writer]:
         """Writers of the topics that somebody reads now."""

@@ -12,6 +12,7 @@ from typing import Any
 from geometry_msgs.msg import Point
 from rclpy.lifecycle import LifecyclePublisher
 
+from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.tracks import PlacedTracks
 from mtl_perception.ros.outputs.writer import Result, Writer
 
@@ -36,7 +37,13 @@ class PeopleWriter(Writer):
     output frame. Nothing while the camera is not calibrated, or while its place in that frame is not known.
     """
 
-    tasks = ("detection", "depth")
+    topic = Topic(
+        "people",
+        People,  # pyright: ignore[reportArgumentType]
+        "people with position, velocity and, where they are tracked, their ids",
+        ("detection", "depth"),
+        missing_when="the model has no class person",
+    )
     helpful_tasks = ("segmentation",)
 
     def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str], parameters: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from rclpy.lifecycle import LifecyclePublisher
 from sensor_msgs.msg import PointCloud2, PointField
 
 from mtl_perception.core.foreign_text import cut
+from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.writer import Result, Writer
 from mtl_perception.spatial.points import POINT, PointFilter, PointProjector
 
@@ -27,7 +28,7 @@ class PointsWriter(Writer):
         ValueError: a class to remove that the model doesn't know.
     """
 
-    tasks = ("depth",)
+    topic = Topic("points", PointCloud2, "organised cloud with colour, class and confidence", ("depth",), "output", is_recorded=False)
     helpful_tasks = ("segmentation",)
 
     def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str], parameters: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from std_msgs.msg import Header
 from mtl_perception.core.transforms import inverse
 from mtl_perception.msg import Track as TrackMessage
 from mtl_perception.msg import TrackArray
+from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.writer import Result, Writer
 from mtl_perception.tracking import Track
 
@@ -41,7 +42,13 @@ class PlacedTracks:
 class TracksWriter(Writer):
     """``mtl_perception/TrackArray``: in the output frame if one is set, else in the fixed frame, else in the camera's."""
 
-    tasks = ("detection",)
+    topic = Topic(
+        "tracks",
+        TrackArray,
+        "objects over time, with position and velocity where the depth is known",
+        ("detection",),
+        missing_when="tracking.enabled is false",
+    )
     helpful_tasks = ("segmentation", "depth")
 
     def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str], parameters: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from rclpy.lifecycle import LifecyclePublisher
@@ -15,6 +16,7 @@ from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import Boxes3D, Scene
 from mtl_perception.pipeline import FrameResult, Tracks
 from mtl_perception.ros.cdr import pack_header
+from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.transforms import Place
 from mtl_perception.spatial.frames import boxes_seen_from
 
@@ -73,14 +75,20 @@ class Writer:
     """One topic. A writer has ``fill(result)``, which returns a message, or one serialised, or None for nothing to say.
 
     Attributes:
-        tasks: what the topic is made of.
+        topic: what it is called, its type, what it is for.
+        tasks: what the topic is made of; those of ``topic``.
         helpful_tasks: what makes it better, where the model has them.
         problem: why the last frame told this topic nothing, in words for diagnostics; empty if it did, or if others say so.
     """
 
-    tasks: tuple[str, ...] = ()
+    topic: ClassVar[Topic]
+    tasks: ClassVar[tuple[str, ...]]
     helpful_tasks: tuple[str, ...] = ()
     problem = ""
+
+    def __init_subclass__(cls) -> None:
+        if "topic" in vars(cls) and "tasks" not in vars(cls):
+            cls.tasks = cls.topic.tasks
 
     def __init__(self, publisher: LifecyclePublisher) -> None:
         self.publisher = publisher

@@ -11,11 +11,12 @@ from rosbags.typesys.store import Typestore
 
 from mtl_perception.bags import BagError
 from mtl_perception.bags.writer import BagWriter
+from mtl_perception.ros.outputs.topics import TOPICS
 
-LATCHED_TOPICS = ("label_info",)
+LATCHED_TOPICS = tuple({topic.name.rpartition("/")[2] for topic in TOPICS.values() if topic.is_latched})
 """Last elements of topics that a late subscriber must get too."""
 
-LEFT_OUT_TOPICS = ("points", "markers")
+LEFT_OUT_TOPICS = tuple(topic.name for topic in TOPICS.values() if not topic.is_recorded)
 """Last elements of the node's topics that a replay doesn't record: they follow from the others, and clouds are large."""
 
 
