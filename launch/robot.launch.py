@@ -59,6 +59,7 @@ SHOWN_IN_RVIZ = (
     "depth/image_rect",
     "depth/camera_info",
     "points",
+    "free_space",
     "detections_3d",
     "markers",
     "tracks",
