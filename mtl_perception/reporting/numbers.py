@@ -23,7 +23,7 @@ def fixed(value: float | None, digits: int, unit: str = "", *, signed: bool = Fa
     """
     if value is None or math.isnan(value):
         return NONE
-    number = f"{value:{'+' if signed else ''}.{digits}f}".replace("-", "−")
+    number = f"{value + 0.0:{'+' if signed else ''}.{digits}f}".replace("-", "−")
     return number + (f" {unit}" if unit else "") + ("" if sd is None else f" ± {sd:.{digits}f}")
 
 

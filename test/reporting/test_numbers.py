@@ -25,6 +25,7 @@ PACKAGE = Path(__file__).parents[2] / "mtl_perception"
         (figure(None), "–"),
         (per_cent(0.126), "13 %"),
         (per_cent(-0.032, 1, signed=True, sd=0.004), "−3.2 % ± 0.4"),
+        (per_cent(-0.0, signed=True), "+0 %"),
         (per_cent(None), "–"),
         (change(0.032), "+3.2 %"),
         (change(-0.004), "−0.4 %"),
