@@ -12,8 +12,8 @@ import mtl_perception
 ROOT = Path(__file__).parents[2]
 PACKAGE_XML = ElementTree.parse(ROOT / "package.xml").getroot()
 # Come with every message package; and this package itself.
-OPTIONAL = {"people_msgs"}  # not released for every ROS; without it there is no such topic
 IMPLIED = {"builtin_interfaces", "mtl_perception"}
+OPTIONAL = {"people_msgs"}  # not released for every ROS; without it there is no such topic
 
 
 def in_pyproject(key: str) -> str:
