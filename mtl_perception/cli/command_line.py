@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the sub-commands share: options, and errors in one line."""
+"""Shared by the sub-commands: options, and errors in one line."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ Precision = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16
 Image = Annotated[str | None, typer.Option(help="Image topic of the bag; found by itself if there is one camera.")]
 CameraInfo = Annotated[str | None, typer.Option(help="CameraInfo topic; the one beside the image if not given.")]
 ParamsFile = Annotated[Path | None, typer.Option(help="ROS parameter file; config/robot.yaml if not given.")]
+
+_NOT_ON_ROBOTS = ("mtl_perception.simulation", "mtl_perception.studies")
+"""Left out where colcon installs the package (CMakeLists.txt)."""
 
 
 @contextmanager
@@ -51,6 +54,11 @@ def errors_in_one_line() -> Iterator[None]:
 
 def _sentence(error: Exception) -> str:
     """Without what a terminal would take for its own, and of what pydantic says only what is wrong."""
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").startswith(_NOT_ON_ROBOTS):
+        return (
+            f"a robot's installation is without {error.name}; on the machine that renders or trains, install the package from its source: "
+            "'make setup', or pip install '.[simulation]'"
+        )
     if type(error).__module__.startswith("pydantic"):
         from mtl_perception.core.validation_text import problems
 

@@ -55,7 +55,7 @@ class Detections:
         return self if count == len(self) else self.first(count)
 
     def by_default(self) -> Detections:
-        """What is published of them unless somebody says otherwise: those of at least ``SCORE_THRESHOLD``, and of two boxes of one place
+        """Returns those that are published by default: those of at least ``SCORE_THRESHOLD``, and of two boxes of one place
         the better. A test holds that the pipeline says the same."""
         return self.above(SCORE_THRESHOLD).distinct()
 
@@ -151,7 +151,7 @@ class Boxes3D:
 
 
 class Answer(Protocol):
-    """What a task says of an image."""
+    """Answer of a task to an image."""
 
     def resized(self, width: int, height: int) -> Any:
         """The same for an image of another size."""

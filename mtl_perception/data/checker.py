@@ -179,7 +179,7 @@ def _mask_problems(index: Index, image: ImageEntry, annotation: MaskedAnnotation
 
 
 def _remarks(index: Index) -> Iterator[Problem]:
-    """What is odd and need not be wrong."""
+    """Yields what is odd and need not be wrong."""
     groups = {image.group for image in index.images}
     if len(groups) == 1:
         text = f"{index.annotations_file}: all images are of the group '{cut(groups.pop())}': none can be held out"

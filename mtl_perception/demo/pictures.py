@@ -24,7 +24,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 @dataclass(frozen=True)
 class Look:
-    """What all pictures of a demo share: the model's card, and one range of depth so that colours compare."""
+    """Shared by all pictures of a demo: the model's card, and one range of depth so that colours compare."""
 
     card: Any
     near_m: float

@@ -299,7 +299,7 @@ def _score_table(result: DemoResult) -> TerminalTable:
             table.add_row(f"{measure} {ARROWS[direction]}", figure(values[measure]), figure(live.get(measure)), end_section=is_last)
     table.caption = (
         "Every labelled frame: offline, boxes down to a score of .01. "
-        "Live: what the node published, from its threshold on and under one name a thing."
+        "Live: what the node published, above its score threshold and after class-agnostic NMS."
     )
     return table
 

@@ -30,7 +30,7 @@ DEPTH_SOURCES = ("network", "camera", "fused")
 
 
 DEPTH_SCALES = ("none", "floor", "points")
-"""What tells the factor by which a scene's depth is off: nothing, the floor at a known height, or measured points."""
+"""Sources of the factor by which a scene's depth is off: nothing, the floor at a known height, or measured points."""
 
 FLOOR = "floor"
 """Name of the segmentation class whose height is known."""

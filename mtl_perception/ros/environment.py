@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a process that runs the node, or starts one, needs around it. Loads without ROS."""
+"""The environment of a process that runs the node, or starts one. Loads without ROS."""
 
 from __future__ import annotations
 

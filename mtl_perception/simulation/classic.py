@@ -22,7 +22,7 @@ from mtl_perception.simulation.renderer import (
 from mtl_perception.simulation.world import BuiltWorld
 
 _FULL_CANDELA = 2.0e5
-"""What counts as a light of full strength; this renderer knows no units."""
+"""A light of full strength; this renderer knows no units."""
 _FULL_LUX = 16_000.0
 
 

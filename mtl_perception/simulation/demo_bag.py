@@ -134,7 +134,7 @@ class DriveRecorder:
         )
 
     def add_truth(self, point: DrivePoint, rendering: Rendering | None, things: list[Instance], ids: Sequence[int] | None = None) -> None:
-        """What is true of the image at the same point.
+        """Writes the ground truth of the image at the same point.
 
         Args:
             rendering: mask and depth; None for boxes alone.

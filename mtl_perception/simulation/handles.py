@@ -35,7 +35,7 @@ def material(rng: Rng) -> Material:
 
 
 def _outwards(mesh: Mesh) -> Mesh:
-    """What was built along z points along y."""
+    """Turns what was built along z to point along y."""
     return mesh.rotated(rotation_x(-np.pi / 2))
 
 

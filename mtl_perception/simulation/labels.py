@@ -15,7 +15,7 @@ SEGMENTATION_LABELS = (
 DETECTION_LABELS = SEGMENTATION_LABELS[3:]
 SMALL_LABELS = ("can", "bottle", "cup", "bowl", "fruit", "book")
 CLUTTER = "clutter"
-"""What has no name. Like all things that a label set does not name (a lamp, a kettle) it has segmentation id 255 and no box."""
+"""Label of objects without a name. Like all that a label set does not name (a lamp, a kettle) it has segmentation id 255 and no box."""
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,7 @@ class Room:
     place: str = "living room"
     mood: Mood = DAY
     menu: Menu = HOME
-    """What small things there are."""
+    """Kinds of small objects, and how likely each is."""
     stock: list[Item] = field(default_factory=list)
     """The small things so far; some turn up again."""
     screens: float = 0.25

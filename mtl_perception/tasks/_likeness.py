@@ -13,7 +13,7 @@ from mtl_perception.tasks._base import LossTerm
 
 
 class Lesson(NamedTuple):
-    """What one task's student and teacher said of a batch.
+    """Answers of one task's student and teacher to a batch.
 
     Attributes:
         student, teacher: raw tensors of the heads.

@@ -27,7 +27,7 @@ VALIDATIONS = 4
 
 @dataclass(frozen=True)
 class FinetuneOptions:
-    """What the command was told; None: what suits the model and the data.
+    """Options of the command; None: what suits the model and the data.
 
     Attributes:
         replay: folders that show what the model has learned from.

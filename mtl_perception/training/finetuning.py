@@ -65,7 +65,7 @@ class Finetuning(BaseModel):
 
 
 def start_card(start: Path) -> ModelCard:
-    """What the network is that a run begins with.
+    """The network that a run begins with.
 
     Raises:
         CheckpointError: there is none, or a task of it has a name of its own, which no run can train.

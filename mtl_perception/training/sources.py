@@ -82,7 +82,7 @@ def open_sources(config: TrainingConfig) -> Sources:
 
 
 def _split(config: TrainingConfig, folders: Sequence[ImageFolder], share: float) -> tuple[list[ImageFolder], list[ImageFolder]]:
-    """What is trained on, and what is held out: nothing of a replay that is one drive."""
+    """Returns the samples to train on and those held out: none of a replay that is one drive."""
     trained, held_out = [], []
     for folder in folders:
         is_replay = config.finetuning is not None and folder.root in config.finetuning.replay
@@ -108,7 +108,7 @@ def _mixture(samples: MixedData) -> list[str]:
 
 
 def _unscored(config: TrainingConfig, samples: MixedData, held_out: Sequence[ImageFolder]) -> list[str]:
-    """What images to validate on say nothing of, in sentences; they may have label lists of their own.
+    """Returns what the validation images have no labels for, in sentences; they may have label lists of their own.
 
     Raises:
         ConfigError: they say nothing at all.

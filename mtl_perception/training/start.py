@@ -51,7 +51,7 @@ def take_over(start: Path, network: MultiTaskNetwork, card: ModelCard) -> list[s
 
 
 def _misfit(start: Path, earlier: ModelCard, card: ModelCard) -> str:
-    """What is different, and what would fit."""
+    """Returns the differences, and what would fit, in words."""
     before, now = earlier.architecture.model_dump(), card.architecture.model_dump()
     names = [name for name in now if before.get(name) != now[name] and name != "heads"]
     parts = " and ".join(f"{name} is {before.get(name)}, this run's {now[name]}" for name in names)

@@ -106,7 +106,7 @@ class EasiestFirst(_Schedule):
 
 
 class PerformanceGap(_Schedule):
-    """What is furthest from its goal is trained most, by the focal weight −(1 − κ)^γ log κ of Guo et al. (Dynamic Task
+    """Trains the task that is furthest from its goal most, by the focal weight −(1 − κ)^γ log κ of Guo et al. (Dynamic Task
     Prioritization, ECCV 2018) with κ = score / goal, scaled to a mean of 1. All alike before the first validation.
 
     Attributes:

@@ -124,8 +124,8 @@ def test_places_and_velocities_are_compared_in_the_fixed_frame() -> None:
 
 
 def test_the_network_is_followed_with_its_own_depth() -> None:
-    """A cup of which detection and depth know slides to the right, and is taken for a can too; the metric tracks it as the
-    node would, which is under one name."""
+    """A cup of which detection and depth know slides to the right, and is found as a can too; the metric tracks it as the
+    node would, after class-agnostic NMS."""
     metric = TrackingMetric.for_model(SimpleNamespace(detection_labels=["cup", "can"], segmentation_labels=["wall"]))
     camera = Intrinsics(320, 240, 300, 300, 159.5, 119.5)
     for k in range(8):

@@ -3,6 +3,7 @@
 
 import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,19 @@ def test_no_test_imports_a_benchmark() -> None:
     assert {path: names for path, names in using.items() if names} == {}
     assert "benchmarks" not in (ROOT / "test" / "conftest.py").read_text()
     assert not re.search(r"^pythonpath = .*benchmarks", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+
+
+def docstrings(path: Path) -> Iterator[tuple[int, str]]:
+    """Of the module, its classes and functions, and of attributes below them, with their lines."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        for one in getattr(node, "body", []) if isinstance(getattr(node, "body", []), list) else []:
+            if isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant) and isinstance(one.value.value, str):
+                yield one.lineno, one.value.value
+
+
+def test_a_docstring_says_what_it_does_or_returns() -> None:
+    found = {name(path): [line for line, text in docstrings(path) if text.startswith("What ")] for path in MODULES}
+    assert {path: lines for path, lines in found.items() if lines} == {}
 
 
 def test_no_drawer_for_everything() -> None:

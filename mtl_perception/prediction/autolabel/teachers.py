@@ -14,7 +14,7 @@ import numpy as np
 from mtl_perception.core.geometry import Intrinsics
 
 TASKS = ("detection", "segmentation", "depth")
-"""What teachers can label."""
+"""Labels that teachers can make."""
 
 UNSURE = 0.05
 """Boxes below this are of no use even where several looks agree on them."""
@@ -61,7 +61,7 @@ class Teacher(Protocol):
     labels: Mapping[str, list[str]]
 
     def __call__(self, image_rgb: np.ndarray, intrinsics: Intrinsics | None) -> Answer:
-        """What it says of (H, W, 3) uint8 RGB."""
+        """Returns its answer to (H, W, 3) uint8 RGB."""
         ...
 
 

@@ -13,7 +13,7 @@ LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability
 
 @dataclass(frozen=True)
 class Topic:
-    """What writers, doctor, replay, Foxglove, the benchmark and the reference know of a topic.
+    """A topic as writers, doctor, replay, Foxglove, the benchmark and the reference know it.
 
     Attributes:
         name: below the node's name, or the camera's where there are several.
@@ -40,7 +40,7 @@ class Topic:
         return type_name(self.message_type)
 
     def qos(self, parameters: Any) -> QoSProfile:
-        """What the node offers, with its parameters."""
+        """Returns the QoS that the node offers, with its parameters."""
         if self.is_latched:
             return LATCHED
         reliability = ReliabilityPolicy.get_from_short_key(parameters["output.reliability"])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What else stands about in kitchens and living rooms. No content labels it: a cup is not whatever stands on a table."""
+"""Objects that stand about in kitchens and living rooms without a label: a cup is not whatever stands on a table."""
 
 from __future__ import annotations
 

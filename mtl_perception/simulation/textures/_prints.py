@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is printed on things, what grows, and what windows and pictures show; most cover a whole surface once."""
+"""Prints, plants, and the views of windows and pictures; most cover a whole surface once."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def peel(rng: np.random.Generator, base: Color, blush: Color | None = None) -> T
 
 
 def outdoors(rng: np.random.Generator) -> Texture:
-    """What a window shows: sky, then hills, trees or houses. Covers the pane once."""
+    """The view from a window: sky, then hills, trees or houses. Covers the pane once."""
     pixels = 256
     y = np.linspace(0, 1, pixels, dtype=np.float32)[:, None]
     top, low = (
@@ -206,7 +206,7 @@ def picture(rng: np.random.Generator) -> Texture:
 
 
 def desktop(rng: np.random.Generator) -> Texture:
-    """What a computer's screen shows: windows with lines of text over a picture. Covers the screen once."""
+    """A computer's screen: windows with lines of text over a picture. Covers the screen once."""
     image = cv2.resize(picture(rng).rgb, (256, 256), interpolation=cv2.INTER_LINEAR)
     for _ in range(int(rng.integers(1, 4))):
         x, y = (int(v) for v in rng.integers(0, 130, 2))
