@@ -7,5 +7,5 @@ setup(
     packages=[*find_packages(include=["mtl_perception", "mtl_perception.*"]), "mtl_perception.models"],
     # The shipped checkpoints lie beside the package in the repository, and inside it once installed.
     package_dir={"mtl_perception.models": "models"},
-    package_data={"mtl_perception.models": ["*"], "": ["*.j2", "*.css", "py.typed"]},
+    package_data={"mtl_perception.models": ["*"], "": ["*.j2", "*.css", "*.html", "*.js", "py.typed"]},
 )

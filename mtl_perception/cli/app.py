@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from mtl_perception.cli import autolabel, benchmark, consumers, exchange, finetune
+from mtl_perception.cli import autolabel, benchmark, consumers, exchange, finetune, label
 from mtl_perception.cli.command_line import (
     CameraInfo,
     Device,
@@ -33,6 +33,7 @@ app.add_typer(benchmark.app)
 app.add_typer(exchange.app)
 app.add_typer(finetune.app)
 app.add_typer(autolabel.app)
+app.add_typer(label.app)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

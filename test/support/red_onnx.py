@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
@@ -70,3 +71,13 @@ def write_red_detector(folder: Path, width: int = 96, height: int = 96, labels: 
     description = f"model: red.onnx\ntask: detection\nanswer: boxes\nwidth: {width}\nheight: {height}\nlabels: {labels}\n{more}"
     (folder / "red.yaml").write_text(description)
     return folder / "red.yaml"
+
+
+def write_pictures(root: Path, count: int = 3) -> Path:
+    """Grey pictures with a red rectangle each, without an index."""
+    (root / "images").mkdir(parents=True)
+    for i in range(count):
+        image = np.full((96, 128, 3), 90, np.uint8)
+        image[20:60, 40 + i : 70 + i] = (30, 30, 220)
+        cv2.imwrite(str(root / f"images/{i}.png"), image)
+    return root
