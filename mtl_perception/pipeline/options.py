@@ -17,12 +17,14 @@ class TrackingOptions:
     Attributes:
         low_score: detections from here on, though not published below ``score_threshold``, continue tracks.
         confirm_hits: successive frames in which a new thing must be seen to get an id.
-        keep_s: how long a thing out of sight keeps its id, seconds.
+        keep_s: how long a thing out of sight is followed, seconds.
+        gallery_s: how long its place is remembered where it was at rest; what comes back there has the old id. 0: not at all.
     """
 
     low_score: float = TrackerSettings.low_score
     confirm_hits: int = TrackerSettings.confirm_hits
     keep_s: float = TrackerSettings.keep_s
+    gallery_s: float = TrackerSettings.gallery_s
 
 
 DEPTH_SOURCES = ("network", "camera", "fused")

@@ -136,6 +136,7 @@ class Postprocessor:
             low_score=min(options.tracking.low_score, options.score_threshold),
             confirm_hits=options.tracking.confirm_hits,
             keep_s=options.tracking.keep_s,
+            gallery_s=options.tracking.gallery_s,
         )
         if self._tracker is None:
             self._tracker = Tracker(settings)

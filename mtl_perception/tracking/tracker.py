@@ -11,6 +11,7 @@ import numpy as np
 
 from mtl_perception.core.scene import SCORE_THRESHOLD, Detections
 from mtl_perception.tracking.association import assign_pairs, paired_iou
+from mtl_perception.tracking.gallery import Gallery, Sightings, sighting_noise
 from mtl_perception.tracking.kalman import ConstantVelocity, IsotropicVelocity
 from mtl_perception.tracking.symmetric import mahalanobis_squared
 from mtl_perception.tracking.track import Track
@@ -20,9 +21,14 @@ if TYPE_CHECKING:
 
 _GATE, _VETO = 11.34, 30.66
 """Squared Mahalanobis distances that 99 % and 99.9999 % of true pairs stay below (χ², three degrees of freedom)."""
+_AT_REST_M_S = 0.1
+"""Slower things stay where they are."""
 
 # Spreads in the image as shares of a box's mean side, after ByteTrack's at 30 Hz.
 _BOX_NOISE, _BOX_DRIFT, _BOX_ACCELERATION, _BOX_SPEED = 0.05, 0.25, 1.0, 2.0
+
+_ROWS = ("_ids", "_class_ids", "_scores", "_first_s", "_seen_s", "_hits", "_seen_places", "_seen_noise")
+"""What a tracker knows of each track beside its filters."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,8 @@ class TrackerSettings:
         high_score: detections from here on are matched first, and alone begin new tracks.
         low_score: weaker ones than this are not looked at; those between continue tracks that nothing better continued.
         confirm_hits: successive frames in which a new thing must be seen before it gets an id.
-        keep_s: how long a thing that is out of sight keeps its id; a gap in time longer than that ends every track.
+        keep_s: how long a thing that is out of sight is followed; a gap in time longer than that ends every track.
+        gallery_s: how long after it was last seen a thing that comes back to its place in the fixed frame gets its id again; 0 never.
         min_iou: least overlap of a detection with a track's predicted box where their places in space are not compared.
         acceleration_m_s2: how abruptly things change their velocity (root of the power density, m/s²/√Hz).
         speed_m_s: how fast things may be when they are first seen (standard deviation, each axis).
@@ -47,6 +54,7 @@ class TrackerSettings:
     low_score: float = 0.1
     confirm_hits: int = 2
     keep_s: float = 3.0
+    gallery_s: float = 300.0
     min_iou: float = 0.2
     acceleration_m_s2: float = 0.3
     speed_m_s: float = 0.4
@@ -59,6 +67,8 @@ class TrackerSettings:
             raise ValueError(f"tracking: confirm_hits is {self.confirm_hits}, expected 1 or more")
         if not 0 <= self.min_iou < 1:
             raise ValueError(f"tracking: min_iou is {self.min_iou}, expected 0 to below 1")
+        if not (math.isfinite(self.gallery_s) and self.gallery_s >= 0):
+            raise ValueError(f"tracking: gallery_s is {self.gallery_s}, expected 0 or a positive number")
         for name in ("keep_s", "acceleration_m_s2", "speed_m_s", "position_std_m"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
@@ -76,22 +86,30 @@ class Tracker:
     neighbour that is new.
 
     Life of a track: tentative until it was seen in ``confirm_hits`` successive frames, then confirmed; out of sight it
-    moves on by itself, and ends after ``keep_s``. A stamp that goes back (a bag that starts again) ends every track.
+    moves on by itself, and ends after ``keep_s``. Where its place in a fixed frame was known, the gallery remembers it: who
+    is confirmed there gets the old id. A stamp that goes back (a bag that starts again) ends every track and the gallery.
     """
 
     def __init__(self, settings: TrackerSettings | None = None) -> None:
         self.settings = settings or TrackerSettings()
         self._next_id = 1
+        self._gallery = Gallery()
         self.reset()
 
     def reset(self) -> None:
-        """Forget every track. Ids go on: one that was given once never comes to mean another thing."""
+        """Forget every track and the gallery. Ids go on: one that was given once never comes to mean another thing."""
+        self._gallery.clear()
+        self._end_tracks()
+
+    def _end_tracks(self) -> None:
         self._boxes = IsotropicVelocity(4)  # centre x and y, width, height
         self._places = ConstantVelocity()
         self._ids = np.zeros(0, np.int64)  # 0: tentative
         self._class_ids = np.zeros(0, np.int64)
         self._scores, self._first_s, self._seen_s = np.zeros((3, 0))
         self._hits = np.zeros(0, np.int64)
+        # As they were last seen in the fixed frame; NaN where they never were.
+        self._seen_places, self._seen_noise = np.zeros((0, 3)), np.zeros((0, 3, 3))
         self._stamp_s: float | None = None
         self._posed_s: float | None = None
 
@@ -124,6 +142,8 @@ class Tracker:
         self._go_to(stamp_s)
         places, noise = self._measured_places(detections, boxes_3d, camera_pose)
         found = _Found(detections, places, noise)
+        if camera_pose is not None and boxes_3d is not None and self.settings.gallery_s > 0:
+            found.sighting_noise = sighting_noise(noise, places, np.asarray(boxes_3d.sizes_m, np.float64), camera_pose[:3, 3])
         strong = found.scores >= self.settings.high_score if is_strong is None else is_strong
         weak = ~strong & (found.scores >= self.settings.low_score)
         confirmed, in_sight = self._ids > 0, self._in_sight
@@ -136,9 +156,11 @@ class Tracker:
         new = strong.copy()
         new[detection[detection >= 0]] = False
         self._begin(np.flatnonzero(new), found)
+        detection = np.concatenate([detection[kept], np.flatnonzero(new)])
+        self._note_sightings(detection, found)
         self._confirm()
         self._stamp_s = stamp_s
-        return self._tracks(np.concatenate([detection[kept], np.flatnonzero(new)]))
+        return self._tracks(detection)
 
     @property
     def _in_sight(self) -> np.ndarray:
@@ -150,8 +172,12 @@ class Tracker:
         settings = self.settings
         if not math.isfinite(stamp_s):
             raise ValueError(f"tracking: stamp is {stamp_s} s, expected a finite number")
-        if self._stamp_s is not None and not 0 <= stamp_s - self._stamp_s <= settings.keep_s:
+        if self._stamp_s is not None and stamp_s < self._stamp_s:
             self.reset()
+        self._remember(stamp_s - self._seen_s > settings.keep_s)
+        self._gallery.forget(stamp_s - settings.gallery_s)
+        if self._stamp_s is not None and stamp_s - self._stamp_s > settings.keep_s:
+            self._end_tracks()
         self._last_s = self._stamp_s
         dt_s = 0.0 if self._stamp_s is None else stamp_s - self._stamp_s
         self._now_s = stamp_s
@@ -265,12 +291,47 @@ class Tracker:
         self._scores = np.concatenate([self._scores, found.scores[columns]])
         self._hits = np.concatenate([self._hits, np.ones(count, np.int64)])
         self._first_s, self._seen_s = np.concatenate([self._first_s, now]), np.concatenate([self._seen_s, now])
+        self._seen_places = np.concatenate([self._seen_places, np.full((count, 3), np.nan)])
+        self._seen_noise = np.concatenate([self._seen_noise, np.full((count, 3, 3), np.nan)])
+
+    def _note_sightings(self, detection: np.ndarray, found: _Found) -> None:
+        """Keep where the tracks in sight are in the fixed frame; nowhere if they move, for who knows where they will be."""
+        if found.sighting_noise is None:
+            return
+        rows = np.flatnonzero(detection >= 0)
+        rows = rows[~np.isnan(found.places[detection[rows], 0])]
+        self._seen_noise[rows] = found.sighting_noise[detection[rows]]
+        velocity = self._places.velocity[rows]
+        moves = (np.linalg.norm(velocity, axis=1) > _AT_REST_M_S) & (
+            mahalanobis_squared(velocity, self._places.covariance[rows, 3:, 3:]) > _GATE
+        )
+        self._seen_places[rows] = np.where(moves[:, None], np.nan, self._places.position[rows])
+
+    def _sightings(self, rows: np.ndarray) -> Sightings:
+        return Sightings(
+            self._ids[rows],
+            self._class_ids[rows],
+            self._seen_places[rows],
+            self._seen_noise[rows],
+            self._first_s[rows],
+            self._seen_s[rows],
+        )
+
+    def _remember(self, lost: np.ndarray) -> None:
+        """Put the confirmed of the tracks that ``lost``, (N,) bool, chooses into the gallery."""
+        if self.settings.gallery_s > 0 and (lost := lost & (self._ids > 0)).any():
+            self._gallery.remember(self._sightings(np.flatnonzero(lost)))
 
     def _start_places(self, rows: np.ndarray, columns: np.ndarray, found: _Found) -> None:
         self._places.start(rows, found.places[columns], found.noise[columns], np.zeros(3), self.settings.speed_m_s)
 
     def _confirm(self) -> None:
+        """Give ids to what was seen often enough: that of a thing which the gallery remembers there, else a new one."""
         ready = np.flatnonzero((self._ids == 0) & (self._hits >= self.settings.confirm_hits))
+        if len(ready) and len(self._gallery) and self._posed_s == self._now_s:
+            chosen, known = self._gallery.claim(self._sightings(ready), self._now_s)
+            self._ids[ready[chosen]], self._first_s[ready[chosen]] = known.ids, known.first_s
+            ready = np.delete(ready, chosen)
         self._ids[ready] = self._next_id + np.arange(len(ready))
         self._next_id += len(ready)
 
@@ -279,7 +340,7 @@ class Tracker:
             return
         self._boxes.keep(chosen)
         self._places.keep(chosen)
-        for name in ("_ids", "_class_ids", "_scores", "_first_s", "_seen_s", "_hits"):
+        for name in _ROWS:
             setattr(self, name, getattr(self, name)[chosen])
 
     def _tracks(self, detection: np.ndarray) -> list[Track]:
@@ -305,13 +366,18 @@ class Tracker:
 
 
 class _Found:
-    """The detections of one frame as the filters want them, and their places in space."""
+    """The detections of one frame as the filters want them, and their places in space.
+
+    Attributes:
+        sighting_noise: (M, 3, 3), for the gallery; None where places are not in the fixed frame.
+    """
 
     def __init__(self, detections: Detections, places: np.ndarray, noise: np.ndarray) -> None:
         self.boxes_xyxy = np.asarray(detections.boxes_xyxy, np.float32).reshape(-1, 4)
         self.scores = np.asarray(detections.scores, np.float64)
         self.class_ids = np.asarray(detections.class_ids, np.int64)
         self.places, self.noise = places, noise
+        self.sighting_noise: np.ndarray | None = None
         sides = (self.boxes_xyxy[:, 2:] - self.boxes_xyxy[:, :2]).clip(min=1.0)
         self.centred = np.concatenate([(self.boxes_xyxy[:, :2] + self.boxes_xyxy[:, 2:]) / 2, sides], 1)
         self.box_noise = np.square(_BOX_NOISE * sides.mean(1))

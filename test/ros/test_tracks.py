@@ -1,14 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tracks and ids as another process reads them, and in which frame they are."""
 
+import itertools
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from free_engine import LABELS
-from peer import FRAME_ID, camera_info, image
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped
+from peer import FRAME_ID, LATCHED, camera_info, image
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
 from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection2DArray
 
 from mtl_perception.core.geometry import Intrinsics
@@ -26,6 +31,11 @@ WIDTH, HEIGHT = 640, 480
 CAMERA = Intrinsics(WIDTH, HEIGHT, 500.0, 500.0, 319.5, 239.5)
 DEFAULTS = {spec.name: spec.default for spec in SPECS}
 TURNED = (0.0, np.sin(np.pi / 4), 0.0, np.cos(np.pi / 4))  # optical z along the fixed frame's x
+
+
+def camera_in_odom() -> TransformStamped:
+    turned = Quaternion(**dict(zip("xyzw", map(float, TURNED))))
+    return TransformStamped(header=Header(frame_id="odom"), child_frame_id=FRAME_ID, transform=Transform(rotation=turned))
 
 
 @pytest.mark.slow
@@ -54,6 +64,37 @@ def test_ids_stand_in_detections_and_tracks_over_dds(peer, start_node):
         assert track.x_min == pytest.approx(own.bbox.center.position.x - own.bbox.size_x / 2, abs=0.5)
         assert track.y_max == pytest.approx(own.bbox.center.position.y + own.bbox.size_y / 2, abs=0.5)
         assert track.in_sight and track.unseen_s == 0 and track.age_s > 0
+
+
+@pytest.mark.slow
+def test_who_comes_back_to_his_place_has_his_id_again_over_dds(peer, start_node):
+    """Nothing is wanted for much longer than things are followed, then all of it again; TF says where the camera stands."""
+    node = start_node("-p", "tracking.enabled:=true", "-p", "tracking.keep:=0.1", "-p", "tracking.gallery_s:=600.0")
+    heard = peer.subscribe(f"{node.name}/tracks", TrackArray)
+    peer.publish("/tf_static", TFMessage(transforms=[camera_in_odom()]), LATCHED)
+    clock = itertools.count(1)
+
+    def show():
+        stamp_s = 1000 + 0.05 * next(clock)  # time as the pictures tell it: no matter how busy the machine is
+        peer.publish(f"{node.name}/camera_info", camera_info(WIDTH, HEIGHT))
+        peer.publish(f"{node.name}/image", image(np.zeros((HEIGHT, WIDTH, 3), np.uint8), stamp_s=stamp_s))
+
+    def want(*classes):
+        value = ParameterValue(type=ParameterType.PARAMETER_STRING_ARRAY, string_array_value=classes)
+        request = SetParameters.Request(parameters=[Parameter(name="classes", value=value)])
+        assert peer.call(f"{node.name}/set_parameters", SetParameters, request).results[0].successful
+
+    def placed(frame):
+        return {(t.id, t.class_id) for t in frame.tracks if t.in_sight and t.has_position} if frame.header.frame_id == "odom" else set()
+
+    want("chair")
+    peer.until(lambda: heard and placed(heard[-1]), "chairs that have places", every=show)
+    before, known = placed(heard[-1]), len(heard)
+    want("bottle")
+    peer.until(lambda: len(heard) > known and {t.class_id for t in heard[-1].tracks} == {"bottle"}, "bottles alone", every=show)
+    want("chair")
+    peer.until(lambda: {name for _, name in placed(heard[-1])} == {"chair"}, "chairs again", every=show)
+    assert placed(heard[-1]) == before
 
 
 @pytest.mark.slow

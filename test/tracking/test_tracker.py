@@ -139,7 +139,7 @@ def test_a_moving_thing_keeps_its_id_behind_furniture_while_the_camera_turns(hid
 
 
 def test_a_thing_out_of_sight_for_longer_ends_and_its_id_is_not_given_again() -> None:
-    film = Film(Tracker(TrackerSettings(keep_s=1.0)))
+    film = Film(Tracker(TrackerSettings(keep_s=1.0, gallery_s=0.0)))
     for _ in range(3):
         film.show([Thing((0, 0, 2)), Thing((1, 0, 2))])
     counts = [len(film.show([Thing((1, 0, 2))])) for _ in range(12)]
@@ -253,7 +253,7 @@ def test_a_quick_turn_of_the_camera_carries_new_things_along() -> None:
 
 @pytest.mark.parametrize("jump_s", [-5.0, -0.1, 3.5])
 def test_a_jump_in_time_ends_every_track(jump_s: float) -> None:
-    tracker = Tracker()
+    tracker = Tracker(TrackerSettings(gallery_s=0.0))
     detections, boxes_3d = see([Thing((0, 0, 2))], look())
     for k in range(4):
         tracks = tracker.update(100 + k / RATE_HZ, detections, boxes_3d, look())

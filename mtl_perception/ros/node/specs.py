@@ -159,7 +159,14 @@ SPECS = (
         at_run_time=True,
     ),
     Spec("tracking.confirm_hits", 2, "successive frames in which a new thing must be seen to get an id", low=1, high=100),
-    Spec("tracking.keep", 3.0, "seconds for which a thing out of sight keeps its id", low=0.1, high=60.0),
+    Spec("tracking.keep", 3.0, "seconds for which a thing out of sight is followed", low=0.1, high=60.0),
+    Spec(
+        "tracking.gallery_s",
+        300.0,
+        "seconds for which the place of a thing at rest is remembered in fixed_frame: what comes back there has the old id; 0 for never",
+        low=0.0,
+        high=86400.0,
+    ),
     Spec(
         "memory_headroom",
         4.0,

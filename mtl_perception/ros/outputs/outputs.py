@@ -184,7 +184,12 @@ def pipeline_options(parameters: Mapping[str, Any], detection_labels: Sequence[s
     """
     tracking = None
     if parameters["tracking.enabled"]:
-        names = {"low_score": "tracking.low_score", "confirm_hits": "tracking.confirm_hits", "keep_s": "tracking.keep"}
+        names = {
+            "low_score": "tracking.low_score",
+            "confirm_hits": "tracking.confirm_hits",
+            "keep_s": "tracking.keep",
+            "gallery_s": "tracking.gallery_s",
+        }
         tracking = TrackingOptions(**{field: parameters[name] for field, name in names.items()})
     return PipelineOptions(
         score_threshold=parameters["score_threshold"],
