@@ -223,6 +223,15 @@ def moving_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag."
 
 
 @app.command()
+def returning_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]) -> None:
+    """Render a drive that comes back to where it was, to score who is known again."""
+    with errors_in_one_line():
+        from mtl_perception.simulation.returning import write_returning_bag
+
+        write_returning_bag(out)
+
+
+@app.command()
 def check(
     data: Annotated[Path, typer.Argument(help="A folder of labelled images, see docs/data.md.")],
     show_all: Annotated[bool, typer.Option("--all", help="Name every problem, not the first of a kind.")] = False,

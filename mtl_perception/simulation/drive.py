@@ -7,6 +7,7 @@ the plane, and ``camera_color_optical_frame`` is fixed to it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,10 +18,11 @@ CAMERA_HEIGHT_M = 1.05
 CAMERA_TILT_DEG = 13.0
 """Downwards."""
 RATE_HZ = 10.0
-DURATION_S = 24.0
 
-# Seconds; where the robot is; what it looks at. All in metres on the floor.
-_STOPS = (
+Stop = tuple[float, tuple[float, float], tuple[float, float]]
+"""Seconds; where the robot is; what it looks at. All in metres on the floor."""
+
+STOPS: tuple[Stop, ...] = (
     (0.0, (-2.2, -1.25), (0.6, 0.35)),
     (4.0, (-1.2, -1.25), (0.2, 0.0)),
     (7.5, (0.0, -1.3), (1.9, -2.2)),
@@ -44,13 +46,12 @@ class DrivePoint:
     yaw: float
 
 
-def drive() -> list[DrivePoint]:
-    """The drive at the camera's rate; position and heading are smooth."""
-    count = round(DURATION_S * RATE_HZ)
-    times = np.arange(count) / RATE_HZ
-    stops = np.array([stop[0] for stop in _STOPS])
-    robot = _smooth(times, stops, np.array([stop[1] for stop in _STOPS]))
-    goal = _smooth(times, stops, np.array([stop[2] for stop in _STOPS]))
+def drive(stops: Sequence[Stop] = STOPS, rate_hz: float = RATE_HZ) -> list[DrivePoint]:
+    """A drive by way of ``stops``, until the last of them, at the camera's rate; position and heading are smooth."""
+    times_s = np.array([stop[0] for stop in stops])
+    times = np.arange(round(times_s[-1] * rate_hz)) / rate_hz
+    robot = _smooth(times, times_s, np.array([stop[1] for stop in stops]))
+    goal = _smooth(times, times_s, np.array([stop[2] for stop in stops]))
     yaw = np.unwrap(np.arctan2(goal[:, 1] - robot[:, 1], goal[:, 0] - robot[:, 0]))
     return [DrivePoint(float(t), float(x), float(y), float(a)) for t, (x, y), a in zip(times, robot, yaw, strict=True)]
 

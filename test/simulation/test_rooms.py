@@ -5,9 +5,10 @@ import pytest
 
 from mtl_perception.simulation.demo_bag import ROOM_SEED
 from mtl_perception.simulation.demo_room import demo_room
-from mtl_perception.simulation.drive import RATE_HZ, camera_in_room, drive
+from mtl_perception.simulation.drive import RATE_HZ, STOPS, camera_in_room, drive
 from mtl_perception.simulation.labels import SEGMENTATION_LABELS
 from mtl_perception.simulation.mood import draw_mood
+from mtl_perception.simulation.returning import ONCE_MORE
 from mtl_perception.simulation.room import PLACES, draw_place, furnished_room
 
 
@@ -65,8 +66,10 @@ def test_rooms_are_closed(built, place):
 
 
 @pytest.mark.slow
-def test_the_drive_is_smooth_and_hits_nothing():
-    room, points = demo_room(ROOM_SEED), drive()
+@pytest.mark.parametrize("stops", [STOPS, STOPS + ONCE_MORE], ids=["demo", "returning"])
+def test_drives_are_smooth_and_hit_nothing(stops):
+    room, points = demo_room(ROOM_SEED), drive(stops)
+    assert points[-1].time_s == pytest.approx(stops[-1][0] - 1 / RATE_HZ)
     where = np.array([(p.x, p.y, p.yaw) for p in points])
     velocity = np.diff(where, axis=0) * RATE_HZ
     assert np.hypot(*velocity[:, :2].T).max() < 0.7
