@@ -28,7 +28,7 @@ _AT_REST_M_S = 0.1
 _BOX_NOISE, _BOX_DRIFT, _BOX_ACCELERATION, _BOX_SPEED = 0.05, 0.25, 1.0, 2.0
 
 _ROWS = ("_ids", "_class_ids", "_scores", "_first_s", "_seen_s", "_hits", "_seen_places", "_seen_noise")
-"""What a tracker knows of each track beside its filters."""
+"""Names of the arrays that hold one entry for each track, beside its filters."""
 
 
 @dataclass(frozen=True)
