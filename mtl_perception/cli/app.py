@@ -18,6 +18,7 @@ from mtl_perception.cli.command_line import (
     Model,
     ParamsFile,
     Precision,
+    Workers,
     errors_in_one_line,
 )
 from mtl_perception.ros.environment import require_ros, tuned_environment
@@ -67,6 +68,7 @@ def predict(
     focal: Annotated[float | None, typer.Option(help="The camera's focal length, pixels of these images.")] = None,
     points: Annotated[bool, typer.Option("--points", help="Write point clouds (PLY) too, where the camera is known.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many images.")] = None,
+    workers: Workers = 1,
     image: Image = None,
     camera_info: CameraInfo = None,
 ) -> None:
@@ -82,7 +84,7 @@ def predict(
         pictures = open_source(source, image, camera_info)
         options = PipelineOptions() if score is None else PipelineOptions(score_threshold=score)
         predictor = Predictor(model, device, precision, options)
-        predict_source(pictures, predictor, out, Terminal(stderr=True), CameraOptions(focal, fov), points, limit)
+        predict_source(pictures, predictor, out, Terminal(stderr=True), CameraOptions(focal, fov), points, limit, workers)
 
 
 @app.command()
@@ -285,6 +287,7 @@ def evaluate(
     precision: Precision = "float32",
     backend: Annotated[str, typer.Option(help="torch or openvino; exported files choose for themselves.")] = "torch",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many images of each, spread over all.")] = None,
+    workers: Workers = 1,
     image: Image = None,
     camera_info: CameraInfo = None,
 ) -> None:
@@ -294,7 +297,7 @@ def evaluate(
     with errors_in_one_line():
         from mtl_perception.evaluation.command import Options, evaluate_model
 
-        options = Options(report, json_file, device, precision, backend, limit, image, camera_info)
+        options = Options(report, json_file, device, precision, backend, limit, image, camera_info, workers)
         evaluate_model(model, data, options, Terminal())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from typing import TypeVar
 
-from mtl_perception.core.interrupts import kept_from_children
+from mtl_perception.core.interrupts import kept_from_children, leave_to_parent
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -88,8 +87,7 @@ def _never_begun() -> Future:
 
 
 def _start_worker(threads: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent: the job at hand is finished
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    leave_to_parent()
     os.environ["OMP_NUM_THREADS"] = str(threads)  # read by PyTorch when it is imported, which is later
     import cv2
 

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,11 @@ from mtl_perception.core.progress import frame_progress
 from mtl_perception.core.resources import find_model
 from mtl_perception.core.scene import Scene
 from mtl_perception.evaluation.prefetch import prefetched
+from mtl_perception.evaluation.processes import EngineSettings, scenes_of
 from mtl_perception.evaluation.report import Report
 from mtl_perception.evaluation.results import EvaluationResult, ModelResult, ResultError, SetResult
 from mtl_perception.evaluation.samples import Samples, open_samples
-from mtl_perception.evaluation.scenes import Evaluation, FrameScores, evaluate_engine
+from mtl_perception.evaluation.scenes import Evaluation, FrameScores, Image, evaluate_engine
 from mtl_perception.evaluation.tables import plain, row_table, sets_table, tables_of
 from mtl_perception.inference.engine import Engine
 from mtl_perception.model.checkpoint import ModelCard
@@ -36,6 +38,7 @@ class Options:
         limit: only so many images of each set, spread over all.
         backend: what runs a checkpoint; exported files choose for themselves.
         image, camera_info: topics, for bags that have several.
+        workers: processes that look at images, each with a network of its own.
     """
 
     report: Path | None = None
@@ -46,6 +49,7 @@ class Options:
     limit: int | None = None
     image: str | None = None
     camera_info: str | None = None
+    workers: int = 1
 
 
 def evaluate_model(model: str, data: Sequence[str], options: Options, console: Console) -> EvaluationResult:
@@ -63,12 +67,8 @@ def evaluate_model(model: str, data: Sequence[str], options: Options, console: C
     """
     sets = named_sets(data)
     checkpoint = find_model(model)
-    is_exported = checkpoint.suffix.lower() == ".onnx"
-    engine = (
-        Engine.load(checkpoint, options.device)
-        if is_exported
-        else Engine.load(checkpoint, options.device, options.precision, options.backend)
-    )
+    settings = EngineSettings(checkpoint, options.device, options.precision, options.backend)
+    engine = settings.load()
     try:
         out = options.report or Path("out/evaluate") / engine.card.name
         places = [path for path in (out / "scores.json", options.json_file) if path is not None]
@@ -87,7 +87,8 @@ def evaluate_model(model: str, data: Sequence[str], options: Options, console: C
         report = Report(engine.card)
         for name, path in sets.items():
             with open_samples(path, engine.card, options.limit, options.image, options.camera_info) as samples:
-                evaluation = _score(engine, samples, f"{engine.card.name} on {name}", console)
+                ask = None if options.workers <= 1 else functools.partial(scenes_of, settings, options.workers)
+                evaluation = _score(engine, samples, f"{engine.card.name} on {name}", console, ask)
                 one = _set_result(path, samples, evaluation, engine.tasks, options.limit)
                 for remark in _remarks(one):
                     console.print(remark, highlight=False)
@@ -169,7 +170,9 @@ def _device_name(engine: Engine) -> str:
     return f"{engine.device}{model}" if engine.backend == "torch" else f"{engine.device}{model}, {engine.backend}"
 
 
-def _score(engine: Engine, samples: Samples, what: str, console: Console) -> Evaluation:
+def _score(
+    engine: Engine, samples: Samples, what: str, console: Console, ask: Callable[[Iterator[Image]], Iterator[Scene]] | None
+) -> Evaluation:
     done = 0
     with frame_progress(console, what, len(samples)) as show, closing(prefetched(samples)) as frames:
 
@@ -178,7 +181,7 @@ def _score(engine: Engine, samples: Samples, what: str, console: Console) -> Eva
             done += 1
             show(done)
 
-        return evaluate_engine(engine, frames, on_frame)
+        return evaluate_engine(engine, frames, on_frame, ask)
 
 
 def _set_result(path: Path, samples: Samples, evaluation: Evaluation, tasks: Sequence[str], limit: int | None) -> SetResult:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,9 @@ from mtl_perception.evaluation.registry import MEASURES, METRICS
 from mtl_perception.tasks import Metric, Truth
 
 __all__ = ["MEASURES", "Evaluation", "FrameScores", "SceneEvaluator", "Truth", "evaluate_engine"]
+
+Image = tuple[np.ndarray, Intrinsics | None]
+"""(H, W, 3) uint8 RGB, and its camera where that is known."""
 
 WEAKEST_SCORE = 0.01
 """Boxes below it are left out of average precision: they are many and add next to nothing."""
@@ -109,6 +113,7 @@ def evaluate_engine(
     engine,
     samples: Iterable[tuple[np.ndarray, Intrinsics | None, Truth]],
     on_frame: Callable[[Scene, FrameScores], None] | None = None,
+    ask: Callable[[Iterator[Image]], Iterator[Scene]] | None = None,
 ) -> Evaluation:
     """Run the engine over samples and score it.
 
@@ -118,15 +123,24 @@ def evaluate_engine(
         engine: a loaded ``Engine``.
         samples: (image_rgb, intrinsics, truth) of each frame; truth in the engine's own labels.
         on_frame: called after each frame, with what was found and the frame's scores.
+        ask: gives the scenes of images, in their order, in place of ``engine``.
     """
     evaluator = SceneEvaluator(engine.card)
     threshold, engine.score_threshold = engine.score_threshold, WEAKEST_SCORE
     try:
-        for image_rgb, intrinsics, truth in samples:
-            scene = engine(image_rgb, intrinsics)
-            scores = evaluator.update(scene, truth)
+        waiting: deque[Truth] = deque()
+        images = _noting(samples, waiting)
+        for scene in (engine(*image) for image in images) if ask is None else ask(images):
+            scores = evaluator.update(scene, waiting.popleft())
             if on_frame is not None:
                 on_frame(scene, scores)
     finally:
         engine.score_threshold = threshold
     return evaluator.compute()
+
+
+def _noting(samples: Iterable[tuple[np.ndarray, Intrinsics | None, Truth]], waiting: deque[Truth]) -> Iterator[Image]:
+    """Yields the images; their truth waits until they are answered."""
+    for image_rgb, intrinsics, truth in samples:
+        waiting.append(truth)
+        yield image_rgb, intrinsics

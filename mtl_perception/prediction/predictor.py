@@ -7,7 +7,7 @@ import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -62,6 +62,23 @@ class Prediction:
         return draw_overlay(self.image_rgb, self.scene, self.card)
 
 
+class PredictorSettings(NamedTuple):
+    """The arguments of a ``Predictor``."""
+
+    model: str
+    device: str
+    precision: str
+    options: PipelineOptions
+
+
+class Look(NamedTuple):
+    """A picture that a predictor is to look at, in whatever process."""
+
+    settings: PredictorSettings
+    image_rgb: np.ndarray
+    intrinsics: Intrinsics | None
+
+
 class Predictor:
     """A loaded model.
 
@@ -80,6 +97,7 @@ class Predictor:
         precision: str = "auto",
         options: PipelineOptions = PipelineOptions(),
     ) -> None:
+        self.settings = PredictorSettings(str(model), device, precision, options)
         self.engine = Engine.load(find_model(str(model)), device, precision)
         self.engine.score_threshold = options.score_threshold
         self._options = options
@@ -114,8 +132,14 @@ class Predictor:
 
 
 @functools.lru_cache(maxsize=2)
-def _predictor(model: str, device: str) -> Predictor:
-    return Predictor(model, device)
+def opened(settings: PredictorSettings) -> Predictor:
+    """A predictor that stays loaded for the next call."""
+    return Predictor(*settings)
+
+
+def scene_of(look: Look) -> Scene:
+    """The answers for one picture, by a predictor that stays loaded."""
+    return opened(look.settings)(look.image_rgb, look.intrinsics).scene
 
 
 def predict(image: np.ndarray | str | Path, model: str | Path = "lite", device: str = "auto", fov_deg: float | None = None) -> Prediction:
@@ -136,4 +160,5 @@ def predict(image: np.ndarray | str | Path, model: str | Path = "lite", device: 
         picture = read_picture(Path(image))
         image, focal_35mm = picture.image_rgb, picture.focal_35mm
     height, width = image.shape[:2]
-    return _predictor(str(model), device)(image, intrinsics_for(width, height, fov_deg=fov_deg, focal_35mm=focal_35mm))
+    settings = PredictorSettings(str(model), device, "auto", PipelineOptions())
+    return opened(settings)(image, intrinsics_for(width, height, fov_deg=fov_deg, focal_35mm=focal_35mm))

@@ -72,6 +72,19 @@ def test_a_folder_becomes_overlays_boxes_masks_depth_and_points(tmp_path: Path) 
         assert box["category_id"] in ids and 0 <= box["score"] <= 1 and box["bbox"][2] > 0
 
 
+@pytest.mark.slow
+def test_several_processes_write_the_same_as_one(tmp_path: Path) -> None:
+    for number in range(5):
+        write(tmp_path / f"in/{number}.png", picture(number))
+    for workers in ("1", "2"):
+        done = predict(str(tmp_path / "in"), "--out", str(tmp_path / workers), "--score", "0.01", "--workers", workers)
+        assert done.returncode == 0, done.stderr
+    one = sorted(path.relative_to(tmp_path / "1") for path in (tmp_path / "1").rglob("*") if path.is_file())
+    assert len(one) == 3 * 5 + 1
+    assert one == sorted(path.relative_to(tmp_path / "2") for path in (tmp_path / "2").rglob("*") if path.is_file())
+    assert all((tmp_path / "1" / path).read_bytes() == (tmp_path / "2" / path).read_bytes() for path in one)
+
+
 def test_pycocotools_reads_the_boxes(tmp_path: Path, predictor: Predictor) -> None:
     from pycocotools.coco import COCO
 

@@ -3,18 +3,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from mtl_perception.core.interrupts import kept_from_children, leave_to_parent
+from mtl_perception.core.workers import in_order
 from mtl_perception.data.exporters.item import Labels, item_of, lost
 from mtl_perception.data.exporters.registry import Format, find_format
 from mtl_perception.data.format import DataError
@@ -88,27 +83,11 @@ _Made = tuple[list[Any], tuple[dict[str, int], dict[str, str]]]
 def _written(pictures: list[Picture], chosen: Format, out: Path, labels: Labels, workers: int) -> Iterator[_Made]:
     """Yields the result of each chunk of pictures, in their order."""
     chunks = [(first + 1, pictures[first : first + _PICTURES]) for first in range(0, len(pictures), _PICTURES)]
-    if workers <= 1:
-        for number, chunk in chunks:
-            yield _write_chunk(chunk, number, chosen, out, labels)
-        return
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
-    waiting, running = iter(chunks), deque[Future]()
-    try:
-        while True:
-            with kept_from_children():
-                for number, chunk in islice(waiting, 2 * workers - len(running)):
-                    running.append(pool.submit(_write_chunk, chunk, number, chosen, out, labels))
-            if not running:
-                return
-            yield running.popleft().result()
-    except BrokenProcessPool as error:
-        raise OSError("a worker process was killed, perhaps for lack of memory; run this again with fewer --workers") from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    yield from in_order(_write_chunk, ((chunk, number, chosen, out, labels) for number, chunk in chunks), workers)
 
 
-def _write_chunk(pictures: list[Picture], number: int, chosen: Format, out: Path, labels: Labels) -> _Made:
+def _write_chunk(work: tuple[list[Picture], int, Format, Path, Labels]) -> _Made:
+    pictures, number, chosen, out, labels = work
     exporter, notes, records = chosen.load(), Notes(), []
     for i, picture in enumerate(pictures):
         try:
@@ -120,7 +99,3 @@ def _write_chunk(pictures: list[Picture], number: int, chosen: Format, out: Path
         records.append(exporter.write_picture(item, out, labels))
         notes.merge(item.notes.counts, item.notes.examples)
     return records, (dict(notes.counts), notes.examples)
-
-
-def _start_worker() -> None:
-    leave_to_parent()

@@ -3,20 +3,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import cv2
 import msgspec
 
 from mtl_perception.core.files import write_json
-from mtl_perception.core.interrupts import kept_from_children, leave_to_parent
+from mtl_perception.core.workers import in_order
 from mtl_perception.data.importers.convert import Job, Plan, convert
 from mtl_perception.data.importers.labelled import Notes
 
@@ -49,7 +43,7 @@ def convert_all(jobs: Iterable[Job], plan: Plan, state: Path, workers: int, on_p
         What is wrong with the pictures that could not be used. Their chunks are done again by the next run.
 
     Raises:
-        OSError: a file could not be written, or a worker process was killed.
+        OSError: a file could not be written, or worker processes were killed again and again.
     """
     problems: list[str] = []
     numbered = enumerate(chunks(jobs))
@@ -62,34 +56,16 @@ def convert_all(jobs: Iterable[Job], plan: Plan, state: Path, workers: int, on_p
             else:
                 yield path, chunk
 
-    if workers <= 1:
-        for path, chunk in outstanding():
-            problems += _convert_chunk(chunk, plan, path)
-            on_pictures(len(chunk))
-        return problems
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
-    running: deque[tuple[Future, int]] = deque()
-    try:
-        work = outstanding()
-        while True:
-            with kept_from_children():
-                for path, chunk in islice(work, 2 * workers - len(running)):
-                    running.append((pool.submit(_convert_chunk, chunk, plan, path), len(chunk)))
-            if not running:
-                return problems
-            future, count = running.popleft()
-            problems += future.result()
-            on_pictures(count)
-    except BrokenProcessPool as error:
-        raise ChildProcessError(
-            "a worker process was killed, perhaps for lack of memory; run this again: it goes on, with fewer --workers if need be"
-        ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    work = ((chunk, plan, path) for path, chunk in outstanding())
+    for found, count in in_order(_convert_chunk, work, workers):
+        problems += found
+        on_pictures(count)
+    return problems
 
 
-def _convert_chunk(chunk: list[Job], plan: Plan, path: Path) -> list[str]:
-    """Writes the pictures of a chunk, then the file that says that it is finished."""
+def _convert_chunk(work: tuple[list[Job], Plan, Path]) -> tuple[list[str], int]:
+    """Writes the pictures of a chunk, then the file that says that it is finished; returns their problems, and how many they are."""
+    chunk, plan, path = work
     entries, pictures, problems, notes = [], [], [], Notes()
     for job in chunk:
         done = convert(job, plan)
@@ -105,7 +81,7 @@ def _convert_chunk(chunk: list[Job], plan: Plan, path: Path) -> list[str]:
         path if not problems else path.with_suffix(".broken.json"),
         {"entries": entries, "pictures": pictures, "notes": notes.counts, "examples": notes.examples},
     )
-    return problems
+    return problems, len(chunk)
 
 
 class Summary(msgspec.Struct):
@@ -131,8 +107,3 @@ def entries(state: Path) -> Iterator[dict[str, Any]]:
     """The index entries of all pictures, in the same order."""
     for path in sorted(state.glob("chunk*.json")):
         yield from msgspec.json.decode(path.read_bytes())["entries"]
-
-
-def _start_worker() -> None:
-    leave_to_parent()
-    cv2.setNumThreads(1)

@@ -21,6 +21,7 @@ from PIL import Image
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.check_command import check
+from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.class_map import ClassMap
 from mtl_perception.data.importers.duplicates import perceptual_hash, same_or_near
@@ -326,7 +327,7 @@ def test_an_import_that_was_interrupted_goes_on(tmp_path: Path, number: int) -> 
 
 
 @pytest.mark.slow
-def test_a_killed_worker_is_named_and_loses_nothing(tmp_path: Path) -> None:
+def test_a_killed_worker_loses_and_doubles_nothing(tmp_path: Path) -> None:
     source = many(tmp_path / "in", 1500)
     command = [sys.executable, "-m", "mtl_perception.cli", "import", "coco", source, "--out", tmp_path / "out", "--workers", "2"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -336,11 +337,10 @@ def test_a_killed_worker_is_named_and_loses_nothing(tmp_path: Path) -> None:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     worker = next(int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes())
     os.kill(worker, signal.SIGKILL)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 1 and "error: a worker process was killed" in errors and "Traceback" not in errors, errors
-    assert not (tmp_path / "out/dataset.json").exists()
-    folder, report = imported(source, tmp_path / "out", "coco")
-    assert len(folder) == 1500 and report.boxes == 1500
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0 and "Traceback" not in errors, errors
+    folder = ImageFolder(tmp_path / "out")
+    assert len(folder) == 1500 and sum(len(folder.box_arrays(i).class_ids) for i in range(1500)) == 1500
 
 
 def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path) -> None:
