@@ -58,6 +58,7 @@ SHOWN_IN_RVIZ = (
     "segmentation/mask",
     "depth/image_rect",
     "depth/camera_info",
+    "depth/source",
     "points",
     "free_space",
     "detections_3d",

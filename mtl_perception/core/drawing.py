@@ -74,6 +74,23 @@ def colorize_mask(mask: np.ndarray, labels: Sequence[str]) -> np.ndarray:
     return cv2.applyColorMap(np.ascontiguousarray(mask, dtype=np.uint8), table)
 
 
+SOURCE_COLORS = ((0, 0, 0), (70, 110, 220), (60, 200, 90))
+"""Of depth from nowhere, from the network and from a sensor."""
+
+
+def colorize_source(source: np.ndarray) -> np.ndarray:
+    """(H, W) uint8, where depth is from, as (H, W, 3) uint8 RGB in ``SOURCE_COLORS``; white for other values."""
+    table = np.full((256, 3), 255, np.uint8)
+    table[: len(SOURCE_COLORS)] = SOURCE_COLORS
+    return table[source]
+
+
+def colorize_normals(vectors: np.ndarray) -> np.ndarray:
+    """(H, W, 3) unit vectors of an optical frame as (H, W, 3) uint8 RGB: red to the right, green up, blue to the camera; black where unknown."""
+    known = np.isfinite(vectors).all(-1, keepdims=True) & (np.abs(vectors) > 0).any(-1, keepdims=True)
+    return np.where(known, (np.clip(np.nan_to_num(vectors) * (1, -1, -1), -1, 1) + 1) * 127.5, 0).astype(np.uint8)
+
+
 def colorize_depth(depth_m: np.ndarray, near_m: float, far_m: float) -> np.ndarray:
     """Metres to colours, warm near and cold far, logarithmic: 10 % of depth is then one step everywhere.
 

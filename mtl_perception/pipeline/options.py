@@ -31,8 +31,8 @@ DEPTH_SOURCES = ("network", "camera", "fused")
 """Sources of depth: the network's, what a sensor measured, or both."""
 
 
-DEPTH_SCALES = ("none", "floor", "points")
-"""Sources of the factor by which a scene's depth is off: nothing, the floor at a known height, or measured points."""
+DEPTH_SCALES = ("none", "floor", "points", "sizes")
+"""Sources of the factor by which a scene's depth is off: nothing, the floor at a known height, measured points, or usual sizes of things."""
 
 FLOOR = "floor"
 """Name of the segmentation class whose height is known."""

@@ -15,7 +15,15 @@ from mtl_perception.pipeline.options import FLOOR, PipelineOptions
 from mtl_perception.pipeline.result import FrameResult, KnownPlacement, Lift, Placement, Scale, Tracks
 from mtl_perception.spatial.boxes_3d import BoxEstimator
 from mtl_perception.spatial.depth_fusion import FusedDepth, fuse, measured_alone
-from mtl_perception.spatial.depth_scale import ScaleEvidence, ScaleFilter, nothing, scale_from_floor, scale_from_points, scaled
+from mtl_perception.spatial.depth_scale import (
+    ScaleEvidence,
+    ScaleFilter,
+    nothing,
+    scale_from_floor,
+    scale_from_points,
+    scale_from_sizes,
+    scaled,
+)
 from mtl_perception.tracking import Tracker, TrackerSettings
 
 
@@ -71,6 +79,7 @@ class Postprocessor:
         self._estimate = BoxEstimator(detection_labels, segmentation_labels, options.flat_labels)
         self._tracker: Tracker | None = None
         self._scale = ScaleFilter()
+        self._detection_labels = detection_labels
         self._floor_id = list(segmentation_labels).index(FLOOR) if FLOOR in segmentation_labels else None
 
     def __call__(
@@ -121,6 +130,10 @@ class Postprocessor:
                 if points_m is None
                 else scale_from_points(scene.depth, intrinsics, points_m)
             )
+        if self.options.depth_scale == "sizes":
+            if scene.detections is None:
+                return nothing("detection does not run")
+            return scale_from_sizes(scene.depth, scene.detections, self._detection_labels, intrinsics)
         if self._floor_id is None or scene.segmentation is None:
             return nothing(f"the model has no segmentation class {FLOOR!r}" if self._floor_id is None else "segmentation does not run")
         pose = placement.ground_pose

@@ -124,6 +124,8 @@ def camera_status(stream: Stream, recent: Change) -> DiagnosticStatus:
     sensor = stream.depth_camera
     if sensor is not None and sensor.problem:
         problems.append((WARN, f"measured depth on {sensor.topic} is not used: {sensor.problem}"))
+    elif sensor is not None and sensor.doubt:
+        problems.append((WARN, f"measured depth on {sensor.topic} does not lie on the image: {sensor.doubt}"))
 
     laser, scale = stream.laser, trace.scale
     if laser is not None and laser.problem:
@@ -135,7 +137,11 @@ def camera_status(stream: Stream, recent: Change) -> DiagnosticStatus:
     width, height = camera.image_size or (0, 0)
     values = {"topic": camera.topic, "image size": f"{width}x{height}", "images per second": f"{rate_hz:.1f}"}
     if sensor is not None:
-        values |= {"depth topic": sensor.topic, "depth images received": sensor.received}
+        values |= {
+            "depth topic": sensor.topic,
+            "depth images received": sensor.received,
+            "depth registered here": "yes" if sensor.is_registered_here else "no",
+        }
     if scale is not None:
         values |= {"depth scale": f"{scale.factor:.3f}", "depth scale, relative std": f"{scale.relative_std:.3f}"}
     values |= {f"frames {name}": value for name, value in dataclasses.asdict(stream.counts).items()}

@@ -73,6 +73,11 @@ class Place:
         self.unpublished = self.unplaced = self.ungrounded = ""
 
     @property
+    def frame_id(self) -> str:
+        """The camera's optical frame."""
+        return self._header.frame_id
+
+    @property
     def output_header(self) -> Header:
         """Header of what is published in the output frame: the image's, but for the frame."""
         return Header(stamp=self._header.stamp, frame_id=self._output_frame)

@@ -7,12 +7,13 @@ Each source refuses where its evidence is poor; a filter over time holds the fac
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from mtl_perception.core.geometry import Intrinsics
-from mtl_perception.core.scene import Depth, Segmentation
+from mtl_perception.core.scene import Depth, Detections, Segmentation
 
 _EVERY = 4
 """Pixels that are looked at, along both axes."""
@@ -27,6 +28,17 @@ _INDEPENDENT = 20
 _SYSTEMATIC = 0.08
 """Relative standard deviation of what all samples have in common: the floor's factor differs from that of the things on it."""
 _LEAST_CONFIDENCE = 128
+HEIGHTS_M: Mapping[str, tuple[float, float]] = {
+    "door": (2.03, 0.06),
+    "refrigerator": (1.7, 0.2),
+    "chair": (0.88, 0.15),
+    "can": (0.12, 0.15),
+    "bottle": (0.25, 0.25),
+}
+"""Detection class → the height that its things have indoors, metres, and its relative standard deviation."""
+_LEAST_SCORE = 0.5
+_RIM, _LEAST_HEIGHT = 2, 16
+"""Pixels: from the picture's edge, and of a box."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +105,52 @@ def scale_from_points(depth: Depth, intrinsics: Intrinsics, points_m: np.ndarray
     if used.sum() < _LEAST_POINTS:
         return nothing(f"{int(used.sum())} measured points are in view, expected at least {_LEAST_POINTS}")
     return _robust(np.log(z[inside][used] / found_m[used]), "measured points and depth don't fit by one factor")
+
+
+def scale_from_sizes(depth: Depth, detections: Detections, labels: Sequence[str], intrinsics: Intrinsics) -> ScaleEvidence:
+    """Tell the factor from the heights that things of some classes mostly have, ``HEIGHTS_M``; weak evidence.
+
+    It takes the camera to be level enough for heights to be seen unshortened, and things that are wholly in the picture and stand upright.
+
+    Args:
+        detections: of the image, boxes in its pixels.
+        labels: the model's detection classes.
+        intrinsics: of the image's camera; scaled if they are for another size.
+    """
+    height, width = depth.depth_m.shape
+    camera = intrinsics.scaled(width, height)
+    logs: list[tuple[float, float]] = []  # of the factor, and its standard deviation
+    for box, score, class_id in zip(detections.boxes_xyxy.tolist(), detections.scores.tolist(), detections.class_ids.tolist()):
+        known = HEIGHTS_M.get(labels[class_id].lower())
+        x_min, y_min, x_max, y_max = box
+        is_whole = x_min > _RIM and y_min > _RIM and x_max < width - _RIM and y_max < height - _RIM
+        if known is None or score < _LEAST_SCORE or not is_whole or y_max - y_min < _LEAST_HEIGHT:
+            continue
+        middle = depth.depth_m[_middle(y_min, y_max), _middle(x_min, x_max)]
+        middle = middle[middle > 0]
+        if len(middle):
+            meant_m, relative_std = known
+            logs.append((math.log(meant_m * camera.fy / ((y_max - y_min) * float(np.median(middle)))), relative_std))
+    if not logs:
+        return nothing(f"nothing of known size is wholly in view: {', '.join(sorted(HEIGHTS_M))}")
+    values, stds = np.array(logs).T
+    weights = 1 / stds**2
+    mean = float((values * weights).sum() / weights.sum())
+    std = math.sqrt(1 / float(weights.sum()))
+    if len(logs) > 1:
+        std = max(std, float(np.std(values)) / math.sqrt(len(logs)))
+    if std > _LARGEST_SPREAD or abs(mean) > math.log(_LARGEST_FACTOR):
+        return nothing(
+            f"sizes of things don't tell one factor: {math.exp(mean):.2f} ± {std:.0%}, expected {1 / _LARGEST_FACTOR:.2f} to "
+            f"{_LARGEST_FACTOR:.0f} ± {_LARGEST_SPREAD:.0%}"
+        )
+    return ScaleEvidence(math.exp(mean), math.hypot(std, _SYSTEMATIC))
+
+
+def _middle(low: float, high: float) -> slice:
+    """The middle third: of a box round a thing it is mostly the thing."""
+    third = (high - low) / 3
+    return slice(round(low + third), max(round(low + third) + 1, round(high - third)))
 
 
 def scaled(depth: Depth, factor: float) -> Depth:

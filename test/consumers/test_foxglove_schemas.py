@@ -61,6 +61,26 @@ def test_depth_is_coloured_alike_in_both_encodings(encoding):
     assert np.abs(picture.astype(int) - expected).mean() < 12  # JPEG
 
 
+def decoded(shown) -> np.ndarray:
+    return cv2.imdecode(np.frombuffer(shown.data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def test_where_depth_is_from_has_a_colour_each():
+    source = np.array([[0, 1, 2, 9]] * 2, np.uint8)
+    message = SimpleNamespace(header=HEADER, height=2, width=4, step=4, data=source.tobytes())
+    picture = decoded(read(foxglove.source_picture(message)))
+    np.testing.assert_array_equal(picture[0], [[0, 0, 0], [70, 110, 220], [60, 200, 90], [255, 255, 255]])
+
+
+def test_normals_are_directions_as_colours():
+    vectors = np.zeros((32, 64, 3), np.float32)
+    vectors[:, :32, 2], vectors[:16, 32:, 0], vectors[16:, 32:] = -1, 1, np.nan
+    message = SimpleNamespace(header=HEADER, height=32, width=64, data=vectors.tobytes())
+    picture = decoded(read(foxglove.normals_picture(message))).astype(int)
+    for place, color in (((8, 8), (128, 128, 255)), ((8, 48), (255, 128, 128)), ((28, 48), (0, 0, 0))):
+        assert np.abs(picture[place] - color).max() < 12, place  # JPEG
+
+
 def test_a_png_stays_one():
     data = bytes(cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1])
     shown = read(foxglove.compressed_picture(SimpleNamespace(header=HEADER, data=data)))

@@ -251,3 +251,23 @@ def test_people():
     assert broken() == broken(person(), person(name="2")) == broken(person(name=""), person(name="")) == ""
     assert "an id twice" in broken(person(), person())
     assert "not finite" in broken(person(x=float("nan"))) and "reliability of 2.0" in broken(person(reliability=2.0))
+
+
+def test_source_of_depth():
+    assert list(contract.broken_source(mask(data=[0, 1, 2, 2, 1, 0]), None)) == []
+    assert "depth/source holds 7, expected 0 (none), 1 (network), 2 (measured)" in " ".join(
+        contract.broken_source(mask(data=[0, 1, 7, 2, 1, 0]), None)
+    )
+    assert "depth 2x2, expected the same" in " ".join(contract.broken_source(mask(data=[0] * 6), depth()))
+    assert "expected mono8" in " ".join(contract.broken_source(mask(data=[0] * 6, encoding="8UC1"), None))
+
+
+def test_normals():
+    def normals(vectors, **changed) -> Image:
+        data = np.array(vectors, "<f4").tobytes()
+        return Image(**{"height": 1, "width": 2, "encoding": "32FC3", "step": 24, "data": list(data)} | changed)
+
+    good = [[0.0, 0.6, -0.8], [np.nan] * 3]
+    assert list(contract.broken_normals(normals(good))) == []
+    assert "vectors of length 2, expected 1" in " ".join(contract.broken_normals(normals([[0, 0, -2], [0, 0, -1]])))
+    assert "expected 32FC3 without row padding of 2x1" in " ".join(contract.broken_normals(normals(good, encoding="rgb8")))

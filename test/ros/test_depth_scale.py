@@ -76,6 +76,25 @@ def test_without_the_floors_frame_depth_keeps_its_scale_and_that_is_said(peer, s
     assert median_depth_m(found[-1]) == pytest.approx(before_m)
 
 
+@pytest.mark.slow
+def test_usual_sizes_of_things_are_looked_for_when_depth_alone_is_read(peer, start_node) -> None:
+    """The engine's doors of 48 pixels would be far away for this lens, and are refused; for a wider one they give a factor."""
+    node = start_node("-p", "depth.scale:=sizes", "-p", "fixed_frame:=''")
+    peer.subscribe(f"{node.name}/depth/image_rect", Image, BEST_EFFORT)
+
+    def show(fx: float) -> None:
+        peer.publish(f"{node.name}/camera_info", camera_info(320, 240, fx=fx))
+        peer.publish(f"{node.name}/image", image(np.zeros((240, 320, 3), np.uint8)))
+
+    def factor() -> float:
+        status = peer.status(node.name, "camera")
+        return float({one.key: one.value for one in status.values}.get("depth scale", 1)) if status else 1.0
+
+    words = "depth keeps its scale: sizes of things don't tell one factor"
+    peer.until(lambda: peer.says(node.name, "camera", words), words, every=lambda: show(2000.0))
+    peer.until(lambda: factor() != 1.0, "a factor", every=lambda: show(60.0))
+
+
 def test_points_of_a_scan() -> None:
     ranges_m = np.float32([1.0, np.inf, np.nan, 0.05, 50.0, 2.0])
     scan = LaserScanView(Stamp(0, 0), "laser", 0.0, np.pi / 10, 0.1, 30.0, ranges_m)

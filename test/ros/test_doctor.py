@@ -42,7 +42,7 @@ def consult(peer: Peer, *arguments: str, every) -> tuple[int, str]:
 
 @pytest.mark.slow
 def test_a_running_node_is_well(peer, start_node):
-    node = start_node("-p", "stride:=2", "-p", "tracking.enabled:=true")
+    node = start_node("-p", "stride:=2", "-p", "tracking.enabled:=true", "-p", "depth.source:=fused")
 
     def show():
         peer.publish(f"{node.name}/camera_info", camera_info(64, 48))

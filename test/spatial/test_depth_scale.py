@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mtl_perception.core.geometry import Intrinsics
-from mtl_perception.core.scene import Depth, Segmentation
-from mtl_perception.spatial.depth_scale import ScaleEvidence, ScaleFilter, scale_from_floor, scale_from_points, scaled
+from mtl_perception.core.scene import Depth, Detections, Segmentation
+from mtl_perception.spatial.depth_scale import ScaleEvidence, ScaleFilter, scale_from_floor, scale_from_points, scale_from_sizes, scaled
 
 CAMERA = Intrinsics(160, 120, 150.0, 150.0, 79.5, 59.5)
 HEIGHT_M, FLOOR, WALL = 1.2, 3, 1
@@ -105,3 +105,50 @@ def test_depth_is_scaled_and_its_relative_uncertainty_stays() -> None:
     found = scaled(depth, 2.0)
     np.testing.assert_array_equal(found.depth_m, np.float32([[2.0, np.nan]]))
     assert found.depth_m.dtype == np.float32 and found.relative_std is depth.relative_std
+
+
+LABELS = ["door", "cup", "can"]
+
+
+def things(*of: tuple[str, float, float, float]) -> tuple[Depth, Detections]:
+    """Things of (class, height in m, depth in m, score), side by side, as the camera sees them."""
+    depth_m, boxes = np.full((120, 160), 6.0, np.float32), []
+    for number, (_, height_m, z, _) in enumerate(of):
+        high = height_m * CAMERA.fy / z
+        x, y = 10 + 40 * number, 60 - high / 2
+        boxes.append((x, y, x + 20, y + high))
+        depth_m[max(round(y), 0) : round(y + high), x : x + 20] = z
+    scores = np.array([one[3] for one in of], np.float32)
+    ids = np.array([LABELS.index(one[0]) for one in of], np.int64)
+    return Depth(depth_m), Detections(np.array(boxes, np.float32).reshape(-1, 4), scores, ids)
+
+
+@pytest.mark.parametrize("wrong_by", [0.6, 1.0, 1.5])
+def test_usual_sizes_give_the_factor_weakly(wrong_by: float) -> None:
+    depth, found = things(("door", 2.03, 3.5, 0.9), ("can", 0.12, 0.6, 0.8), ("cup", 0.1, 0.5, 0.9))
+    evidence = scale_from_sizes(scaled(depth, wrong_by), found, LABELS, CAMERA)
+    assert evidence.problem is None and evidence.factor == pytest.approx(1 / wrong_by, rel=0.03)
+    assert evidence.relative_std > 0.09
+    alone = scale_from_sizes(*things(("can", 0.12, 0.6, 0.8)), LABELS, CAMERA)
+    assert alone.relative_std > evidence.relative_std
+
+
+def test_the_better_known_class_counts_more() -> None:
+    evidence = scale_from_sizes(*things(("door", 2.03, 3.5, 0.9), ("can", 0.17, 0.6, 0.8)), LABELS, CAMERA)
+    assert 0.9 < evidence.factor < 1.0
+
+
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [
+        ([], "nothing of known size is wholly in view: bottle, can, chair, door, refrigerator"),
+        ([("door", 2.03, 3.5, 0.4)], "nothing of known size"),
+        ([("door", 2.03, 2.0, 0.9)], "nothing of known size"),  # reaches beyond the picture
+        ([("can", 0.12, 3.0, 0.9)], "nothing of known size"),  # a few pixels high
+        ([("cup", 0.1, 0.5, 0.9)], "nothing of known size"),
+        ([("can", 0.9, 1.5, 0.9)], "don't tell one factor: 0.13"),
+        ([("door", 1.0, 2.0, 0.9), ("can", 0.5, 0.9, 0.9)], "don't tell one factor"),
+    ],
+)
+def test_sizes_that_tell_nothing_are_refused(of, words: str) -> None:
+    assert words in (scale_from_sizes(*things(*of), LABELS, CAMERA).problem or "")

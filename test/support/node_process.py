@@ -51,7 +51,8 @@ def every_label_engine() -> FreeEngine:
     """With a card that makes every topic that there can be."""
     engine = FreeEngine()
     engine.card = Card(
-        detection_labels=["door", "person", "chair", "bottle"], further_labels={"classification": ["kitchen"], "lanes": ["lane"]}
+        detection_labels=["door", "person", "chair", "bottle"],
+        further_labels={"classification": ["kitchen"], "lanes": ["lane"], "normals": []},
     )
     return engine
 

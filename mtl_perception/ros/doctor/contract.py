@@ -18,6 +18,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.msg import TrackArray
+from mtl_perception.spatial.depth_fusion import Source
 
 _DEPTH_BYTES = {"32FC1": 4, "16UC1": 2}
 
@@ -90,6 +91,31 @@ def broken_depth(message: Image) -> Iterator[str]:
             yield "depth holds infinities, expected NaN where it is unknown"
         if (depth_m <= 0).any():
             yield f"depth holds {depth_m[depth_m <= 0].max()} m, expected more than 0, and NaN where it is unknown"
+
+
+def broken_source(message: Image, depth: Image | None) -> Iterator[str]:
+    """Who weighs depth by where it is from reads it by the same place."""
+    yield from broken_mask(message, "depth/source")
+    if depth is not None and (message.width, message.height) != (depth.width, depth.height):
+        yield f"depth/source is {message.width}x{message.height} and depth {depth.width}x{depth.height}, expected the same"
+    values = np.unique(np.frombuffer(message.data, np.uint8)).tolist()
+    unknown = [value for value in values if value not in list(Source)]
+    if unknown:
+        yield f"depth/source holds {unknown[0]}, expected {', '.join(f'{one.value} ({one.name.lower()})' for one in Source)}"
+
+
+def broken_normals(message: Image) -> Iterator[str]:
+    """Directions are used as they are, without being brought to length one."""
+    if message.encoding != "32FC3" or message.step != 12 * message.width or len(message.data) != message.height * message.step:
+        yield (
+            f"normals/image is {cut(message.encoding)} with a step of {message.step} and {len(message.data)} bytes, "
+            f"expected 32FC3 without row padding of {message.width}x{message.height} pixels"
+        )
+        return
+    lengths = np.linalg.norm(np.frombuffer(message.data, "<f4").reshape(-1, 3), axis=1)
+    wrong = np.isfinite(lengths) & (np.abs(lengths - 1) > 1e-2)
+    if wrong.any():
+        yield f"normals/image holds vectors of length {lengths[wrong][0]:.3g}, expected 1, and NaN where there is none"
 
 
 def broken_camera_info(info: CameraInfo, depth: Image | None) -> Iterator[str]:

@@ -15,7 +15,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rich.text import Text
 
 from mtl_perception.core.terminal_table import TerminalTable
-from mtl_perception.ros.doctor.verdicts import Finding, Heard, judge
+from mtl_perception.ros.doctor.verdicts import ON_THE_GROUND, Finding, Heard, judge
 from mtl_perception.ros.outputs.topic import LATCHED
 from mtl_perception.ros.outputs.topics import TOPICS
 
@@ -86,7 +86,7 @@ def _listen(listener: Node, topics: str, seconds: float) -> Heard:
 
 def _has_enough(heard: Heard) -> bool:
     """Of all that is published; what is not will not come by listening longer."""
-    published = [topic for topic in TOPICS if heard.publishers[topic]]
+    published = [topic for topic in TOPICS if heard.publishers[topic] and topic != ON_THE_GROUND]
     several = (len(heard.messages[topic]) >= (1 if TOPICS[topic].is_latched else _ENOUGH) for topic in published)
     return all(several) and bool(heard.diagnostics)
 

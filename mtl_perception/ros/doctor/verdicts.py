@@ -19,7 +19,7 @@ from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.topics import TOPICS
 
 LABELS = MaskWriter.label_info.name
-_ON_THE_GROUND = FreeSpaceWriter.topic.name
+ON_THE_GROUND = FreeSpaceWriter.topic.name
 """Robots that stand on no floor, such as an arm, need not have it say anything."""
 _IN_CAMERA_FRAME = tuple(topic.name for topic in TOPICS.values() if topic.frame == "camera")
 _IN_OUTPUT_FRAME = tuple(topic.name for topic in TOPICS.values() if topic.frame == "output")
@@ -80,7 +80,7 @@ def judge(heard: Heard, node: str) -> Iterator[Finding]:
             continue
         present.append(topic)
         yield from _judge_publishers(known, heard.publishers.get(topic, []))
-        if topic == _ON_THE_GROUND and heard.publishers.get(topic) and not heard.messages[topic]:
+        if topic == ON_THE_GROUND and heard.publishers.get(topic) and not heard.messages[topic]:
             yield Finding(topic, "notice", "no message", _WHY_GROUNDLESS)
         elif heard.publishers.get(topic) and not heard.messages[topic]:
             yield Finding(topic, "broken", "no message", _WHY_SILENT)
@@ -121,6 +121,8 @@ def _judge_contents(heard: Heard) -> Iterator[Finding]:
         ],
         "depth/image_rect": [contract.broken_depth(message) for message in said["depth/image_rect"]],
         "depth/camera_info": [contract.broken_camera_info(*pair) for pair in heard.pairs("depth/camera_info", "depth/image_rect")],
+        "depth/source": [contract.broken_source(*pair) for pair in heard.pairs("depth/source", "depth/image_rect")],
+        "normals/image": [contract.broken_normals(message) for message in said["normals/image"]],
         "points": [contract.broken_points(*pair) for pair in heard.pairs("points", "segmentation/mask")],
         "free_space": [contract.broken_free_space(message) for message in said["free_space"]],
         "people": [contract.broken_people(message) for message in said.get("people", [])],
@@ -188,7 +190,7 @@ def _sharing(stamps: dict[str, set[Any]]) -> list[set[str]]:
 
 def _judge_empty_arrays(heard: Heard) -> Iterator[Finding]:
     """Whoever waits for one array a frame must not take an empty room for a dead node."""
-    images = [topic for topic in _IN_CAMERA_FRAME if topic not in (DetectionsWriter.topic.name, _ON_THE_GROUND)]
+    images = [topic for topic in _IN_CAMERA_FRAME if topic not in (DetectionsWriter.topic.name, ON_THE_GROUND)]
     frames = {_stamp(message) for topic in images for message in heard.messages[topic]}
     for topic in ("detections", "detections_3d"):
         arrays = heard.messages[topic]

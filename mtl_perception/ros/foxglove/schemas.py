@@ -42,7 +42,7 @@ from foxglove.messages import (
     Vector3,
 )
 
-from mtl_perception.core.drawing import class_color, colorize_depth, colorize_mask
+from mtl_perception.core.drawing import class_color, colorize_depth, colorize_mask, colorize_normals, colorize_source
 
 NEAR_M, FAR_M = 0.3, 6.0
 """Depths of the warmest and the coldest colour."""
@@ -77,6 +77,17 @@ def depth_picture(message: Any) -> CompressedImage:
     else:
         depth_m = np.frombuffer(message.data, "<u2").astype(np.float32) / 1000
     return picture(message.header, colorize_depth(depth_m.reshape(message.height, message.width), NEAR_M, FAR_M))
+
+
+def source_picture(message: Any) -> CompressedImage:
+    """Where depth is from, in colours, as PNG."""
+    source = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)[:, : message.width]
+    return _encoded(message.header, ".png", colorize_source(source), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+
+
+def normals_picture(message: Any) -> CompressedImage:
+    """32FC3 unit vectors in colours, as JPEG."""
+    return picture(message.header, colorize_normals(np.frombuffer(message.data, "<f4").reshape(message.height, message.width, 3)))
 
 
 def annotations(message: Any) -> ImageAnnotations:

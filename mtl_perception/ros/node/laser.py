@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-
 import numpy as np
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -14,9 +11,9 @@ from sensor_msgs.msg import LaserScan
 from mtl_perception.core.image_messages import ConversionError
 from mtl_perception.core.transforms import TransformError
 from mtl_perception.ros.cdr import LaserScanView, read_laser_scan
+from mtl_perception.ros.node.nearest import KEPT, NearestByStamp
 from mtl_perception.ros.transforms import Place
 
-_KEPT = 8
 _TOLERANCE_NS = 100_000_000  # scanners turn at 5 to 40 Hz
 _MOST_RANGES = 100_000
 
@@ -31,19 +28,17 @@ class Laser:
 
     def __init__(self, node: Node, topics: str) -> None:
         self._node = node
-        self._scans: deque[LaserScanView] = deque(maxlen=_KEPT)
-        self._lock = threading.Lock()
+        self._scans: NearestByStamp[LaserScanView] = NearestByStamp(_TOLERANCE_NS)
         self.problem = ""
-        qos = QoSProfile(depth=_KEPT, reliability=ReliabilityPolicy.BEST_EFFORT)
+        qos = QoSProfile(depth=KEPT, reliability=ReliabilityPolicy.BEST_EFFORT)
         self._subscription = node.create_subscription(LaserScan, f"{topics}/scan", self._on_scan, qos, raw=True)
         self.topic = self._subscription.topic_name
 
     def points_at(self, stamp_ns: int, place: Place) -> np.ndarray | None:
         """(N, 3) metres in the optical frame of the camera at ``place``; None, with ``problem`` saying why, if there are none."""
-        with self._lock:
-            scan = min(self._scans, key=lambda one: abs(one.stamp.nanoseconds - stamp_ns), default=None)
-        if scan is None or abs(scan.stamp.nanoseconds - stamp_ns) > _TOLERANCE_NS:
-            self.problem = f"no scan within {_TOLERANCE_NS * 1e-9:g} s of the camera's image: does a laser publish on this topic?"
+        scan = self._scans.at(stamp_ns)
+        if scan is None:
+            self.problem = f"no scan within {self._scans.tolerance_s:g} s of the camera's image: does a laser publish on this topic?"
             return None
         try:
             to_camera = place.from_frame(scan.frame_id)
@@ -63,8 +58,7 @@ class Laser:
                 f"scan has {len(scan.ranges_m)} ranges from {scan.angle_min} in steps of {scan.angle_increment} rad, "
                 f"expected finite angles and at most {_MOST_RANGES} ranges"
             )
-        with self._lock:
-            self._scans.append(scan)
+        self._scans.put(scan.stamp.nanoseconds, scan)
 
 
 def scan_points_m(scan: LaserScanView) -> np.ndarray:

@@ -28,6 +28,8 @@ from mtl_perception.ros.transforms import Place
 
 _LOG_EVERY_S = 5.0
 _LONGEST = 1000  # characters of an error
+_SCALE_TASKS = {"floor": "segmentation", "sizes": "detection"}
+"""Value of ``depth.scale`` → the task beside depth that it needs."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +103,9 @@ class Pipeline:
     def _wanted_tasks(self, stream: Stream, writers: list[Writer]) -> tuple[str, ...]:
         enabled = self._parameters.tasks
         tasks = wanted_tasks(writers, enabled)
-        if "depth" in tasks and stream.parameters["depth.scale"] == "floor":  # which the mask shows
-            return tuple(task for task in enabled if task in (*tasks, "segmentation"))
+        helper = _SCALE_TASKS.get(stream.parameters["depth.scale"])
+        if "depth" in tasks and helper is not None:
+            return tuple(task for task in enabled if task in (*tasks, helper))
         return tasks
 
     def _run(self, jobs: Sequence[_Job]) -> None:
@@ -127,7 +130,7 @@ class Pipeline:
         watch.take_over(scene.stage_s)
         place = Place(job.header, self._parameters, self._transforms)
         result = stream.outputs.frame(
-            job.header, scene, job.image_rgb, job.intrinsics, place, self._measured_m(job), self._points_m(job, place)
+            job.header, scene, job.image_rgb, job.intrinsics, place, self._measured_m(job, place), self._points_m(job, place)
         )
         for publisher, output in stream.outputs.fill(result, job.writers):
             watch.lap("fill")
@@ -139,12 +142,11 @@ class Pipeline:
         stream.trace.unscaled = "" if scale is None else place.ungrounded or scale.evidence.problem or ""
         self._finish(job)
 
-    def _measured_m(self, job: _Job) -> np.ndarray | None:
+    def _measured_m(self, job: _Job, place: Place) -> np.ndarray | None:
         sensor, stamp = job.stream.depth_camera, job.header.stamp
         if sensor is None or "depth" not in job.tasks:
             return None
-        height, width = job.image_rgb.shape[:2]
-        measured_m = sensor.at(stamp.sec * 1_000_000_000 + stamp.nanosec, job.header.frame_id, width, height)
+        measured_m = sensor.at(stamp.sec * 1_000_000_000 + stamp.nanosec, place, job.image_rgb, job.intrinsics)
         job.watch.lap("measured depth")
         return measured_m
 

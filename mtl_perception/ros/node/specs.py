@@ -126,8 +126,8 @@ SPECS = (
     Spec(
         "depth.scale",
         "none",
-        "what tells the factor by which the network's depth is off: the floor, from the camera's height, or the laser on ~/scan",
-        choices=("none", "floor", "scan"),
+        "what tells the factor by which the network's depth is off: the floor, from the camera's height; the laser on ~/scan; usual sizes of things",
+        choices=("none", "floor", "scan", "sizes"),
     ),
     Spec("depth.ground_frame", "base_footprint", "frame on the floor, for depth.scale: floor and free_space"),
     Spec("stride", 1, "mask, confidence and points hold every n-th pixel of a row and column", low=1, high=64),

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mtl_perception.core.drawing import colorize_normals
 from mtl_perception.core.scene import Scene
 from mtl_perception.tasks._panel import Panels, shrunk
 from mtl_perception.tasks._truth import Truth
@@ -15,12 +16,6 @@ from mtl_perception.tasks.normals.metric import angle_deg
 
 _MOST_DEG = 45.0
 """Angle that has the strongest colour."""
-
-
-def colorize_normals(vectors: np.ndarray) -> np.ndarray:
-    """(H, W, 3) unit vectors → (H, W, 3) uint8 RGB: red to the right, green upwards, blue towards the camera; black where unknown."""
-    picture = (np.clip(vectors * [1, -1, -1], -1, 1) + 1) * 127.5
-    return np.where(vectors.any(-1, keepdims=True), picture, 0).astype(np.uint8)
 
 
 def panels(image_rgb: np.ndarray, scene: Scene, truth: Truth, card: Any) -> Panels:
