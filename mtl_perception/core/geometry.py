@@ -73,6 +73,11 @@ class Intrinsics:
         return Intrinsics(width, height, self.fx * sx, self.fy * sy, (self.cx + 0.5) * sx - 0.5, (self.cy + 0.5) * sy - 0.5)
 
 
+LETTERBOX_GREY = 116
+"""Of the padding beside an image that does not fill the network's input: about the mean of the pictures networks are trained on, so
+that it normalises to about zero."""
+
+
 @dataclass(frozen=True)
 class View:
     """How an original image was laid into the network's input: scaled by one factor, then padded right and below.

@@ -10,18 +10,28 @@ from statistics import NormalDist
 import cv2
 import numpy as np
 
-from mtl_perception.core.geometry import Intrinsics
-from mtl_perception.tasks import LABELS, Sample, Window
+from mtl_perception.core.geometry import LETTERBOX_GREY, Intrinsics
+from mtl_perception.tasks import LABELS, Sample, Window, padded_map
 
 _LUMINANCE = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
-def random_view(sample: Sample, width: int, height: int, max_zoom: float, rng: np.random.Generator) -> Sample:
+SMALLEST_WHOLE = 0.7
+"""How far from filling the shape an image that is shown whole may be."""
+
+
+def random_view(sample: Sample, width: int, height: int, max_zoom: float, rng: np.random.Generator, whole: float = 0.0) -> Sample:
     """A random window of ``sample`` as an image of ``width`` × ``height``, mirrored half of the time.
 
     The window is anything from as much as fits the shape to one ``max_zoom`` times narrower. Zooming in lengthens the
     focal length and leaves the metres as they are, which is what a longer lens would have seen.
+
+    Args:
+        whole: share of the images that are shown whole instead, with grey right and below, as the running network sees an image
+            of another shape. Without, things in upright and square photographs are trained larger than they are met.
     """
+    if whole and rng.uniform() < whole:
+        return _whole_view(sample, width, height, rng)
     source_height, source_width = sample.image.shape[:2]
     least = max(width / source_width, height / source_height)
     scale = least * max_zoom ** rng.uniform()
@@ -33,6 +43,25 @@ def random_view(sample: Sample, width: int, height: int, max_zoom: float, rng: n
     top = int(rng.integers(source_height - window_height + 1))
     viewed = crop_and_resize(sample, left, top, window_width, window_height, width, height)
     return mirrored(viewed) if rng.uniform() < 0.5 else viewed
+
+
+def _whole_view(sample: Sample, width: int, height: int, rng: np.random.Generator) -> Sample:
+    source_height, source_width = sample.image.shape[:2]
+    scale = min(width / source_width, height / source_height) * rng.uniform(SMALLEST_WHOLE, 1)
+    content = max(1, round(source_width * scale)), max(1, round(source_height * scale))
+    viewed = crop_and_resize(sample, 0, 0, source_width, source_height, *content)
+    return padded(mirrored(viewed) if rng.uniform() < 0.5 else viewed, width, height)
+
+
+def padded(sample: Sample, width: int, height: int) -> Sample:
+    """``sample`` extended right and below by grey to ``width`` × ``height``."""
+    labels = {kind: LABELS[kind].padded(label, width, height) for kind, label in sample.labels.items()}
+    return replace(
+        sample,
+        image=padded_map(sample.image, width, height, LETTERBOX_GREY),
+        intrinsics=replace(sample.intrinsics, width=width, height=height),
+        labels=labels,
+    )
 
 
 def crop_and_resize(sample: Sample, left: int, top: int, window_width: int, window_height: int, width: int, height: int) -> Sample:

@@ -9,16 +9,13 @@ from typing import TypeVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtl_perception.core.geometry import View
+from mtl_perception.core.geometry import LETTERBOX_GREY, View
 from mtl_perception.model.network import MultiTaskNetwork
 
 ValueT = TypeVar("ValueT")
 
 RawTensors = dict[str, dict[str, Tensor]]
 """Task → what its head returned."""
-
-_GREY = 116.0
-"""Of the padding: about the mean of the pictures networks are trained on, so that it normalises to about zero."""
 
 
 class Graph(nn.Module):
@@ -60,7 +57,7 @@ class Graph(nn.Module):
             content = (view.content_height, view.content_width)
             images = F.interpolate(images, size=content, mode="bilinear", align_corners=False)
         right, below = view.input_width - view.content_width, view.input_height - view.content_height
-        return F.pad(images, (0, right, 0, below), value=_GREY) if right or below else images
+        return F.pad(images, (0, right, 0, below), value=float(LETTERBOX_GREY)) if right or below else images
 
     def infer(self, images: Tensor) -> RawTensors:
         """Returns the raw outputs of the heads."""

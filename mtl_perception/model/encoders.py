@@ -15,6 +15,8 @@ from torchvision.ops import Permute
 from mtl_perception.core.layers import Float32BackwardConv2d
 from mtl_perception.core.validation_text import did_you_mean, shown
 from mtl_perception.model.efficientnet_lite import efficientnet_lite
+from mtl_perception.model.yolox_nano import CHANNELS as YOLOX_NANO_CHANNELS
+from mtl_perception.model.yolox_nano import YoloxNano
 
 LEVELS = ("c2", "c3", "c4", "c5")
 """Names of the feature maps, at strides 4, 8, 16 and 32."""
@@ -125,6 +127,20 @@ class TimmEncoder(Encoder):
         raise ValueError("an encoder of timm can't be mixed stage by stage; choose another kind of sharing or another encoder")
 
 
+class YoloxNanoEncoder(Encoder):
+    """The backbone of a detector together with its neck, so that all which its published weights know is there to begin with."""
+
+    def __init__(self) -> None:
+        super().__init__([], YOLOX_NANO_CHANNELS)
+        self.network = YoloxNano()
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        return dict(zip(LEVELS, self.network(images), strict=True))
+
+    def staged(self) -> list[tuple[str, nn.Module]]:
+        raise ValueError("the stages of yolox_nano depend on each other; choose another kind of sharing or another encoder")
+
+
 def _efficientnet_lite(width: float, depth: float) -> Encoder:
     stages, channels = efficientnet_lite(width, depth)
     return Encoder(stages, channels, SYMMETRIC)
@@ -141,6 +157,7 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "mobilenet_v3_large": lambda: _mobilenet_v3("mobilenet_v3_large", (4, 7, 13, 16), (24, 40, 112, 160)),
     "resnet18": lambda: _resnet("resnet18", (64, 128, 256, 512)),
     "resnet50": lambda: _resnet("resnet50", (256, 512, 1024, 2048)),
+    "yolox_nano": YoloxNanoEncoder,
     "swin_t": lambda: swin(torchvision.models.swin_t(weights=None)),
 }
 

@@ -12,6 +12,7 @@ from mtl_perception.tasks._labels import (
     MapCodec,
     Window,
     known_among,
+    padded_map,
     truth_fields,
 )
 from mtl_perception.tasks._metric import Direction, Metric
@@ -46,6 +47,7 @@ __all__ = [
     "Window",
     "build_task",
     "known_among",
+    "padded_map",
     "truth_fields",
 ]
 

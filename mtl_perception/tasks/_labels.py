@@ -54,6 +54,12 @@ class Window(NamedTuple):
         return cv2.resize(self.part(pixels), (self.width, self.height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
+def padded_map(pixels: np.ndarray, width: int, height: int, unknown: int) -> np.ndarray:
+    """(H, W, …) ``pixels`` with ``unknown`` right and below, (height, width, …)."""
+    below, right = height - pixels.shape[0], width - pixels.shape[1]
+    return cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_CONSTANT, value=[unknown] * 4)
+
+
 class LabelCodec(ABC):
     """Labels of one kind: reads, writes, checks, counts and changes them.
 
@@ -88,6 +94,10 @@ class LabelCodec(ABC):
     @abstractmethod
     def mirrored(self, label: Any, width: int) -> Any:
         """``label`` as seen in a mirror; ``width`` of the image in pixels."""
+
+    @abstractmethod
+    def padded(self, label: Any, width: int, height: int) -> Any:
+        """``label`` of its image extended right and below to ``width`` × ``height`` pixels, where nothing is known."""
 
     def truth(self, label: Any) -> dict[str, Any]:
         """Fields of ``Truth`` that ``label`` fills, beside ``labels``."""

@@ -36,6 +36,8 @@ class Stage(_Strict):
         until: share of the whole schedule at which this stage ends.
         batch_size: images of one optimiser step, over all processes and accumulated parts together.
         max_zoom: how much narrower than the whole image a training window may be.
+        whole: share of the images that are shown whole, with grey right and below, as the running network sees images of another
+            shape, and up to 0.7 times smaller than fits. For data of many shapes.
         recolored: share of the images in which some classes get other colours; needs masks. Meant for data whose images
             share few materials.
         appearance: how strongly exposure, white balance, blur, noise and JPEG artefacts vary; 1 is right for one kind of camera,
@@ -47,6 +49,7 @@ class Stage(_Strict):
     height: int = Field(gt=0, multiple_of=MAX_STRIDE)
     batch_size: int = Field(gt=1)
     max_zoom: float = Field(2.0, ge=1)
+    whole: float = Field(0.0, ge=0, le=1)
     recolored: float = Field(0.0, ge=0, le=1)
     appearance: float = Field(1.0, ge=0, le=3)
 

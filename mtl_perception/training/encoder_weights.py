@@ -101,8 +101,9 @@ def _from_file(path: Path) -> tuple[dict[str, Tensor], str]:
             stored = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise TrainingError(f"encoder_weights: {path} can't be read as weights ({str(error)[:200]})") from error
-    if isinstance(stored, dict) and isinstance(stored.get("state_dict"), dict):
-        stored = stored["state_dict"]
+    for wrapper in ("state_dict", "model"):
+        if isinstance(stored, dict) and isinstance(stored.get(wrapper), dict):
+            stored = stored[wrapper]
     if not isinstance(stored, dict) or not all(isinstance(value, Tensor) for value in stored.values()):
         raise TrainingError(f"encoder_weights: {path} holds something else than named tensors; expected the state_dict of a network")
     return stored, path.name
@@ -116,6 +117,8 @@ def _fill(encoder: Encoder, stored: dict[str, Tensor], name: str, origin: str) -
         fitting = [(key, stored[key]) for key in own]
     else:
         fitting = list(stored.items())[: len(own)]
+    if name == "yolox_nano":
+        fitting = [(key, _stem_of_pixels(value)) for key, value in fitting]
     if len(fitting) < len(own):
         raise TrainingError(f"encoder_weights: {origin} has {len(stored)} tensors, {name} needs {len(own)}; are they of another network?")
     for (own_key, own_value), (key, value) in zip(own.items(), fitting, strict=True):
@@ -126,3 +129,14 @@ def _fill(encoder: Encoder, stored: dict[str, Tensor], name: str, origin: str) -
             )
     target = encoder.network if isinstance(encoder, TimmEncoder) else encoder
     target.load_state_dict({own_key: value for own_key, (_, value) in zip(own, fitting, strict=True)})
+
+
+def _stem_of_pixels(kernel: Tensor) -> Tensor:
+    """A kernel of the published stem (16, 12, 3, 3), over blocks of 2×2 pixels as channels, in the order top left, bottom left, top
+    right, bottom right, as the kernel (16, 3, 6, 6) over the pixels themselves. Others as they are."""
+    if kernel.ndim != 4 or kernel.shape[1:] != (12, 3, 3):
+        return kernel
+    pixels = kernel.new_zeros(kernel.shape[0], 3, 6, 6)
+    for i, (row, column) in enumerate(((0, 0), (1, 0), (0, 1), (1, 1))):
+        pixels[:, :, row::2, column::2] = kernel[:, 3 * i : 3 * i + 3]
+    return pixels

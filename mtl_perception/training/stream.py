@@ -85,7 +85,7 @@ class _Batches(Dataset):
 
     def _view(self, i: int, stage: Stage) -> Sample:
         rng = np.random.default_rng([self.seed, 1, i])
-        viewed = random_view(self.samples[i], stage.width, stage.height, stage.max_zoom, rng)
+        viewed = random_view(self.samples[i], stage.width, stage.height, stage.max_zoom, rng, stage.whole)
         if stage.recolored and rng.uniform() < stage.recolored:
             viewed = recolored(viewed, rng)
         return random_appearance(viewed, rng, stage.appearance)

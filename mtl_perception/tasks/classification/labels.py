@@ -40,5 +40,8 @@ class ClassificationCodec(ClassesCodec):
     def mirrored(self, label: ClassLabels, width: int) -> ClassLabels:
         return label
 
+    def padded(self, label: ClassLabels, width: int, height: int) -> ClassLabels:
+        return label
+
 
 CODEC = ClassificationCodec()

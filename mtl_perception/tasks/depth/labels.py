@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from mtl_perception.core.depth_image import depth_to_millimetres
-from mtl_perception.tasks._labels import LabelError, MapCodec, Window
+from mtl_perception.tasks._labels import LabelError, MapCodec, Window, padded_map
 
 _BIN_MM = 50
 _BINS = 65535 // _BIN_MM + 1
@@ -42,6 +42,9 @@ class DepthCodec(MapCodec):
 
     def mirrored(self, label: np.ndarray, width: int) -> np.ndarray:
         return cv2.flip(label, 1)
+
+    def padded(self, label: np.ndarray, width: int, height: int) -> np.ndarray:
+        return padded_map(label, width, height, 0)
 
     def truth(self, label: np.ndarray) -> dict[str, Any]:
         return {"depth_m": label}

@@ -71,6 +71,9 @@ class DetectionCodec(BoxesCodec):
         boxes[:, [0, 2]] = width - boxes[:, [2, 0]]
         return BoxLabels(boxes, label.class_ids, label.labelled, weights=label.weights)
 
+    def padded(self, label: BoxLabels, width: int, height: int) -> BoxLabels:
+        return label
+
     def truth(self, label: BoxLabels) -> dict[str, Any]:
         labelled = label.labelled
         if label.weights is not None:

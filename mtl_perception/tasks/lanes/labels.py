@@ -9,7 +9,7 @@ from typing import ClassVar, NamedTuple
 import cv2
 import numpy as np
 
-from mtl_perception.tasks._labels import LabelError, MapCodec, Window, known_among
+from mtl_perception.tasks._labels import LabelError, MapCodec, Window, known_among, padded_map
 
 
 class LaneLabels(NamedTuple):
@@ -55,6 +55,10 @@ class LanesCodec(MapCodec):
 
     def mirrored(self, label: LaneLabels, width: int) -> LaneLabels:
         return label._replace(bits=cv2.flip(label.bits, 1))
+
+    def padded(self, label: LaneLabels, width: int, height: int) -> LaneLabels:
+        """Masks have no value for unknown: nothing is on what was added."""
+        return label._replace(bits=padded_map(label.bits, width, height, 0))
 
 
 def _bit_table(own: Sequence[str], wanted: Sequence[str]) -> np.ndarray:

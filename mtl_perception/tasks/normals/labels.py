@@ -8,7 +8,7 @@ from typing import ClassVar
 import cv2
 import numpy as np
 
-from mtl_perception.tasks._labels import MadeCodec, Window
+from mtl_perception.tasks._labels import MadeCodec, Window, padded_map
 from mtl_perception.tasks._sample import Sample
 from mtl_perception.tasks.normals.from_depth import normals_from_depth
 
@@ -31,6 +31,9 @@ class NormalsCodec(MadeCodec):
 
     def mirrored(self, label: np.ndarray, width: int) -> np.ndarray:
         return cv2.flip(label, 1) * np.float32([-1, 1, 1])
+
+    def padded(self, label: np.ndarray, width: int, height: int) -> np.ndarray:
+        return padded_map(label, width, height, 0)
 
 
 CODEC = NormalsCodec()

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from mtl_perception.core.scene import UNLABELLED
-from mtl_perception.tasks._labels import LabelError, MapCodec, Window
+from mtl_perception.tasks._labels import LabelError, MapCodec, Window, padded_map
 
 
 class SegmentationCodec(MapCodec):
@@ -40,6 +40,9 @@ class SegmentationCodec(MapCodec):
 
     def mirrored(self, label: np.ndarray, width: int) -> np.ndarray:
         return cv2.flip(label, 1)
+
+    def padded(self, label: np.ndarray, width: int, height: int) -> np.ndarray:
+        return padded_map(label, width, height, UNLABELLED)
 
     def truth(self, label: np.ndarray) -> dict[str, Any]:
         return {"mask": label}
