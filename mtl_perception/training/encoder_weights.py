@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mtl_perception.model.encoders import TIMM, Encoder, TimmEncoder
+from mtl_perception.model.encoders import TIMM, Encoder, TimmEncoder, YoloxNanoEncoder
 from mtl_perception.model.network import MultiTaskNetwork
 from mtl_perception.training.errors import TrainingError
 
@@ -110,10 +110,11 @@ def _from_file(path: Path) -> tuple[dict[str, Tensor], str]:
 
 
 def _fill(encoder: Encoder, stored: dict[str, Tensor], name: str, origin: str) -> None:
-    """An encoder is the front of a classification network, cut into stages, so its tensors come first and in one order. timm keeps
-    its names."""
-    own = encoder.network.state_dict() if isinstance(encoder, TimmEncoder) else encoder.state_dict()
-    if isinstance(encoder, TimmEncoder) and own.keys() <= stored.keys():
+    """By name where the names are the same. Else by order: an encoder is the front of a published network, cut into stages, so its
+    tensors come first and in one order."""
+    target = encoder.network if isinstance(encoder, (TimmEncoder, YoloxNanoEncoder)) else encoder
+    own = target.state_dict()
+    if own.keys() <= stored.keys():
         fitting = [(key, stored[key]) for key in own]
     else:
         fitting = list(stored.items())[: len(own)]
@@ -127,7 +128,6 @@ def _fill(encoder: Encoder, stored: dict[str, Tensor], name: str, origin: str) -
                 f"encoder_weights: '{key}' of {origin} with shape {list(value.shape)} does not fit '{own_key}' of {name} with shape "
                 f"{list(own_value.shape)}; are they of another network or another version of it?"
             )
-    target = encoder.network if isinstance(encoder, TimmEncoder) else encoder
     target.load_state_dict({own_key: value for own_key, (_, value) in zip(own, fitting, strict=True)})
 
 
