@@ -18,6 +18,7 @@ from mtl_perception.model.network import MultiTaskNetwork
 from mtl_perception.training.errors import TrainingError
 
 _LITE = "efficientnet_lite"
+YOLOX_NANO = "yolox_nano"
 
 
 def load_encoder_weights(network: MultiTaskNetwork, source: str) -> str:
@@ -46,6 +47,8 @@ def _imagenet(name: str) -> tuple[dict[str, Tensor], str]:
         return _from_timm(name.removeprefix(TIMM))
     if name.startswith(_LITE):
         return _lite(name)
+    if name == YOLOX_NANO:
+        raise TrainingError(f"encoder_weights: there are no ImageNet weights of {name}; give the path of yolox_nano.pth, its release's")
     return _from_torchvision(name)
 
 
@@ -118,7 +121,7 @@ def _fill(encoder: Encoder, stored: dict[str, Tensor], name: str, origin: str) -
         fitting = [(key, stored[key]) for key in own]
     else:
         fitting = list(stored.items())[: len(own)]
-    if name == "yolox_nano":
+    if name == YOLOX_NANO:
         fitting = [(key, _stem_of_pixels(value)) for key, value in fitting]
     if len(fitting) < len(own):
         raise TrainingError(f"encoder_weights: {origin} has {len(stored)} tensors, {name} needs {len(own)}; are they of another network?")

@@ -16,7 +16,7 @@ from mtl_perception.model.sharing.grouped import CrossStitchNetwork
 from mtl_perception.training.averaging import RunningAverage
 from mtl_perception.training.balancing import Balancer, build_balancer
 from mtl_perception.training.batch_norm import synchronize_batch_norms
-from mtl_perception.training.config import TrainingConfig
+from mtl_perception.training.config import ConfigError, TrainingConfig
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.encoder_weights import load_encoder_weights
 from mtl_perception.training.finetuning import grown_settings, hold, part_rates, start_card
@@ -152,9 +152,15 @@ def _card(config: TrainingConfig, sources: Sources) -> ModelCard:
 
 
 def _freeze(network: MultiTaskNetwork, stages: int) -> None:
-    """Keep weights and statistics of the first ``stages`` of every encoder; nothing is propagated back through them."""
+    """Keep weights and statistics of the first ``stages`` of every encoder; nothing is propagated back through them.
+
+    Raises:
+        ConfigError: an encoder is not made of stages.
+    """
     for encoder in network.modules():
-        if isinstance(encoder, Encoder):
+        if stages and isinstance(encoder, Encoder):
+            if not encoder.stages:
+                raise ConfigError(f"frozen_stages is {stages}, and the encoder {network.architecture.encoder} has no stages of its own")
             for stage in encoder.stages[:stages]:
                 stage.requires_grad_(False).eval()
 

@@ -4,10 +4,10 @@
 import numpy as np
 import pytest
 
-from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.geometry import LETTERBOX_GREY, Intrinsics
 from mtl_perception.data.augmentation import _noisy, crop_and_resize, mirrored, random_appearance, random_view
 from mtl_perception.data.recoloring import recolored
-from mtl_perception.tasks import Sample
+from mtl_perception.tasks import LABELS, Sample, Window
 from mtl_perception.tasks.detection.labels import BoxLabels
 
 CAMERA = Intrinsics(128, 96, 100.0, 100.0, 60.0, 50.0)
@@ -112,6 +112,32 @@ def test_the_camera_of_a_random_view_sees_the_same_world(seed: int) -> None:
         visible = projected(camera, side)[0]
         full = np.diff(RECTANGLE_M, axis=0)[0] / 2 * [camera.fx, camera.fy, 0]
         assert np.prod(visible[2:] - visible[:2]) < 0.25 * full[0] * full[1]
+
+
+@pytest.mark.parametrize(("width", "height"), [(96, 96), (64, 128), (160, 96)])
+def test_an_image_shown_whole_keeps_its_shape_and_knows_nothing_beside_it(width: int, height: int) -> None:
+    """Upright and square photographs reach the running network whole: trained on cut ones alone, it meets smaller things than it
+    was trained on."""
+    source = slanted_wall()
+    for seed in range(8):
+        viewed = random_view(source, width, height, 2.5, np.random.default_rng(seed), whole=1.0)
+        assert viewed.image.shape == (height, width, 3)
+        grey = (viewed.image == LETTERBOX_GREY).all(2)
+        content_width, content_height = int((~grey).any(0).sum()), int((~grey).any(1).sum())
+        scale = content_width / source.image.shape[1]
+        assert scale <= min(width / source.image.shape[1], height / source.image.shape[0]) + 0.01
+        assert content_height == pytest.approx(scale * source.image.shape[0], abs=1.5)
+        assert grey[content_height:].all() and grey[:, content_width:].all()
+        beside = [Window(content_width, 0, width - content_width, height, 8, 8), Window(0, content_height, width, height - content_height, 8, 8)]
+        for window in (window for window in beside if min(window.part_width, window.part_height) > 0):
+            for kind in ("segmentation", "depth"):
+                assert LABELS[kind].teaches(viewed.labels[kind])
+                assert not LABELS[kind].teaches(LABELS[kind].cropped(viewed.labels[kind], window))
+        depth_m = viewed.labels["depth"]
+        assert (depth_m[content_height:] == 0).all() and (depth_m[:, content_width:] == 0).all() and depth_m.any()
+        camera = viewed.intrinsics
+        assert (camera.width, camera.height) == (width, height)
+        assert camera.fx == pytest.approx(source.intrinsics.fx * scale, rel=0.03)
 
 
 def test_noise_has_the_asked_for_strength_and_no_offset() -> None:

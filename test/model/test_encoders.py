@@ -11,6 +11,7 @@ import timm
 import torch
 import torch.nn.functional as F
 from model import tiny_card, tiny_network
+from safetensors.torch import save_file
 from skimage import data
 from torch import nn
 
@@ -70,7 +71,8 @@ def test_pretrained_weights_know_what_a_photograph_shows(name: str, picture: obj
 
 
 @pytest.mark.parametrize(
-    "name", ["efficientnet_lite0", "timm/resnet18", "timm/mobilenetv3_small_050", "timm/efficientnet_lite0", "timm/convnext_atto"]
+    "name",
+    ["efficientnet_lite0", "yolox_nano", "timm/resnet18", "timm/mobilenetv3_small_050", "timm/efficientnet_lite0", "timm/convnext_atto"],
 )
 def test_folded_batch_norms_change_no_answer(name: str) -> None:
     """timm's batch norms hold the activation behind them, which has to stay."""
@@ -158,3 +160,44 @@ def test_every_encoder_halves_the_resolution_from_stride_4(name: str) -> None:
     assert [tuple(value.shape[2:]) for value in found.values()] == [(16, 24), (8, 12), (4, 6), (2, 3)]
     assert tuple(value.shape[1] for value in found.values()) == encoder.channels
     assert np.isfinite(found["c5"].numpy()).all()
+
+
+def published_yolox_nano(encoder: nn.Module) -> dict[str, torch.Tensor]:
+    """The tensors of ``encoder`` as the release has them: other names in the same order, a stem over blocks of 2×2 pixels, and the
+    detection head's behind them."""
+    stored = {f"backbone.{i}.{key.rpartition('.')[2]}": value for i, (key, value) in enumerate(encoder.network.state_dict().items())}
+    pixels = stored["backbone.0.weight"]
+    blocks = [pixels[:, :, row::2, column::2] for row, column in ((0, 0), (1, 0), (0, 1), (1, 1))]
+    return stored | {"backbone.0.weight": torch.cat(blocks, 1), "head.stems.0.conv.weight": torch.zeros(64, 64, 1, 1)}
+
+
+def test_yolox_nano_takes_the_published_stem_over_blocks_of_pixels(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    encoder = build_encoder("yolox_nano").eval()
+    torch.save({"start_epoch": 300, "model": published_yolox_nano(encoder)}, tmp_path / "yolox_nano.pth")
+    network = build_network(tiny_card(architecture=Architecture(encoder="yolox_nano", neck_channels=8))).eval()
+    assert load_encoder_weights(network, str(tmp_path / "yolox_nano.pth")) == "yolox_nano.pth"
+    kernel = published_yolox_nano(encoder)["backbone.0.weight"]
+    images = torch.randn(1, 3, 64, 96)
+    # Blocks as the paper's code sorts them: top left, bottom left, top right, bottom right.
+    blocks = torch.cat([images[..., row::2, column::2] for row, column in ((0, 0), (1, 0), (0, 1), (1, 1))], 1)
+    with torch.no_grad():
+        torch.testing.assert_close(network.encoder.network.stem[0](images), F.conv2d(blocks, kernel, padding=1))
+        for found, expected in zip(network.encoder(images).values(), encoder(images).values(), strict=True):
+            torch.testing.assert_close(found, expected)
+
+
+def test_yolox_nano_is_not_looked_for_among_networks_of_imagenet() -> None:
+    network = build_network(tiny_card(architecture=Architecture(encoder="yolox_nano", neck_channels=8)))
+    with pytest.raises(TrainingError, match="no ImageNet weights of yolox_nano; give the path"):
+        load_encoder_weights(network, "imagenet")
+
+
+def test_named_tensors_go_by_name_whatever_their_order(tmp_path: Path) -> None:
+    """A .safetensors file sorts them."""
+    torch.manual_seed(0)
+    encoder = build_encoder("efficientnet_lite0")
+    save_file(dict(sorted(encoder.state_dict().items(), reverse=True)), tmp_path / "lite0.safetensors")
+    network = build_network(tiny_card(architecture=Architecture(encoder="efficientnet_lite0", neck_channels=8)))
+    load_encoder_weights(network, str(tmp_path / "lite0.safetensors"))
+    assert all(torch.equal(value, network.encoder.state_dict()[key]) for key, value in encoder.state_dict().items())
