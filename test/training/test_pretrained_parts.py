@@ -60,6 +60,15 @@ def test_frozen_stages_need_weights(tmp_path: Path) -> None:
         small_config(tmp_path, frozen_stages=1)
 
 
+def test_frozen_stages_are_refused_where_an_encoder_has_none(tmp_path: Path) -> None:
+    write_shapes(tmp_path / "shapes", 6)
+    torch.save(build_encoder("yolox_nano").network.state_dict(), tmp_path / "nano.pth")
+    architecture = {"encoder": "yolox_nano", "neck_channels": 16}
+    config = small_config(tmp_path, architecture=architecture, encoder_weights=str(tmp_path / "nano.pth"), frozen_stages=1)
+    with pytest.raises(ConfigError, match="frozen_stages is 1, and the encoder yolox_nano has no stages"):
+        train(config)
+
+
 def test_only_the_named_classes_are_trained_in_their_order(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 6)
     labels = {"detection": ["can", "box"], "segmentation": ["box", "can", "floor"]}
