@@ -16,7 +16,7 @@ from mtl_perception.core.layers import Float32BackwardConv2d
 from mtl_perception.core.validation_text import did_you_mean, shown
 from mtl_perception.model.efficientnet_lite import efficientnet_lite
 from mtl_perception.model.yolox_nano import CHANNELS as YOLOX_NANO_CHANNELS
-from mtl_perception.model.yolox_nano import YoloxNano
+from mtl_perception.model.yolox_nano import YoloxNanoNeck, yolox_nano_stages
 
 LEVELS = ("c2", "c3", "c4", "c5")
 """Names of the feature maps, at strides 4, 8, 16 and 32."""
@@ -52,7 +52,7 @@ class Encoder(nn.Module):
         """(B, 3, H, W) normalised images → {"c2": (B, C2, H/4, W/4), …, "c5": (B, C5, H/32, W/32)}."""
         features: dict[str, Tensor] = {}
         x = images
-        for level, stage in self.staged():
+        for level, stage in zip(LEVELS, self.stages, strict=True):
             x = stage(x)
             features[level] = x
         return features
@@ -131,14 +131,15 @@ class YoloxNanoEncoder(Encoder):
     """The backbone of a detector together with its neck, so that all which its published weights know is there to begin with."""
 
     def __init__(self) -> None:
-        super().__init__([], YOLOX_NANO_CHANNELS)
-        self.network = YoloxNano()
+        super().__init__(yolox_nano_stages(), YOLOX_NANO_CHANNELS)
+        self.aggregation = YoloxNanoNeck()
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        return dict(zip(LEVELS, self.network(images), strict=True))
+        c2, *coarser = super().forward(images).values()
+        return dict(zip(LEVELS, (c2, *self.aggregation(*coarser)), strict=True))
 
     def staged(self) -> list[tuple[str, nn.Module]]:
-        raise ValueError("the stages of yolox_nano depend on each other; choose another kind of sharing or another encoder")
+        raise ValueError("yolox_nano mixes its feature maps, so they can't be mixed stage by stage; choose another kind of sharing or another encoder")
 
 
 def _efficientnet_lite(width: float, depth: float) -> Encoder:

@@ -22,18 +22,24 @@ POOLING = 5
 """Side of the window; three in a row see what windows of 5, 9 and 13 do."""
 
 
-class YoloxNano(nn.Module):
-    """(B, 3, H, W) → four feature maps at strides 4, 8, 16 and 32 with ``CHANNELS``."""
+def yolox_nano_stages() -> list[nn.Module]:
+    """The backbone, cut behind strides 4, 8, 16 and 32, with ``CHANNELS``."""
+    c2, c3, c4, c5 = CHANNELS
+    return [
+        # The published stem sorts blocks of 2×2 pixels into channels before a 3×3 convolution; this is the same sum.
+        nn.Sequential(_conv(3, c2 // 2, 6, stride=2), _separable(c2 // 2, c2, stride=2), _Partial(c2, c2, 1)),
+        nn.Sequential(_separable(c2, c3, stride=2), _Partial(c3, c3, 3)),
+        nn.Sequential(_separable(c3, c4, stride=2), _Partial(c4, c4, 3)),
+        nn.Sequential(_separable(c4, c5, stride=2), _PooledPyramid(c5), _Partial(c5, c5, 1, residual=False)),
+    ]
+
+
+class YoloxNanoNeck(nn.Module):
+    """Backbone's feature maps at strides 8, 16 and 32 → the same, each of which has seen the others."""
 
     def __init__(self) -> None:
         super().__init__()
-        c2, c3, c4, c5 = CHANNELS
-        # The published stem sorts blocks of 2×2 pixels into channels before a 3×3 convolution; this is the same sum.
-        self.stem = _conv(3, c2 // 2, 6, stride=2)
-        self.dark2 = nn.Sequential(_separable(c2 // 2, c2, stride=2), _Partial(c2, c2, 1))
-        self.dark3 = nn.Sequential(_separable(c2, c3, stride=2), _Partial(c3, c3, 3))
-        self.dark4 = nn.Sequential(_separable(c3, c4, stride=2), _Partial(c4, c4, 3))
-        self.dark5 = nn.Sequential(_separable(c4, c5, stride=2), _PooledPyramid(c5), _Partial(c5, c5, 1, residual=False))
+        _, c3, c4, c5 = CHANNELS
         self.reduce5 = _conv(c5, c4, 1)
         self.up4 = _Partial(2 * c4, c4, 1, residual=False)
         self.reduce4 = _conv(c4, c3, 1)
@@ -43,16 +49,13 @@ class YoloxNano(nn.Module):
         self.step4 = _separable(c4, c4, stride=2)
         self.down5 = _Partial(2 * c4, c5, 1, residual=False)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        x2 = self.dark2(self.stem(images))
-        x3 = self.dark3(x2)
-        x4 = self.dark4(x3)
-        top = self.reduce5(self.dark5(x4))
-        middle = self.reduce4(self.up4(torch.cat([_twice(top), x4], 1)))
-        p3 = self.up3(torch.cat([_twice(middle), x3], 1))
+    def forward(self, c3: Tensor, c4: Tensor, c5: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        top = self.reduce5(c5)
+        middle = self.reduce4(self.up4(torch.cat([_twice(top), c4], 1)))
+        p3 = self.up3(torch.cat([_twice(middle), c3], 1))
         p4 = self.down4(torch.cat([self.step3(p3), middle], 1))
         p5 = self.down5(torch.cat([self.step4(p4), top], 1))
-        return [x2, p3, p4, p5]
+        return p3, p4, p5
 
 
 class _Partial(nn.Module):

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mtl_perception.model.encoders import TIMM, Encoder, TimmEncoder, YoloxNanoEncoder
+from mtl_perception.model.encoders import TIMM, Encoder, TimmEncoder
 from mtl_perception.model.network import MultiTaskNetwork
 from mtl_perception.training.errors import TrainingError
 
@@ -115,7 +115,7 @@ def _from_file(path: Path) -> tuple[dict[str, Tensor], str]:
 def _fill(encoder: Encoder, stored: dict[str, Tensor], name: str, origin: str) -> None:
     """By name where the names are the same. Else by order: an encoder is the front of a published network, cut into stages, so its
     tensors come first and in one order."""
-    target = encoder.network if isinstance(encoder, (TimmEncoder, YoloxNanoEncoder)) else encoder
+    target = encoder.network if isinstance(encoder, TimmEncoder) else encoder
     own = target.state_dict()
     if own.keys() <= stored.keys():
         fitting = [(key, stored[key]) for key in own]

@@ -165,7 +165,7 @@ def test_every_encoder_halves_the_resolution_from_stride_4(name: str) -> None:
 def published_yolox_nano(encoder: nn.Module) -> dict[str, torch.Tensor]:
     """The tensors of ``encoder`` as the release has them: other names in the same order, a stem over blocks of 2×2 pixels, and the
     detection head's behind them."""
-    stored = {f"backbone.{i}.{key.rpartition('.')[2]}": value for i, (key, value) in enumerate(encoder.network.state_dict().items())}
+    stored = {f"backbone.{i}.{key.rpartition('.')[2]}": value for i, (key, value) in enumerate(encoder.state_dict().items())}
     pixels = stored["backbone.0.weight"]
     blocks = [pixels[:, :, row::2, column::2] for row, column in ((0, 0), (1, 0), (0, 1), (1, 1))]
     return stored | {"backbone.0.weight": torch.cat(blocks, 1), "head.stems.0.conv.weight": torch.zeros(64, 64, 1, 1)}
@@ -182,7 +182,7 @@ def test_yolox_nano_takes_the_published_stem_over_blocks_of_pixels(tmp_path: Pat
     # Blocks as the paper's code sorts them: top left, bottom left, top right, bottom right.
     blocks = torch.cat([images[..., row::2, column::2] for row, column in ((0, 0), (1, 0), (0, 1), (1, 1))], 1)
     with torch.no_grad():
-        torch.testing.assert_close(network.encoder.network.stem[0](images), F.conv2d(blocks, kernel, padding=1))
+        torch.testing.assert_close(network.encoder.stages[0][0][0](images), F.conv2d(blocks, kernel, padding=1))
         for found, expected in zip(network.encoder(images).values(), encoder(images).values(), strict=True):
             torch.testing.assert_close(found, expected)
 

@@ -62,10 +62,10 @@ def test_frozen_stages_need_weights(tmp_path: Path) -> None:
 
 def test_frozen_stages_are_refused_where_an_encoder_has_none(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 6)
-    torch.save(build_encoder("yolox_nano").network.state_dict(), tmp_path / "nano.pth")
-    architecture = {"encoder": "yolox_nano", "neck_channels": 16}
-    config = small_config(tmp_path, architecture=architecture, encoder_weights=str(tmp_path / "nano.pth"), frozen_stages=1)
-    with pytest.raises(ConfigError, match="frozen_stages is 1, and the encoder yolox_nano has no stages"):
+    torch.save(build_encoder("timm/resnet18").network.state_dict(), tmp_path / "resnet.pth")
+    architecture = {"encoder": "timm/resnet18", "neck_channels": 16}
+    config = small_config(tmp_path, architecture=architecture, encoder_weights=str(tmp_path / "resnet.pth"), frozen_stages=1)
+    with pytest.raises(ConfigError, match="frozen_stages is 1, and the encoder timm/resnet18 has no stages"):
         train(config)
 
 
