@@ -52,14 +52,18 @@ class Encoder(nn.Module):
         """(B, 3, H, W) normalised images → {"c2": (B, C2, H/4, W/4), …, "c5": (B, C5, H/32, W/32)}."""
         features: dict[str, Tensor] = {}
         x = images
-        for level, stage in zip(LEVELS, self.stages, strict=True):
+        for level, stage in self.staged():
             x = stage(x)
             features[level] = x
-        return features
+        return self.aggregated(features)
 
     def staged(self) -> list[tuple[str, nn.Module]]:
         """The stages with the names of the feature maps that come out of them."""
         return list(zip(LEVELS, self.stages, strict=True))
+
+    def aggregated(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What becomes of the stages' feature maps when all are there; most encoders give them as they are."""
+        return features
 
 
 BATCH_NORM_MOMENTUM = 0.1
@@ -134,12 +138,9 @@ class YoloxNanoEncoder(Encoder):
         super().__init__(yolox_nano_stages(), YOLOX_NANO_CHANNELS)
         self.aggregation = YoloxNanoNeck()
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        c2, *coarser = super().forward(images).values()
+    def aggregated(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        c2, *coarser = (features[level] for level in LEVELS)
         return dict(zip(LEVELS, (c2, *self.aggregation(*coarser)), strict=True))
-
-    def staged(self) -> list[tuple[str, nn.Module]]:
-        raise ValueError("yolox_nano mixes its feature maps, so they can't be mixed stage by stage; choose another kind of sharing or another encoder")
 
 
 def _efficientnet_lite(width: float, depth: float) -> Encoder:

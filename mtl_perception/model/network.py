@@ -70,7 +70,7 @@ class Architecture(BaseModel):
 
 
 VARIANTS: dict[str, Architecture] = {
-    "lite": Architecture(encoder="mobilenet_v3_large", neck_channels=64),
+    "lite": Architecture(encoder="yolox_nano", neck="fpn", neck_channels=64, heads="slim"),
     "base": Architecture(encoder="resnet18", neck_channels=96),
     "large": Architecture(encoder="resnet50", neck_channels=96),
 }

@@ -59,7 +59,7 @@ def test_tasks_are_a_list_or_have_weights(tmp_path: Path) -> None:
 
 def test_parts_of_the_variant_can_be_replaced(tmp_path: Path) -> None:
     built = small_config(tmp_path, architecture={"neck_channels": 32}).built_architecture
-    assert (built.encoder, built.neck_channels) == ("mobilenet_v3_large", 32)
+    assert (built.encoder, built.neck_channels) == ("yolox_nano", 32)
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:

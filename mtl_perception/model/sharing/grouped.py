@@ -99,7 +99,7 @@ class CrossStitchNetwork(GroupedNetwork):
             streams = [_mix(row, outputs) for row in mixture.unbind()]
             for found, stream in zip(levels, streams, strict=True):
                 found[level] = stream
-        return {t: self.necks[t](found) for t, found in zip(self.groups, levels, strict=True) if t in tasks}
+        return {t: self.necks[t](self.encoders[t].aggregated(found)) for t, found in zip(self.groups, levels, strict=True) if t in tasks}
 
     def shared_parameters(self) -> list[nn.Parameter]:
         """The encoders and the mixtures: each task's loss depends on all of them."""
