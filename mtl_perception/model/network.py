@@ -58,6 +58,10 @@ class Architecture(BaseModel):
             raise ValueError(f"neck {shown(name)} is not known; expected one of: {', '.join(NECKS)}{did_you_mean(name, NECKS)}")
         return name
 
+    def every_part(self) -> dict[str, Any]:
+        """Each field by its name, also those that ``model_dump`` leaves out because they go without saying."""
+        return self.model_dump() | {"heads": self.heads, "sharing": self.sharing.model_dump()}
+
     @model_serializer(mode="wrap")
     def _without_what_goes_without_saying(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Versions from before there was a choice still read cards that don't make one."""

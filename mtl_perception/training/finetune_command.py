@@ -92,7 +92,7 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
     settings: dict[str, Any] = {
         "name": options.out.stem,
         "variant": "lite",
-        "architecture": card.architecture.model_dump(),
+        "architecture": card.architecture.every_part(),
         "data": [*data, *options.replay],
         "data_alpha": 0.0,
         "data_weights": weights,
