@@ -128,7 +128,10 @@ def test_an_image_shown_whole_keeps_its_shape_and_knows_nothing_beside_it(width:
         assert scale <= min(width / source.image.shape[1], height / source.image.shape[0]) + 0.01
         assert content_height == pytest.approx(scale * source.image.shape[0], abs=1.5)
         assert grey[content_height:].all() and grey[:, content_width:].all()
-        beside = [Window(content_width, 0, width - content_width, height, 8, 8), Window(0, content_height, width, height - content_height, 8, 8)]
+        beside = [
+            Window(content_width, 0, width - content_width, height, 8, 8),
+            Window(0, content_height, width, height - content_height, 8, 8),
+        ]
         for window in (window for window in beside if min(window.part_width, window.part_height) > 0):
             for kind in ("segmentation", "depth"):
                 assert LABELS[kind].teaches(viewed.labels[kind])
