@@ -27,6 +27,7 @@ from mtl_perception.ros.node_process import NODE_COMMAND, last_words, node_proce
 from mtl_perception.ros.outputs.detections import DetectionsWriter
 from mtl_perception.ros.outputs.images import DepthWriter, MaskWriter
 from mtl_perception.ros.outputs.topics import STATUS
+from mtl_perception.ros.patience import Patience
 from mtl_perception.ros.replay.report import FrameTiming
 
 OUTPUTS = {writer.topic.tasks[0]: writer.topic for writer in (DetectionsWriter, MaskWriter, DepthWriter)}
@@ -139,14 +140,14 @@ class LatencyRig:
 
     def _wait_for_node(self) -> None:
         """Until both sides have found each other and every output has come once."""
-        until_s = time.perf_counter() + _START_LIMIT_S
+        patience = Patience(self._process.pid, _START_LIMIT_S)
         while True:
             stamp_ns = self._send()
             self._spin_until(time.perf_counter() + 0.2)
             self._require_alive()
             if any(map(self._is_answered, self._arrived)):
                 return self._spin_until(time.perf_counter() + 0.5)
-            if time.perf_counter() > until_s:
+            if patience.is_over():
                 missing = sorted({*self._topics, STATUS.name} - set(self._arrived.get(stamp_ns, ())))
                 silent = ", ".join(missing)
                 raise LatencyError(f"no answer on {silent} within {_START_LIMIT_S:.0f} s; {last_words(self._log)}")

@@ -39,6 +39,7 @@ from mtl_perception.core.interrupts import raised
 from mtl_perception.core.transforms import TF, TF_STATIC
 from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.node_process import NODE_COMMAND, last_words, node_process, ros_arguments
+from mtl_perception.ros.patience import Patience
 from mtl_perception.ros.replay.recording import LATCHED_TOPICS, LEFT_OUT_TOPICS, Recording
 from mtl_perception.ros.replay.report import FrameTiming, ReplayReport
 
@@ -168,8 +169,8 @@ class _Player:
 
     def wait_until_active(self) -> None:
         client = self._node.create_client(GetState, f"{self._namespace}/perception/get_state")
-        until_s = time.monotonic() + _START_LIMIT_S
-        while time.monotonic() < until_s:
+        patience = Patience(self._process.pid, _START_LIMIT_S)
+        while not patience.is_over():
             self._require_alive()
             if not client.wait_for_service(timeout_sec=0.2):
                 continue
@@ -236,10 +237,12 @@ class _Player:
         """Until the last image has its result, or the node has been quiet for too long."""
         slowest_s = max((frame.latency_s for frame in self._report.frames), default=0.0)
         patience_s = max(_QUIET_LIMIT_S, 3 * slowest_s)
-        self._last_heard_s = time.monotonic()
+        heard_s, patience = self._last_heard_s, Patience(self._process.pid, patience_s)
         while self._last_stamp_ns is not None and self._last_stamp_ns in self._sent_s:
             self._require_alive()
-            if time.monotonic() - self._last_heard_s > patience_s:
+            if self._last_heard_s > heard_s:
+                heard_s, patience = self._last_heard_s, Patience(self._process.pid, patience_s)
+            if patience.is_over():
                 self._report.warn(f"no result for the last image within {patience_s:.0f} s; {last_words(self._log)}")
                 break
             self._executor.spin_once(timeout_sec=_CLOCK_PERIOD_S)
@@ -336,10 +339,10 @@ class _Player:
             self._executor.spin_once(timeout_sec=left_s)
 
     def _spin_until(self, condition: Callable[[], bool], problem: str, every_s: float = 0.02) -> None:
-        until_s = time.monotonic() + _MATCH_LIMIT_S
+        patience = Patience(self._process.pid, _MATCH_LIMIT_S)
         while not condition():
             self._require_alive()
-            if time.monotonic() > until_s:
+            if patience.is_over():
                 raise ReplayError(f"{problem} within {_MATCH_LIMIT_S:.0f} s; {last_words(self._log)}")
             self._spin_for(every_s)
 
