@@ -7,7 +7,7 @@ The reason of each rule is its reader: Nav2's layers, MoveIt's octomap, depth_im
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -180,21 +180,21 @@ def broken_people(message: Any) -> Iterator[str]:
             yield f"a person has a reliability of {one.reliability}, expected 0 to 1"
 
 
-def broken_detections(message: Detection2DArray, names: Collection[str]) -> Iterator[str]:
+def broken_detections(message: Detection2DArray) -> Iterator[str]:
     """RViz reads results[0] unasked and colours by class_id."""
     yield from _broken_track_ids([one.id for one in message.detections], "detections")
     for one in message.detections:
-        yield from _broken_hypotheses(one, message, names)
+        yield from _broken_hypotheses(one, message)
         box = one.bbox
         values = (box.center.position.x, box.center.position.y, box.size_x, box.size_y)
         if not all(map(math.isfinite, values)) or min(box.size_x, box.size_y) < 0:
             yield f"a detection has the box {values}, expected finite numbers and sizes of at least 0"
 
 
-def broken_detections_3d(message: Detection3DArray, names: Collection[str]) -> Iterator[str]:
+def broken_detections_3d(message: Detection3DArray) -> Iterator[str]:
     """RViz draws nothing, or aborts, on a quaternion of zeros or a negative size."""
     for one in message.detections:
-        yield from _broken_hypotheses(one, message, names)
+        yield from _broken_hypotheses(one, message)
         yield from _broken_pose(one.bbox.center, "a 3D detection")
         size = one.bbox.size
         if not all(math.isfinite(value) and value >= 0 for value in (size.x, size.y, size.z)):
@@ -203,11 +203,11 @@ def broken_detections_3d(message: Detection3DArray, names: Collection[str]) -> I
             yield from _broken_covariance(np.asarray(result.pose.covariance).reshape(6, 6), "a 3D detection")
 
 
-def broken_tracks(message: TrackArray, names: Collection[str]) -> Iterator[str]:
+def broken_tracks(message: TrackArray) -> Iterator[str]:
     """Who follows things goes by their ids, and weighs places by their covariances."""
     yield from _broken_track_ids([one.id for one in message.tracks], "tracks")
     for one in message.tracks:
-        if one.id == 0 or not one.class_id or (names and one.class_id not in names):
+        if one.id == 0 or not _is_name(one.class_id):
             yield f"a track has the id {one.id} and the class_id {cut(one.class_id)!r}, expected from 1 on, and a class's name"
         if not one.has_position:
             continue
@@ -228,18 +228,23 @@ def broken_markers(message: MarkerArray) -> Iterator[str]:
                 yield f"the marker {cut(marker.ns)}/{marker.id} has no volume"
 
 
-def _broken_hypotheses(one: Any, message: Any, names: Collection[str]) -> Iterator[str]:
+def _broken_hypotheses(one: Any, message: Any) -> Iterator[str]:
     if one.header != message.header:
         yield "a detection has another header than its array, expected the image's in both"
     if not one.results:
         yield "a detection has no results, expected at least one"
     for result in one.results:
         hypothesis = result.hypothesis
-        if not hypothesis.class_id or (names and hypothesis.class_id not in names):
-            yield f"a detection has the class_id {cut(hypothesis.class_id)!r}, expected a class's name as in label_info"
+        if not _is_name(hypothesis.class_id):
+            yield f"a detection has the class_id {cut(hypothesis.class_id)!r}, expected a class's name"
         if not 0 <= hypothesis.score <= 1:
             yield f"a detection has a score of {hypothesis.score}, expected 0 to 1"
         yield from _broken_pose(result.pose.pose, "a detection's result")
+
+
+def _is_name(class_id: str) -> bool:
+    """Whether it may name a class. Boxes may be of classes that the mask lacks, so label_info does not say."""
+    return bool(class_id) and not class_id.isdecimal()
 
 
 def _broken_track_ids(ids: Sequence[Any], what: str) -> Iterator[str]:

@@ -111,7 +111,6 @@ def _judge_publishers(topic: Topic, publishers: list[Any]) -> Iterator[Finding]:
 def _judge_contents(heard: Heard) -> Iterator[Finding]:
     said = heard.messages
     labels = said[LABELS][-1] if said[LABELS] else None
-    names = {one.class_name for one in labels.class_map} if labels else set()
     checks: dict[str, list[Iterator[str]]] = {
         "segmentation/label_info": [contract.broken_labels(message) for message in said[LABELS]],
         "segmentation/mask": [contract.broken_mask(message) for message in said["segmentation/mask"]],
@@ -126,9 +125,9 @@ def _judge_contents(heard: Heard) -> Iterator[Finding]:
         "points": [contract.broken_points(*pair) for pair in heard.pairs("points", "segmentation/mask")],
         "free_space": [contract.broken_free_space(message) for message in said["free_space"]],
         "people": [contract.broken_people(message) for message in said.get("people", [])],
-        "detections": [contract.broken_detections(message, names) for message in said["detections"]],
-        "detections_3d": [contract.broken_detections_3d(message, names) for message in said["detections_3d"]],
-        "tracks": [contract.broken_tracks(message, names) for message in said["tracks"]],
+        "detections": [contract.broken_detections(message) for message in said["detections"]],
+        "detections_3d": [contract.broken_detections_3d(message) for message in said["detections_3d"]],
+        "tracks": [contract.broken_tracks(message) for message in said["tracks"]],
         "overlay": [contract.broken_overlay(*pair) for pair in heard.pairs("overlay", "depth/image_rect")],
         "markers": [contract.broken_markers(message) for message in said["markers"]],
     }
