@@ -3,11 +3,14 @@
 
 from pkgutil import extend_path
 
+from mtl_perception._moved import allow_old_names
+
 __version__ = "0.2.0"
 
 # The generated messages (mtl_perception.msg) lie in the colcon install, these modules also in the source tree.
 # Run from the source tree, the package is both folders.
 __path__ = extend_path(__path__, __name__)
+allow_old_names()
 
 
 def __getattr__(name: str) -> object:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 import numpy as np
@@ -23,10 +24,18 @@ class NashMtl(GradientSettings):
 
     Attributes:
         max_norm: length to which the combined gradient is cut; 0 leaves it as it is.
+        update_weights_every, optim_niter: of 0.1; without effect, and refused from the next release on.
     """
 
     method: Literal["nash_mtl"] = "nash_mtl"
     max_norm: float = Field(1.0, ge=0)
+    update_weights_every: int | None = Field(None, exclude=True)
+    optim_niter: int | None = Field(None, exclude=True)
+
+    def remarks(self, shared_by: Sequence[Collection[str]], steps: int | None) -> list[str]:
+        retired = [name for name in ("update_weights_every", "optim_niter") if getattr(self, name) is not None]
+        found = [f"balancing: '{name}' is deprecated and has no effect: 'nash_mtl' is solved exactly; remove it" for name in retired]
+        return found + super().remarks(shared_by, steps)
 
     def build(self, problem: Problem) -> NashBargaining:
         return NashBargaining(problem, self.max_norm)
