@@ -62,7 +62,7 @@ class Encoder(nn.Module):
         return list(zip(LEVELS, self.stages, strict=True))
 
     def aggregated(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """What becomes of the stages' feature maps when all are there; most encoders give them as they are."""
+        """Returns the encoder's feature maps, from those of all its stages; most encoders give these as they are."""
         return features
 
 
