@@ -86,7 +86,7 @@ def test_no_worker_outlives_the_process_that_started_it(tmp_path: Path, number: 
         os.killpg(process.pid, number)  # as a terminal does, to all of them
     else:
         process.kill()
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=600)
     if number == signal.SIGINT:
         assert (out, errors) == ("interrupted\n", "")
     workers = [Path("/proc") / path.name for path in (tmp_path / "seen").iterdir()]

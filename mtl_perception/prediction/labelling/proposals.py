@@ -13,6 +13,8 @@ from mtl_perception.core.boxes import box_iou
 from mtl_perception.core.scene import Detections
 from mtl_perception.data.errors import DataError
 from mtl_perception.data.pixels import read_rgb
+from mtl_perception.pipeline.options import PipelineOptions
+from mtl_perception.pipeline.pipeline import published_detections
 from mtl_perception.prediction.autolabel.teachers import Boxes, Teacher
 from mtl_perception.prediction.labelling.store import LabelStore
 from mtl_perception.prediction.labelling.worth import Features, most_worth, proposed
@@ -64,7 +66,8 @@ class Proposals:
             said.class_ids, [i for i, label in enumerate(names) if label in self._store.classes]
         )
         chosen = said.chosen(wanted)
-        found = Detections(chosen.boxes_xyxy, chosen.scores, chosen.class_ids).distinct()
+        boxes = Detections(chosen.boxes_xyxy, chosen.scores, chosen.class_ids)
+        found = published_detections(boxes, PipelineOptions(score_threshold=self._score))
         there = self._store.things(name)
         drawn = np.array([[x, y, x + w, y + h] for x, y, w, h in (thing["bbox"] for thing in there)], np.float32).reshape(-1, 4)
         overlaps = box_iou(found.boxes_xyxy, drawn) if len(found) and len(drawn) else np.zeros((len(found), len(drawn)))

@@ -20,7 +20,7 @@ from mtl_perception.model.network import Architecture
 from mtl_perception.training import ConfigError, TrainingConfig, train
 from mtl_perception.training.low_bit.low_rank import to_nf4, unpack_nf4
 
-ARCHITECTURE = {"encoder": "swin_t", "neck_channels": 16}
+ARCHITECTURE = {"encoder": "swin_t", "neck": "pan", "neck_channels": 16, "heads": "wide"}
 RANK = 2
 
 
