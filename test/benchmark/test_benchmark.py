@@ -68,7 +68,7 @@ def test_cameras_and_resolutions_are_those_asked_for(out):
     assert [arm.images for arm in parts["cameras"]["cameras"].arms.values()] == [1, 2, 4]
     resolution = parts["resolution"]["resolution"].arms
     assert list(resolution) == ["640×480, the model's own input", "1280×960, the model's own input"]
-    assert {arm.facts["input"] for arm in resolution.values()} == {"384×288"}
+    assert {arm.facts["input"] for arm in resolution.values()} == {"512×384"}
 
 
 def test_page_shows_tables_targets_and_charts(out):
