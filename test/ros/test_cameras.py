@@ -80,12 +80,14 @@ def test_under_overload_every_camera_has_its_turn(peer, start_node, model):
     for name in SIZES:
         peer.subscribe(f"{node.name}/{name}/segmentation/mask", Image)
     statuses = {name: peer.subscribe(f"{node.name}/{name}/status", PerceptionStatus) for name in SIZES}
+    sent = [0]  # images of front
     passed, before = [0], [0]  # statuses at the last frame that was let pass, and at the last call
 
     def overload():
         send(peer, node, *SIZES)
         for _ in range(4):
             send(peer, node, "front")
+        sent[0] += 5
         # The next frame, or batch, only once the last one is answered whole: images never run out.
         answered = sum(map(len, statuses.values()))
         if passed[0] < answered == before[0]:
@@ -102,7 +104,8 @@ def test_under_overload_every_camera_has_its_turn(peer, start_node, model):
 
     peer.until(lambda: turns("front") >= 12, "turns", every=overload)
     assert all(abs(turns(name) - turns("front")) <= 3 for name in SIZES), {name: turns(name) for name in SIZES}
-    assert statuses["front"][-1].frames_dropped > 0  # the transport drops too, so how many depends on the machine
+    # Most of them were left out, in the node or, where it is short of the processor, in the transport before it.
+    assert sent[0] > 2 * statuses["front"][-1].frames_processed and statuses["front"][-1].frames_dropped > 0
 
 
 @pytest.mark.slow

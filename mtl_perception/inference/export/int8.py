@@ -79,9 +79,8 @@ def calibration_batches(folder: ImageFolder, exported: ExportedGraph) -> Iterato
 def inner_nodes(model: onnx.ModelProto) -> list[str]:
     """Names of the convolutions and matrix products that have a convolution before and after them.
 
-    Depthwise convolutions stay in float: their channels have ranges of their own, and eight bits for all of them cost `lite` a fifth
-    of its mIoU (.38 to .30 on frames of the demo drive). So do activations: SiLU turns a wide range of negative values into nothing,
-    and eight bits are spent on it.
+    Depthwise convolutions stay in float: their channels have ranges of their own. So do activations: SiLU turns a wide range of negative
+    values into nothing, and eight bits are spent on it. docs/quantization.md has what both cost.
     """
     nodes = list(model.graph.node)
     shapes = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
