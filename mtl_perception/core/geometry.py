@@ -10,6 +10,13 @@ _FIELD_OF_VIEW_DEG = 5.0, 175.0
 _FX_TO_FY = 0.5, 2.0
 _CENTRE_OUTSIDE = 0.5
 """How far beyond the image's edge the principal point may lie, as a share of the longer side: regions of a sensor have it there."""
+ASSUMED_FIELD_OF_VIEW_DEG = 65.0
+"""Along the longer side of an image whose camera is not known: between a phone's main camera (67°) and a RealSense D435's colour (69° or 55°)."""
+
+
+def assumed_focal_px(width: int, height: int) -> float:
+    """Focal length in pixels of an image whose camera is not known."""
+    return max(width, height) / 2 / math.tan(math.radians(ASSUMED_FIELD_OF_VIEW_DEG) / 2)
 
 
 @dataclass(frozen=True)

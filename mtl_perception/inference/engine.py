@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 
-from mtl_perception.core.geometry import Intrinsics, View
+from mtl_perception.core.geometry import Intrinsics, View, assumed_focal_px
 from mtl_perception.core.scene import Scene
 from mtl_perception.inference.backends import Answers, Backend, BackendError, Runner, TorchBackend, load_backend
 from mtl_perception.inference.graph import of_task
@@ -117,7 +117,8 @@ class Engine:
 
         Args:
             image_rgb: (H, W, 3) uint8.
-            intrinsics: of this camera, possibly for another image size; without, depth is right up to one factor.
+            intrinsics: of this camera, possibly for another image size; without, ``assumed_focal_px`` stands in, and depth is
+                right up to one factor.
             tasks: the heads to run; None for all.
 
         Returns:
@@ -168,7 +169,8 @@ class Engine:
     ) -> list[Scene]:
         """One forward pass of images that are given to the graph as ``frame``, width and height."""
         started_s = time.perf_counter()
-        focal_px = np.array([0 if camera is None else camera.fx * frame[0] / camera.width for camera in intrinsics], np.float32)
+        assumed_px = assumed_focal_px(*frame)
+        focal_px = np.array([assumed_px if camera is None else camera.fx * frame[0] / camera.width for camera in intrinsics], np.float32)
         images = _stack(images_rgb, frame)
         size = self._open_backend.batch(len(images))
         if size > len(images):

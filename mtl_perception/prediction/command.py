@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.geometry import ASSUMED_FIELD_OF_VIEW_DEG, Intrinsics
 from mtl_perception.core.progress import columns
 from mtl_perception.core.workers import in_order
 from mtl_perception.prediction.camera import intrinsics_for
@@ -93,11 +93,10 @@ def _looks(
 
 
 def _say(console: Console, predictor: Predictor, out: Path, done: int, without_camera: int) -> None:
-    fov_deg = predictor.assumed_fov_deg
-    if without_camera and fov_deg is not None:
+    if without_camera and any(task.kind == "depth" for task in predictor.card.tasks.values()):
         console.print(
-            f"The camera of {without_camera} of {done} images is not known: their depth is metric only for a lens that sees {fov_deg:.0f}° "
-            "across; for another it is wrong by one factor. Give --fov or --focal.",
+            f"The camera of {without_camera} of {done} images is not known: their depth is metric only for a lens that sees "
+            f"{ASSUMED_FIELD_OF_VIEW_DEG:.0f}° along the longer side; for another it is wrong by one factor. Give --fov or --focal.",
             markup=False,
         )
     console.print(f"{done} images: {out}", markup=False, highlight=False)

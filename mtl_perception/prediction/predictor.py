@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -116,15 +115,6 @@ class Predictor:
             raise ValueError(f"the image is {image_rgb.dtype} of shape {image_rgb.shape}, expected uint8 of shape (H, W, 3), RGB")
         scene = published(self.engine(image_rgb, intrinsics), self._options)
         return Prediction(image_rgb, scene, self.card, intrinsics)
-
-    @property
-    def assumed_fov_deg(self) -> float | None:
-        """The field of view, across the network's whole input, that depth is right for where the camera is not known."""
-        settings = next((task.settings for task in self.card.tasks.values() if task.kind == "depth"), None)
-        if settings is None:
-            return None
-        focal_px = settings.get("canonical_focal_px", 300.0)
-        return math.degrees(2 * math.atan(self.card.input_width / 2 / focal_px))
 
     def close(self) -> None:
         """Free the device memory."""

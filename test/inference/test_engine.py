@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import math
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,15 @@ def test_views_of_arrays_are_taken_as_they_are(engine: Engine) -> None:
     view = padded[:, :640]
     assert not view.flags.c_contiguous
     np.testing.assert_array_equal(engine(view, CAMERA).depth.depth_m, engine(picture(480, 640), CAMERA).depth.depth_m)
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (480, 640), (333, 101)])
+def test_a_camera_that_is_not_known_is_taken_for_one_of_65_degrees(engine: Engine, width: int, height: int) -> None:
+    """Whatever the size of the network's input is: depth of a picture must not change with that alone."""
+    focal_px = max(width, height) / 2 / math.tan(math.radians(32.5))
+    lens = Intrinsics(width, height, focal_px, focal_px, width / 2, height / 2)
+    image = picture(height, width)
+    np.testing.assert_allclose(engine(image, None).depth.depth_m, engine(image, lens).depth.depth_m, rtol=1e-5)
 
 
 @pytest.mark.filterwarnings("error")

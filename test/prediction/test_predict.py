@@ -146,7 +146,7 @@ def test_a_bag_brings_its_camera(tmp_path: Path) -> None:
 def test_what_depth_means_without_a_camera_is_said(tmp_path: Path) -> None:
     write(tmp_path / "a.png", picture())
     done = predict(str(tmp_path / "a.png"), "--out", str(tmp_path / "out"))
-    assert "The camera of 1 of 1 images is not known" in done.stderr and "81°" in done.stderr and "--fov" in done.stderr
+    assert "The camera of 1 of 1 images is not known" in done.stderr and "sees 65°" in done.stderr and "--fov" in done.stderr
 
 
 @pytest.mark.slow
