@@ -19,15 +19,6 @@ from mtl_perception.evaluation.results import EvaluationResult, ResultError, rea
 from mtl_perception.reporting.numbers import figure, known, per_cent
 from mtl_perception.reporting.tables import markdown as table
 
-_LOSSES = (
-    ("detection", "AP50"),
-    ("detection", "AP50_small_things"),
-    ("segmentation", "mIoU"),
-    ("depth", "AbsRel"),
-    ("depth", "delta1"),
-)
-"""The measures that have targets, and so limits to what may be lost on other sets."""
-
 INTRODUCTION, TARGETS = "introduction.md", "targets.yaml"
 
 
@@ -150,11 +141,12 @@ def _target_rows(result: EvaluationResult, targets: dict[str, Any]) -> list[list
 
 
 def _loss_rows(result: EvaluationResult, limits: dict[str, float]) -> list[list[str]]:
-    rows = [["set", *(measure for _, measure in _LOSSES), "limit", ""]]
+    measures = [(task, measure) for task, metric in METRICS.items() for measure in metric.headline]
+    rows = [["set", *(measure for _, measure in measures), "limit", ""]]
     for name, limit in limits.items():
         if name not in result.sets:
             continue
-        found = [result.sets[name].loss_of_first.get(task, {}).get(measure) for task, measure in _LOSSES]
+        found = [result.sets[name].loss_of_first.get(task, {}).get(measure) for task, measure in measures]
         there = [loss for loss in found if loss is not None]
         if there:
             cells = [per_cent(loss) for loss in found]

@@ -4,12 +4,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from mtl_perception.core.scene import Scene
 from mtl_perception.tasks._truth import Truth
 
 Direction = Literal["higher", "lower"]
+
+
+class TitledChart(NamedTuple):
+    """A picture of the report, as SVG, with its title and what to see in it."""
+
+    title: str
+    note: str
+    picture: str
 
 
 class Metric(ABC):
@@ -21,12 +29,14 @@ class Metric(ABC):
         names: measure → what people read in a table; one that is missing is shown by its key.
         main: the one measure that stands for the task, as in Δm.
         chosen_by: the measure by which a checkpoint is chosen, from 0 to 1, higher is better; empty: ``main``.
+        headline: measures that have targets, and what they are called at the head of a report.
         rank: the measure of ``update``'s answer by which frames are put in order; None: no single frame has one.
     """
 
     task: ClassVar[str]
     directions: ClassVar[dict[str, Direction]]
     names: ClassVar[dict[str, str]] = {}
+    headline: ClassVar[dict[str, str]] = {}
     main: ClassVar[str]
     chosen_by: ClassVar[str] = ""
     rank: ClassVar[str | None] = None
@@ -51,3 +61,7 @@ class Metric(ABC):
 
         Further keys may hold counts, and tables as {row: {column: value}}, such as ``per_class``.
         """
+
+    def charts(self) -> list[TitledChart]:
+        """Charts of what was collected, for a report; by default it is told in tables alone."""
+        return []

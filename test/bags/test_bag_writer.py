@@ -154,6 +154,6 @@ except KeyboardInterrupt:
     while not (tmp_path / "bag/bag.mcap").stat().st_size > 3 << 20:
         assert process.poll() is None
     process.send_signal(number)
-    count, _ = process.communicate(timeout=60)
+    count, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     assert len(numbers(tmp_path / "bag")) == int(count)

@@ -36,4 +36,4 @@ def test_the_nearest_object_is_named(tmp_path: Path) -> None:
             assert text
         finally:
             reader.send_signal(signal.SIGINT)
-            assert reader.wait(60) == 0
+            assert reader.wait(300) == 0

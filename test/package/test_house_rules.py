@@ -65,7 +65,10 @@ DEPENDANTS = (
     "benchmark",
     "data/writer.py",  # a key of COCO's annotations
     "demo",
-    "evaluation",
+    "evaluation/__init__.py",  # re-exports their metrics
+    "evaluation/ground_truth.py",  # topics of bags
+    "evaluation/markdown.py",  # a table with all three side by side
+    "evaluation/recorded.py",  # topics of bags
     "model/checkpoint.py",  # class names for the dependants
     "prediction",
     "ros",

@@ -104,7 +104,7 @@ def call(node: Node, service_type: type, name: str, request: object) -> object:
         if not client.wait_for_service(timeout_sec=5.0):
             return None
         future = client.call_async(request)
-        rclpy.spin_until_future_complete(node, future, timeout_sec=60.0)
+        rclpy.spin_until_future_complete(node, future, timeout_sec=300.0)
         return future.result()
     finally:
         node.destroy_client(client)

@@ -172,7 +172,7 @@ def ask(server: LabelServer, method: str, path: str, body: bytes | dict | None =
     """With this server's own headers where ``headers`` says nothing else."""
     own = {"Host": server.hosts[0], "Origin": f"http://{server.hosts[0]}"}
     content = json.dumps(body).encode() if isinstance(body, dict) else body
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=300)
     connection.request(method, path.replace("TOKEN", server.token), content, own | headers)
     answer = connection.getresponse()
     found = answer.status, answer.read()

@@ -32,7 +32,7 @@ def test_a_process_that_works_gets_longer_than_the_limit() -> None:
 
 @pytest.mark.slow
 def test_one_that_sleeps_does_not() -> None:
-    is_over, after_s = wait("import time; time.sleep(100)", 6.0, 60.0)
+    is_over, after_s = wait("import time; time.sleep(100)", 6.0, 300.0)
     assert is_over and after_s >= 6.0
 
 

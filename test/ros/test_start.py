@@ -49,7 +49,7 @@ PARAMETERS = {
 
 
 def ends_in_a_sentence(node, words: str) -> None:
-    assert node.process.wait(timeout=60) == 1
+    assert node.process.wait(timeout=300) == 1
     node.stop()
     (fatal,) = (line for line in node.log.splitlines() if "[FATAL]" in line)
     assert words in fatal and len(fatal) < 500

@@ -21,6 +21,7 @@ from mtl_perception.data.importers.duplicates import perceptual_hash, same_or_ne
 from mtl_perception.evaluation.data_card.doubts import FAINT, Doubt, doubts_of
 from mtl_perception.inference.engine import Engine
 from mtl_perception.reporting.html import render_page
+from mtl_perception.tasks import BOXED
 
 SIZES = ((0, 16, "under 16"), (16, 32, "16 to 32"), (32, 96, "32 to 96"), (96, 1e9, "over 96"))
 """Pixels: root of a box's area. COCO's borders of small, medium and large are 32 and 96."""
@@ -79,7 +80,7 @@ def _classes(folder: ImageFolder) -> list[dict[str, Any]]:
         labels = folder.box_arrays(i)
         if labels is None:
             continue
-        names = [folder.labels["detection"][class_id] for class_id in labels.class_ids]
+        names = [folder.labels[BOXED][class_id] for class_id in labels.class_ids]
         pictures.update(set(names))
         boxes.update(names)
         sides = np.sqrt(np.prod(labels.boxes_xyxy[:, 2:] - labels.boxes_xyxy[:, :2], 1))
@@ -95,7 +96,7 @@ def _classes(folder: ImageFolder) -> list[dict[str, Any]]:
             "share": 100 * boxes[name] / most,
             "sizes": sizes[name],
         }
-        for name in folder.labels["detection"]
+        for name in folder.labels[BOXED]
     ]
 
 
@@ -122,16 +123,16 @@ def _near_duplicates(folder: ImageFolder, others: Sequence[ImageFolder], on_pict
 def _doubts(folder: ImageFolder, engine: Engine, on_picture: Callable[[], None]) -> list[tuple[int, Doubt]]:
     """(picture, doubt), the strongest first."""
     known = set(engine.card.detection_labels)
-    if not known & set(folder.labels["detection"]):
+    if not known & set(folder.labels[BOXED]):
         raise DataError(
-            f"{engine.card.name} knows none of the classes {', '.join(folder.labels['detection']) or '(there are no boxes)'}, so it has no say; "
+            f"{engine.card.name} knows none of the classes {', '.join(folder.labels[BOXED]) or '(there are no boxes)'}, so it has no say; "
             "choose another --model",
             "labels",
         )
     engine.score_threshold = FAINT
     said, found, there = {}, Counter(), Counter()
     for i, entry in enumerate(folder.entries):
-        if "detection" not in entry.tasks:
+        if BOXED not in entry.tasks:
             continue
         sample = folder[i]
         scene = engine(sample.image, sample.intrinsics if entry.camera is not None else None)
@@ -149,7 +150,7 @@ def _doubts(folder: ImageFolder, engine: Engine, on_picture: Callable[[], None])
     for i, answers in said.items():
         boxes, labels = _labels_of(folder, i)
         entry = folder.entries[i]
-        labelled = folder.labels["detection"] if entry.detection_labels is None else entry.detection_labels
+        labelled = folder.labels[BOXED] if entry.detection_labels is None else entry.detection_labels
         area = float(entry.width * entry.height)
         doubts += [(i, doubt) for doubt in doubts_of(boxes, labels, *answers, known, labelled, area, reliability)]
     return sorted(doubts, key=lambda pair: -pair[1].worth)
@@ -160,7 +161,7 @@ def _labels_of(folder: ImageFolder, i: int) -> tuple[np.ndarray, list[str]]:
     labels = folder.box_arrays(i)
     assert labels is not None
     drawn = np.ones(len(labels.class_ids), bool) if labels.weights is None else labels.weights == 1
-    return labels.boxes_xyxy[drawn], [folder.labels["detection"][class_id] for class_id in labels.class_ids[drawn]]
+    return labels.boxes_xyxy[drawn], [folder.labels[BOXED][class_id] for class_id in labels.class_ids[drawn]]
 
 
 def _shown(folder: ImageFolder, i: int, doubt: Doubt) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from mtl_perception import __version__
 from mtl_perception.core.drawing import class_color
 from mtl_perception.core.files import write_atomically
 from mtl_perception.evaluation.registry import METRICS
-from mtl_perception.evaluation.report.charts import CHARTS
 from mtl_perception.evaluation.results import EvaluationResult, SetResult
 from mtl_perception.evaluation.samples import Samples
 from mtl_perception.evaluation.scenes import Evaluation
@@ -21,14 +20,6 @@ from mtl_perception.reporting.html import jpeg_uri, render_page
 from mtl_perception.reporting.numbers import figure, fixed, known, per_cent
 from mtl_perception.reporting.tables import ARROWS
 from mtl_perception.tasks import TASKS
-
-_HEADLINE = (
-    ("segmentation", "mIoU", "mean IoU"),
-    ("depth", "AbsRel", "depth AbsRel"),
-    ("depth", "delta1", "depth δ < 1.25"),
-    ("detection", "AP50", "AP50"),
-    ("detection", "AP50_small_things", "AP50, small things"),
-)
 
 
 class Report:
@@ -67,7 +58,7 @@ class Report:
                 for caption, frame in chosen.get(task, {}).items()
                 if (task, frame.index) in stills
             ]
-            charts = CHARTS[task](evaluation.metrics[task]) if task in CHARTS else []
+            charts = evaluation.metrics[task].charts()
             tables = [_table(title, rows) for title, rows in tables_of(scores).items()]
             tasks.append(
                 {
@@ -113,11 +104,11 @@ def _extremes(evaluation: Evaluation, task: str) -> dict[str, Any]:
 def _headline(result: EvaluationResult) -> list[dict[str, str]]:
     name, first = next(iter(result.sets.items()))
     figures = []
-    for task, measure, words in _HEADLINE:
-        value = first.scores.get(task, {}).get(measure)
-        if known(value):
-            better = METRICS[task].directions[measure]
-            figures.append({"value": figure(value), "name": words, "remark": f"{name}; {better} is better"})
+    for task, metric in METRICS.items():
+        for measure, words in metric.headline.items():
+            value = first.scores.get(task, {}).get(measure)
+            if known(value):
+                figures.append({"value": figure(value), "name": words, "remark": f"{name}; {metric.directions[measure]} is better"})
     return figures
 
 

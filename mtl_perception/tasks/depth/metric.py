@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mtl_perception.core.scene import Scene
-from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._metric import Metric, TitledChart
 from mtl_perception.tasks._truth import Truth
 
 DISTANCES_M = (1.0, 2.0, 4.0, 8.0)
@@ -45,6 +45,7 @@ class DepthMetric(Metric):
         "delta2": "δ < 1.25²",
         "delta3": "δ < 1.25³",
     }
+    headline = {"AbsRel": "depth AbsRel", "delta1": "depth δ < 1.25"}
     main = "RMSE"
     chosen_by = "delta1"
     rank = "AbsRel"
@@ -129,6 +130,11 @@ class DepthMetric(Metric):
             "by_distance": _table(range_names(), np.moveaxis(self._pixels, 1, 0), np.moveaxis(self._sums, 2, 0)),
             "per_class": _table(self.labels, self._pixels, np.moveaxis(self._sums, 1, 0)),
         }
+
+    def charts(self) -> list[TitledChart]:
+        from mtl_perception.tasks.depth.charts import charts  # needs matplotlib
+
+        return charts(self)
 
 
 def range_names() -> list[str]:

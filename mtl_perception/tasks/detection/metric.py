@@ -10,7 +10,7 @@ import numpy as np
 
 from mtl_perception.core.scene import Detections, Scene
 from mtl_perception.tasks._matching import average_precision, match_boxes
-from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._metric import Metric, TitledChart
 from mtl_perception.tasks._truth import Truth
 from mtl_perception.tasks.detection.coco import coco_arrays, require_coco
 
@@ -53,6 +53,7 @@ class DetectionMetric(Metric):
         "AP_large": "mAP, boxes over 96² px",
         "AP50_small_things": "AP at IoU .50, small things",
     }
+    headline = {"AP50": "AP50", "AP50_small_things": "AP50, small things"}
     main = "mAP"
     chosen_by = "AP50"
     rank = "AP50"
@@ -216,6 +217,11 @@ class DetectionMetric(Metric):
         if self._accumulated is None:
             self._accumulated = coco_arrays(self.labels, self._images)
         return self._accumulated
+
+    def charts(self) -> list[TitledChart]:
+        from mtl_perception.tasks.detection.charts import charts  # needs matplotlib
+
+        return charts(self)
 
 
 def _xywh(boxes_xyxy: np.ndarray) -> np.ndarray:

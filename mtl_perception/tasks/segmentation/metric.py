@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mtl_perception.core.scene import UNLABELLED, Scene
-from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._metric import Metric, TitledChart
 from mtl_perception.tasks._truth import Truth
 
 
@@ -26,6 +26,7 @@ class SegmentationMetric(Metric):
     task = "segmentation"
     directions = {"mIoU": "higher", "pixel_accuracy": "higher"}
     names = {"mIoU": "mean IoU", "pixel_accuracy": "pixel accuracy"}
+    headline = {"mIoU": "mean IoU"}
     main = "mIoU"
     rank = "mIoU"
 
@@ -93,6 +94,11 @@ class SegmentationMetric(Metric):
             "per_class": per_class,
             "pixels": pixels,
         }
+
+    def charts(self) -> list[TitledChart]:
+        from mtl_perception.tasks.segmentation.charts import charts  # needs matplotlib
+
+        return charts(self)
 
 
 def _hits(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
