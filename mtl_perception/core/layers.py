@@ -32,6 +32,21 @@ class Float32BackwardConv2d(nn.Conv2d):
         return super().forward(x)
 
 
+class DepthwiseSeparableConv(nn.Sequential):
+    """A 3×3 convolution of each channel by itself, then a 1×1 convolution across them; batch norm and SiLU behind both, as MobileNet
+    and YOLOX-nano have it."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(
+            Float32BackwardConv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.SiLU(inplace=True),
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.SiLU(inplace=True),
+        )
+
+
 class SeparableConv(nn.Sequential):
     """A 3×3 convolution of each channel by itself, a 1×1 convolution across them, batch norm, SiLU."""
 

@@ -57,6 +57,23 @@ class FPN(Neck):
         return {"p2": c2 + _upsample(p3, c2), "p3": p3, "p4": p4, "p5": c5}
 
 
+class DenseFPN(Neck):
+    """For encoders that mix their levels themselves: P3 to P5 are the encoder's, brought to equal channels, and a feature pyramid on
+    top of them makes P2 alone. So boxes are found in what the encoder was trained to find them in, and the dense tasks have
+    convolutions at stride 8 to themselves, where they cost a quarter."""
+
+    def __init__(self, in_channels: tuple[int, ...], channels: int) -> None:
+        super().__init__(in_channels, channels)
+        wide = channels * 3 // 2
+        p3 = nn.Sequential(ConvNormAct(channels, wide), ConvNormAct(wide, channels))
+        self.top_down = nn.ModuleDict({"p4": ConvNormAct(channels, channels), "p3": p3})
+
+    def mix(self, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> dict[str, Tensor]:
+        middle = self.top_down["p4"](c4 + _upsample(c5, c4))
+        fine = self.top_down["p3"](c3 + _upsample(middle, c3))
+        return {"p2": c2 + _upsample(fine, c2), "p3": c3, "p4": c4, "p5": c5}
+
+
 class PAN(FPN):
     """Path aggregation: top-down as in FPN, then bottom-up (Liu et al., CVPR 2018).
 
@@ -145,7 +162,7 @@ def _upsample(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode="nearest")
 
 
-NECKS: dict[str, Callable[[tuple[int, ...], int], Neck]] = {"pan": PAN, "fpn": FPN, "bifpn": BiFPN, "unet": UNet}
+NECKS: dict[str, Callable[[tuple[int, ...], int], Neck]] = {"pan": PAN, "fpn": FPN, "dense_fpn": DenseFPN, "bifpn": BiFPN, "unet": UNet}
 
 
 def build_neck(name: str, in_channels: tuple[int, ...], channels: int, stem: bool = False) -> Neck:

@@ -31,7 +31,8 @@ class Architecture(BaseModel):
 
     Attributes:
         heads: ``slim`` ones cost less than a third of what is under them: the dense tasks share a stem at stride 4, the two
-            towers of detection one convolution, and the rest is separable. ``wide`` ones are of full convolutions.
+            towers of detection one convolution, and the rest is separable. ``yolox`` are as slim, with boxes found as YOLOX finds
+            them. ``wide`` ones are of full convolutions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -110,7 +111,7 @@ class MultiTaskNetwork(nn.Module):
     def build_neck(self, encoder: Encoder) -> Neck:
         """A neck over ``encoder``, as the architecture says."""
         architecture = self.architecture
-        return build_neck(architecture.neck, encoder.channels, architecture.neck_channels, stem=architecture.heads == "slim")
+        return build_neck(architecture.neck, encoder.channels, architecture.neck_channels, stem=architecture.heads != "wide")
 
     def forward(self, images: Tensor, tasks: Collection[str] | None = None) -> dict[str, dict[str, Tensor]]:
         """Run the shared part once and the heads of ``tasks``.

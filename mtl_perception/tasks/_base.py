@@ -43,7 +43,7 @@ Labels = Annotated[list[ClassName], Field(min_length=1, max_length=30_000), Afte
 """Names of classes in the order of their ids."""
 
 
-HeadStyle = Literal["wide", "slim"]
+HeadStyle = Literal["wide", "slim", "yolox"]
 """``wide`` heads are of full convolutions; ``slim`` ones of separable ones, over a P2 that a stem has smoothed."""
 
 

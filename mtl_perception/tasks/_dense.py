@@ -12,14 +12,14 @@ from mtl_perception.tasks._base import HeadStyle
 
 
 class DenseTower(nn.Sequential):
-    """Two 3×3 convolutions at stride 4, the second to half the channels; slim: one separable convolution.
+    """Two 3×3 convolutions at stride 4, the second to half the channels; in other styles one separable convolution.
 
     Attributes:
         out_channels: of what comes out.
     """
 
     def __init__(self, channels: int, style: HeadStyle) -> None:
-        if style == "slim":
+        if style != "wide":
             super().__init__(SeparableConv(channels))
             self.out_channels = channels
         else:

@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from mtl_perception.core.geometry import View
-from mtl_perception.core.layers import ConvNormAct, SeparableConv
+from mtl_perception.core.layers import ConvNormAct, DepthwiseSeparableConv, SeparableConv
 from mtl_perception.core.scene import Detections
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._labels import LabelCodec
@@ -90,6 +90,60 @@ class DetectionHead(nn.Module):
         }
 
 
+class YoloxHead(nn.Module):
+    """The head of YOLOX (Ge et al., 2021) as its smallest network has it: a tower of two depthwise separable convolutions for the
+    classes, one for the box and for whether there is an object at all. Its published weights fit, row by row of the classes."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+
+        def tower() -> nn.Module:
+            return nn.Sequential(DepthwiseSeparableConv(channels), DepthwiseSeparableConv(channels))
+
+        self.class_towers = nn.ModuleDict({level: tower() for level in LEVEL_STRIDES})
+        self.box_towers = nn.ModuleDict({level: tower() for level in LEVEL_STRIDES})
+        self.classify = nn.ModuleDict({level: nn.Conv2d(channels, classes, 1) for level in LEVEL_STRIDES})
+        self.regress = nn.ModuleDict({level: nn.Conv2d(channels, 4, 1) for level in LEVEL_STRIDES})
+        self.objectness = nn.ModuleDict({level: nn.Conv2d(channels, 1, 1) for level in LEVEL_STRIDES})
+        for level in LEVEL_STRIDES:
+            # As in DetectionHead: 1 % for every class, and boxes about four cells wide.
+            nn.init.zeros_(self.classify[level].bias)
+            nn.init.constant_(self.objectness[level].bias, -math.log(49))
+            self.regress[level].bias.data.copy_(torch.tensor([0.5, 0.5, math.log(4), math.log(4)]))
+
+    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Returns what ``DetectionHead`` returns; a class's logit is that of the product of both probabilities."""
+        logits, boxes, points, strides = [], [], [], []
+        for level, stride in LEVEL_STRIDES.items():
+            feature = features[level]
+            centres = _cell_centres(feature, stride)
+            located = self.box_towers[level](feature)
+            raw = self.regress[level](located).float().flatten(2).transpose(1, 2)
+            middles = centres + (raw[..., :2] - 0.5) * stride
+            halves = raw[..., 2:].clamp(max=_LARGEST_LOG_SIDE).exp() * (stride / 2)
+            boxes.append(torch.cat([middles - halves, middles + halves], -1))
+            of_class = self.classify[level](self.class_towers[level](feature)).float()
+            logits.append(_both(of_class, self.objectness[level](located).float()).flatten(2).transpose(1, 2))
+            points.append(centres)
+            strides.append(centres.new_full((len(centres),), stride))
+        return {
+            "class_logits": torch.cat(logits, 1),
+            "boxes_xyxy": torch.cat(boxes, 1),
+            "points": torch.cat(points),
+            "strides": torch.cat(strides),
+        }
+
+
+_LARGEST_LOG_SIDE = 6.0
+"""Of a box's side in cells: 403, more than any input has; a network that is just beginning must not reach infinity."""
+
+
+def _both(first: Tensor, second: Tensor) -> Tensor:
+    """The logit of the product of the probabilities that two logits stand for."""
+    first, second = torch.broadcast_tensors(first, second)
+    return -torch.stack([-first, -second, -first - second]).logsumexp(0)
+
+
 def _cell_centres(feature: Tensor, stride: int) -> Tensor:
     """(h·w, 2) x, y of the cells' centres in pixels of the input."""
     height, width = feature.shape[-2:]
@@ -112,6 +166,8 @@ class DetectionTask(Task[DetectionSettings]):
         return likeness(lesson)
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
+        if style == "yolox":
+            return YoloxHead(channels, len(self.settings.labels))
         return DetectionHead(channels, len(self.settings.labels), style)
 
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
