@@ -3,8 +3,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
+
+
+def take_norm(norm: nn.BatchNorm2d, stored: Mapping[str, Tensor], prefix: str, eps: float) -> None:
+    """Load a batch norm that was trained with another ``eps`` so that it gives the same numbers."""
+    norm.load_state_dict({key: stored[f"{prefix}.{key}"] for key in norm.state_dict()})
+    norm.running_var.add_(eps - norm.eps)  # pyright: ignore[reportOptionalMemberAccess]
 
 
 class ConvNormAct(nn.Sequential):

@@ -7,14 +7,15 @@ Sums that go straight into a head are not smoothed here, because every head begi
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtl_perception.core.layers import ConvNormAct, SeparableConv
+from mtl_perception.core.layers import ConvNormAct, SeparableConv, take_norm
 from mtl_perception.model.encoders import LEVELS
+from mtl_perception.model.yolox_nano import BATCH_NORM_EPS
 
 
 class Neck(nn.Module):
@@ -67,6 +68,22 @@ class DenseFPN(Neck):
         wide = channels * 3 // 2
         p3 = nn.Sequential(ConvNormAct(channels, wide), ConvNormAct(wide, channels))
         self.top_down = nn.ModuleDict({"p4": ConvNormAct(channels, channels), "p3": p3})
+
+    def take_published(self, stored: Mapping[str, Tensor]) -> None:
+        """Take the first convolutions of YOLOX's published head, ``head.stems``, where these have as many channels; of the image's
+        mean feature they know nothing, so that begins with no weight."""
+        for i, level in enumerate(("c3", "c4", "c5")):
+            convolution, norm, _ = self.lateral[level]  # pyright: ignore[reportGeneralTypeIssues]
+            parts = {f"head.stems.{i}.conv": convolution, f"head.stems.{i}.bn": norm}
+            if all(
+                f"{prefix}.{key}" in stored and stored[f"{prefix}.{key}"].shape == value.shape
+                for prefix, module in parts.items()
+                for key, value in module.state_dict().items()
+            ):
+                convolution.load_state_dict({"weight": stored[f"head.stems.{i}.conv.weight"]})
+                take_norm(norm, stored, f"head.stems.{i}.bn", BATCH_NORM_EPS)
+                nn.init.zeros_(self.context.weight)
+                nn.init.zeros_(self.context.bias)
 
     def mix(self, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> dict[str, Tensor]:
         middle = self.top_down["p4"](c4 + _upsample(c5, c4))

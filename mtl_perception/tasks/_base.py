@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
@@ -128,6 +128,14 @@ class Task(ABC, Generic[SettingsT]):
     @abstractmethod
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         """A head whose forward takes {"p2" … "p5"} of ``channels`` each and returns named raw tensors."""
+
+    def take_published(self, head: nn.Module, stored: Mapping[str, Tensor]) -> list[str]:
+        """Put into ``head`` what fits it of a published network whose encoder the trunk begins with.
+
+        Returns:
+            The classes that the head knows by that; none where nothing fits.
+        """
+        return []
 
     def is_labelled(self, sample: Sample) -> bool:
         """Whether ``sample`` teaches this task anything: labels of which every value is unknown count as none."""

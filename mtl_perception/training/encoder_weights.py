@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mtl_perception.model.encoders import TIMM, Encoder, TimmEncoder
+from mtl_perception.model.necks import DenseFPN
 from mtl_perception.model.network import MultiTaskNetwork
 from mtl_perception.training.errors import TrainingError
 
@@ -22,7 +23,7 @@ YOLOX_NANO = "yolox_nano"
 
 
 def load_encoder_weights(network: MultiTaskNetwork, source: str) -> str:
-    """Put pretrained weights into each encoder of ``network``.
+    """Put pretrained weights into each encoder of ``network``, and into a neck and heads that the same published network has.
 
     Args:
         source: ``imagenet``, or the path of a .safetensors, .pth or .pt file with the weights of the whole classification network or
@@ -36,10 +37,13 @@ def load_encoder_weights(network: MultiTaskNetwork, source: str) -> str:
     """
     name = network.architecture.encoder
     stored, origin = _imagenet(name) if source == "imagenet" else _from_file(Path(source))
-    for encoder in network.modules():
-        if isinstance(encoder, Encoder):
-            _fill(encoder, stored, name, origin)
-    return origin
+    for module in network.modules():
+        if isinstance(module, Encoder):
+            _fill(module, stored, name, origin)
+        elif isinstance(module, DenseFPN):
+            module.take_published(stored)
+    known = [label for task, head in network.heads.items() for label in network.tasks[task].take_published(head, stored)]
+    return f"{origin}, with its head for {', '.join(known)}" if known else origin
 
 
 def _imagenet(name: str) -> tuple[dict[str, Tensor], str]:

@@ -2,6 +2,7 @@
 """Encoders beside the networks that they are cut from."""
 
 import importlib.util
+import math
 from pathlib import Path
 
 import cv2
@@ -16,7 +17,7 @@ from skimage import data
 from torch import nn
 
 from mtl_perception.inference.folding import fold_batch_norms
-from mtl_perception.model.checkpoint import build_network, load_checkpoint, save_checkpoint
+from mtl_perception.model.checkpoint import TaskCard, build_network, load_checkpoint, save_checkpoint
 from mtl_perception.model.encoders import ENCODERS, build_encoder
 from mtl_perception.model.network import Architecture
 from mtl_perception.training import TrainingError
@@ -168,7 +169,7 @@ def published_yolox_nano(encoder: nn.Module) -> dict[str, torch.Tensor]:
     stored = {f"backbone.{i}.{key.rpartition('.')[2]}": value for i, (key, value) in enumerate(encoder.state_dict().items())}
     pixels = stored["backbone.0.weight"]
     blocks = [pixels[:, :, row::2, column::2] for row, column in ((0, 0), (1, 0), (0, 1), (1, 1))]
-    return stored | {"backbone.0.weight": torch.cat(blocks, 1), "head.stems.0.conv.weight": torch.zeros(64, 64, 1, 1)}
+    return stored | {"backbone.0.weight": torch.cat(blocks, 1), "head.last": torch.zeros(64, 64, 1, 1)}
 
 
 def test_yolox_nano_takes_the_published_stem_over_blocks_of_pixels(tmp_path: Path) -> None:
@@ -185,6 +186,73 @@ def test_yolox_nano_takes_the_published_stem_over_blocks_of_pixels(tmp_path: Pat
         torch.testing.assert_close(network.encoder.stages[0][0][0](images), F.conv2d(blocks, kernel, padding=1))
         for found, expected in zip(network.encoder(images).values(), encoder(images).values(), strict=True):
             torch.testing.assert_close(found, expected)
+
+
+def test_yolox_nano_takes_its_published_head_too_class_by_class(tmp_path: Path) -> None:
+    """Boxes and scores are those of the release's formula: sides as powers of e, probability of an object × of the class."""
+    torch.manual_seed(1)
+    encoder = build_encoder("yolox_nano").eval()
+    stored = published_yolox_nano(encoder) | published_yolox_head()
+    torch.save({"model": stored}, tmp_path / "yolox_nano.pth")
+    labels = ["door", "sofa", "person"]
+    architecture = Architecture(encoder="yolox_nano", neck="dense_fpn", neck_channels=64, heads="yolox")
+    card = tiny_card(tasks=(), architecture=architecture).model_copy(
+        update={"tasks": {"detection": TaskCard(kind="detection", settings={"labels": labels})}}
+    )
+    network = build_network(card).eval()
+    assert load_encoder_weights(network, str(tmp_path / "yolox_nano.pth")).endswith("with its head for sofa, person")
+    with torch.no_grad():
+        images = torch.randint(0, 256, (1, 3, 64, 96))
+        found = network(images)["detection"]
+        features = encoder((images - network.mean) / network.std)
+        boxes, scores = [], []
+        for i, (level, stride) in enumerate((("c3", 8), ("c4", 16), ("c5", 32))):
+            stem = published_block(stored, f"head.stems.{i}", features[level])
+            of_class, of_box = stem, stem
+            for part in ("0.dconv", "0.pconv", "1.dconv", "1.pconv"):
+                of_class = published_block(stored, f"head.cls_convs.{i}.{part}", of_class)
+                of_box = published_block(stored, f"head.reg_convs.{i}.{part}", of_box)
+            classes, sides, sure = (
+                F.conv2d(x, stored[f"head.{name}.{i}.weight"], stored[f"head.{name}.{i}.bias"]).flatten(2)[0].T
+                for name, x in (("cls_preds", of_class), ("reg_preds", of_box), ("obj_preds", of_box))
+            )
+            height, width = features[level].shape[2:]
+            y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+            middle = (torch.stack([x.flatten(), y.flatten()], 1) + sides[:, :2]) * stride
+            half = sides[:, 2:].exp() * stride / 2
+            boxes.append(torch.cat([middle - half, middle + half], 1))
+            scores.append(sure.sigmoid() * classes[:, [57, 0]].sigmoid())  # couch and person
+    torch.testing.assert_close(found["boxes_xyxy"][0], torch.cat(boxes), rtol=1e-3, atol=1e-2)
+    torch.testing.assert_close(found["class_logits"][0, :, 1:].sigmoid(), torch.cat(scores), rtol=1e-3, atol=1e-4)
+
+
+def published_yolox_head() -> dict[str, torch.Tensor]:
+    """A head of YOLOX-nano with random weights, by the names and shapes of the release."""
+    stored: dict[str, torch.Tensor] = {}
+
+    def block(name: str, *shape: int) -> None:
+        stored[f"{name}.conv.weight"] = torch.randn(shape) / math.sqrt(math.prod(shape[1:]))
+        norm = {"weight": torch.rand(shape[0]) + 0.5, "bias": torch.randn(shape[0]) / 4, "running_mean": torch.randn(shape[0]) / 4}
+        norm |= {"running_var": torch.rand(shape[0]) + 1e-3, "num_batches_tracked": torch.tensor(7)}
+        stored.update({f"{name}.bn.{key}": value for key, value in norm.items()})
+
+    for i, channels in enumerate((64, 128, 256)):
+        block(f"head.stems.{i}", 64, channels, 1, 1)
+        for name in ("cls_convs", "reg_convs"):
+            for j in range(2):
+                block(f"head.{name}.{i}.{j}.dconv", 64, 1, 3, 3)
+                block(f"head.{name}.{i}.{j}.pconv", 64, 64, 1, 1)
+        for name, rows in (("cls_preds", 80), ("reg_preds", 4), ("obj_preds", 1)):
+            stored[f"head.{name}.{i}.weight"], stored[f"head.{name}.{i}.bias"] = torch.randn(rows, 64, 1, 1) / 16, torch.randn(rows) / 4
+    return stored
+
+
+def published_block(stored: dict[str, torch.Tensor], name: str, x: torch.Tensor) -> torch.Tensor:
+    """Convolution, batch norm and SiLU as the release has them."""
+    kernel = stored[f"{name}.conv.weight"]
+    norm = [stored[f"{name}.bn.{key}"] for key in ("running_mean", "running_var", "weight", "bias")]
+    groups = len(kernel) if kernel.shape[1] == 1 else 1
+    return F.silu(F.batch_norm(F.conv2d(x, kernel, padding=kernel.shape[-1] // 2, groups=groups), *norm, eps=1e-3))
 
 
 def test_yolox_nano_is_not_looked_for_among_networks_of_imagenet() -> None:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from mtl_perception.core.geometry import View
-from mtl_perception.core.layers import ConvNormAct, DepthwiseSeparableConv, SeparableConv
+from mtl_perception.core.layers import ConvNormAct, SeparableConv
 from mtl_perception.core.scene import Detections
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._labels import LabelCodec
@@ -23,13 +23,14 @@ from mtl_perception.tasks._likeness import Lesson
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
 from mtl_perception.tasks.detection.assignment import assign
+from mtl_perception.tasks.detection.cells import LEVEL_STRIDES, cell_centres
 from mtl_perception.tasks.detection.labels import CODEC
 from mtl_perception.tasks.detection.likeness import likeness
 from mtl_perception.tasks.detection.metric import DetectionMetric
 from mtl_perception.tasks.detection.panel import panels
 from mtl_perception.tasks.detection.suppression import not_suppressed
+from mtl_perception.tasks.detection.yolox import YoloxHead
 
-LEVEL_STRIDES = {"p3": 8, "p4": 16, "p5": 32}
 MAX_CANDIDATES = 300
 """Boxes that go into suppression: fixed, so that an exported graph has static shapes."""
 MAX_DETECTIONS = 100
@@ -74,7 +75,7 @@ class DetectionHead(nn.Module):
         logits, boxes, points, strides = [], [], [], []
         for level, stride in LEVEL_STRIDES.items():
             feature = features[level]
-            centres = _cell_centres(feature, stride)
+            centres = cell_centres(feature, stride)
             feature = self.shared[level](feature)
             raw = self.regress[level](self.box_towers[level](feature)).float()
             distances = F.softplus(raw.flatten(2).transpose(1, 2)) * stride
@@ -88,68 +89,6 @@ class DetectionHead(nn.Module):
             "points": torch.cat(points),
             "strides": torch.cat(strides),
         }
-
-
-class YoloxHead(nn.Module):
-    """The head of YOLOX (Ge et al., 2021) as its smallest network has it: a tower of two depthwise separable convolutions for the
-    classes, one for the box and for whether there is an object at all. Its published weights fit, row by row of the classes."""
-
-    def __init__(self, channels: int, classes: int) -> None:
-        super().__init__()
-
-        def tower() -> nn.Module:
-            return nn.Sequential(DepthwiseSeparableConv(channels), DepthwiseSeparableConv(channels))
-
-        self.class_towers = nn.ModuleDict({level: tower() for level in LEVEL_STRIDES})
-        self.box_towers = nn.ModuleDict({level: tower() for level in LEVEL_STRIDES})
-        self.classify = nn.ModuleDict({level: nn.Conv2d(channels, classes, 1) for level in LEVEL_STRIDES})
-        self.regress = nn.ModuleDict({level: nn.Conv2d(channels, 4, 1) for level in LEVEL_STRIDES})
-        self.objectness = nn.ModuleDict({level: nn.Conv2d(channels, 1, 1) for level in LEVEL_STRIDES})
-        for level in LEVEL_STRIDES:
-            # As in DetectionHead: 1 % for every class, and boxes about four cells wide.
-            nn.init.zeros_(self.classify[level].bias)
-            nn.init.constant_(self.objectness[level].bias, -math.log(49))
-            self.regress[level].bias.data.copy_(torch.tensor([0.5, 0.5, math.log(4), math.log(4)]))
-
-    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Returns what ``DetectionHead`` returns; a class's logit is that of the product of both probabilities."""
-        logits, boxes, points, strides = [], [], [], []
-        for level, stride in LEVEL_STRIDES.items():
-            feature = features[level]
-            centres = _cell_centres(feature, stride)
-            located = self.box_towers[level](feature)
-            raw = self.regress[level](located).float().flatten(2).transpose(1, 2)
-            middles = centres + (raw[..., :2] - 0.5) * stride
-            halves = raw[..., 2:].clamp(max=_LARGEST_LOG_SIDE).exp() * (stride / 2)
-            boxes.append(torch.cat([middles - halves, middles + halves], -1))
-            of_class = self.classify[level](self.class_towers[level](feature)).float()
-            logits.append(_both(of_class, self.objectness[level](located).float()).flatten(2).transpose(1, 2))
-            points.append(centres)
-            strides.append(centres.new_full((len(centres),), stride))
-        return {
-            "class_logits": torch.cat(logits, 1),
-            "boxes_xyxy": torch.cat(boxes, 1),
-            "points": torch.cat(points),
-            "strides": torch.cat(strides),
-        }
-
-
-_LARGEST_LOG_SIDE = 6.0
-"""Of a box's side in cells: 403, more than any input has; a network that is just beginning must not reach infinity."""
-
-
-def _both(first: Tensor, second: Tensor) -> Tensor:
-    """The logit of the product of the probabilities that two logits stand for."""
-    first, second = torch.broadcast_tensors(first, second)
-    return -torch.stack([-first, -second, -first - second]).logsumexp(0)
-
-
-def _cell_centres(feature: Tensor, stride: int) -> Tensor:
-    """(h·w, 2) x, y of the cells' centres in pixels of the input."""
-    height, width = feature.shape[-2:]
-    y = (torch.arange(height, device=feature.device) + 0.5) * stride
-    x = (torch.arange(width, device=feature.device) + 0.5) * stride
-    return torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).flatten(0, 1)
 
 
 class DetectionTask(Task[DetectionSettings]):
@@ -169,6 +108,9 @@ class DetectionTask(Task[DetectionSettings]):
         if style == "yolox":
             return YoloxHead(channels, len(self.settings.labels))
         return DetectionHead(channels, len(self.settings.labels), style)
+
+    def take_published(self, head: nn.Module, stored: Mapping[str, Tensor]) -> list[str]:
+        return head.take_published(stored, self.labels) if isinstance(head, YoloxHead) else []
 
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """{"boxes_xyxy": (B, M, 4) float32; "class_ids": (B, M) int64, −1 past the last box of a sample;
