@@ -196,7 +196,7 @@ def test_yolox_nano_takes_its_published_head_too_class_by_class(tmp_path: Path) 
     torch.save({"model": stored}, tmp_path / "yolox_nano.pth")
     labels = ["door", "sofa", "person"]
     architecture = Architecture(encoder="yolox_nano", neck="dense_fpn", neck_channels=64, heads="yolox")
-    card = tiny_card(tasks=(), architecture=architecture).model_copy(
+    card = tiny_card(architecture=architecture).model_copy(
         update={"tasks": {"detection": TaskCard(kind="detection", settings={"labels": labels})}}
     )
     network = build_network(card).eval()
