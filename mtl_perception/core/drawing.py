@@ -11,6 +11,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from mtl_perception.core.instances import InstanceMasks
 from mtl_perception.core.scene import Depth, Detections, Scene, Segmentation
 
 Color = tuple[int, int, int]
@@ -38,6 +39,8 @@ _PALETTE: dict[str, Color] = {
 _NOTHING: Color = (26, 27, 32)
 _TURBO_ENDS = 24, 238
 """Part of the colour map that is used: its ends are as dark as what is unknown."""
+_SHADES = (1.0, 0.7, 1.25, 0.85, 1.1)
+"""Of a class's colour, for one thing after the other."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -122,9 +125,10 @@ def colorize_depth(depth_m: np.ndarray, near_m: float, far_m: float) -> np.ndarr
 def draw_overlay(image_rgb: np.ndarray, scene: Scene, card: Card, ids: Sequence[str] | None = None) -> np.ndarray:
     """The image with everything the network said of it.
 
-    The mask tints the image and has its borders traced; each box carries its class, its score and, where
-    depth is known and the box is wide enough, its distance. In a crowd, where labels would cover each other,
-    the weaker boxes have only their colour. Without a mask, depth tints the image instead.
+    The mask tints the image and has its borders traced, and so does each detection's own mask, where there are such;
+    each box carries its class, its score and, where depth is known and the box is wide enough, its distance. In a crowd,
+    where labels would cover each other, the weaker boxes have only their colour. Without a mask, depth tints the image
+    instead.
 
     Args:
         image_rgb: (H, W, 3) uint8, any strides; left as it is.
@@ -146,7 +150,36 @@ def draw_overlay(image_rgb: np.ndarray, scene: Scene, card: Card, ids: Sequence[
         if ids is not None:
             names = [f"{name} #{id}" if id else name for name, id in zip(names, ids)]
         colors = [class_color(card.detection_labels[class_id]) for class_id in scene.detections.class_ids]
+        masks = scene.instance_masks()
+        if masks is not None:
+            canvas = tint_with_instances(canvas, masks, [card.detection_labels[class_id] for class_id in scene.detections.class_ids])
         _draw_boxes(canvas, scene.detections, names, colors, scene.depth)
+    return canvas
+
+
+def tint_with_instances(image_rgb: np.ndarray, masks: InstanceMasks, labels: Sequence[str]) -> np.ndarray:
+    """The image with each thing in a shade of its class's colour of its own, and its border traced: things of one class stay apart.
+
+    Args:
+        image_rgb: (H, W, 3) uint8; left as it is.
+        masks: of things in it.
+        labels: class of each.
+
+    Returns:
+        (H, W, 3) uint8 RGB, a new array.
+    """
+    canvas = np.array(image_rgb, order="C")
+    if not len(masks):
+        return canvas
+    # One number a thing; two things may share one where there are more than 255, which nobody can tell apart anyway.
+    ids = masks.painted([1 + number % 255 for number in range(len(masks))], np.uint8)
+    table = np.zeros((256, 1, 3), np.uint8)
+    for number, label in reversed(list(enumerate(labels))):
+        table[1 + number % 255, 0] = np.clip(np.multiply(class_color(label), _SHADES[number % len(_SHADES)]), 0, 255)
+    colors = cv2.applyColorMap(ids, table)
+    border = cv2.morphologyEx(ids, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    cv2.copyTo(cv2.addWeighted(canvas, 0.5, colors, 0.5, 0.0), ids, canvas)
+    cv2.copyTo(cv2.addWeighted(canvas, 0.1, colors, 0.9, 0.0), cv2.min(border, ids), canvas)
     return canvas
 
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from mtl_perception.core.boxes import box_iou
+from mtl_perception.core.instances import InstanceMasks, MaskPrototypes
 
 UNLABELLED = 255
 """Segmentation id of a pixel that belongs to no class."""
@@ -163,6 +164,7 @@ class Scene:
 
     Attributes:
         detections, segmentation, depth: what 3D boxes, tracks and point clouds are made of; None where it was not asked for.
+        instances: what the masks of detections are made of; None likewise.
         stage_s: seconds spent in each stage.
         answers: those of all other tasks, by kind; without the ones that were not asked for.
     """
@@ -172,8 +174,15 @@ class Scene:
     detections: Detections | None = None
     segmentation: Segmentation | None = None
     depth: Depth | None = None
+    instances: MaskPrototypes | None = None
     stage_s: dict[str, float] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
+
+    def instance_masks(self) -> InstanceMasks | None:
+        """Returns a mask for each of the detections, in their order; None without detections or what masks are made of."""
+        if self.detections is None or self.instances is None:
+            return None
+        return self.instances.of(self.detections.boxes_xyxy, self.width, self.height)
 
     def resized(self, width: int, height: int) -> Scene:
         """The same scene for an image of another size; itself where the size is its own."""

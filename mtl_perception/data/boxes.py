@@ -57,6 +57,7 @@ class BoxTable:
         order = np.argsort(rows, kind="stable")
         proposed = np.array([a.score is not None and not a.iscrowd for a in index.annotations], bool)
         order = order[self._labelled[rows[order], class_ids[order]] | proposed[order]]
+        self._places = order
         self._boxes, self._class_ids = boxes[order], class_ids[order]
         scores = np.array([1.0 if a.score is None else a.score for a in index.annotations], np.float32)
         self._weights = scores[order] if proposed.any() else None
@@ -76,6 +77,10 @@ class BoxTable:
             None if self._weights is None else self._weights[part],
         )
 
+    def places(self, image: ImageEntry) -> np.ndarray:
+        """(N,) where in annotations.json the image's boxes stand, counted from 0."""
+        return self._places[self._part(image)[1]]
+
     def _part(self, image: ImageEntry) -> tuple[int, slice]:
         row = self._rows[image.id]
         return row, slice(int(self._starts[row]), int(self._starts[row + 1]))
@@ -89,7 +94,7 @@ class BoxTable:
         table._labelled[:, ids[ids >= 0]] = self._labelled[:, ids >= 0]
         class_ids = ids[self._class_ids] if len(ids) else self._class_ids
         kept = class_ids >= 0
-        table._boxes, table._class_ids = self._boxes[kept], class_ids[kept]
+        table._boxes, table._class_ids, table._places = self._boxes[kept], class_ids[kept], self._places[kept]
         table._boxes_3d = None if self._boxes_3d is None else self._boxes_3d[kept]
         table._weights = None if self._weights is None else self._weights[kept]
         table._starts = np.concatenate([[0], np.cumsum(kept)])[self._starts]

@@ -16,9 +16,10 @@ from mtl_perception.data.boxes import BoxArrays, BoxTable
 from mtl_perception.data.cache import PixelCache, Pixels, maps_of
 from mtl_perception.data.format import DataError, ImageEntry
 from mtl_perception.data.index import Index, find_problems, read_index, stem
+from mtl_perception.data.mask_table import MaskTable
 from mtl_perception.data.pixels import read_map, read_rgb
 from mtl_perception.data.split import split_groups
-from mtl_perception.tasks import BOXED, LABELS, BoxesCodec, ClassesCodec, MadeCodec, MapCodec, Sample, known_among
+from mtl_perception.tasks import BOXED, LABELS, BoxesCodec, ClassesCodec, MadeCodec, MapCodec, MasksCodec, Sample, known_among
 
 __all__ = ["DataError", "ImageFolder"]
 
@@ -46,6 +47,7 @@ class ImageFolder:
         self._cameras = index.cameras
         self._own_boxes = self._boxes = BoxTable(index, BOXED)
         self._cache: PixelCache | None = None
+        self._masks: MaskTable | None = None
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -68,6 +70,8 @@ class ImageFolder:
         for kind in entry.tasks:
             if isinstance(codec := LABELS[kind], MadeCodec):
                 labels[kind] = codec.make(self._label(codec.made_from, entry, pixels), sample)
+            elif isinstance(codec, MasksCodec):
+                labels[kind] = self._instances(codec, entry)
         return sample
 
     def _label(self, kind: str, entry: ImageEntry, pixels: Pixels) -> Any:
@@ -79,6 +83,11 @@ class ImageFolder:
             return codec.of_classes(np.isin(wanted, entry.classes), known_among(wanted, own))
         assert isinstance(codec, BoxesCodec)
         return codec.of_boxes(*self._boxes.of_image(entry))
+
+    def _instances(self, codec: MasksCodec, entry: ImageEntry) -> Any:
+        assert self._masks is not None  # by with_tasks, without which nobody asks
+        masks = [self._masks.mask(place, entry) for place in self._boxes.places(entry).tolist()]
+        return codec.of_masks(masks, self._boxes.of_image(entry).class_ids, (entry.height, entry.width))
 
     def _read(self, entry: ImageEntry) -> Pixels:
         size, name = (entry.width, entry.height), stem(entry)
@@ -127,12 +136,18 @@ class ImageFolder:
         """
         wanted = set(tasks)
         part = copy.copy(self)
-        labelled = [
-            [kind for kind in LABELS if kind in wanted and (kind in entry.tasks or LABELS[kind].made_from in entry.tasks)]
-            for entry in self.entries
-        ]
+        if any(isinstance(LABELS[kind], MasksCodec) for kind in wanted & LABELS.keys()):
+            part._masks = self._masks or MaskTable(self.root)
+        labelled = [[kind for kind in LABELS if kind in wanted and part._can_have(kind, entry)] for entry in self.entries]
         part.entries = [dataclasses.replace(entry, tasks=kinds) for entry, kinds in zip(self.entries, labelled, strict=True) if kinds]
         return part
+
+    def _can_have(self, kind: str, entry: ImageEntry) -> bool:
+        codec = LABELS[kind]
+        if isinstance(codec, MasksCodec):
+            assert self._masks is not None
+            return codec.made_from in entry.tasks and self._masks.is_known_in(entry)
+        return kind in entry.tasks or codec.made_from in entry.tasks
 
     def cached(self, directory: Path | None = None) -> ImageFolder:
         """The same samples, decoded once only and then taken from memory (``PixelCache``), by loader processes too.

@@ -207,6 +207,24 @@ class MadeCodec(LabelCodec):
         """The label, from the label ``source`` of the kind ``made_from``."""
 
 
+class MasksCodec(LabelCodec):
+    """Labels made of the masks that the boxes of annotations.json have; one kind is. ``made_from`` is the kind of the boxes."""
+
+    place: ClassVar[Place] = "made"
+    has_classes: ClassVar[bool] = False
+    made_from: ClassVar[str]
+
+    @abstractmethod
+    def of_masks(self, masks: Sequence[np.ndarray | None], class_ids: np.ndarray, size: tuple[int, int]) -> Any:
+        """The label of an image.
+
+        Args:
+            masks: (H, W) bool of each of the image's N boxes; None where it has none.
+            class_ids: (N,) int64.
+            size: H and W.
+        """
+
+
 def known_among(wanted: Sequence[str], own: Sequence[str]) -> np.ndarray | None:
     """(C,) bool, which of the classes ``wanted`` are among ``own``; None: all."""
     found = np.isin(wanted, own)

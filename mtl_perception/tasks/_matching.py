@@ -28,10 +28,17 @@ def match_boxes(
     Returns:
         (N,) int64.
     """
-    taken = np.full(len(scores), -1, np.int64)
     if not len(scores) or not len(true_class_ids):
-        return taken
+        return np.full(len(scores), -1, np.int64)
     iou = box_iou(np.asarray(boxes_xyxy, np.float64), np.asarray(true_boxes_xyxy, np.float64))
+    return match(iou, scores, class_ids, true_class_ids, least_iou)
+
+
+def match(iou: np.ndarray, scores: np.ndarray, class_ids: np.ndarray, true_class_ids: np.ndarray, least_iou: float = 0.5) -> np.ndarray:
+    """As ``match_boxes``, of any things of which the (N, M) ``iou`` is known; it is written to."""
+    taken = np.full(len(scores), -1, np.int64)
+    if not iou.size:
+        return taken
     iou[class_ids[:, None] != true_class_ids[None]] = 0
     iou[iou < least_iou] = 0
     for index in np.argsort(-scores, kind="stable"):

@@ -18,6 +18,7 @@ NAMES = (
     "classification",
     "lanes",
     "normals",
+    "instances",
 )
 
 LABELS: dict[str, LabelCodec] = {name: import_module(f"{__package__}.{name}.labels").CODEC for name in NAMES}

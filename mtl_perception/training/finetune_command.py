@@ -13,7 +13,7 @@ from rich.console import Console
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.label_lists import united
 from mtl_perception.model.checkpoint import ModelCard
-from mtl_perception.tasks import TASKS
+from mtl_perception.tasks import LABELS, TASKS
 from mtl_perception.training.config import ConfigError, TrainingConfig
 from mtl_perception.training.finetuning import kept_labels, start_card
 from mtl_perception.training.loop import train
@@ -83,7 +83,7 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
     card = start_card(start)
     known = kept_labels(card)
     folders = [ImageFolder(path) for path in data]
-    new = _new_labels(folders, options)
+    new = _new_labels(folders, options, card)
     tasks = _tasks(card, new, options.tasks)
     labels = {task: united([known.get(task, []), new.get(task, [])]) for task in tasks}
     held_out, notes = _held_out(folders, tasks, options)
@@ -135,11 +135,15 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
     return TrainingConfig.model_validate(settings), [*_said(known, labels), *notes]
 
 
-def _new_labels(folders: Sequence[ImageFolder], options: FinetuneOptions) -> dict[str, list[str]]:
-    """By task that any picture is labelled for, the class names to learn from the data."""
+def _new_labels(folders: Sequence[ImageFolder], options: FinetuneOptions, card: ModelCard) -> dict[str, list[str]]:
+    """By task that any picture is labelled for, the class names to learn from the data. Labels that are made of others count where somebody
+    asks for them, or the model has their task."""
     found: dict[str, list[str]] = {}
+    asked = {*(options.tasks or []), *card.tasks}
     for task in TASKS:
-        labelled = [folder for folder in folders if any(task in entry.tasks for entry in folder.entries)]
+        if LABELS[task].place == "made" and task not in asked:
+            continue
+        labelled = [folder for folder in folders if len(folder.with_tasks([task]))]
         if labelled:
             found[task] = united(folder.labels.get(task, []) for folder in labelled)
     if not found:

@@ -53,7 +53,7 @@ FOREIGN_FORMATS = ("data/importers", "data/exporters")
 """What a foreign format holds, such as boxes or lanes, is the format's own business and stands in its converter."""
 
 WITH_DEPENDANTS = {
-    "detection": (),
+    "detection": ("tasks/instances/labels.py",),  # the one literal that says whose masks they are
     "segmentation": (),
     "depth": ("tasks/normals/labels.py",),  # the one literal that says what normals are made from
 }

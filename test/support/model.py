@@ -12,7 +12,7 @@ from mtl_perception.model.network import VARIANTS, MultiTaskNetwork
 
 def tiny_card(variant: str = "lite", tasks: tuple[str, ...] = ("detection", "segmentation", "depth"), **changes: object) -> ModelCard:
     """A card for images of 128×96 with the labels of the shapes data set."""
-    settings = {"detection": {"labels": DETECTION_LABELS}, "segmentation": {"labels": SEGMENTATION_LABELS}, "depth": {}}
+    settings = {"detection": {"labels": DETECTION_LABELS}, "segmentation": {"labels": SEGMENTATION_LABELS}, "depth": {}, "instances": {}}
     values: dict[str, object] = {
         "name": "tiny",
         "architecture": VARIANTS[variant],

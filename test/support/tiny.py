@@ -113,7 +113,7 @@ def batches_of(root: Path, learner: Learner, count: int, parts: int = 1, without
     Args:
         without: by task, the images that are not labelled for it.
     """
-    folder, samples = ImageFolder(root), []
+    folder, samples = ImageFolder(root).with_tasks(learner.network.tasks), []
     for i in range(count):
         sample = folder[i]
         edge = min(sample.image.shape[:2])

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mtl_perception.core.scene import Detections, Scene
+from mtl_perception.tasks._coco import coco_arrays, require_coco
 from mtl_perception.tasks._matching import average_precision, match_boxes
 from mtl_perception.tasks._metric import Metric, TitledChart
 from mtl_perception.tasks._truth import Truth
-from mtl_perception.tasks.detection.coco import coco_arrays, require_coco
 
 SMALL_THINGS = ("can", "bottle", "cup", "bowl", "fruit", "book")
 """Classes of the shipped models that a hand can hold; their AP50 is told apart from that of furniture."""
