@@ -24,7 +24,7 @@ class MaskTable:
     def __init__(self, root: Path) -> None:
         index = read_index(root, masks=True)
         self._file = index.annotations_file
-        self._encoded = [getattr(annotation, "segmentation", None) or None for annotation in index.annotations]
+        self._encoded = [annotation.segmentation or None for annotation in index.annotations]  # pyright: ignore[reportAttributeAccessIssue]
         self._ids = [annotation.id for annotation in index.annotations]
         # Of images without any thing there is nothing to mask: they count where the other images have masks.
         masked = {a.image_id for a, encoded in zip(index.annotations, self._encoded, strict=True) if encoded and not a.iscrowd}

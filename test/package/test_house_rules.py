@@ -74,6 +74,7 @@ DEPENDANTS = (
     "ros",
     "simulation",
     "studies",
+    "tasks/_coco.py",  # the same key
     "training/config.py",  # the tasks of a training that names none
 )
 

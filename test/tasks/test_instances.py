@@ -330,7 +330,7 @@ def test_its_gradient_reaches_every_trunk(tmp_path: Path, sharing: str) -> None:
 @pytest.mark.slow
 def test_an_export_keeps_it(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx")
-    card = tiny_card(tasks=("detection", "instances"))
+    card = tiny_card(tasks=("detection", "segmentation", "depth", "instances"))
     save_checkpoint(tmp_path / "tiny.safetensors", tiny_network(card), card, torch.float32)
     report = export(tmp_path / "tiny.safetensors", tmp_path / "tiny.onnx", ExportSettings())
     graph = onnx.load(report.path).graph
