@@ -77,6 +77,13 @@ def colorize_mask(mask: np.ndarray, labels: Sequence[str]) -> np.ndarray:
     return cv2.applyColorMap(np.ascontiguousarray(mask, dtype=np.uint8), table)
 
 
+def colorize_ids(ids: np.ndarray) -> np.ndarray:
+    """(H, W) numbers of things, 0 for none, as (H, W, 3) uint8 RGB: neighbouring numbers look unlike each other."""
+    hues = (np.arange(256) * 0.618034) % 1  # by the golden ratio, as far apart as can be
+    table = np.array([[round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.65, 0.95)] for hue in hues], np.uint8)
+    return np.where((ids > 0)[..., None], table[ids % 256], np.uint8(_NOTHING))
+
+
 SOURCE_COLORS = ((0, 0, 0), (70, 110, 220), (60, 200, 90))
 """Of depth from nowhere, from the network and from a sensor."""
 
@@ -150,7 +157,7 @@ def draw_overlay(image_rgb: np.ndarray, scene: Scene, card: Card, ids: Sequence[
         if ids is not None:
             names = [f"{name} #{id}" if id else name for name, id in zip(names, ids)]
         colors = [class_color(card.detection_labels[class_id]) for class_id in scene.detections.class_ids]
-        masks = scene.instance_masks()
+        masks = scene.instance_masks
         if masks is not None:
             canvas = tint_with_instances(canvas, masks, [card.detection_labels[class_id] for class_id in scene.detections.class_ids])
         _draw_boxes(canvas, scene.detections, names, colors, scene.depth)

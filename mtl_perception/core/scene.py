@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import cv2
@@ -178,8 +179,9 @@ class Scene:
     stage_s: dict[str, float] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
 
+    @cached_property
     def instance_masks(self) -> InstanceMasks | None:
-        """Returns a mask for each of the detections, in their order; None without detections or what masks are made of."""
+        """A mask for each of the detections, in their order; None without detections or what masks are made of."""
         if self.detections is None or self.instances is None:
             return None
         return self.instances.of(self.detections.boxes_xyxy, self.width, self.height)

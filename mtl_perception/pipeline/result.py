@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.instances import InstanceMasks
 from mtl_perception.core.scene import Boxes3D, Scene
 from mtl_perception.spatial.boxes_3d import BoxEstimator
 from mtl_perception.spatial.depth_fusion import FusedDepth
@@ -62,7 +63,7 @@ class Tracks:
 
 
 class Lift:
-    """The 3D boxes of a scene's detections, made when somebody first asks.
+    """The masks and the 3D boxes of a scene's detections, made when somebody first asks.
 
     Args:
         estimate: makes them.
@@ -71,6 +72,11 @@ class Lift:
 
     def __init__(self, estimate: BoxEstimator, scene: Scene, intrinsics: Intrinsics | None, placement: Placement) -> None:
         self._estimate, self._scene, self._intrinsics, self._placement = estimate, scene, intrinsics, placement
+
+    @property
+    def masks(self) -> InstanceMasks | None:
+        """None without detections, or from a network without masks of things."""
+        return self._scene.instance_masks
 
     @cached_property
     def boxes(self) -> Boxes3D | None:
@@ -116,6 +122,12 @@ class FrameResult:
     tracks: Tracks | None = None
     fused: FusedDepth | None = None
     scale: Scale | None = None
+
+    @property
+    def masks(self) -> InstanceMasks | None:
+        """Of the scene's detections; None without detections, or from a network without masks of things."""
+        masks, found = self.lift.masks, self.scene.detections
+        return None if masks is None or found is None else masks.first(len(found))
 
     @property
     def boxes_3d(self) -> Boxes3D | None:

@@ -13,7 +13,8 @@ _SIDE = 12
 _FEWEST = 12
 """Pixels that a thing must have among them."""
 _LEAST_SHARE = 0.06
-"""Of the pixels, that must carry the detection's class; else the mask doesn't know the thing, and depth alone decides."""
+"""Of the pixels, that must lie in the detection's own mask or, without such masks, carry its class; else the mask doesn't know the thing, and
+depth alone decides."""
 _GAP = 0.35
 """A jump in depth of this share of a thing's apparent size parts it from what is behind or in front."""
 TRIMMED = 0.02
@@ -52,7 +53,11 @@ class VisibleThings:
 
         z_m = scene.depth.depth_m.reshape(-1).take(places, mode="clip")  # much faster than indexing
         seen = (z_m > 0) & (z_m < np.inf)
-        if scene.segmentation is not None:
+        masks = scene.instance_masks
+        if masks is not None:
+            own = seen & masks.at(rows, columns).reshape(seen.shape)
+            seen = np.where(own.sum(1, keepdims=True) >= _LEAST_SHARE * _SIDE**2, own, seen)
+        elif scene.segmentation is not None:
             same = seen & (scene.segmentation.mask.reshape(-1).take(places, mode="clip") == mask_ids[:, None])
             seen = np.where(same.sum(1, keepdims=True) >= _LEAST_SHARE * _SIDE**2, same, seen)
         apparent_size = np.maximum(*((high - low) / (camera.fx, camera.fy)).T)

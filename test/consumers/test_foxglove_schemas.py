@@ -72,6 +72,13 @@ def test_where_depth_is_from_has_a_colour_each():
     np.testing.assert_array_equal(picture[0], [[0, 0, 0], [70, 110, 220], [60, 200, 90], [255, 255, 255]])
 
 
+def test_each_thing_has_a_colour():
+    ids = np.array([[0, 1, 2, 2]] * 2, "<u2")
+    message = SimpleNamespace(header=HEADER, height=2, width=4, data=ids.tobytes())
+    picture = decoded(read(foxglove.instances_picture(message)))
+    assert len(np.unique(picture[0], axis=0)) == 3 and (picture[0, 2] == picture[0, 3]).all()
+
+
 def test_normals_are_directions_as_colours():
     vectors = np.zeros((32, 64, 3), np.float32)
     vectors[:, :32, 2], vectors[:16, 32:, 0], vectors[16:, 32:] = -1, 1, np.nan

@@ -17,7 +17,7 @@ def own(topics) -> set[str]:
 def test_rviz_shows_images_points_and_markers():
     displays = yaml.safe_load((CONFIG / "robot.rviz").read_text())["Visualization Manager"]["Displays"]
     topics = {display["Topic"]["Value"]: display["Class"] for display in displays if "Topic" in display}
-    assert own(topics) == {"overlay", "segmentation/mask", "depth/source", "points", "free_space", "markers"}
+    assert own(topics) == {"overlay", "segmentation/mask", "instances", "depth/source", "points", "free_space", "markers"}
     assert topics["/perception/points"].endswith("PointCloud2") and topics["/perception/markers"].endswith("MarkerArray")
     (cloud,) = [display for display in displays if display["Class"].endswith("DepthCloud")]
     assert own([cloud["Depth Map Topic"], cloud["Color Image Topic"]]) == {"depth/image_rect", "overlay"}
@@ -38,4 +38,10 @@ def test_foxglove_layout_places_every_panel_once_and_names_our_topics():
         if name.startswith("Image!"):
             shown |= {value for key, value in panel["imageMode"].items() if key.endswith("Topic")}
             shown |= set(panel["imageMode"].get("annotations", {}))
-    assert own(shown | {panels["RawMessages!status"]["topicPath"]}) == TOPICS | {"image", "detections", "depth/source", "normals/image"}
+    assert own(shown | {panels["RawMessages!status"]["topicPath"]}) == TOPICS | {
+        "image",
+        "detections",
+        "depth/source",
+        "normals/image",
+        "instances",
+    }

@@ -55,9 +55,10 @@ FOREIGN_FORMATS = ("data/importers", "data/exporters")
 WITH_DEPENDANTS = {
     "detection": ("tasks/instances/labels.py",),  # the one literal that says whose masks they are
     "segmentation": (),
+    "instances": (),
     "depth": ("tasks/normals/labels.py",),  # the one literal that says what normals are made from
 }
-"""The three answers that others are made of. 3D boxes, tracks, point clouds and markers (ros, spatial), ground truth and results in bags, the
+"""The answers that others are made of. 3D boxes, tracks, point clouds and markers (ros, spatial), ground truth and results in bags, the
 rendered rooms and the demo ask for them by name; so do tables and pictures that show them side by side."""
 
 DEPENDANTS = (

@@ -260,6 +260,19 @@ def test_source_of_depth():
     assert "expected mono8" in " ".join(contract.broken_source(mask(data=[0] * 6, encoding="8UC1"), None))
 
 
+def test_instances():
+    def instances(numbers, **changed) -> Image:
+        data = np.array(numbers, "<u2").tobytes()
+        return Image(**{"height": 1, "width": 3, "encoding": "mono16", "step": 6, "data": list(data)} | changed)
+
+    two = Detection2DArray(detections=[Detection2D(), Detection2D()])
+    assert list(contract.broken_instances(instances([0, 1, 2]), two)) == []
+    assert list(contract.broken_instances(instances([0, 1, 3]), None)) == []
+    assert "holds 3, and there are 2 detections" in " ".join(contract.broken_instances(instances([0, 1, 3]), two))
+    for change in ({"encoding": "mono8"}, {"step": 3}, {"is_bigendian": 1}, {"data": [0] * 5}):
+        assert "expected little-endian mono16" in " ".join(contract.broken_instances(instances([0, 0, 0], **change), two))
+
+
 def test_normals():
     def normals(vectors, **changed) -> Image:
         data = np.array(vectors, "<f4").tobytes()

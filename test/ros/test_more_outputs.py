@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Classification, lanes and normals as messages, and which topics a model's labels make."""
+"""Classification, lanes, normals and instances as messages, and which topics a model's labels make."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 from std_msgs.msg import Header
 
-from mtl_perception.core.scene import Scene
+from mtl_perception.core.instances import PLACE_TERMS, MaskPrototypes
+from mtl_perception.core.scene import Detections, Scene
 from mtl_perception.core.transforms import TransformBuffer
 from mtl_perception.ros.node.specs import SPECS
 from mtl_perception.ros.outputs.outputs import Outputs
@@ -86,3 +88,24 @@ def test_normals_are_vectors_of_the_image() -> None:
     (image,) = publishers["~/normals/image"].said
     assert (image.encoding, image.step, image.height, image.width) == ("32FC3", 96, 6, 8)
     assert np.array_equal(np.frombuffer(image.data, np.float32).reshape(6, 8, 3), vectors)
+
+
+def test_each_pixel_names_its_detection() -> None:
+    """Of those that are published; a network without masks has no such topic, and a scene without them says nothing."""
+    outputs, publishers = topics_of(instances=[])
+    (writer,) = [one for one in outputs.read() if one.publisher is publishers["~/instances"]]
+    assert set(wanted_tasks([writer], ("detection", "instances", "depth"))) == {"detection", "instances"}
+    prototypes, coefficients = np.zeros((16, 6, 8), np.float32), np.zeros((3, 16 + PLACE_TERMS, 3, 4), np.float32)
+    coefficients[:, 16] = 1  # whatever lies in a box is the thing
+    found = Detections(np.float32([[0, 0, 16, 12], [20, 4, 30, 20], [1, 1, 5, 5]]), np.float32([0.9, 0.8, 0.1]), np.array([0, 0, 0]))
+    scene = Scene(32, 24, detections=found, instances=MaskPrototypes(prototypes, coefficients))
+    header = Header(frame_id="camera")
+    result = outputs.frame(header, scene, np.zeros((24, 32, 3), np.uint8), None, Place(header, DEFAULTS, TransformBuffer()))
+    (message,) = [message for publisher, message in outputs.fill(result, [writer])]
+    assert (message.encoding, message.step, message.header) == ("mono16", 64, header)
+    expected = np.zeros((24, 32), np.uint16)
+    expected[:12, :16], expected[4:20, 20:30] = 1, 2
+    assert np.array_equal(np.frombuffer(message.data, np.uint16).reshape(24, 32), expected)
+    bare = outputs.frame(header, replace(scene, instances=None), np.zeros((24, 32, 3), np.uint8), None, result.place)
+    assert list(outputs.fill(bare, [writer])) == []
+    assert "~/instances" not in topics_of()[1]

@@ -52,7 +52,7 @@ def every_label_engine() -> FreeEngine:
     engine = FreeEngine()
     engine.card = Card(
         detection_labels=["door", "person", "chair", "bottle"],
-        further_labels={"classification": ["kitchen"], "lanes": ["lane"], "normals": []},
+        further_labels={"classification": ["kitchen"], "lanes": ["lane"], "normals": [], "instances": []},
     )
     return engine
 

@@ -376,7 +376,7 @@ def test_rendered_rooms_are_learned_and_scored(tmp_path: Path) -> None:
         scores = evaluate_engine(engine, samples).scores["instances"]
         for image_rgb, camera, truth in samples:
             scene = before(image_rgb, camera)
-            assert scene.instances is None and scene.instance_masks() is None
+            assert scene.instances is None and scene.instance_masks is None
             boxes = np.rint(scene.detections.boxes_xyxy).astype(int)
             crops = [np.ones((bottom - top, right - left), bool) for left, top, right, bottom in boxes.tolist()]
             masks = InstanceMasks(scene.width, scene.height, [(left, top) for left, top, _, _ in boxes.tolist()], crops)

@@ -104,6 +104,24 @@ def broken_source(message: Image, depth: Image | None) -> Iterator[str]:
         yield f"depth/source holds {unknown[0]}, expected {', '.join(f'{one.value} ({one.name.lower()})' for one in Source)}"
 
 
+def broken_instances(message: Image, detections: Detection2DArray | None) -> Iterator[str]:
+    """Whose pixel it is, is looked up among the detections of the same stamp."""
+    if (
+        message.encoding != "mono16"
+        or message.is_bigendian
+        or message.step != 2 * message.width
+        or len(message.data) != message.height * message.step
+    ):
+        yield (
+            f"instances is {cut(message.encoding)} with a step of {message.step} and {len(message.data)} bytes, "
+            f"expected little-endian mono16 without row padding of {message.width}x{message.height} pixels"
+        )
+        return
+    highest = int(np.frombuffer(message.data, "<u2").max(initial=0))
+    if detections is not None and highest > len(detections.detections):
+        yield f"instances holds {highest}, and there are {len(detections.detections)} detections: expected at most their number"
+
+
 def broken_normals(message: Image) -> Iterator[str]:
     """Directions are used as they are, without being brought to length one."""
     if message.encoding != "32FC3" or message.step != 12 * message.width or len(message.data) != message.height * message.step:

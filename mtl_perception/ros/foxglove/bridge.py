@@ -118,6 +118,7 @@ class Bridge:
         yield feed("segmentation/mask", pictures, lambda message: schemas.mask_picture(message, self._labels))
         yield feed("depth/image_rect", pictures, schemas.depth_picture)
         yield feed("depth/source", pictures, schemas.source_picture)
+        yield feed("instances", pictures, schemas.instances_picture)
         yield feed("normals/image", pictures, schemas.normals_picture)
         yield feed("depth/camera_info", channels.CameraCalibrationChannel, schemas.calibration)
         clouds = partial(schemas.point_cloud, most=self._settings.points)

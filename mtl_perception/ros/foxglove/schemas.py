@@ -42,7 +42,7 @@ from foxglove.messages import (
     Vector3,
 )
 
-from mtl_perception.core.drawing import class_color, colorize_depth, colorize_mask, colorize_normals, colorize_source
+from mtl_perception.core.drawing import class_color, colorize_depth, colorize_ids, colorize_mask, colorize_normals, colorize_source
 
 NEAR_M, FAR_M = 0.3, 6.0
 """Depths of the warmest and the coldest colour."""
@@ -83,6 +83,12 @@ def source_picture(message: Any) -> CompressedImage:
     """Where depth is from, in colours, as PNG."""
     source = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)[:, : message.width]
     return _encoded(message.header, ".png", colorize_source(source), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+
+
+def instances_picture(message: Any) -> CompressedImage:
+    """mono16 numbers of things in a colour each, as PNG."""
+    ids = np.frombuffer(message.data, "<u2").reshape(message.height, message.width)
+    return _encoded(message.header, ".png", colorize_ids(ids), [cv2.IMWRITE_PNG_COMPRESSION, 1])
 
 
 def normals_picture(message: Any) -> CompressedImage:

@@ -29,7 +29,7 @@ class Detections3DWriter(Writer):
         ("detection", "depth"),
         "output",
     )
-    helpful_tasks = ("segmentation",)
+    helpful_tasks = ("segmentation", "instances")
 
     def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str]) -> None:
         super().__init__(publisher)

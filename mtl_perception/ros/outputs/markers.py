@@ -28,7 +28,7 @@ class MarkersWriter(Writer):
     """
 
     topic = Topic("markers", MarkerArray, "3D boxes, labels and trails for RViz and Foxglove", ("detection", "depth"), is_recorded=False)
-    helpful_tasks = ("segmentation",)
+    helpful_tasks = ("segmentation", "instances")
 
     def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str], parameters: Mapping[str, Any]) -> None:
         super().__init__(publisher)

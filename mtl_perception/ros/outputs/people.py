@@ -44,7 +44,7 @@ class PeopleWriter(Writer):
         ("detection", "depth"),
         missing_when="the model has no class person",
     )
-    helpful_tasks = ("segmentation",)
+    helpful_tasks = ("segmentation", "instances")
 
     def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str], parameters: Mapping[str, Any]) -> None:
         super().__init__(publisher)

@@ -49,7 +49,7 @@ class TracksWriter(Writer):
         ("detection",),
         missing_when="tracking.enabled is false",
     )
-    helpful_tasks = ("segmentation", "depth")
+    helpful_tasks = ("segmentation", "depth", "instances")
 
     def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str], parameters: Mapping[str, Any]) -> None:
         super().__init__(publisher)

@@ -55,7 +55,7 @@ class InstancesMetric(Metric):
 
     @staticmethod
     def pair(scene: Scene, truth: Truth) -> tuple | None:
-        true, found = truth.labels.get("instances"), scene.instance_masks()
+        true, found = truth.labels.get("instances"), scene.instance_masks
         if true is None or found is None or not true.is_complete:
             return None
         return found, scene.detections, true, truth.labelled_ids
