@@ -16,6 +16,7 @@ from vision_msgs.msg import Detection2DArray
 from mtl_perception.core.camera_info import read_intrinsics
 from mtl_perception.inference.engine import Engine
 from mtl_perception.model.checkpoint import save_checkpoint
+from mtl_perception.pipeline import PipelineOptions, Selection, published
 from mtl_perception.ros.main import load_model
 from mtl_perception.ros.node.node import PerceptionNode
 
@@ -55,6 +56,28 @@ def test_what_arrives_is_what_the_engine_says(peer, start_node, checkpoint):
     assert len(detections[-1].detections) == len(scene.detections) > 0
     names = [one.results[0].hypothesis.class_id for one in detections[-1].detections]
     assert names == [engine.card.detection_labels[class_id] for class_id in scene.detections.class_ids]
+
+
+@pytest.mark.slow
+def test_each_detection_has_its_mask(peer, start_node, tmp_path):
+    """What the pixels say are places among the detections of the same stamp."""
+    path = tmp_path / "masks.safetensors"
+    card = tiny_card(tasks=("detection", "segmentation", "depth", "instances"))
+    save_checkpoint(path, tiny_network(card), card)
+    node = start_node("-p", "device:=cpu", "-p", "score_threshold:=0.0", "-p", "max_detections:=7", model=str(path), program=REAL)
+    pixels = np.random.default_rng(3).integers(0, 256, (120, 160, 3), np.uint8)
+    masks = peer.subscribe(f"{node.name}/instances", Image)
+    detections = peer.subscribe(f"{node.name}/detections", Detection2DArray)
+    peer.until(
+        lambda: len(masks) >= 3 and len(detections) >= 3, "masks", every=lambda: peer.publish(f"{node.name}/image", image(pixels, "rgb8"))
+    )
+    engine = Engine.load(path, "cpu", backend="torch")
+    engine.score_threshold = 0.0
+    scene = published(engine(pixels), PipelineOptions(score_threshold=0.0, selection=Selection(max_detections=7)))
+    assert len(scene.detections) == len(detections[-1].detections) == 7
+    found = np.frombuffer(masks[-1].data, np.uint16).reshape(120, 160)
+    expected = scene.instances.of(scene.detections.boxes_xyxy, 160, 120).painted(range(1, 8))
+    assert masks[-1].encoding == "mono16" and (found == expected).mean() > 0.99 and len(np.unique(found)) > 2
 
 
 def test_a_model_that_is_missing_ends_with_status_1(start_node):
