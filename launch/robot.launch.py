@@ -56,6 +56,7 @@ ENVIRONMENT = {
 SHOWN_IN_RVIZ = (
     "overlay",
     "segmentation/mask",
+    "instances",
     "depth/image_rect",
     "depth/camera_info",
     "depth/source",

@@ -32,12 +32,14 @@ def write_everything(root: Path, names: dict[str, list[str]], images: int = 2, c
     """Pictures that are labelled for every task with the first class of ``NAMES`` that ``names`` has, in the order of ``names``."""
     first = {task: next(iter([name for name in NAMES[task] if name in own] or own)) for task, own in names.items()}
     entries = []
+    mask = np.zeros((64, 64), bool)
+    mask[8:40, 8:40] = True
     for i in range(images):
         labelled = LabelledImage(
             np.full((64, 64, 3), colour + i, np.uint8),
             CAMERA,
             f"room{i}",
-            instances=[Instance(first["detection"], (8, 8, 40, 40))],
+            instances=[Instance.of_mask(first["detection"], mask)],
             maps={
                 "segmentation": np.full((64, 64), names["segmentation"].index(first["segmentation"]), np.uint8),
                 "depth": np.full((64, 64), 2.0, np.float32),
