@@ -123,4 +123,4 @@ COCO_NAMES: dict[str, tuple[str, ...]] = {
     "screen": ("tv",),
     "plant": ("potted plant",),
 }
-"""What classes of the shipped networks are called in COCO."""
+"""COCO's names of classes of the shipped networks."""

@@ -49,8 +49,8 @@ class InstancesHead(nn.Module):
 
     def __init__(self, channels: int, style: HeadStyle = "wide") -> None:
         super().__init__()
-        inner = channels if style == "slim" else channels // 2
-        self.tower = SeparableConv(channels) if style == "slim" else ConvNormAct(channels, inner)
+        inner = channels // 2 if style == "wide" else channels
+        self.tower = ConvNormAct(channels, inner) if style == "wide" else SeparableConv(channels)
         self.prototypes = nn.Conv2d(inner, PROTOTYPES, 1)
         self.coefficients = nn.ModuleDict({level: _Coefficients(channels) for level in LEVELS})
 
