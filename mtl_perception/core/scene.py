@@ -165,9 +165,9 @@ class Scene:
 
     Attributes:
         detections, segmentation, depth: what 3D boxes, tracks and point clouds are made of; None where it was not asked for.
-        instances: what the masks of detections are made of; None likewise.
         stage_s: seconds spent in each stage.
         answers: those of all other tasks, by kind; without the ones that were not asked for.
+        instances: what the masks of detections are made of; None where it was not asked for.
     """
 
     width: int
@@ -175,9 +175,9 @@ class Scene:
     detections: Detections | None = None
     segmentation: Segmentation | None = None
     depth: Depth | None = None
-    instances: MaskPrototypes | None = None
     stage_s: dict[str, float] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
+    instances: MaskPrototypes | None = None
 
     @cached_property
     def instance_masks(self) -> InstanceMasks | None:
