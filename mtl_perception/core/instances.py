@@ -71,6 +71,13 @@ class InstanceMasks:
         found = sorted(found, key=cv2.contourArea, reverse=True)
         return [cv2.approxPolyDP(points, tolerance_px, True)[:, 0].astype(np.float32) + corner for points in found]
 
+    def run_lengths(self, number: int) -> dict[str, list[int]]:
+        """The mask of one thing in COCO's form: how many pixels, column by column, are not the thing's, then are, and so on."""
+        columns = np.pad(self.whole(number).T.ravel(), 1)
+        columns[-1] = not columns[-2]  # ends the last run
+        changes = np.flatnonzero(columns[1:] != columns[:-1])
+        return {"size": [self.height, self.width], "counts": np.diff(changes, prepend=0).tolist()}
+
     def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """(N, R, C) bool: of each thing the pixels at its own (N, R) rows and (N, C) columns."""
         found = np.zeros((*rows.shape, columns.shape[1]), bool)

@@ -19,7 +19,8 @@ class PredictionFiles:
     """Writes into one folder; ``close`` finishes what is written at the end.
 
     ``overlay/NAME.jpg`` (or ``overlay.webm`` of a film), ``mask/NAME.png`` (8 bits, class ids, 255 for none), ``depth/NAME.png``
-    (16 bits, millimetres, 0 unknown), ``points/NAME.ply``, ``detections.json`` (COCO results with file names, plus the categories).
+    (16 bits, millimetres, 0 unknown), ``points/NAME.ply``, ``detections.json`` (COCO results with file names, plus the categories; with the
+    masks of detections, uncompressed run lengths, where the model has them).
 
     Args:
         folder: is made if it does not exist.
@@ -75,7 +76,8 @@ class PredictionFiles:
         self._categories = [{"id": i + 1, "name": label} for i, label in enumerate(labels)]
         image_id = len(self._images) + 1
         self._images.append({"id": image_id, "file_name": name, "width": width, "height": height})
-        for box in prediction.boxes:
+        masks = prediction.masks
+        for number, box in enumerate(prediction.boxes):
             left, top, right, bottom = box["box_xyxy"]
             self._results.append(
                 {
@@ -87,6 +89,7 @@ class PredictionFiles:
                     "iscrowd": 0,
                     "score": round(box["score"], 4),
                 }
+                | ({} if masks is None else {"segmentation": masks.run_lengths(number), "area": int(masks.areas[number])})
             )
 
     def _add_frame(self, picture_rgb: np.ndarray) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from mtl_perception.core.drawing import draw_overlay
 from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.instances import InstanceMasks
 from mtl_perception.core.resources import find_model
 from mtl_perception.core.scene import Scene
 from mtl_perception.inference.engine import Engine
@@ -44,6 +45,11 @@ class Prediction:
         labels = self.card.detection_labels
         rows = zip(found.class_ids.tolist(), found.scores.tolist(), found.boxes_xyxy.tolist(), strict=True)
         return [{"label": labels[class_id], "score": score, "box_xyxy": box} for class_id, score, box in rows]
+
+    @property
+    def masks(self) -> InstanceMasks | None:
+        """A mask for each of the ``boxes``; None from a model without the task ``instances``."""
+        return self.scene.instance_masks
 
     @property
     def mask(self) -> np.ndarray | None:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from cuboids import CAMERA, LABELS, THINGS, Cuboid, center_in_camera, level_to_optical, picture
 
+from mtl_perception.core.geometry import Intrinsics
+from mtl_perception.core.instances import PLACE_TERMS, MaskPrototypes
 from mtl_perception.core.rotation import rotation_matrix
 from mtl_perception.core.scene import Boxes3D, Depth, Detections, Scene
 from mtl_perception.spatial.boxes_3d import LEAST_DEPTH, MOST_COMPLETED_M, BoxEstimator, pose_covariances
@@ -176,3 +178,21 @@ def test_a_scene_without_depth_and_a_wrong_up_are_refused() -> None:
     for wrong in (np.zeros(3), np.array([np.nan, 0, 1]), np.ones(2)):
         with pytest.raises(ValueError, match="up is"):
             ESTIMATE(scene, CAMERA, wrong)
+
+
+def test_a_things_own_mask_says_which_depth_is_its() -> None:
+    """A thin thing before a wall, both in the box: most of its pixels are the wall's."""
+    depth_m = np.full((96, 128), 3.0, np.float32)
+    depth_m[:, :48] = 1.0
+    found = Detections(np.float32([[32, 16, 96, 80]]), np.float32([0.9]), np.array([0]))
+    coefficients = np.zeros((3, PLACE_TERMS, 12, 16), np.float32)
+    coefficients[:, :2] = np.float32([-5, -10])[None, :, None, None]  # what lies left of a quarter of the box
+    masks = MaskPrototypes(np.zeros((0, 24, 32), np.float32), coefficients)
+    camera = Intrinsics(128, 96, 100.0, 100.0, 63.5, 47.5)
+    estimate = BoxEstimator(["post"])
+    scene = Scene(128, 96, found, depth=Depth(depth_m))
+    assert estimate(scene, camera).centers_m[0, 2] > 2.5
+    with_mask = estimate(replace(scene, instances=masks), camera)
+    assert with_mask.valid.all() and with_mask.centers_m[0, 2] < 1.5 and with_mask.sizes_m[0, 0] < 0.3
+    nothing = replace(masks, coefficients=coefficients * 0 - 1)  # an empty mask: depth alone decides
+    assert estimate(replace(scene, instances=nothing), camera).centers_m[0, 2] > 2.5

@@ -22,6 +22,7 @@ from mtl_perception.core.resources import find_model
 from mtl_perception.core.scene import Detections, Scene
 from mtl_perception.data.augmentation import crop_and_resize, mirrored, padded
 from mtl_perception.data.folder import DataError, ImageFolder
+from mtl_perception.data.masks import decode_mask
 from mtl_perception.evaluation.cost import count_gmac
 from mtl_perception.evaluation.samples import open_samples
 from mtl_perception.evaluation.scenes import evaluate_engine
@@ -29,6 +30,8 @@ from mtl_perception.inference.engine import Engine
 from mtl_perception.inference.export.run import ExportSettings, export
 from mtl_perception.model.checkpoint import load_checkpoint, save_checkpoint
 from mtl_perception.model.network import VARIANTS, MultiTaskNetwork
+from mtl_perception.prediction.files import PredictionFiles
+from mtl_perception.prediction.predictor import Prediction
 from mtl_perception.tasks import CollectOptions, Sample, Truth, build_task
 from mtl_perception.tasks.instances.labels import InstanceLabels
 from mtl_perception.tasks.instances.metric import InstancesMetric
@@ -222,6 +225,36 @@ def test_outlines_go_around_and_the_smaller_thing_lies_in_front() -> None:
         image = masks.painted(values)
         assert image[35, 35] == values[1] and image[25, 15] == values[0] and image[0, 0] == 0
     np.testing.assert_array_equal(masks.first(1).painted([1]) > 0, masks.whole(0))
+
+
+@pytest.mark.parametrize("corner", [(0, 0), (5, 3), (90, 70)])
+@pytest.mark.parametrize("crop", [np.ones((10, 10), bool), np.eye(10, dtype=bool), np.zeros((10, 10), bool)])
+def test_run_lengths_are_those_of_coco(corner: tuple[int, int], crop: np.ndarray) -> None:
+    from pycocotools import mask as coco_mask
+
+    masks = InstanceMasks(100, 80, [corner], [crop])
+    encoded = masks.run_lengths(0)
+    np.testing.assert_array_equal(coco_mask.decode(coco_mask.frPyObjects(encoded, 80, 100)), masks.whole(0))
+    np.testing.assert_array_equal(decode_mask(json.loads(json.dumps(encoded)), 80, 100), masks.whole(0))
+
+
+def test_predictions_hold_masks_that_pycocotools_reads(tmp_path: Path) -> None:
+    from pycocotools.coco import COCO
+
+    card = tiny_card(tasks=("detection", "segmentation", "depth", "instances"))
+    image = np.random.default_rng(0).integers(0, 256, (96, 128, 3), dtype=np.uint8)
+    scene = Engine.of(tiny_network(card), card, "cpu", "float32")(image)
+    found = Detections(np.float32([[20, 8, 60, 48], [72, 32, 120, 88]]), np.float32([0.9, 0.5]), np.array([0, 1]))
+    prediction = Prediction(image, replace(scene, detections=found), card)
+    files = PredictionFiles(tmp_path)
+    files.add("some", prediction)
+    files.close()
+    truth = COCO(str(tmp_path / "detections.json"))
+    results = truth.loadRes(json.loads((tmp_path / "detections.json").read_text())["annotations"])
+    assert len(results.anns) == 2 and sum(prediction.masks.areas) > 0
+    for number, annotation in enumerate(results.anns.values()):
+        np.testing.assert_array_equal(results.annToMask(annotation), prediction.masks.whole(number))
+    assert (prediction.overlay_rgb != Prediction(image, replace(scene, detections=found, instances=None), card).overlay_rgb).any()
 
 
 def test_average_precision_is_that_of_pycocotools() -> None:

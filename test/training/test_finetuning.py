@@ -233,6 +233,16 @@ def test_pictures_of_one_room_are_not_split(tmp_path: Path) -> None:
     assert config.validation is None and "one group" in notes[-1]
 
 
+def test_a_task_of_labels_that_are_made_is_learned_by_who_names_it(tmp_path: Path) -> None:
+    """Any folder with depth could teach normals, and any with masks instances: nobody asked."""
+    start, data = write_start(tmp_path / "old.safetensors"), write_labelled(tmp_path / "shapes")
+    config, _ = configuration(str(start), [data], options(tmp_path))
+    assert not {"instances", "normals"} & set(config.tasks)
+    config, notes = configuration(str(start), [data], options(tmp_path, tasks=["instances"]))
+    assert "instances" in config.tasks and "normals" not in config.tasks
+    assert "instances is a new task" in notes
+
+
 def test_a_class_in_another_spelling_is_pointed_out(tmp_path: Path) -> None:
     start = write_start(tmp_path / "old.safetensors", {"detection": {"labels": ["Crate", "cup"]}})
     _, notes = configuration(str(start), [write_labelled(tmp_path / "shapes")], options(tmp_path))
