@@ -368,7 +368,7 @@ app.add_typer(report, name="report")
 @report.command()
 def transfer(
     config: Annotated[Path, typer.Argument(help="A YAML file, such as config/transfer.yaml.")],
-    seeds: Annotated[int, typer.Option(min=1, help="Networks of each kind, to see the spread.")] = 3,
+    seeds: Annotated[int, typer.Option(help="Networks of each kind: at least 2, and 5 for a claim.")] = 5,
     docs: Annotated[Path | None, typer.Option(help="Also write Markdown with its charts beside it into this folder.")] = None,
     training: Annotated[bool, typer.Option("--train/--no-train", help="Or report what is done, whatever is missing.")] = True,
     jobs: Annotated[int, typer.Option(min=1, help="Networks to train at a time.")] = 1,

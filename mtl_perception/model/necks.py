@@ -139,6 +139,60 @@ class BiFPN(Neck):
         return dict(zip(("p2", "p3", "p4", "p5"), levels, strict=True))
 
 
+class PFPN(Neck):
+    """Parallel feature pyramid: every level is made of a pool of all of them in one step, none from a level made before
+    (Kim et al.: Parallel Feature Pyramid Network for Object Detection, ECCV 2018).
+
+    There the pool comes from the encoder's last level by spatial pyramid pooling; here from the four levels that every
+    encoder has, which hold more detail. As there, one bottleneck transforms each member of the pool, the levels' own
+    answers keep their width, what comes from other levels is squeezed, resized and set beside them, and one convolution
+    makes the level. Levels are averaged on the way down, so that nothing is skipped.
+    """
+
+    def __init__(self, in_channels: tuple[int, ...], channels: int) -> None:
+        super().__init__(in_channels, channels)
+        squeezed = max(channels // 4, 1)
+        names = ("p2", "p3", "p4", "p5")
+        self.squeeze = nn.ModuleDict({name: ConvNormAct(channels, squeezed, 1) for name in names})
+        self.transform = nn.ModuleDict({name: ConvNormAct(squeezed, squeezed) for name in names})
+        self.merge = nn.ModuleDict({name: ConvNormAct(channels + 3 * squeezed, channels, 1) for name in names})
+
+    def mix(self, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> dict[str, Tensor]:
+        levels = dict(zip(("p2", "p3", "p4", "p5"), (c2, c3, c4, c5), strict=True))
+        pool = {name: self.transform[name](self.squeeze[name](level)) for name, level in levels.items()}
+        return {
+            name: self.merge[name](torch.cat([level, *(_resize(other, level) for key, other in pool.items() if key != name)], 1))
+            for name, level in levels.items()
+        }
+
+
+class TRN(Neck):
+    """Top-down refinement: a coarse level is refined by a finer one in modules of two convolutions (Pinheiro et al.:
+    Learning to Refine Object Segments, ECCV 2016).
+
+    No article that names a neck TRN could be found; this is the closest that is described. As there, a module first
+    transforms the finer level by itself, sets it beside what comes from above, merges both, and the result is what the next
+    module upsamples. Convolutions are separable, for the finest level is the most expensive.
+    """
+
+    def __init__(self, in_channels: tuple[int, ...], channels: int) -> None:
+        super().__init__(in_channels, channels)
+        half = max(channels // 2, 1)
+        self.skip = nn.ModuleDict({level: SeparableConv(channels) for level in ("p4", "p3", "p2")})
+        self.above = nn.ModuleDict({level: ConvNormAct(channels, half, 1) for level in ("p4", "p3", "p2")})
+        self.merge = nn.ModuleDict({level: ConvNormAct(channels + half, channels, 1) for level in ("p4", "p3", "p2")})
+        self.refine = nn.ModuleDict({level: SeparableConv(channels) for level in ("p4", "p3", "p2")})
+
+    def mix(self, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> dict[str, Tensor]:
+        p4 = self._refined("p4", c4, c5)
+        p3 = self._refined("p3", c3, p4)
+        return {"p2": self._refined("p2", c2, p3), "p3": p3, "p4": p4, "p5": c5}
+
+    def _refined(self, name: str, fine: Tensor, coarse: Tensor) -> Tensor:
+        beside = torch.cat([self.skip[name](fine), _upsample(self.above[name](coarse), fine)], 1)
+        return self.refine[name](self.merge[name](beside))
+
+
 class _BiFPNRound(nn.Module):
     """Fine levels come first in every list."""
 
@@ -179,7 +233,21 @@ def _upsample(x: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode="nearest")
 
 
-NECKS: dict[str, Callable[[tuple[int, ...], int], Neck]] = {"pan": PAN, "fpn": FPN, "dense_fpn": DenseFPN, "bifpn": BiFPN, "unet": UNet}
+def _resize(x: Tensor, like: Tensor) -> Tensor:
+    """Levels lie powers of two apart: means on the way down, as every input's size is a multiple of the coarsest stride."""
+    factor = x.shape[-1] // like.shape[-1]
+    return F.avg_pool2d(x, factor) if factor > 1 else _upsample(x, like)
+
+
+NECKS: dict[str, Callable[[tuple[int, ...], int], Neck]] = {
+    "pan": PAN,
+    "fpn": FPN,
+    "dense_fpn": DenseFPN,
+    "bifpn": BiFPN,
+    "unet": UNet,
+    "pfpn": PFPN,
+    "trn": TRN,
+}
 
 
 def build_neck(name: str, in_channels: tuple[int, ...], channels: int, stem: bool = False) -> Neck:

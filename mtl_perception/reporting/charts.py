@@ -78,18 +78,19 @@ class Chart:
         return drawn[drawn.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{escape(self._title)}"', 1)
 
 
-def bar_chart(title: str, bars: Mapping[str, tuple[float, float | None]], unit: str = "%") -> str:
-    """Horizontal bars from a common zero, with the standard deviation as an error bar.
+def bar_chart(title: str, bars: Mapping[str, tuple[float, float | tuple[float, float] | None]], unit: str = "%") -> str:
+    """Horizontal bars from a common zero, with error bars.
 
     Args:
-        bars: by name, value and standard deviation.
+        bars: by name, value and how far the error bar goes to both sides, or to the lower and to the upper one; None for no bar.
     """
     chart = Chart(title, 0.8 + 0.27 * len(bars))
+    errors = [error if isinstance(error, tuple) else (error or 0.0, error or 0.0) for _, error in bars.values()]
     ax, values = chart.ax, [value for value, _ in bars.values()]
     drawn = ax.barh(
         list(bars),
         values,
-        xerr=[sd or 0.0 for _, sd in bars.values()],
+        xerr=np.array(errors).T.reshape(2, len(bars)),
         color=[GOOD if value >= 0 else BAD for value in values],
         ecolor=DIM,
     )

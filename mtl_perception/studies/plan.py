@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -35,6 +35,9 @@ class TransferConfig(BaseModel):
         shares: of the training data, for the data-efficiency curve; the tables show the largest.
         efficiency: set-ups that are trained on every share, as the single-task networks are; the first if None.
         once: set-ups that are trained with the first seed alone, however many the others have.
+        rates: learning rates that every set-up, each single-task network too, is tried at with the first seed. The one with the best
+            validation score is that set-up's from there on; the test set has no say. Needs ``validation`` in ``base``.
+        lengths: further values of ``steps`` at which everything is trained, to see how Δm goes with the length of training.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -49,6 +52,8 @@ class TransferConfig(BaseModel):
     shares: list[float] = Field(default_factory=lambda: [1.0], min_length=1)
     efficiency: list[str] | None = None
     once: list[str] = Field(default_factory=list)
+    rates: list[Annotated[float, Field(gt=0)]] = Field(default_factory=list)
+    lengths: list[Annotated[int, Field(gt=0)]] = Field(default_factory=list)
 
     @field_validator("setups", mode="before")
     @classmethod
@@ -65,6 +70,7 @@ class TransferConfig(BaseModel):
                 raise ValueError(f"{where} has '{taken[0]}', which the report sets for each run; leave it out")
         if any(not 0 < share <= 1 for share in self.shares) or len(set(self.shares)) < len(self.shares):
             raise ValueError(f"shares are {self.shares}, expected different values in (0, 1]")
+        self._check_sweep()
         for key, named in (("efficiency", self.efficiency or ()), ("once", self.once)):
             unknown = sorted(set(named) - set(self.setups))
             if unknown:
@@ -81,6 +87,22 @@ class TransferConfig(BaseModel):
             raise ValueError("names of setups must differ in their letters and digits, and not begin with 'single'")
         return self
 
+    def _check_sweep(self) -> None:
+        if len(self.rates) == 1 or len(set(self.rates)) < len(self.rates):
+            raise ValueError(f"rates are {self.rates}, expected at least two different ones to choose from, or none")
+        if self.rates and self.base.get("validation") is None:
+            raise ValueError(
+                "rates are chosen on validation images, never on the test set; give 'validation' in 'base', or leave 'rates' out"
+            )
+        for name, changes in self.setups.items():
+            chosen = sorted({"learning_rate", "validation"} & set(changes)) if self.rates else []
+            if chosen:
+                raise ValueError(f"setups.{name} has '{chosen[0]}', but 'rates' are swept for every set-up alike; leave one of them out")
+        if self.lengths and (
+            self.base.get("steps") is None or self.base["steps"] in self.lengths or len(set(self.lengths)) < len(self.lengths)
+        ):
+            raise ValueError(f"lengths are {self.lengths}, expected different numbers of steps beside the 'steps' of 'base'")
+
 
 @dataclass(frozen=True)
 class PlannedRun:
@@ -88,12 +110,14 @@ class PlannedRun:
 
     Attributes:
         setup: name of the set-up; "single TASK" for a single-task network.
+        is_trial: whether it only helps to choose a learning rate; such a network never sees the test set.
     """
 
     setup: str
     share: float
     seed: int
     training: TrainingConfig
+    is_trial: bool = False
 
     @property
     def result(self) -> Path:
@@ -110,8 +134,11 @@ def read_transfer_config(path: Path | str) -> TransferConfig:
     return read_yaml(path, TransferConfig)
 
 
-def plan(config: TransferConfig, seeds: int) -> list[PlannedRun]:
-    """Every run: the whole table one seed after the other, then what less data does.
+def plan(config: TransferConfig, seeds: int, rates: Mapping[str, float] | None = None) -> list[PlannedRun]:
+    """Every run that is scored: the whole table one seed after the other, then other lengths, then what less data does.
+
+    Args:
+        rates: by set-up, its learning rate; that of the base where it is not given.
 
     Raises:
         ConfigError: a set-up makes no valid training configuration; the text names it.
@@ -119,13 +146,34 @@ def plan(config: TransferConfig, seeds: int) -> list[PlannedRun]:
     largest = max(config.shares)
     curve = set(config.efficiency if config.efficiency is not None else list(config.setups)[:1])
     runs = []
-    for shares in ([largest], sorted(set(config.shares) - {largest}, reverse=True)):
-        for seed, share in itertools.product(range(seeds), shares):
-            runs += [_run(config, f"single {task}", {"balancing": "fixed"}, [task], share, seed) for task in config.tasks]
-            for name, changes in config.setups.items():
-                if (share == largest or name in curve) and (seed == 0 or name not in config.once):
-                    runs.append(_run(config, name, changes, config.tasks, share, seed))
+    less = sorted(set(config.shares) - {largest}, reverse=True)
+    for shares, lengths in (([largest], [None]), ([largest], config.lengths), (less, [None])):
+        for seed, steps, share in itertools.product(range(seeds), lengths, shares):
+            for name, changes, tasks in _kinds(config):
+                of_seed = seed == 0 or name not in config.once
+                if name not in config.setups or (of_seed and (share == largest or name in curve)):
+                    runs.append(_run(config, name, changes, tasks, share, seed, (rates or {}).get(name), steps))
     return runs
+
+
+def plan_trials(config: TransferConfig) -> list[PlannedRun]:
+    """The runs that choose learning rates, with the first seed and all the data: none without ``rates``.
+
+    Raises:
+        ConfigError: a set-up makes no valid training configuration; the text names it.
+    """
+    largest = max(config.shares)
+    return [
+        _run(config, name, changes, tasks, largest, 0, rate, is_trial=True)
+        for rate in config.rates
+        for name, changes, tasks in _kinds(config)
+    ]
+
+
+def _kinds(config: TransferConfig) -> list[tuple[str, dict[str, Any], list[str]]]:
+    """Name, changes and tasks of each kind of network."""
+    alone: list[tuple[str, dict[str, Any], list[str]]] = [(f"single {task}", {"balancing": "fixed"}, [task]) for task in config.tasks]
+    return alone + [(name, changes, config.tasks) for name, changes in config.setups.items()]
 
 
 def remarks(runs: Sequence[PlannedRun]) -> list[str]:
@@ -133,21 +181,34 @@ def remarks(runs: Sequence[PlannedRun]) -> list[str]:
     return list(dict.fromkeys(f"{run.setup}: {remark}" for run in runs for remark in run.training.remarks))
 
 
-def _run(config: TransferConfig, setup: str, changes: dict[str, Any], tasks: list[str], share: float, seed: int) -> PlannedRun:
+def _run(
+    config: TransferConfig,
+    setup: str,
+    changes: dict[str, Any],
+    tasks: list[str],
+    share: float,
+    seed: int,
+    rate: float | None = None,
+    steps: int | None = None,
+    is_trial: bool = False,
+) -> PlannedRun:
     changes = dict(changes)
     factors = changes.pop("factors", config.factors) if len(tasks) > 1 else {}
+    special = (f"-{steps}-steps" if steps is not None else "") + (f"-rate-{rate:g}" if is_trial else "")
     content = {
         **config.base,
         **changes,
         "architecture": {**config.base.get("architecture", {}), **changes.get("architecture", {})},
         "name": setup,
-        "output": config.output / "runs" / f"{_slug(setup)}-{share * 100:g}-{seed}.safetensors",
+        "output": config.output / "runs" / f"{_slug(setup)}-{share * 100:g}-{seed}{special.replace('.', '_')}.safetensors",
         "seed": seed,
         "data_share": share,
         "tasks": {task: factors.get(task, 1.0) for task in tasks},
     }
+    content |= {"learning_rate": rate} if rate is not None else {}
+    content |= {"steps": steps} if steps is not None else {}
     try:
-        return PlannedRun(setup, share, seed, TrainingConfig.model_validate(content))
+        return PlannedRun(setup, share, seed, TrainingConfig.model_validate(content), is_trial)
     except ValidationError as error:
         raise ConfigError(f"setup '{setup}': {problems(error, TrainingConfig, 'set-up')}") from None
 

@@ -42,7 +42,8 @@ def in_processes(config: TransferConfig, runs: Sequence[PlannedRun], console: Co
                 while waiting and len(training) < jobs:
                     run = waiting.pop(0)
                     number = len(runs) - len(waiting)
-                    console.rule(f"{number} of {len(runs)}: {run.setup}, {run.share:.0%} of the data, seed {run.seed}")
+                    kind = f", a trial at rate {run.training.learning_rate:g}" if run.is_trial else ""
+                    console.rule(f"{number} of {len(runs)}: {run.setup}, {run.share:.0%} of the data, seed {run.seed}{kind}")
                     log = run.result.with_suffix(".log") if jobs > 1 else None
                     process = multiprocessing.get_context("spawn").Process(target=_alone, args=(config, run, log))
                     with kept_from_children():

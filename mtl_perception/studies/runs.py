@@ -38,6 +38,9 @@ class RunResult(BaseModel):
         minutes: spent training.
         memory_mb: most that training took: of the device on a GPU, of the process on a CPU.
         latency_p50_ms: median over the test images from image to result, one at a time.
+        is_trial: whether it was trained to choose a learning rate; its evaluation is None then, for the test set has no say in that.
+        validation: score of the best validation, which chose the weights.
+        history: of each validation its step and, by task, the measure that the task is chosen by.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -51,6 +54,9 @@ class RunResult(BaseModel):
     minutes: float | None = None
     memory_mb: float | None = None
     latency_p50_ms: float | None = None
+    is_trial: bool = False
+    validation: float | None = None
+    history: list[tuple[int, dict[str, float]]] = []
 
 
 def finished(runs: Sequence[PlannedRun]) -> dict[Path, RunResult]:
@@ -84,16 +90,27 @@ def do(config: TransferConfig, run: PlannedRun, console: Console) -> RunResult:
     from mtl_perception.training import train
     from mtl_perception.training.errors import TrainingDiverged
 
-    result = RunResult(setup=run.setup, share=run.share, seed=run.seed, training=_plain(run))
+    result = RunResult(setup=run.setup, share=run.share, seed=run.seed, training=_plain(run), is_trial=run.is_trial)
     try:
         checkpoint = train(run.training, console)
     except TrainingDiverged as error:
         result.failed = str(error)
         console.print(f"failed: {error}", style="red", highlight=False)
     else:
-        _score(config, run, checkpoint, result, console)
+        _note_validation(checkpoint, result)
+        if not run.is_trial:
+            _score(config, run, checkpoint, result, console)
     write_atomically(run.result, (result.model_dump_json(indent=2) + "\n").encode())
     return result
+
+
+def _note_validation(checkpoint: Path, result: RunResult) -> None:
+    from mtl_perception.model.checkpoint import read_card
+    from mtl_perception.training.state import RunFolder, read_validations
+
+    best = read_card(checkpoint).training.get("validation")
+    result.validation = None if best is None else best["score"]
+    result.history = read_validations(RunFolder(checkpoint.with_suffix("")).validations)
 
 
 def _score(config: TransferConfig, run: PlannedRun, checkpoint: Path, result: RunResult, console: Console) -> None:

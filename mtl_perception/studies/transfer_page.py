@@ -12,28 +12,33 @@ from mtl_perception import __version__
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.reporting.charts import bar_chart, line_chart
 from mtl_perception.reporting.html import render_page
-from mtl_perception.reporting.numbers import change, fixed, per_cent
+from mtl_perception.reporting.numbers import fixed, per_cent
 from mtl_perception.reporting.tables import ARROWS
 from mtl_perception.reporting.tables import markdown as table
 from mtl_perception.studies.document import picture
+from mtl_perception.studies.intervals import NO_DIFFERENCE, SEEDS_FOR_A_CLAIM, Interval
 from mtl_perception.studies.transfer_table import Transfer
+from mtl_perception.training.validation import chosen_by
 
 _EXPLANATION = (
     "The first row is one network a task; its costs are those of all of them together. Δm is the mean over the tasks of how much "
-    "better (+) or worse (−) the main measure is than the single-task network's: mAP, mIoU, RMSE. Values are mean ± standard "
-    "deviation over seeds. GMAC are 10⁹ multiply-adds at 640×480; latency is the median over the test images, one at a time, in float32 on "
-    "the device of the training."
+    "better (+) or worse (−) the main measure is than the single-task network's: mAP, mIoU, RMSE. Scores are mean ± standard "
+    "deviation over seeds. Behind a gain stands its 95 % interval, in per cent: a bootstrap over pairs of networks of one seed, both "
+    f"sides resampled. Where it holds 0 no difference is shown; with fewer than {SEEDS_FOR_A_CLAIM} seeds it claims nothing. Each interval "
+    "stands for itself: of many set-ups one in twenty leaves 0 by chance, and the best of them looks better than it is. GMAC are 10⁹ "
+    "multiply-adds at 640×480; latency is the median over the test images, one at a time, in float32 on the device of the training."
 )
 
 
 def charts(transfer: Transfer) -> dict[str, str]:
     """By name: "gain", and a measure for each curve of what less data does."""
-    gains = {
-        row.column.name: (100 * row.column.delta_m.mean, None if row.column.delta_m.sd is None else 100 * row.column.delta_m.sd)
-        for row in transfer.rows[1:]
-        if row.column.delta_m is not None
-    }
+    gains = {row.column.name: _bar(row.delta_m) for row in transfer.rows[1:] if row.delta_m is not None}
     drawn = {"gain": bar_chart("Δm of each set-up", gains)}
+    lengths = {name: [(float(steps), 100 * gain.mean) for steps, gain in points] for name, points in transfer.by_length.items()}
+    if lengths:
+        drawn["length"] = line_chart("Δm by length of training", lengths, "steps", 0.0)
+    for task, lines in transfer.learning.items():
+        drawn[f"learning_{task}"] = line_chart(f"{chosen_by(task)} on validation", lines, "step")
     for task, lines in transfer.curves.items():
         main = METRICS[task].main
         level = lines["single-task"][-1][1] if "single-task" in lines else None
@@ -49,6 +54,14 @@ def markdown(transfer: Transfer, name: str | None = None) -> str:
     if name is not None:
         parts.append(picture(name, "gain", "Δm of each set-up"))
     parts += [table(transfer.table()), _EXPLANATION, "## Better or worse, by task", table(transfer.gain_table())]
+    if transfer.by_length:
+        parts.append("## By length of training")
+        if name is not None:
+            parts.append(picture(name, "length", "Δm by length of training"))
+        parts.append(table(transfer.length_table()))
+    if transfer.learning and name is not None:
+        parts.append("## Learning curves")
+        parts += [picture(name, f"learning_{task}", f"{chosen_by(task)} on validation") for task in transfer.learning]
     for task, lines in transfer.curves.items():
         shares = sorted({x for points in lines.values() for x, _ in points})
         metric = METRICS[task]
@@ -78,6 +91,9 @@ def html(transfer: Transfer) -> str:
         "gains": transfer.gain_table(),
         "chart": Markup(drawn["gain"]),
         "curves": curves,
+        "lengths": transfer.length_table() if transfer.by_length else None,
+        "length_chart": Markup(drawn.get("length", "")),
+        "learning": [{"name": f"{task}, {chosen_by(task)}", "chart": Markup(drawn[f"learning_{task}"])} for task in transfer.learning],
         "failed": transfer.failed,
         "remarks": transfer.remarks,
         "explanation": _EXPLANATION,
@@ -87,30 +103,32 @@ def html(transfer: Transfer) -> str:
 
 
 def in_words(transfer: Transfer) -> str:
-    """The result in a few sentences: also where sharing hurt."""
-    known = [row for row in transfer.rows[1:] if row.column.delta_m is not None and not math.isnan(row.column.delta_m.mean)]
+    """What is shown and what is not, in a few sentences: also where sharing hurt. No set-up is called the best, for it would be chosen
+    on the test set."""
+    known = [row for row in transfer.rows[1:] if row.delta_m is not None and not math.isnan(row.delta_m.mean)]
     if not known:
-        return "No set-up has a score for every task."
-    best = max(known, key=lambda row: row.column.delta_m.mean)
-    worst_task, worst = min(best.column.gains.items(), key=lambda item: item[1].mean)
-    parts = [f"Best is {best.column.name} with Δm {change(best.column.delta_m.mean)}"]
-    parts.append(
-        f"; no task is worse than alone ({worst_task} {change(worst.mean)})."
-        if worst.mean >= 0
-        else f"; {worst_task} is {change(worst.mean)} against its own network."
-    )
-    behind = [row.column.name for row in known if row.column.delta_m.mean < 0]
-    if behind:
-        parts.append(f" {len(behind)} of {len(known)} set-ups are worse than single-task networks: {', '.join(behind)}.")
-    base = transfer.rows[0].column
-    share = best.column.gmac / base.gmac
-    size = best.column.parameters / base.parameters
-    parts.append(f" It takes {per_cent(share)} of the multiply-adds and {per_cent(size)} of the parameters.")
-    if best.column.delta_m.sd is not None and abs(best.column.delta_m.mean) < best.column.delta_m.sd:
-        parts.append(" The difference is smaller than the spread over seeds.")
-    if best.column.delta_m.sd is None:
-        parts.append(" This is one seed: how much of it is chance is not known.")
-    return "".join(parts)
+        return "No set-up has a score for every task with a seed that its single-task networks have too."
+    by_verdict: dict[str, list[str]] = {}
+    for row in known:
+        by_verdict.setdefault(row.delta_m.verdict, []).append(f"{row.column.name} (Δm {row.delta_m.text})")
+    names = {"better": "Better than single-task networks", "worse": "Worse than single-task networks", NO_DIFFERENCE: "No difference shown"}
+    parts = [f"{title}: {', '.join(by_verdict[verdict])}." for verdict, title in names.items() if verdict in by_verdict]
+    if len(known) and not {"better", "worse"} & set(by_verdict):
+        parts.insert(0, "Nothing is shown either way.")
+    parts += [f"{verdict[0].upper()}{verdict[1:]}: {', '.join(of)}." for verdict, of in by_verdict.items() if verdict not in names]
+    worse = [f"{row.column.name} in {task} ({gain.text})" for row in known for task, gain in row.gains.items() if gain.verdict == "worse"]
+    if worse:
+        parts.append(f"A task is worse than alone with {', '.join(worse)}.")
+    base, column = transfer.rows[0].column, min((row.column for row in known), key=lambda column: column.gmac)
+    share, size = column.gmac / base.gmac, column.parameters / base.parameters
+    parts.append(f"{column.name} takes {per_cent(share)} of the multiply-adds and {per_cent(size)} of the parameters.")
+    return " ".join(parts)
+
+
+def _bar(gain: Interval) -> tuple[float, float | tuple[float, float] | None]:
+    if gain.low is None or gain.high is None:
+        return 100 * gain.mean, None
+    return 100 * gain.mean, (100 * max(0.0, gain.mean - gain.low), 100 * max(0.0, gain.high - gain.mean))
 
 
 def _titled(task: str) -> str:

@@ -6,14 +6,15 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mtl_perception.evaluation.compare import Column, Value, compare
 from mtl_perception.evaluation.registry import METRICS
-from mtl_perception.reporting.numbers import NONE, fixed, per_cent
+from mtl_perception.reporting.numbers import NONE, fixed
 from mtl_perception.reporting.tables import ARROWS
+from mtl_perception.studies.intervals import Interval, by_seed, paired_gains
 from mtl_perception.studies.plan import TransferConfig
 from mtl_perception.studies.runs import RunResult
 
@@ -28,12 +29,18 @@ class Row:
     Attributes:
         minutes, latency_ms: of all networks that it takes, in turn.
         memory_mb: of the one that takes most.
+        gains: by task, how much better its main measure is than the single-task network's; nothing for the single-task networks.
+        delta_m: the mean of these gains; None for the single-task networks, and where no seed is on both sides.
+        rate: learning rate that was chosen for it on validation; None where none was.
     """
 
     column: Column
     minutes: Value | None
     memory_mb: float | None
     latency_ms: float | None
+    gains: dict[str, Interval] = field(default_factory=dict)
+    delta_m: Interval | None = None
+    rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,8 @@ class Transfer:
         failed: what could not be trained, in sentences.
         remarks: what a reader should know of set-ups that can't do what their name says, in sentences.
         facts: encoder, data, schedule and device, for the head of the page.
+        by_length: set-up → (steps, Δm) by rising length of training; empty with one length.
+        learning: task → "single-task" or set-up → (step, mean over seeds of the measure that the task is chosen by, on validation).
     """
 
     rows: list[Row]
@@ -55,13 +64,21 @@ class Transfer:
     failed: list[str]
     facts: dict[str, str]
     remarks: list[str] = field(default_factory=list)
+    by_length: dict[str, list[tuple[int, Interval]]] = field(default_factory=dict)
+    learning: dict[str, dict[str, list[tuple[float, float]]]] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         """For JSON."""
         return {
             "facts": self.facts,
             "rows": [dict(zip(self.table()[0], cells, strict=True)) for cells in self.table()[1:]],
-            "delta_m": {row.column.name: None if row.column.delta_m is None else row.column.delta_m.mean for row in self.rows},
+            "delta_m": {row.column.name: None if row.delta_m is None else row.delta_m.plain()["mean"] for row in self.rows},
+            "intervals": {
+                row.column.name: {name: gain.plain() for name, gain in {**row.gains, "delta_m": row.delta_m}.items() if gain is not None}
+                for row in self.rows[1:]
+            },
+            "by_length": {name: [[steps, gain.plain()] for steps, gain in points] for name, points in self.by_length.items()},
+            "learning": self.learning,
             "curves": self.curves,
             "reached": {t: {n: None if math.isnan(v) else v for n, v in values.items()} for t, values in self.reached.items()},
             "failed": self.failed,
@@ -74,50 +91,113 @@ class Transfer:
         measures = [(task, measure) for task in tasks for measure in (METRICS[task].main, *_BESIDE.get(task, ()))]
         head = [f"{m} {ARROWS[METRICS[t].directions[m]]}" for t, m in measures]
         costs = ["parameters", "GMAC", "memory", "training", "latency"]
-        rows = [["", "seeds", *head, "Δm ↑", *costs]]
+        rows = [["", "seeds", *head, "Δm ↑", "shown", *costs]]
         for row in self.rows:
             column = row.column
+            verdict = NONE if row.delta_m is None else row.delta_m.verdict
             cells = [_score(column.scores.get(task, {}).get(measure)) for task, measure in measures]
             seeds = str(min(column.seeds.values()))
             size = [fixed(column.parameters / 1e6, 2, "M"), fixed(column.gmac, 2)]
-            rows.append([column.name, seeds, *cells, _gain(column.delta_m), *size, *_costs(row)])
+            rows.append([column.name, seeds, *cells, _gain(row.delta_m), verdict, *size, *_costs(row)])
         return rows
 
     def gain_table(self) -> list[list[str]]:
         """By how much each task is better than its single-task network, as words."""
         tasks = [task for task in METRICS if task in self.rows[0].column.scores]
-        rows = [["", *(f"{task}, {METRICS[task].main}" for task in tasks), "Δm"]]
+        rows = [["", *(f"{task}, {METRICS[task].main}" for task in tasks), "Δm", "shown"]]
         for row in self.rows[1:]:
-            found = [row.column.gains.get(task) for task in tasks] + [row.column.delta_m]
-            rows.append([row.column.name, *map(_gain, found)])
+            found = [row.gains.get(task) for task in tasks] + [row.delta_m]
+            shown = [f"{task}: {gain.verdict}" for task in tasks if (gain := row.gains.get(task)) is not None]
+            same = {gain.verdict for gain in row.gains.values()}
+            rows.append([row.column.name, *map(_gain, found), same.pop() if len(same) == 1 else "; ".join(shown)])
+        return rows
+
+    def length_table(self) -> list[list[str]]:
+        """Δm by steps of training, as words; its head alone with one length."""
+        steps = sorted({length for points in self.by_length.values() for length, _ in points})
+        rows = [["", *(f"{length} steps" for length in steps)]]
+        for name, points in self.by_length.items():
+            of_length = dict(points)
+            rows.append([name, *(f"{gain.text}, {gain.verdict}" if (gain := of_length.get(length)) else NONE for length in steps)])
         return rows
 
 
-def tabulate(config: TransferConfig, results: Sequence[RunResult], remarks: Sequence[str] = ()) -> Transfer | None:
+def tabulate(
+    config: TransferConfig, results: Sequence[RunResult], remarks: Sequence[str] = (), rates: Mapping[str, float] | None = None
+) -> Transfer | None:
     """Returns the table of ``results``; None as long as they hold no multi-task network or lack a single-task one.
 
     Args:
         remarks: see ``Transfer``.
+        rates: by set-up, the learning rate that was chosen for it.
     """
     largest = max(config.shares)
     good = [result for result in results if result.evaluation is not None]
-    main = [result for result in good if result.share == largest]
+    whole = [result for result in good if result.share == largest]
+    main = [result for result in whole if _steps(config, result) == config.base.get("steps")]
     alone = {task for result in main for task in result.evaluation.model.tasks if len(result.evaluation.model.tasks) == 1}
     if alone != set(config.tasks) or not any(result.setup in config.setups for result in main):
         return None
     found = compare([result.evaluation for result in main])
     networks = {column.name: column for column in found.networks}
     rows = [_baseline_row(found.baseline, [r for r in main if r.setup not in config.setups])]
-    rows += [_row(networks[name], [r for r in main if r.setup == name]) for name in config.setups if name in networks]
+    for name in config.setups:
+        if name in networks:
+            row = _row(networks[name], [r for r in main if r.setup == name])
+            gains, delta_m = _gains(config, main, name)
+            rows.append(replace(row, gains=gains, delta_m=delta_m, rate=(rates or {}).get(name)))
     curves = _curves(config, good)
     return Transfer(
         rows=rows,
         curves=curves,
         reached={task: _reached(task, lines) for task, lines in curves.items()},
         failed=[f"{r.setup}, seed {r.seed}, {r.share:.0%} of the data: {r.failed}" for r in results if r.failed is not None],
-        facts=_facts(config, main, found.encoder),
+        facts=_facts(config, main, found.encoder, rates or {}),
+        by_length=_by_length(config, whole),
+        learning=_learning(config, main),
         remarks=list(remarks),
     )
+
+
+def _gains(config: TransferConfig, results: Sequence[RunResult], name: str) -> tuple[dict[str, Interval], Interval | None]:
+    alone: dict[int, dict[str, float]] = {}
+    for task in config.tasks:
+        for seed, scores in by_seed([r for r in results if r.setup == f"single {task}"], task).items():
+            alone.setdefault(seed, {}).update(scores)
+    try:
+        return paired_gains(alone, by_seed([r for r in results if r.setup == name]))
+    except ValueError:  # the seeds of one side are still to come
+        return {}, None
+
+
+def _steps(config: TransferConfig, result: RunResult) -> int | None:
+    return result.training.get("steps", config.base.get("steps"))
+
+
+def _by_length(config: TransferConfig, whole: Sequence[RunResult]) -> dict[str, list[tuple[int, Interval]]]:
+    found: dict[str, list[tuple[int, Interval]]] = {}
+    for steps in sorted({*config.lengths, config.base.get("steps") or 0}) if config.lengths else []:
+        of_length = [result for result in whole if _steps(config, result) == steps]
+        for name in config.setups:
+            delta_m = _gains(config, of_length, name)[1]
+            if delta_m is not None:
+                found.setdefault(name, []).append((steps, delta_m))
+    return found
+
+
+def _learning(config: TransferConfig, main: Sequence[RunResult]) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    curves: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for task in config.tasks:
+        for name in ("single-task", *config.setups):
+            setup = f"single {task}" if name == "single-task" else name
+            by_step: dict[int, list[float]] = {}
+            for step, scores in (entry for result in main if result.setup == setup for entry in result.history):
+                if task in scores:
+                    by_step.setdefault(step, []).append(scores[task])
+            if len(by_step) > 1:
+                points = [(float(step), statistics.fmean(values)) for step, values in sorted(by_step.items())]
+                curves.setdefault(task, {})[name] = points
+    return curves
 
 
 def _row(column: Column, runs: Sequence[RunResult]) -> Row:
@@ -180,8 +260,9 @@ def crossing(points: Sequence[tuple[float, float]], level: float) -> float:
     return math.nan
 
 
-def _facts(config: TransferConfig, main: Sequence[RunResult], encoder: str) -> dict[str, str]:
+def _facts(config: TransferConfig, main: Sequence[RunResult], encoder: str, rates: Mapping[str, float]) -> dict[str, str]:
     result = main[0].evaluation
+    swept = {"learning rates, chosen on validation": ", ".join(f"{name} {rate:g}" for name, rate in rates.items())} if rates else {}
     last = config.base.get("stages", [{}])[-1]
     length = f"{config.base['steps']} steps" if config.base.get("steps") else f"{config.base.get('minutes')} minutes"
     return {
@@ -192,6 +273,7 @@ def _facts(config: TransferConfig, main: Sequence[RunResult], encoder: str) -> d
         "test": f"{result.sets['test'].frames} images of {result.sets['test'].data}",
         "seeds": str(len({run.seed for run in main})),
         "device": str(result.model.training.get("device", result.device)),
+        **swept,
     }
 
 
@@ -209,8 +291,8 @@ def _score(value: Value | None) -> str:
     return NONE if value is None else fixed(value.mean, 3, sd=value.sd)
 
 
-def _gain(value: Value | None) -> str:
-    return NONE if value is None else per_cent(value.mean, 1, signed=True, sd=value.sd)
+def _gain(value: Interval | None) -> str:
+    return NONE if value is None else value.text
 
 
 def _costs(row: Row) -> list[str]:

@@ -13,13 +13,15 @@ from mtl_perception.studies.runs import TransferError
 
 
 def check_unseen(config: TransferConfig, runs: Sequence[PlannedRun]) -> None:
-    """Compare the images of the test folder with all that the networks are trained on or chosen by. Frames of a bag are not
-    compared.
+    """Compare the images of the test folder with all that the networks are trained on or chosen by, and, where learning rates are chosen,
+    those that choose with those that train. Frames of a bag are not compared.
 
     Raises:
         TransferError: an image is on both sides; names how many, and one.
         DataError: a folder can't be used.
     """
+    if config.rates:
+        _check_chosen_on_unseen(runs)
     if not _is_folder(config.test):
         return
     tested = ImageFolder(config.test).image_files
@@ -33,9 +35,23 @@ def check_unseen(config: TransferConfig, runs: Sequence[PlannedRun]) -> None:
             )
 
 
+def _check_chosen_on_unseen(runs: Sequence[PlannedRun]) -> None:
+    pairs = [(chosen, trained) for run in runs for chosen in _chosen_by(run) for trained in run.training.data]
+    for chosen, trained in dict.fromkeys(pairs):
+        both = shared_images(ImageFolder(chosen).image_files, ImageFolder(trained).image_files) if _is_folder(chosen) else []
+        if both:
+            raise TransferError(
+                f"validation: {len(both)} images of {chosen}, by which learning rates are chosen, are also in {trained}, which networks "
+                f"are trained on ({both[0][0]} is {both[0][1]}): they would choose what is known by heart. Give images of other rooms or drives"
+            )
+
+
 def _seen_by(run: PlannedRun) -> list[Path]:
-    validation = run.training.validation
-    return [*run.training.data, *((validation.data or []) if validation is not None else [])]
+    return [*run.training.data, *_chosen_by(run)]
+
+
+def _chosen_by(run: PlannedRun) -> list[Path]:
+    return (run.training.validation.data or []) if run.training.validation is not None else []
 
 
 def _is_folder(path: Path) -> bool:

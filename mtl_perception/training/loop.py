@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import torch
@@ -25,7 +25,7 @@ from mtl_perception.training.log import TrainingLog, event_writer
 from mtl_perception.training.losses import present_tasks
 from mtl_perception.training.schedule import Schedule
 from mtl_perception.training.sources import Sources, check_same_labels, held_out_samples, open_sources
-from mtl_perception.training.state import RunFolder, load_state
+from mtl_perception.training.state import RunFolder, load_state, note_validation
 from mtl_perception.training.step import Step
 from mtl_perception.training.stream import Stream, check_batch_sizes, check_shared_memory, loader_deaths_named
 from mtl_perception.training.validation import Interrupted, Validation, Validator
@@ -257,6 +257,8 @@ class Run:
                 scores |= found.of_tasks
                 is_done = True
                 self._log.validation(found, self._offer(found))
+                with suppress(OSError):  # a full disk is said where the weights are saved
+                    note_validation(self._folder.validations, self._schedule.step, found.of_tasks)
         *values, done = self._ranks.sum_numbers([*scores.values(), float(is_done)])
         if done:
             of_tasks = dict(zip(scores, values, strict=True))

@@ -33,11 +33,13 @@ class RunFolder:
         self.state = path / "state.pt"
         self.last = path / "last.safetensors"
         self.tensorboard = path / "tensorboard"
+        self.validations = path / "validations.jsonl"
 
     def clear(self) -> None:
         """Remove what an earlier run left."""
         self.state.unlink(missing_ok=True)
         self.last.unlink(missing_ok=True)
+        self.validations.unlink(missing_ok=True)
         shutil.rmtree(self.tensorboard, ignore_errors=True)
 
     @contextmanager
@@ -69,6 +71,31 @@ def save_state(path: Path, state: dict[str, Any], config: TrainingConfig) -> Non
     content = io.BytesIO()
     torch.save({"version": STATE_VERSION, "config": json.loads(config.model_dump_json()), **state}, content)
     write_atomically(path, content.getvalue(), durable=True)
+
+
+def note_validation(path: Path, step: int, of_tasks: dict[str, float]) -> None:
+    """Append the scores of one validation, a JSON line each.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"step": step, "scores": of_tasks}) + "\n")
+
+
+def read_validations(path: Path) -> list[tuple[int, dict[str, float]]]:
+    """Step and scores by task of what ``note_validation`` wrote, by rising step; what a run that went on did again counts once.
+
+    A line that a kill cut off is left out; so is all where there is no file.
+    """
+    found: dict[int, dict[str, float]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        found[entry["step"]] = entry["scores"]
+    return sorted(found.items())
 
 
 def load_state(path: Path, config: TrainingConfig) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from model import tiny_network
 from typer.testing import CliRunner
 
 from mtl_perception.cli.app import app
@@ -17,7 +18,8 @@ from mtl_perception.inference.export.onnx_graph import ExportError
 from mtl_perception.inference.export.parity import Difference
 from mtl_perception.inference.export.run import RAW_TOLERANCE, ExportReport, ExportSettings, card_of, export
 from mtl_perception.inference.exported import METADATA_KEY
-from mtl_perception.model.checkpoint import CheckpointError
+from mtl_perception.model.checkpoint import CheckpointError, ModelCard, save_checkpoint
+from mtl_perception.model.network import Architecture
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -57,6 +59,17 @@ def test_heads_agree_with_pytorch_and_operators_are_standard(exported: ExportRep
         "depth.depth_m", "depth.relative_std",
     }  # fmt: skip
     assert [one.name for one in model.graph.input] == ["images_rgb", "focal_px"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("neck", ["pfpn", "trn"])
+def test_heads_agree_whatever_the_neck(tmp_path: Path, small_card: ModelCard, neck: str) -> None:
+    pytest.importorskip("onnxscript")
+    architecture = Architecture.model_validate(small_card.architecture.model_dump() | {"neck": neck})
+    card = small_card.model_copy(update={"architecture": architecture})
+    save_checkpoint(tmp_path / "neck.safetensors", tiny_network(card), card)
+    report = export(tmp_path / "neck.safetensors", tmp_path / "neck.onnx", ExportSettings())
+    assert max(difference.relative for difference in report.differences if difference.is_raw) <= RAW_TOLERANCE
 
 
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])

@@ -11,6 +11,7 @@ from mtl_perception.core.geometry import View
 from mtl_perception.inference.folding import fold_batch_norms
 from mtl_perception.inference.graph import Graph
 from mtl_perception.model.checkpoint import ModelCard, TaskCard, build_network
+from mtl_perception.model.necks import NECKS
 from mtl_perception.model.network import Architecture
 
 SMALL = {"encoder": "mobilenet_v3_small", "neck_channels": 16}
@@ -43,7 +44,7 @@ def test_a_camera_of_any_size(width: int, height: int) -> None:
     assert copies_while_running(five_tasks(), width, height) == []
 
 
-@pytest.mark.parametrize("neck", ["pan", "fpn", "bifpn", "unet"])
+@pytest.mark.parametrize("neck", NECKS)
 def test_every_neck(neck: str) -> None:
     assert copies_while_running(five_tasks(neck=neck), 128, 96) == []
 

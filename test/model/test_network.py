@@ -98,6 +98,22 @@ def test_every_neck_gives_every_level_the_same_channels(neck: str) -> None:
     assert [name for name, p in module.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
+@pytest.mark.parametrize(
+    ("neck", "sources"),
+    [
+        ("pfpn", {"p2": "2345", "p3": "2345", "p4": "2345", "p5": "2345"}),  # every level of all, in one step
+        ("trn", {"p2": "2345", "p3": "345", "p4": "45", "p5": "5"}),  # from the coarse to the fine alone
+    ],
+)
+def test_levels_are_made_of_the_levels_that_the_article_says(neck: str, sources: dict[str, str]) -> None:
+    module = build_neck(neck, (8, 8, 8, 8), 8).eval()
+    for name, made_of in sources.items():
+        lateral = [torch.randn(1, 8, 32 // 2**i, 32 // 2**i, requires_grad=True) for i in range(4)]
+        level = module.mix(*lateral)[name]
+        given = torch.autograd.grad(level.square().sum(), lateral, allow_unused=True)
+        assert "".join(str(i + 2) for i, gradient in enumerate(given) if gradient is not None and gradient.any()) == made_of, name
+
+
 def test_fused_levels_are_a_weighted_mean() -> None:
     fusion = build_neck("bifpn", (8, 8, 8, 8), 8).rounds[0].top_down[0]
     fusion.convolution = torch.nn.Identity()
