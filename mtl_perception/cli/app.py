@@ -383,6 +383,21 @@ def transfer(
 
 
 @report.command()
+def channels(
+    config: Annotated[Path, typer.Argument(help="A training configuration with 'start_from'.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; out/channels/NAME if not given.")] = None,
+    batches: Annotated[int, typer.Option(min=1, help="Batches that are looked at.")] = 2,
+) -> None:
+    """Measure which channels of a trained network carry which task, for 'channel_control' in a training configuration."""
+    from mtl_perception.core.terminal import Terminal
+
+    with errors_in_one_line():
+        from mtl_perception.studies.channel_report import report_channels
+
+        report_channels(config, out, batches, Terminal())
+
+
+@report.command()
 def affinity(
     config: Annotated[Path, typer.Argument(help="A training configuration, such as those in config/train/.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the report; out/affinity/NAME if not given.")] = None,

@@ -7,7 +7,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, field_validator, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 from torch import Tensor, nn
 
 from mtl_perception.core.validation_text import did_you_mean, shown
@@ -33,6 +42,8 @@ class Architecture(BaseModel):
         heads: ``slim`` ones cost less than a third of what is under them: the dense tasks share a stem at stride 4, the two
             towers of detection one convolution, and the rest is separable. ``yolox`` are as slim, with boxes found as YOLOX finds
             them. ``wide`` ones are of full convolutions.
+        channel_gains: by task, a factor of each channel of the neck's output as its head sees it; tasks that are not named see it as it is.
+            A configuration's ``channel_control`` makes it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -42,6 +53,7 @@ class Architecture(BaseModel):
     neck_channels: int = Field(gt=1, le=1024)
     heads: HeadStyle = "wide"
     sharing: Sharing = Hard()
+    channel_gains: dict[str, list[FiniteFloat]] = Field(default_factory=dict)
 
     @field_validator("encoder")
     @classmethod
@@ -59,9 +71,18 @@ class Architecture(BaseModel):
             raise ValueError(f"neck {shown(name)} is not known; expected one of: {', '.join(NECKS)}{did_you_mean(name, NECKS)}")
         return name
 
+    @model_validator(mode="after")
+    def _one_gain_a_channel(self) -> Architecture:
+        for task, gains in self.channel_gains.items():
+            if len(gains) != self.neck_channels:
+                raise ValueError(
+                    f"channel_gains has {len(gains)} values for {task}, expected one for each of {self.neck_channels} channels"
+                )
+        return self
+
     def every_part(self) -> dict[str, Any]:
         """Each field by its name, also those that ``model_dump`` leaves out because they go without saying."""
-        return self.model_dump() | {"heads": self.heads, "sharing": self.sharing.model_dump()}
+        return self.model_dump() | {"heads": self.heads, "sharing": self.sharing.model_dump(), "channel_gains": self.channel_gains}
 
     @model_serializer(mode="wrap")
     def _without_what_goes_without_saying(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -71,6 +92,8 @@ class Architecture(BaseModel):
             del content["sharing"]
         if self.heads == "wide":
             del content["heads"]
+        if not self.channel_gains:
+            del content["channel_gains"]
         return content
 
 
@@ -99,6 +122,9 @@ class MultiTaskNetwork(nn.Module):
         normalizations = {module.normalization for module in self.modules() if isinstance(module, Encoder)}
         if len(normalizations) > 1:
             raise ValueError("encoders that expect differently normalised images can't share one input; choose others")
+        for task, gains in architecture.channel_gains.items():
+            if task in self.heads:
+                self.register_buffer(f"gains_{task}", torch.tensor(gains).view(1, -1, 1, 1), persistent=False)
         (normalization,) = normalizations
         self.register_buffer("mean", torch.tensor(normalization.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(normalization.std).view(1, 3, 1, 1), persistent=False)
@@ -132,7 +158,14 @@ class MultiTaskNetwork(nn.Module):
         # needs no autocast.
         x = ((images.float() - self.mean.float()) / self.std.float()).to(self.mean.dtype)
         found = self.features(x.contiguous(memory_format=torch.channels_last), tasks)
-        return {name: found[name] for name in self.heads if name in tasks}
+        return {name: self.weighed(name, found[name]) for name in self.heads if name in tasks}
+
+    def weighed(self, task: str, features: Features) -> Features:
+        """The pyramid as the head of ``task`` sees it: with the architecture's gains, if it has any for that task."""
+        if task not in self.architecture.channel_gains:
+            return features
+        gains = getattr(self, f"gains_{task}")
+        return {name: level * gains.to(level.dtype) for name, level in features.items()}
 
     def features(self, images: Tensor, tasks: Collection[str]) -> dict[str, Features]:
         """For each of ``tasks`` the pyramid that its head sees. ``images`` (B, 3, H, W) are normalised."""

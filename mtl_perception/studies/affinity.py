@@ -120,11 +120,11 @@ def train_and_measure(config: TrainingConfig, every: int, batches: int, console:
     learner, schedule = Learner(config, sources, device, ranks), Schedule(config)
     layer_names(learner.network)  # says now if there is nothing shared to measure
     tasks = {task: learner.network.tasks[task] for task in config.tasks}
-    looked_at = [batch.to(device) for batch in _labelled_for_all(config, sources.samples, tasks, batches)]
+    looked_at = [batch.to(device) for batch in labelled_for_all(config, sources.samples, tasks, batches)]
     step = Step(config, learner, device, ranks, LossWatch(1, learner.precision.scaler is not None))
 
     def losses(network: MultiTaskNetwork) -> dict[str, Tensor]:
-        return _mean([_losses(network(batch.images, tasks), batch, tasks) for batch in looked_at])
+        return _mean([plain_losses(network(batch.images, tasks), batch, tasks) for batch in looked_at])
 
     course: list[Interference] = []
     stream = Stream(config, sources.samples, tasks, schedule, ranks, pinned=False)
@@ -151,7 +151,7 @@ def train_and_measure(config: TrainingConfig, every: int, batches: int, console:
     if course[-1].step != schedule.step:
         course.append(measure(learner.network, losses, schedule.step))
     first = looked_at[0]
-    importance = channel_importance(learner.network, first.images, lambda raw: _losses(raw, first, tasks))
+    importance = channel_importance(learner.network, first.images, lambda raw: plain_losses(raw, first, tasks))
     affinity = _mean_affinity(course)
     return Affinity(
         name=config.name,
@@ -166,7 +166,7 @@ def train_and_measure(config: TrainingConfig, every: int, batches: int, console:
     )
 
 
-def _labelled_for_all(config: TrainingConfig, samples: Any, tasks: dict[str, Any], wanted: int) -> list[Batch]:
+def labelled_for_all(config: TrainingConfig, samples: Any, tasks: dict[str, Any], wanted: int) -> list[Batch]:
     """Batches other than those trained on first, each with labels of every task."""
     from mtl_perception.training.distributed import Ranks
     from mtl_perception.training.losses import present_tasks
@@ -186,7 +186,7 @@ def _labelled_for_all(config: TrainingConfig, samples: Any, tasks: dict[str, Any
     return found
 
 
-def _losses(raw: dict[str, dict[str, Tensor]], batch: Batch, tasks: dict[str, Any]) -> dict[str, Tensor]:
+def plain_losses(raw: dict[str, dict[str, Tensor]], batch: Batch, tasks: dict[str, Any]) -> dict[str, Tensor]:
     """The losses that methods of balancing see: without likelihoods, which have no zero to be a share of."""
     from mtl_perception.training.losses import task_losses
 

@@ -39,7 +39,7 @@ def channel_importance(
         changed = {name: level.clone() for name, level in levels.items()}
         for level in changed.values():
             level[:, channel] = level[:, channel].mean()
-        after = losses({task: head(changed) for task, head in copied.heads.items()})
+        after = losses({task: head(copied.weighed(task, changed)) for task, head in copied.heads.items()})
         for task, values in importance.items():
             values.append(float(after[task] - before[task]) / abs(float(before[task])))
     return importance

@@ -15,6 +15,7 @@ from mtl_perception.model.encoders import TRANSFORMERS
 from mtl_perception.model.network import MAX_STRIDE, VARIANTS, Architecture
 from mtl_perception.tasks import LABELS, TASKS, build_task
 from mtl_perception.training.balancing import Balancing, Fixed
+from mtl_perception.training.channel_control import ChannelControl
 from mtl_perception.training.finetuning import Finetuning
 from mtl_perception.training.task_schedule import AllTasks, TaskSchedule
 
@@ -154,6 +155,7 @@ class TrainingConfig(_Strict):
         small_heads: train a second, small head for each task beside the real one; no checkpoint holds them.
         quantized_finetuning: train the encoder through adapters beside frozen weights of four bits.
         finetuning: keep every task and class of ``start_from`` while new ones are learned; what 'mtl-perception finetune' does.
+        channel_control: hold each task to the channels that a channel report of ``start_from`` gives it.
         balance_classes: weigh segmentation classes by the inverse root of their share of pixels.
         gradient_accumulation: parts in which a batch goes through the network, to need that much less memory. Batch
             norm sees one part at a time.
@@ -189,6 +191,7 @@ class TrainingConfig(_Strict):
     small_heads: SmallHeadSettings | None = None
     quantized_finetuning: QuantizedFinetuning | None = None
     finetuning: Finetuning | None = None
+    channel_control: ChannelControl | None = None
     balance_classes: bool = True
     learning_rate: float = Field(1.5e-3, gt=0)
     weight_decay: float = Field(0.03, ge=0)
@@ -278,6 +281,7 @@ class TrainingConfig(_Strict):
             if self.start_from is None:
                 raise ValueError("finetuning keeps what a network knows; say which with 'start_from'")
             self.finetuning.check(self.tasks)
+        self._check_channel_control()
         for stage in self.stages:
             if stage.batch_size % self.gradient_accumulation or stage.batch_size < 2 * self.gradient_accumulation:
                 raise ValueError(
@@ -285,6 +289,16 @@ class TrainingConfig(_Strict):
                     "(gradient_accumulation)"
                 )
         return self
+
+    def _check_channel_control(self) -> None:
+        if self.channel_control is None:
+            return
+        if self.start_from is None:
+            raise ValueError("channel_control is of the channels of a trained network; say which with 'start_from'")
+        if self.built_architecture.sharing.method != "hard" or len(self.tasks) < 2:
+            raise ValueError("channel_control is for two tasks or more that read the same channels: sharing 'hard'")
+        if self.built_architecture.channel_gains:
+            raise ValueError("channel_control makes the architecture's channel_gains; give one of them")
 
     @property
     def built_architecture(self) -> Architecture:

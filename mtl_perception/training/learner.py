@@ -16,6 +16,13 @@ from mtl_perception.model.sharing.grouped import CrossStitchNetwork
 from mtl_perception.training.averaging import RunningAverage
 from mtl_perception.training.balancing import Balancer, build_balancer
 from mtl_perception.training.batch_norm import synchronize_batch_norms
+from mtl_perception.training.channel_control import (
+    ChannelReport,
+    GradientGate,
+    channel_gains,
+    check_same_network,
+    read_channel_report,
+)
 from mtl_perception.training.config import ConfigError, TrainingConfig
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.encoder_weights import load_encoder_weights
@@ -32,6 +39,7 @@ class Learner:
     Attributes:
         card: what the network is.
         network: in training mode, on the device.
+        gate: keeps tasks' gradients out of channels; None for none.
         average: of its weights.
         notes: what a user should know of how it begins.
 
@@ -45,12 +53,16 @@ class Learner:
         self.notes: list[str] = []
         torch.manual_seed(config.seed)
         if card is None:
-            self.card = _card(config, sources)
+            report = self._channel_report(config)
+            self.card = _card(config, sources, report)
             network = build_network(self.card)
             self._begin_with(config, network)
+            if report is not None:
+                check_same_network(report, config.channel_control.report, network)
         else:
             self.card = card
             network = build_network(card)
+            report = self._channel_report(config)
         self._adapters = config.quantized_finetuning
         if self._adapters is not None:
             add_adapters(network, self._adapters.rank, self._adapters.alpha, self._adapters.weights == "nf4")
@@ -58,6 +70,9 @@ class Learner:
         _freeze(network, config.frozen_stages)
         if config.finetuning is not None:
             self.notes += hold(network, config.finetuning, sources.labelled_tasks)
+        self.gate: GradientGate | None = None
+        if report is not None and config.channel_control.mode == "freeze":
+            self.gate = GradientGate(report).to(device)
         self.average = RunningAverage(network, config.ema_decay)
         self.network = synchronize_batch_norms(network, device) if ranks.size > 1 else network
         self.small_heads: SmallHeads | None = None
@@ -73,6 +88,11 @@ class Learner:
             config.seed,
             ranks.sum_ if ranks.size > 1 else None,
         )
+
+    def _channel_report(self, config: TrainingConfig) -> ChannelReport | None:
+        if config.channel_control is None:
+            return None
+        return read_channel_report(config.channel_control.report, list(config.tasks), config.built_architecture.neck_channels)
 
     @property
     def trained(self) -> nn.ModuleList:
@@ -123,7 +143,10 @@ class Learner:
             torch.cuda.set_rng_state(state["random_of_device"], self._device)
 
 
-def _card(config: TrainingConfig, sources: Sources) -> ModelCard:
+def _card(config: TrainingConfig, sources: Sources, report: ChannelReport | None) -> ModelCard:
+    architecture = config.built_architecture
+    if report is not None:
+        architecture = architecture.model_copy(update={"channel_gains": channel_gains(config.channel_control, report)})
     settings: dict[str, dict[str, Any]] = {task: {"labels": labels} for task, labels in sources.labels.items()}
     if config.balance_classes:
         for task in config.tasks:
@@ -134,7 +157,7 @@ def _card(config: TrainingConfig, sources: Sources) -> ModelCard:
     last = config.stages[-1]
     return ModelCard(
         name=config.name,
-        architecture=config.built_architecture,
+        architecture=architecture,
         input_width=last.width,
         input_height=last.height,
         tasks={task: TaskCard(kind=task, settings=settings.get(task, {})) for task in config.tasks},
@@ -146,6 +169,7 @@ def _card(config: TrainingConfig, sources: Sources) -> ModelCard:
             "balancing": config.balancing.method,
             "stages": [stage.model_dump() for stage in config.stages],
             **({} if config.quantized_finetuning is None else {"quantized_finetuning": config.quantized_finetuning.model_dump()}),
+            **({} if config.channel_control is None else {"channel_control": config.channel_control.mode}),
             **({} if config.finetuning is None else {"finetuning": config.finetuning.model_dump(mode="json", exclude_defaults=True)}),
         },
     )

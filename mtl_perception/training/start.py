@@ -33,7 +33,13 @@ def take_over(start: Path, network: MultiTaskNetwork, card: ModelCard) -> list[s
         loaded, earlier = load_checkpoint(find_model(start))
     except FileNotFoundError as error:
         raise CheckpointError(f"start_from: {error}") from error
-    if earlier.architecture.model_copy(update={"heads": card.architecture.heads}) != card.architecture:
+    if earlier.architecture.channel_gains not in ({}, card.architecture.channel_gains):
+        raise CheckpointError(
+            f"start_from: {start} reads its channels through channel_gains, which this run's architecture does not have; set them as its card "
+            "does, or start from the network that they were made for"
+        )
+    free = {"heads": card.architecture.heads, "channel_gains": card.architecture.channel_gains}
+    if earlier.architecture.model_copy(update=free) != card.architecture:
         raise CheckpointError(f"start_from: {_misfit(start, earlier, card)}")
     known = loaded.tasks if earlier.architecture.heads == card.architecture.heads else {}
     heads = [name for name, task in network.tasks.items() if name in known and task.agrees_with(known[name])]
@@ -53,7 +59,7 @@ def take_over(start: Path, network: MultiTaskNetwork, card: ModelCard) -> list[s
 def _misfit(start: Path, earlier: ModelCard, card: ModelCard) -> str:
     """Returns the differences, and what would fit, in words."""
     before, now = earlier.architecture.model_dump(), card.architecture.model_dump()
-    names = [name for name in now if before.get(name) != now[name] and name != "heads"]
+    names = [name for name in now if before.get(name) != now[name] and name not in ("heads", "channel_gains")]
     parts = " and ".join(f"{name} is {before.get(name)}, this run's {now[name]}" for name in names)
     fitting = [name for name, path in shipped_models().items() if read_card(path).architecture == card.architecture]
     shipped = f"start from {' or '.join(fitting)}" if fitting else "no shipped model fits this run"

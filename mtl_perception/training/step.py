@@ -41,7 +41,7 @@ class Step:
         self._config, self._device, self._ranks, self._watch = config, device, ranks, watch
         self._network, self._optimizer, self._balancer = learner.network, learner.optimizer, learner.balancer
         self._precision, self._small_heads = learner.precision, learner.small_heads
-        self._teacher = teacher
+        self._teacher, self._gate = teacher, learner.gate
         self._tasks = {task: learner.network.tasks[task] for task in config.tasks}
         self._moved = [self._network] if self._small_heads is None else [self._network, self._small_heads]
         self.weights: dict[str, float] = {}
@@ -103,6 +103,8 @@ class Step:
         with self._precision.autocast():
             taught = [] if self._teacher is None else self._teacher.tasks
             pyramids = self._network.pyramids(batch.images, [task for task in self._tasks if task in tasks or task in taught])
+            if self._gate is not None:
+                pyramids = {task: self._gate(task, features) for task, features in pyramids.items()}
             raw = {task: self._network.heads[task](features) for task, features in pyramids.items()}
             small = None if self._small_heads is None else self._small_heads(pyramids)
         terms = loss_terms(raw, batch, self._tasks, tasks)
