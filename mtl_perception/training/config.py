@@ -15,6 +15,7 @@ from mtl_perception.model.encoders import TRANSFORMERS
 from mtl_perception.model.network import MAX_STRIDE, VARIANTS, Architecture
 from mtl_perception.tasks import LABELS, TASKS, build_task
 from mtl_perception.training.balancing import Balancing, Fixed
+from mtl_perception.training.cam_targets import CamTargets
 from mtl_perception.training.channel_control import ChannelControl
 from mtl_perception.training.finetuning import Finetuning
 from mtl_perception.training.task_schedule import AllTasks, TaskSchedule
@@ -156,6 +157,7 @@ class TrainingConfig(_Strict):
         quantized_finetuning: train the encoder through adapters beside frozen weights of four bits.
         finetuning: keep every task and class of ``start_from`` while new ones are learned; what 'mtl-perception finetune' does.
         channel_control: hold each task to the channels that a channel report of ``start_from`` gives it.
+        cam_targets: class activation maps of classification teach segmentation where an image has no mask.
         balance_classes: weigh segmentation classes by the inverse root of their share of pixels.
         gradient_accumulation: parts in which a batch goes through the network, to need that much less memory. Batch
             norm sees one part at a time.
@@ -192,6 +194,7 @@ class TrainingConfig(_Strict):
     quantized_finetuning: QuantizedFinetuning | None = None
     finetuning: Finetuning | None = None
     channel_control: ChannelControl | None = None
+    cam_targets: CamTargets | None = None
     balance_classes: bool = True
     learning_rate: float = Field(1.5e-3, gt=0)
     weight_decay: float = Field(0.03, ge=0)
@@ -282,6 +285,8 @@ class TrainingConfig(_Strict):
                 raise ValueError("finetuning keeps what a network knows; say which with 'start_from'")
             self.finetuning.check(self.tasks)
         self._check_channel_control()
+        if self.cam_targets is not None:
+            self.cam_targets.check(self.tasks)
         for stage in self.stages:
             if stage.batch_size % self.gradient_accumulation or stage.batch_size < 2 * self.gradient_accumulation:
                 raise ValueError(

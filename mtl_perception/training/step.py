@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mtl_perception.data.batch import Batch
 from mtl_perception.training.batch_norm import running_statistics_kept
+from mtl_perception.training.cam_targets import CamTeacher
 from mtl_perception.training.config import TrainingConfig
 from mtl_perception.training.distillation import Teacher
 from mtl_perception.training.distributed import Ranks
@@ -43,6 +44,9 @@ class Step:
         self._precision, self._small_heads = learner.precision, learner.small_heads
         self._teacher, self._gate = teacher, learner.gate
         self._tasks = {task: learner.network.tasks[task] for task in config.tasks}
+        self._cam: CamTeacher | None = None
+        if config.cam_targets is not None:
+            self._cam = CamTeacher(config.cam_targets, self._tasks, learner.network.heads["classification"])
         self._moved = [self._network] if self._small_heads is None else [self._network, self._small_heads]
         self.weights: dict[str, float] = {}
 
@@ -111,6 +115,9 @@ class Step:
         if self._teacher is not None:
             with self._precision.autocast():
                 terms |= self._teacher.terms(raw, batch)
+        if self._cam is not None and all(task in tasks for task in self._cam.needed):
+            with self._precision.autocast():
+                terms |= self._cam.terms(pyramids["classification"], raw["classification"], raw["segmentation"]["logits"], batch)
         if small is not None:
             weight = self._config.small_heads.weight
             for name, term in loss_terms(small, batch, self._tasks, tasks).items():

@@ -15,8 +15,12 @@ DETECTION_LABELS = ["box", "can"]
 _COLOURS = {"box": (200, 140, 60), "can": (40, 80, 220)}
 
 
-def write_shapes(root: Path, images: int, seed: int = 0, width: int = 128, height: int = 96) -> Path:
-    """Write ``images`` random pictures and return ``root``. Things further away are smaller, so depth can be learned."""
+def write_shapes(root: Path, images: int, seed: int = 0, width: int = 128, height: int = 96, classes: bool = False) -> Path:
+    """Write ``images`` random pictures and return ``root``. Things further away are smaller, so depth can be learned.
+
+    Args:
+        classes: label each image for classification too: "can" and "box" where there is one, and "person", which never is.
+    """
     rng = np.random.default_rng(seed)
     entries = []
     for i in range(images):
@@ -43,8 +47,12 @@ def write_shapes(root: Path, images: int, seed: int = 0, width: int = 128, heigh
             instances.append(Instance.of_mask(name, pixels))
         image = np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
         camera = Intrinsics(width, height, 100.0, 100.0, width / 2 - 0.5, height / 2 - 0.5)
-        labelled = LabelledImage(image, camera, f"room{i}", instances, {"segmentation": mask, "depth": depth_m})
+        there = sorted({instance.label for instance in instances}) if classes else None
+        maps = {"segmentation": mask, "depth": depth_m}
+        labelled = LabelledImage(image, camera, f"room{i}", instances, maps, **({"classes": there} if classes else {}))
         entries.append(write_sample(root, f"{i:04d}", labelled, jpeg_quality=95))
     labels = {"segmentation_labels": SEGMENTATION_LABELS, "detection_labels": DETECTION_LABELS}
+    if classes:
+        labels["classification_labels"] = ["can", "box", "person"]
     write_index(root, {**labels, "generator": "shapes", "seed": seed}, entries)
     return root
