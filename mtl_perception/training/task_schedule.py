@@ -110,18 +110,19 @@ class PerformanceGap(_Schedule):
     Prioritization, ECCV 2018) with κ = score / goal, scaled to a mean of 1. All alike before the first validation.
 
     Attributes:
-        goals: by task, the validation score to reach, such as that of a network of its own.
+        goals: by task, the validation score to reach, such as that of a network of its own. Without any, κ is the score itself, as in the
+            paper: difficulty as it is measured, with nothing set by hand.
         least: no task gets less than this.
     """
 
     needs_validation: ClassVar[bool] = True
     method: Literal["performance_gap"]
-    goals: dict[str, Annotated[float, Field(gt=0, le=1)]]
+    goals: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
     gamma: float = Field(1.0, ge=0)
     least: float = Field(0.2, gt=0, le=1)
 
     def check(self, tasks: Collection[str], is_validated: bool) -> None:
-        if sorted(self.goals) != sorted(tasks):
+        if self.goals and sorted(self.goals) != sorted(tasks):
             raise ValueError(f"goals are given for {', '.join(self.goals)}, expected one for each task: {', '.join(tasks)}")
         if not is_validated:
             raise ValueError("task_schedule 'performance_gap' follows validation scores; give a section 'validation'")
@@ -137,7 +138,7 @@ class PerformanceGap(_Schedule):
     def factors(self, tasks: Sequence[str], step: int, share: float, scores: Mapping[str, float]) -> dict[str, float]:
         if not scores:
             return dict.fromkeys(tasks, 1.0)
-        reached = {task: min(0.999, max(0.001, scores.get(task, 0.0) / self.goals[task])) for task in tasks}
+        reached = {task: min(0.999, max(0.001, scores.get(task, 0.0) / self.goals.get(task, 1.0))) for task in tasks}
         focal = {task: -((1 - value) ** self.gamma) * math.log(value) for task, value in reached.items()}
         mean = sum(focal.values()) / len(focal)
         return {task: max(self.least, value / mean) for task, value in focal.items()}

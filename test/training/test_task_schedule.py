@@ -42,6 +42,13 @@ def test_what_is_furthest_from_its_goal_is_trained_most(tmp_path: Path) -> None:
     assert found == pytest.approx([3 * focal[0] / sum(focal), 3 * focal[1] / sum(focal), 0.2], rel=1e-3)
 
 
+def test_without_goals_difficulty_is_the_measured_score_itself(tmp_path: Path) -> None:
+    scores = {"detection": 0.1, "segmentation": 0.25, "depth": 0.8}
+    of_ones = factors(tmp_path, {"method": "performance_gap", "goals": dict.fromkeys(scores, 1.0)}, scores=scores)
+    assert factors(tmp_path, {"method": "performance_gap"}, scores=scores) == of_ones
+    assert of_ones == sorted(of_ones, reverse=True)
+
+
 @pytest.mark.parametrize(
     ("schedule", "words"),
     [

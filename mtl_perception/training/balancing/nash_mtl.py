@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Sequence
 from typing import Literal
 
@@ -15,6 +16,7 @@ from mtl_perception.training.balancing._gradients import GradientBalancer, Gradi
 from mtl_perception.training.balancing._trunks import Trunk
 
 _SINGULAR = 1e-6  # added to the diagonal of products of size 1: gradients that cancel would get endless weights
+_FAR_APART = 1e-7
 _STEPS, _PRECISE = 1000, 1e-9
 
 
@@ -47,17 +49,37 @@ class NashBargaining(GradientBalancer):
     def __init__(self, problem: Problem, max_norm: float) -> None:
         super().__init__(problem)
         self._max_norm = max_norm
+        self._has_said = False
 
     def weigh(self, trunk: Trunk) -> dict[str, float]:
         if len(trunk.rows) == 1:
             return dict.fromkeys(trunk.rows, 1.0)
         matrix = torch.stack(list(trunk.rows.values())).double()
         products = (matrix @ matrix.T).cpu().numpy()
-        weights = bargain(products / np.linalg.norm(products))
+        weights = self._bargained(list(trunk.rows), products)
         norm = float(np.sqrt(max(weights @ products @ weights, 0.0)))
         if 0 < self._max_norm < norm:
             weights *= self._max_norm / norm
         return dict(zip(trunk.rows, weights.tolist(), strict=True))
+
+    def _bargained(self, tasks: Sequence[str], products: np.ndarray) -> np.ndarray:
+        """Solved for gradients of length 1, which Nash's solution allows: it goes with the lengths, and without them only gradients that
+        cancel or are nearly the same leave eigenvalues far apart. There the solution hangs on the last digits."""
+        lengths = np.sqrt(products.diagonal())
+        cosines = products / np.outer(lengths, lengths)
+        scale = np.sqrt(np.linalg.norm(products) / np.linalg.norm(cosines))
+        smallest, *_, largest = np.linalg.eigvalsh(cosines)
+        if smallest >= _FAR_APART * largest:
+            return scale * bargain(cosines / np.linalg.norm(cosines)) / lengths
+        if not self._has_said:
+            warnings.warn(
+                f"nash_mtl: the gradients of {', '.join(tasks)} cancel or are nearly the same (eigenvalues {smallest:.1e} and {largest:.1e} of their "
+                "cosines), so they can't bargain; in such steps each counts with the same length. This is said once",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            self._has_said = True
+        return scale / lengths
 
 
 def bargain(products: np.ndarray) -> np.ndarray:

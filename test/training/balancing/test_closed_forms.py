@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 
 import pytest
@@ -152,6 +153,44 @@ def test_geometric_mean_weighs_by_one_over_the_loss() -> None:
 def test_smooth_tchebycheff_is_nearly_the_largest_loss_alone() -> None:
     problem = two(a=1.0, b=3.0)
     torch.testing.assert_close(problem.gradient(problem.balancer("stch", mu=0.05)), G2 / 2, rtol=1e-4, atol=1e-4)
+
+
+def test_smooth_tchebycheff_divides_each_loss_by_its_mean_at_the_beginning() -> None:
+    """With a unit a thousand times smaller a loss gets the same say, whatever is the largest number."""
+    problem = two(a=1.0, b=3000.0)
+    balancer = problem.balancer("stch", mu=0.05, warmup=2)
+    for _ in range(2):
+        torch.testing.assert_close(problem.gradient(balancer), (G1 + G2) / 2)
+    problem.offsets = {"a": 0.9, "b": 1500.0}  # a has fallen to .9 of its beginning, b to half
+    torch.testing.assert_close(problem.gradient(balancer), G1 / 2, rtol=0.02, atol=0.02)
+    resumed = problem.balancer("stch", mu=0.05, warmup=2)
+    resumed.load_state_dict(balancer.state_dict())
+    torch.testing.assert_close(problem.gradient(resumed), problem.gradient(balancer))
+
+
+def test_nash_bargains_whatever_the_lengths_of_gradients() -> None:
+    """Nash's direction is Σ wᵢgᵢ with equal gain a weight, wᵢ·(gᵢ·d) the same for all, also where one is a million times the other."""
+    rows = {"a": 1e6 * G1, "b": 1e-3 * G2}
+    problem = Linear(rows)
+    balancer = problem.balancer("nash_mtl", max_norm=0)
+    gradient = problem.gradient(balancer).double()
+    length = {task: float(row.norm()) for task, row in rows.items()}
+    # In the plane of G1 and G2 the bargained direction makes gains of equal share: cos² of both is balanced by their weights.
+    units = {task: row.double() / length[task] for task, row in rows.items()}
+    weights = torch.linalg.solve(torch.stack(list(units.values()), 1), gradient)
+    gains = torch.stack([units[task] @ gradient for task in rows])
+    torch.testing.assert_close(weights[0] * gains[0], weights[1] * gains[1], rtol=1e-3, atol=0.0)
+
+
+def test_nash_says_once_that_gradients_which_cancel_can_not_bargain_and_goes_on() -> None:
+    problem = Linear({"a": torch.tensor([2.0, 0.0]), "b": torch.tensor([-4.0, 0.0])})
+    balancer = problem.balancer("nash_mtl")
+    with pytest.warns(RuntimeWarning, match="gradients of a, b cancel or are nearly the same .* This is said once"):
+        gradient = problem.gradient(balancer)
+    assert gradient.isfinite().all() and gradient.norm() < 1e-5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        problem.gradient(balancer)
 
 
 @pytest.mark.parametrize(("method", "rest"), [("uncertainty", 1 / (2 * 3.0)), ("imtl_l", 1 / 3.0)])
