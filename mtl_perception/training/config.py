@@ -135,6 +135,7 @@ class TrainingConfig(_Strict):
         data: a folder, or a list of folders that are mixed; each may be labelled for other tasks.
         data_alpha: a folder with n images gives a share ∝ n^alpha of the samples.
         data_weights: factors of these shares, one for each folder of ``data``.
+        label_share: of one task, the share of the samples that are labelled for it, however few images are: ``{segmentation: 0.5}``.
         labels: by task, the class names to train, in this order; a task that is not named trains all that the data have.
         data_share: train on this share of the groups only, to see what less data would do.
         output: the checkpoint. Beside it, in a folder of its name without the suffix, lies what a run needs to go on.
@@ -176,6 +177,7 @@ class TrainingConfig(_Strict):
     data: list[Path] = Field(min_length=1)
     data_alpha: float = Field(1.0, ge=0, le=1)
     data_weights: list[Annotated[float, Field(gt=0)]] | None = None
+    label_share: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict, max_length=1)
     labels: dict[str, list[str]] = Field(default_factory=dict)
     data_share: float = Field(1.0, gt=0, le=1)
     output: Path
@@ -284,6 +286,9 @@ class TrainingConfig(_Strict):
             if self.start_from is None:
                 raise ValueError("finetuning keeps what a network knows; say which with 'start_from'")
             self.finetuning.check(self.tasks)
+        for task in self.label_share:
+            if task not in self.tasks:
+                raise ValueError(f"label_share names task {shown(task)}, which is not trained; expected one of: {', '.join(self.tasks)}")
         self._check_channel_control()
         if self.cam_targets is not None:
             self.cam_targets.check(self.tasks)

@@ -17,6 +17,7 @@ from mtl_perception.tasks import TASKS
 from mtl_perception.training.config import ConfigError, TrainingConfig
 from mtl_perception.training.errors import TrainingError
 from mtl_perception.training.finetuning import kept_labels, start_card
+from mtl_perception.training.label_shares import balanced_by_labels
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,10 @@ def open_sources(config: TrainingConfig) -> Sources:
     if config.data_share < 1:
         # Another seed than that of the validation, whose groups are already gone from here.
         folders = [folder.split(config.data_share, config.seed + 1)[1] for folder in folders]
-    samples = MixedData(folders, config.data_alpha, config.seed, config.data_weights, config.labels)
+    weights = config.data_weights
+    for task, share in config.label_share.items():
+        folders, weights = balanced_by_labels(folders, weights, config.data_alpha, task, share)
+    samples = MixedData(folders, config.data_alpha, config.seed, weights, config.labels)
     notes = _mixture(samples)
     if held_out:
         notes += [*_unscored(config, samples, held_out), *_seen(folders, held_out)]
