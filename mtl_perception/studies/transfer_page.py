@@ -103,7 +103,7 @@ def html(transfer: Transfer) -> str:
 
 
 def in_words(transfer: Transfer) -> str:
-    """What is shown and what is not, in a few sentences: also where sharing hurt. No set-up is called the best, for it would be chosen
+    """Says in a few sentences what is shown and what is not: also where sharing hurt. No set-up is called the best, for it would be chosen
     on the test set."""
     known = [row for row in transfer.rows[1:] if row.delta_m is not None and not math.isnan(row.delta_m.mean)]
     if not known:

@@ -102,6 +102,11 @@ class Task(ABC, Generic[SettingsT]):
     class_layers: ClassVar[tuple[str, ...]] = ()
     """Layers of the head whose parameters have a row for each of ``labels``, in their order."""
 
+    gives_class_maps: ClassVar[bool] = False
+    """Whether it has ``class_maps``."""
+    learns_from_class_maps: ClassVar[bool] = False
+    """Whether it has ``loss_by_class_maps``."""
+
     def __init__(self, settings: SettingsT) -> None:
         self.settings = settings
 
@@ -156,6 +161,26 @@ class Task(ABC, Generic[SettingsT]):
             labelled: (B,) bool; a sample that is False contributes to no sum and no count.
             focal_px: (B,) focal length in pixels of the network's input.
         """
+
+    def class_maps(
+        self,
+        head: nn.Module,
+        features: dict[str, Tensor],
+        raw: dict[str, Tensor],
+        targets: dict[str, Tensor],
+        labelled: Tensor,
+        columns: Sequence[int],
+        sure: float,
+    ) -> Tensor:
+        """(B, len(columns), h, w) of 0 to 1: how far ``head`` looks there for each of these classes, the most anywhere being 1.
+
+        0 where a class is not there, its probability is below ``sure``, or the sample is not ``labelled`` (B,).
+        """
+        raise NotImplementedError(f"{self.kind} gives no maps of classes")
+
+    def loss_by_class_maps(self, raw: dict[str, Tensor], maps: Tensor, ids: Sequence[int], strong: float) -> LossTerm:
+        """The loss where a map (B, len(ids), h, w) of the classes ``ids`` is at least ``strong``."""
+        raise NotImplementedError(f"{self.kind} does not learn from maps of classes")
 
     @abstractmethod
     def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:

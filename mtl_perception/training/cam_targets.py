@@ -1,34 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Class activation maps of the classification task as weak targets of segmentation, where an image has no mask.
+"""Maps of where the head for whole images looks, as weak targets of a task with masks, where an image has none.
 
-Grad-CAM (Selvaraju et al., ICCV 2017) at the coarsest level, which is what the classification head reads. A map says where the
-head looks, not where the thing ends: it is coarse, and only its strongest part becomes a target.
+A map says where the head looks, not where the thing ends: it is coarse, and only its strongest part becomes a target.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Collection, Mapping
 
 import torch
-import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.core.yaml_file import ConfigError
 from mtl_perception.data.batch import Batch
 from mtl_perception.model.network import Features
-from mtl_perception.tasks import LossTerm, Task
+from mtl_perception.tasks import TASKS, LossTerm, Task
 
 
 class CamTargets(BaseModel):
-    """Teach segmentation by class activation maps, in images that are labelled for classification and have no mask.
+    """Teach masks by class activation maps, in images that are labelled as a whole and have no mask.
 
     Attributes:
         weight: of this term beside the loss by masks.
         strong: share of a map's maximum from which a pixel becomes a target.
-        sure: probability that classification must give a class that is there, before its map is believed.
+        sure: probability that a class that is there must have, before its map is believed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -37,82 +33,66 @@ class CamTargets(BaseModel):
     strong: float = Field(0.6, gt=0, le=1)
     sure: float = Field(0.6, ge=0, lt=1)
 
-    needed: ClassVar[tuple[str, str]] = ("classification", "segmentation")
-
-    def check(self, tasks: Mapping[str, float]) -> None:
+    def check(self, tasks: Collection[str]) -> None:
         """Raises:
-        ValueError: one of the two tasks is not trained.
+        ValueError: no task is trained that gives maps, or none that learns from them.
         """
-        for task in self.needed:
-            if task not in tasks:
-                raise ValueError(
-                    f"cam_targets are maps of classification that teach segmentation, and {task} is not trained; add it to 'tasks'"
-                )
+        for does, known in (("gives maps", givers()), ("learns from them", takers())):
+            if not set(known) & set(tasks):
+                raise ValueError(f"cam_targets: no task is trained that {does}; add {' or '.join(known)} to 'tasks'")
+
+
+def givers() -> list[str]:
+    """Names of the tasks whose heads say where they look."""
+    return [name for name, task in TASKS.items() if task.gives_class_maps]
+
+
+def takers() -> list[str]:
+    """Names of the tasks that such maps teach."""
+    return [name for name, task in TASKS.items() if task.learns_from_class_maps]
 
 
 class CamTeacher:
-    """Adds a term to the loss of segmentation, in steps that have labels of both tasks.
+    """Adds a term to the loss of the task that maps teach, in steps that have labels of both tasks.
 
     Attributes:
-        needed: the tasks without whose labels a step has no such term.
+        needed: the two tasks, without whose labels a step has no such term.
 
     Args:
         tasks: of the network, by name.
-        head: of classification.
+        heads: of the network, by task.
 
     Raises:
-        ConfigError: no class of classification is one of segmentation too.
+        ConfigError: the two tasks have no class in common.
     """
 
-    def __init__(self, settings: CamTargets, tasks: Mapping[str, Task], head: nn.Module) -> None:
-        classes, regions = tasks["classification"].labels, tasks["segmentation"].labels
-        self._settings, self._head, self.needed = settings, head, settings.needed
-        self._columns = [i for i, name in enumerate(classes) if name in regions]
-        self._ids = [regions.index(classes[i]) for i in self._columns]
+    def __init__(self, settings: CamTargets, tasks: Mapping[str, Task], heads: nn.ModuleDict) -> None:
+        giver, taker = (next(name for name in known if name in tasks) for known in (givers(), takers()))
+        self.needed = (giver, taker)
+        self._settings, self._giver, self._taker, self._head = settings, tasks[giver], tasks[taker], heads[giver]
+        whole, regions = self._giver.labels, self._taker.labels
+        self._columns = [i for i, name in enumerate(whole) if name in regions]
+        self._ids = [regions.index(whole[i]) for i in self._columns]
         if not self._columns:
             raise ConfigError(
-                f"cam_targets: no class of classification ({', '.join(classes)}) is one of segmentation ({', '.join(regions)}); "
+                f"cam_targets: no class of {giver} ({', '.join(whole)}) is one of {taker} ({', '.join(regions)}); "
                 "what maps are to teach goes by the same name in both"
             )
 
-    def terms(self, features: Features, raw: Mapping[str, Tensor], logits: Tensor, batch: Batch) -> dict[str, LossTerm]:
-        """{"segmentation/cam": the term}, of zero where no map is believed.
+    def terms(self, features: Features, raw: Mapping[str, Mapping[str, Tensor]], batch: Batch) -> dict[str, LossTerm]:
+        """{"TASK/cam": the term}, of zero where no map is believed.
 
         Args:
-            features: the pyramid that classification sees.
-            raw: of the classification head.
-            logits: (B, classes, H/4, W/4) of segmentation.
+            features: the pyramid that the head which gives maps sees.
+            raw: by task, what the heads returned.
             batch: on the device.
         """
+        giver, taker = self.needed
+        weak = batch.labelled[giver] & ~batch.labelled[taker]
         with torch.no_grad():
-            mask = self._targets(features, raw["logits"].float().sigmoid(), logits.shape[-2:], batch)
-        total = F.cross_entropy(logits.float(), mask, ignore_index=UNLABELLED, reduction="sum")
+            maps = self._giver.class_maps(
+                self._head, features, dict(raw[giver]), batch.targets[giver], weak, self._columns, self._settings.sure
+            )
+        found = self._taker.loss_by_class_maps(dict(raw[taker]), maps, self._ids, self._settings.strong)
         # Methods that weigh tasks by their loss look at masks alone.
-        return {"segmentation/cam": LossTerm(total, (mask != UNLABELLED).sum(), self._settings.weight, balanced=False)}
-
-    def _targets(self, features: Features, scores: Tensor, size: tuple[int, int], batch: Batch) -> Tensor:
-        """(B, *size) class ids, 255 where nothing is believed."""
-        known = batch.targets["classification"]
-        weak = batch.labelled["classification"] & ~batch.labelled["segmentation"]
-        there = (known["present"] > 0) & known["known"] & (scores >= self._settings.sure) & weak[:, None]
-        maps = F.interpolate(activation_maps(self._head, features, self._columns), size=size, mode="bilinear", align_corners=False)
-        peaks = maps.amax((2, 3), keepdim=True)
-        maps = torch.where(there[:, self._columns, None, None] & (peaks > 0), maps / peaks.clamp(min=1e-12), 0.0)
-        strongest, which = maps.max(1)
-        ids = torch.tensor(self._ids, device=which.device)[which]
-        return torch.where(strongest >= self._settings.strong, ids, UNLABELLED)
-
-
-def activation_maps(head: nn.Module, features: Features, columns: list[int]) -> Tensor:
-    """(B, len(columns), h, w) at the coarsest level, ≥ 0: where the features speak for each of these classes.
-
-    The mean gradient of a class's logit is what a channel counts for it; a map is the sum of the channels that count.
-    """
-    with torch.enable_grad():
-        p5 = features["p5"].detach().float().requires_grad_()
-        logits = head({"p5": p5})["logits"]
-        maps = []
-        for column in columns:
-            (gradient,) = torch.autograd.grad(logits[:, column].sum(), p5, retain_graph=True)
-            maps.append((gradient.mean((2, 3), keepdim=True) * p5.detach()).sum(1).relu())
-    return torch.stack(maps, 1)
+        return {f"{taker}/cam": found._replace(weight=self._settings.weight, balanced=False)}

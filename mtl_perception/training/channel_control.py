@@ -35,7 +35,7 @@ class ChannelControl(BaseModel):
 
 
 class ChannelReport(BaseModel):
-    """What the channels of a network's neck carry.
+    """Which channels of a network's neck carry which task.
 
     Attributes:
         network: name of the network.

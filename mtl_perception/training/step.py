@@ -46,7 +46,7 @@ class Step:
         self._tasks = {task: learner.network.tasks[task] for task in config.tasks}
         self._cam: CamTeacher | None = None
         if config.cam_targets is not None:
-            self._cam = CamTeacher(config.cam_targets, self._tasks, learner.network.heads["classification"])
+            self._cam = CamTeacher(config.cam_targets, self._tasks, learner.network.heads)
         self._moved = [self._network] if self._small_heads is None else [self._network, self._small_heads]
         self.weights: dict[str, float] = {}
 
@@ -117,7 +117,7 @@ class Step:
                 terms |= self._teacher.terms(raw, batch)
         if self._cam is not None and all(task in tasks for task in self._cam.needed):
             with self._precision.autocast():
-                terms |= self._cam.terms(pyramids["classification"], raw["classification"], raw["segmentation"]["logits"], batch)
+                terms |= self._cam.terms(pyramids[self._cam.needed[0]], raw, batch)
         if small is not None:
             weight = self._config.small_heads.weight
             for name, term in loss_terms(small, batch, self._tasks, tasks).items():

@@ -16,8 +16,9 @@ from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.tasks import build_task
 from mtl_perception.tasks.classification.labels import ClassLabels
+from mtl_perception.tasks.classification.task import activation_maps
 from mtl_perception.training import ConfigError, train
-from mtl_perception.training.cam_targets import CamTargets, CamTeacher, activation_maps
+from mtl_perception.training.cam_targets import CamTargets, CamTeacher
 
 QUIET = Console(quiet=True)
 TASKS = ["classification", "segmentation"]
@@ -52,7 +53,7 @@ def teacher(head: torch.nn.Module, **settings: float) -> CamTeacher:
         "classification": build_task("classification", {"labels": CLASSES}),
         "segmentation": build_task("segmentation", {"labels": SEGMENTATION_LABELS}),
     }
-    return CamTeacher(CamTargets(**settings), tasks, head)
+    return CamTeacher(CamTargets(**settings), tasks, torch.nn.ModuleDict({"classification": head}))
 
 
 class Looks(torch.nn.Module):
@@ -79,14 +80,15 @@ def test_targets_are_classes_that_are_there_by_their_id_in_segmentation(root: Pa
     p5[:, 0, 0, 0], p5[:, 1, 1, 1], p5[:, 2, 0, 1] = 8.0, 8.0, 8.0
     raw = {"logits": torch.tensor([2.0, 2.0, 2.0]).repeat(4, 1)}
     logits = torch.randn(4, len(SEGMENTATION_LABELS), 2, 2, requires_grad=True)
-    term = teacher(Looks()).terms({"p5": p5}, raw, logits, batch)["segmentation/cam"]
+    term = teacher(Looks()).terms({"p5": p5}, {"classification": raw, "segmentation": {"logits": logits}}, batch)["segmentation/cam"]
     term.total.backward()
     taught = logits.grad.abs().sum(1) > 0
     assert taught[0].tolist() == [[True, False], [False, False]] and float(term.count) == 4
     assert logits.grad[0, :, 0, 0].argmin() == SEGMENTATION_LABELS.index("can"), "its logit is pulled up"
     for scores, masked in (([-2.0] * 3, 0), ([2.0] * 3, 4)):  # a class that is not recognised yet; images that have masks
         with_masks = batch_of(root, tiny, masked=masked, present=[True, False, True])
-        nothing = teacher(Looks()).terms({"p5": p5}, {"logits": torch.tensor(scores).repeat(4, 1)}, logits, with_masks)["segmentation/cam"]
+        said = {"classification": {"logits": torch.tensor(scores).repeat(4, 1)}, "segmentation": {"logits": logits}}
+        nothing = teacher(Looks()).terms({"p5": p5}, said, with_masks)["segmentation/cam"]
         assert float(nothing.count) == 0 and float(nothing.total.detach()) == 0
 
 
@@ -107,8 +109,11 @@ def test_a_run_with_partly_masked_images_trains_to_its_end(root: Path, tmp_path:
 
 
 def test_maps_without_classification_are_an_error_before_training(root: Path, tmp_path: Path) -> None:
-    for tasks, missing in ((["segmentation", "depth"], "classification"), (["classification", "depth"], "segmentation")):
-        with pytest.raises(ValueError, match=f"maps of classification that teach segmentation, and {missing} is not trained"):
+    for tasks, words in (
+        (["segmentation", "depth"], "no task is trained that gives maps; add classification to 'tasks'"),
+        (["classification", "depth"], "no task is trained that learns from them; add segmentation to 'tasks'"),
+    ):
+        with pytest.raises(ValueError, match=words):
             tiny_config(root, tmp_path, tasks=tasks, cam_targets={})
     with pytest.raises(ConfigError, match="no class of classification .person. is one of segmentation"):
         train(tiny_config(root, tmp_path / "none", tasks=TASKS, labels={"classification": ["person"]}, cam_targets={}), QUIET)

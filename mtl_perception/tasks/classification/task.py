@@ -41,12 +41,29 @@ class ClassificationHead(nn.Module):
         return {"logits": self.layers(torch.cat([p5.mean((2, 3)), p5.amax((2, 3))], 1))}
 
 
+def activation_maps(head: nn.Module, features: dict[str, Tensor], columns: Sequence[int]) -> Tensor:
+    """(B, len(columns), h, w) at the coarsest level, ≥ 0: where the features speak for each of these classes.
+
+    Grad-CAM (Selvaraju et al., ICCV 2017): the mean gradient of a class's logit is what a channel counts for it, and a map is the
+    sum of the channels so weighed.
+    """
+    with torch.enable_grad():
+        p5 = features["p5"].detach().float().requires_grad_()
+        logits = head({"p5": p5})["logits"]
+        maps = []
+        for column in columns:
+            (gradient,) = torch.autograd.grad(logits[:, column].sum(), p5, retain_graph=True)
+            maps.append((gradient.mean((2, 3), keepdim=True) * p5.detach()).sum(1).relu())
+    return torch.stack(maps, 1)
+
+
 class ClassificationTask(Task[ClassificationSettings]):
     kind: ClassVar[str] = "classification"
     Settings: ClassVar[type[TaskSettings]] = ClassificationSettings
     codec: ClassVar[LabelCodec] = CODEC
     metric: ClassVar[type[Metric]] = ClassificationMetric
     class_layers: ClassVar[tuple[str, ...]] = ("layers.2",)
+    gives_class_maps: ClassVar[bool] = True
 
     def likeness(self, lesson: Lesson) -> dict[str, LossTerm]:
         return likeness_of_several_classes(lesson)
@@ -70,6 +87,21 @@ class ClassificationTask(Task[ClassificationSettings]):
         known = (targets["known"] & labelled[:, None]).float()
         error = F.binary_cross_entropy_with_logits(raw["logits"].float(), targets["present"], reduction="none")
         return {"cross_entropy": LossTerm((error * known).sum(), known.sum())}
+
+    def class_maps(
+        self,
+        head: nn.Module,
+        features: dict[str, Tensor],
+        raw: dict[str, Tensor],
+        targets: dict[str, Tensor],
+        labelled: Tensor,
+        columns: Sequence[int],
+        sure: float,
+    ) -> Tensor:
+        there = (targets["present"] > 0) & targets["known"] & (raw["logits"].float().sigmoid() >= sure) & labelled[:, None]
+        maps = activation_maps(head, features, columns)
+        peaks = maps.amax((2, 3), keepdim=True)
+        return torch.where(there[:, list(columns), None, None] & (peaks > 0), maps / peaks.clamp(min=1e-12), 0.0)
 
     def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
         """→ {"scores": (B, classes)}."""

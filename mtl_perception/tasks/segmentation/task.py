@@ -48,6 +48,7 @@ class SegmentationTask(Task[SegmentationSettings]):
     metric: ClassVar[type[Metric]] = SegmentationMetric
     panels = staticmethod(panels)
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
+    learns_from_class_maps: ClassVar[bool] = True
 
     @classmethod
     def balancing_settings(cls, samples: Iterable[Sample], classes: int) -> dict[str, Any]:
@@ -84,6 +85,14 @@ class SegmentationTask(Task[SegmentationSettings]):
         # Looked up for every pixel: choosing the labelled ones would make the host wait for the GPU.
         count = F.pad(weights, (0, UNLABELLED + 1 - len(weights)))[mask].sum()
         return {"cross_entropy": LossTerm(total, count)}
+
+    def loss_by_class_maps(self, raw: dict[str, Tensor], maps: Tensor, ids: Sequence[int], strong: float) -> LossTerm:
+        logits = raw["logits"].float()
+        with torch.no_grad():
+            maps = F.interpolate(maps.float(), size=logits.shape[-2:], mode="bilinear", align_corners=False)
+            strongest, which = maps.max(1)
+            mask = torch.where(strongest >= strong, torch.tensor(ids, device=maps.device)[which], UNLABELLED)
+        return LossTerm(F.cross_entropy(logits, mask, ignore_index=UNLABELLED, reduction="sum"), (mask != UNLABELLED).sum())
 
     def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
         """→ {"mask", "confidence": (B, height, width) uint8}.
