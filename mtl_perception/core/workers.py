@@ -22,7 +22,7 @@ MOST_TRIES = 3
 """Of a job whose process is killed."""
 
 
-def in_order(function: Callable[[Job], Result], jobs: Iterable[Job], workers: int) -> Iterator[Result]:
+def in_order(function: Callable[[Job], Result], jobs: Iterable[Job], workers: int, *, apart: bool = False) -> Iterator[Result]:
     """Yields ``function(job)`` of each job, in their order.
 
     With one worker in this process; with more in as many spawned ones, which share the processors among them. Jobs are taken as they
@@ -31,11 +31,12 @@ def in_order(function: Callable[[Job], Result], jobs: Iterable[Job], workers: in
 
     Args:
         function: can be imported by its name. What it raises is raised here, behind the results before it.
+        apart: one worker has a process of its own too, for what should end with the jobs.
 
     Raises:
         ChildProcessError: the processes of one job were killed ``MOST_TRIES`` times.
     """
-    if workers <= 1:
+    if workers <= 1 and not apart:
         yield from map(function, jobs)
         return
     waiting, running = iter(jobs), deque[tuple[Future[Result], Job]]()

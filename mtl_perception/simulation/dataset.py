@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
-import multiprocessing
 import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +19,8 @@ import numpy as np
 from rich.progress import Progress
 
 from mtl_perception.core.files import write_json
-from mtl_perception.core.interrupts import kept_from_children, leave_to_parent
 from mtl_perception.core.progress import columns
+from mtl_perception.core.workers import in_order
 from mtl_perception.data.writer import LabelledImage, write_index, write_sample
 from mtl_perception.simulation.catalogue import CATALOGUES
 from mtl_perception.simulation.optics import CAMERAS, jpeg_quality
@@ -104,7 +101,9 @@ def render_dataset(
             task = bar.add_task("rendering rooms", total=settings.rooms, completed=len(entries), note="")
             stretch = max(1, workers) * rooms_per_process
             for start in range(0, len(missing), stretch):
-                for index, images in _render_rooms(out, settings, missing[start : start + stretch], workers):
+                rooms = missing[start : start + stretch]
+                rendered = in_order(functools.partial(_render_room, out, settings), rooms, max(1, min(workers, len(rooms))), apart=True)
+                for index, images in zip(rooms, rendered):
                     entries[index] = images
                     bar.advance(task)
                     if speed := bar.tasks[task].speed:
@@ -118,19 +117,6 @@ def render_dataset(
             pass  # what went wrong before is what the caller should hear of; the next run writes it
         raise
     _write_index(out, settings, entries)
-
-
-def _render_rooms(out: Path, settings: DatasetSettings, rooms: list[int], workers: int) -> Iterator[tuple[int, list[dict]]]:
-    """Renders ``rooms`` in processes that end with them; gives each, with its images, when it is done."""
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(max(1, min(workers, len(rooms))), mp_context=spawn, initializer=_start_worker)
-    try:
-        with kept_from_children():
-            jobs = {pool.submit(_render_room, out, settings, index): index for index in rooms}
-        for job in as_completed(jobs):
-            yield jobs[job], job.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _render_room(out: Path, settings: DatasetSettings, index: int) -> list[dict[str, Any]]:
@@ -171,15 +157,11 @@ def own_objects(settings: DatasetSettings) -> OwnObjects | None:
     return replace(own, share=settings.object_share)
 
 
-def _start_worker() -> None:
-    leave_to_parent()
-    os.environ["LP_NUM_THREADS"] = "1"  # the software driver; a process a core is faster than threads
-    cv2.setNumThreads(1)
-
-
 @functools.lru_cache(maxsize=1)
 def _renderer(name: str, width: int, height: int) -> Renderer:
     """One a process: it cannot be sent to another."""
+    os.environ["LP_NUM_THREADS"] = "1"  # the software driver; a process a core is faster than threads
+    cv2.setNumThreads(1)
     return open_renderer(name, width, height)
 
 

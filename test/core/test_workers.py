@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from jobs import killed, killed_once, refused, squared
+from jobs import killed, killed_once, noted, refused, squared
 
 from mtl_perception.core.workers import in_order
 
@@ -28,6 +28,11 @@ def test_an_error_comes_behind_the_results_before_it(workers: int) -> None:
         for result in in_order(refused, range(12), workers):
             done.append(result)
     assert done == [0, 1, 2]
+
+
+def test_one_worker_can_have_a_process_of_its_own(tmp_path: Path) -> None:
+    assert list(in_order(noted, [(7, tmp_path)], 1, apart=True)) == [7]
+    assert [path.name for path in tmp_path.iterdir()] != [str(os.getpid())]
 
 
 def test_jobs_are_taken_as_they_are_needed() -> None:
