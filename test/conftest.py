@@ -22,11 +22,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks by what a test uses, where nobody would think of it: nodes over DDS, and renderers."""
+    """Marks by what a test uses, where nobody would think of it: nodes over DDS, those that start one for themselves, and renderers."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())
         if {"peer", "start_node", "start_shared_node"} & set(fixtures):
             item.add_marker("ros")
+        if "start_node" in fixtures:
+            item.add_marker("slow")
         if {"vulkan", "renderer", "classic"} & set(fixtures):
             item.add_marker("render")
 

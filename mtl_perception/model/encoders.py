@@ -5,18 +5,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torchvision
 from torch import Tensor, nn
-from torchvision.models import SwinTransformer
-from torchvision.ops import Permute
 
 from mtl_perception.core.layers import Float32BackwardConv2d
 from mtl_perception.core.validation_text import did_you_mean, shown
 from mtl_perception.model.efficientnet_lite import efficientnet_lite
 from mtl_perception.model.yolox_nano import CHANNELS as YOLOX_NANO_CHANNELS
 from mtl_perception.model.yolox_nano import YoloxNanoNeck, yolox_nano_stages
+
+if TYPE_CHECKING:
+    from torchvision.models import SwinTransformer
 
 LEVELS = ("c2", "c3", "c4", "c5")
 """Names of the feature maps, at strides 4, 8, 16 and 32."""
@@ -73,9 +73,15 @@ convolution (below 0.001). The same training (config/transfer.yaml, fixed) evalu
 instead of .191."""
 
 
+def _of_torchvision(name: str) -> Any:
+    import torchvision  # takes as long as PyTorch: for networks that are its own alone
+
+    return torchvision.models.get_model(name, weights=None)
+
+
 def _mobilenet_v3(name: str, ends: tuple[int, int, int, int], channels: tuple[int, int, int, int]) -> Encoder:
     """``ends`` are the numbers of blocks up to each level; the last 1×1 convolution serves classification only, so it is left off."""
-    blocks = torchvision.models.get_model(name, weights=None).features
+    blocks = _of_torchvision(name).features
     for module in blocks.modules():
         if isinstance(module, nn.Conv2d) and module.groups > 1:
             module.__class__ = Float32BackwardConv2d
@@ -85,7 +91,7 @@ def _mobilenet_v3(name: str, ends: tuple[int, int, int, int], channels: tuple[in
 
 
 def _resnet(name: str, channels: tuple[int, int, int, int]) -> Encoder:
-    net = torchvision.models.get_model(name, weights=None)
+    net = _of_torchvision(name)
     stem = nn.Sequential(net.conv1, net.bn1, net.relu, net.maxpool, net.layer1)
     return Encoder([stem, net.layer2, net.layer3, net.layer4], channels)
 
@@ -93,6 +99,8 @@ def _resnet(name: str, channels: tuple[int, int, int, int]) -> Encoder:
 def swin(network: SwinTransformer) -> Encoder:
     """The encoder of a Swin transformer (Liu et al., ICCV 2021), whose blocks work on (B, H, W, C). A norm at each level's
     output would be one too many: a neck begins with batch norm."""
+    from torchvision.ops import Permute
+
     blocks = network.features
     channels = network.features[0][0].out_channels
     stages = [[*blocks[:2]], *([Permute([0, 2, 3, 1]), *blocks[i : i + 2]] for i in (2, 4, 6))]
@@ -160,7 +168,7 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "resnet18": lambda: _resnet("resnet18", (64, 128, 256, 512)),
     "resnet50": lambda: _resnet("resnet50", (256, 512, 1024, 2048)),
     "yolox_nano": YoloxNanoEncoder,
-    "swin_t": lambda: swin(torchvision.models.swin_t(weights=None)),
+    "swin_t": lambda: swin(_of_torchvision("swin_t")),
 }
 
 TRANSFORMERS = ("swin_t",)

@@ -56,6 +56,7 @@ def test_every_section_states_what_it_ran_on_and_its_percentiles(out):
                 assert 0 < total.least_ms <= total.p50_ms <= total.p90_ms <= total.p99_ms
 
 
+@pytest.mark.slow
 def test_stages_make_up_the_whole(out):
     for arm in load_report(out / "benchmark.json").parts["stages"]["stages"].arms.values():
         assert set(arm.stages) == {"preprocess", "network", "postprocess"} and arm.total.count == 25
@@ -63,6 +64,7 @@ def test_stages_make_up_the_whole(out):
         assert 0.5 * arm.total.mean_ms < whole <= arm.total.mean_ms
 
 
+@pytest.mark.slow
 def test_cameras_and_resolutions_are_those_asked_for(out):
     parts = load_report(out / "benchmark.json").parts
     assert [arm.images for arm in parts["cameras"]["cameras"].arms.values()] == [1, 2, 4]
@@ -71,6 +73,7 @@ def test_cameras_and_resolutions_are_those_asked_for(out):
     assert {arm.facts["input"] for arm in resolution.values()} == {"512×384"}
 
 
+@pytest.mark.slow
 def test_page_shows_tables_targets_and_charts(out):
     text = (out / "benchmark.md").read_text()
     assert "lite: multi-task / sum of three single-task networks, engine | ≤ 0.40" in text
@@ -79,6 +82,7 @@ def test_page_shows_tables_targets_and_charts(out):
         assert (out / chart).read_text().lstrip().startswith("<?xml")
 
 
+@pytest.mark.slow
 def test_a_second_run_goes_on_and_refuses_other_settings(out):
     before = (out / "benchmark.json").read_bytes()
     code, text = call("--out", out, "--only=stages")

@@ -33,6 +33,7 @@ def test_stages_and_the_whole_way_over_dds(tmp_path):
     assert "answered %" in (tmp_path / "benchmark.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_node_that_cannot_start_gives_its_last_words(tmp_path):
     parameters = {"model": str(tmp_path / "no.safetensors")}
     rig = LatencyRig(parameters, camera_images(96, 64), camera_intrinsics(96, 64), ["depth"], tmp_path / "node.log", dict(os.environ))

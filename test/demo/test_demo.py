@@ -23,6 +23,7 @@ from mtl_perception.evaluation.samples import BagSamples
 from mtl_perception.inference.engine import Engine
 from mtl_perception.model.checkpoint import save_checkpoint
 
+pytestmark = pytest.mark.slow
 IMAGES = 7
 
 
@@ -50,7 +51,6 @@ def summary(demo):
     return json.loads((demo[0] / "out/summary.json").read_text())
 
 
-@pytest.mark.slow
 def test_summary_counts_every_frame(demo, summary):
     frames = summary["frames"]
     assert frames["in"] == IMAGES and frames["lost"] == frames["rejected"] == 0

@@ -58,6 +58,7 @@ def test_openvino_agrees_with_pytorch(checkpoint: Path, cache: Path, height: int
     np.testing.assert_allclose(only.depth.depth_m, found.depth.depth_m, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_network_is_converted_once(checkpoint: Path, cache: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         Engine.load(checkpoint, device="cpu", backend="openvino").warm_up(96, 128)

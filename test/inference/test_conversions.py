@@ -60,6 +60,7 @@ def test_a_spoilt_conversion_is_made_anew(
     assert caplog.text == "" and len(list(cache.iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_is_replaced_while_it_is_loaded_spoils_no_cache(tmp_path: Path, cache: Path, small_card: ModelCard) -> None:
     """What is converted is what was loaded, and is kept under that name."""
     path = tmp_path / "model.safetensors"

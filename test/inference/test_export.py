@@ -72,6 +72,7 @@ def test_heads_agree_whatever_the_neck(tmp_path: Path, small_card: ModelCard, ne
     assert max(difference.relative for difference in report.differences if difference.is_raw) <= RAW_TOLERANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 def test_an_exported_file_answers_like_its_checkpoint(exported: ExportReport, checkpoint: Path, backend: str) -> None:
     pytest.importorskip(backend)

@@ -60,6 +60,7 @@ def in_float() -> tuple[list[Sample], dict[str, dict]]:
     return taken, evaluate_engine(Engine.of(network, card, "cpu", "float32"), taken).scores
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
 def test_scores_stay_near_those_of_float(exported: ExportReport, in_float: tuple[list[Sample], dict[str, dict]], backend: str) -> None:
     pytest.importorskip(backend)

@@ -123,6 +123,7 @@ def test_a_machine_for_which_pypi_has_no_ros_is_told_so(checkout: Path, tools: P
     assert "aarch64" in message and "Install ROS 2 Jazzy" in message
 
 
+@pytest.mark.slow
 def test_a_set_up_that_fails_does_not_count(checkout: Path, tools: Path) -> None:
     """pip cannot reach an index: the next run must start again, not build."""
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "PYTHONPATH", "VIRTUAL_ENV")}

@@ -191,6 +191,7 @@ def test_another_teacher_is_asked_of_everything(tmp_path: Path) -> None:
     assert not Answers.of_call(tmp_path / "answers", settings | {"teacher": "b"}).has("a.jpg")
 
 
+@pytest.mark.slow
 def test_several_processes_give_the_same_labels(tmp_path: Path) -> None:
     source = write_shapes(tmp_path / "shapes", 6)
     teacher = str(write_red_detector(tmp_path / "red", 128, 96, labels="[crate]", more="scale: 1.6\n"))

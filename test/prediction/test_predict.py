@@ -86,6 +86,7 @@ def test_several_processes_write_the_same_as_one(tmp_path: Path) -> None:
     assert all((tmp_path / "1" / path).read_bytes() == (tmp_path / "2" / path).read_bytes() for path in one)
 
 
+@pytest.mark.slow
 def test_pycocotools_reads_the_boxes(tmp_path: Path, predictor: Predictor) -> None:
     from pycocotools.coco import COCO
 
@@ -171,6 +172,7 @@ def test_a_source_without_pictures_is_named_in_one_line(tmp_path: Path, source: 
     assert re.search(words, " ".join(done.stderr.split())) and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_whole_files(tmp_path: Path) -> None:
     for i in range(400):
         write(tmp_path / "in" / f"{i:03d}.jpg", picture(i))
@@ -245,6 +247,7 @@ def test_depth_follows_the_lens(predictor: Predictor) -> None:
     np.testing.assert_allclose(long, 2 * wide, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_no_two_boxes_of_one_place(predictor: Predictor) -> None:
     """What the node publishes: the weaker of two names of one thing is left out."""
     from mtl_perception.core.boxes import box_iou

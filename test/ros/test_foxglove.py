@@ -23,6 +23,7 @@ from websockets.sync.client import connect
 from mtl_perception.core.drawing import class_color
 from mtl_perception.msg import PerceptionStatus
 
+pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-c", "from mtl_perception.cli.app import app; app()", "foxglove"]
 PIXELS = np.random.default_rng(2).integers(0, 256, (48, 64, 3), np.uint8)
 MOST_POINTS = 500
@@ -139,7 +140,6 @@ def test_the_node_works_for_nobody_while_nobody_looks(peer, scene):
         watch(peer, viewer, lambda: tasks().startswith("none"), "a node at rest again", show)
 
 
-@pytest.mark.slow
 def test_a_viewer_that_never_reads_holds_up_nobody(peer, scene):
     name, port, _ = scene
     noise = np.random.default_rng(3).integers(0, 256, (480, 640, 3), np.uint8)  # 0.16 MB as JPEG: no socket holds all of it
@@ -157,7 +157,6 @@ def test_a_viewer_that_never_reads_holds_up_nobody(peer, scene):
         assert last.frames_processed > first.frames_processed
 
 
-@pytest.mark.slow
 def test_one_of_several_cameras_whose_jpegs_go_through_as_they_are(peer, start_node):
     remapped = "~/front/image/compressed:=/eyes/front/jpeg"
     node = start_node("-p", "cameras:=[front, rear]", "-p", "front.transport:=compressed", "-r", remapped)
@@ -184,7 +183,6 @@ def test_a_port_that_is_taken_is_named(scene):
     assert f"can't listen on 127.0.0.1:{port}" in said and "Choose another --port" in said and "Traceback" not in said
 
 
-@pytest.mark.slow
 def test_a_name_that_is_none_is_refused_and_sigterm_ends_well(peer):
     wrong = Server("--node", "perception")
     assert wrong.process.wait(300) == 1 and "expected its full name" in wrong.said

@@ -156,6 +156,7 @@ def test_raw_images_in_a_database_with_a_bad_one_among_them(tmp_path):
     assert offline(tmp_path / "drive", tmp_path / "offline").frames_rejected == 1
 
 
+@pytest.mark.slow
 def test_a_node_that_cannot_start_is_quoted_and_leaves_no_bag(drive, tmp_path):
     recording = Recording(tmp_path / "out")
     with (
@@ -255,6 +256,7 @@ def test_parameters_for_several_cameras_are_refused(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("replay", [offline, live])
 def test_a_full_disk_ends_a_replay_with_its_path_and_a_bag_that_can_be_read(tmp_path, replay):
     drive = write_drive(tmp_path / "drive", 400, rate_hz=40, truth=False)
@@ -283,6 +285,7 @@ def test_a_replay_says_what_it_left_out_and_what_is_kept_when_the_bag_ends_early
     assert 1 <= len(read(tmp_path / "out", "/perception/status")) < 9
 
 
+@pytest.mark.slow
 def test_a_live_replay_does_not_wait_for_days(tmp_path):
     with StrangeMcap(tmp_path / "set_clock.mcap") as file:
         file.put_images([0, 1, 10 * 86400 * 40])
@@ -291,6 +294,7 @@ def test_a_live_replay_does_not_wait_for_days(tmp_path):
     assert offline(tmp_path / "set_clock.mcap", tmp_path / "offline").frames_processed == 3
 
 
+@pytest.mark.slow
 def test_messages_that_are_none_end_no_replay(tmp_path):
     """Four bytes on every topic; transforms of another type."""
     with SmallBag(tmp_path / "drive") as bag:

@@ -10,6 +10,7 @@ from visualization_msgs.msg import MarkerArray
 
 from mtl_perception.msg import PerceptionStatus, TrackArray
 
+pytestmark = pytest.mark.slow
 OUTPUTS = {
     "overlay": Image,
     "segmentation/mask": Image,

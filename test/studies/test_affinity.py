@@ -160,6 +160,7 @@ def test_one_task_has_no_affinity(tmp_path: Path) -> None:
         report_affinity(write(tmp_path, tasks=["depth"]), tmp_path / "out", 2, 1, Console(quiet=True))
 
 
+@pytest.mark.slow
 def test_the_network_is_trained_by_the_schedule_of_its_configuration(tmp_path: Path) -> None:
     """Depth and segmentation, which would begin later, are as little trained at the end as they were at first."""
     write_shapes(tmp_path / "shapes", 8)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import torch
-import torchvision
 from torch import Tensor
 
 from mtl_perception.tasks._base import LossTerm
@@ -31,7 +30,9 @@ def likeness(lesson: Lesson) -> dict[str, LossTerm]:
     count = sure.sum()
     boxes, known = lesson.student["boxes_xyxy"], lesson.teacher["boxes_xyxy"].float()
     there = sure > 0
-    giou = torchvision.ops.generalized_box_iou_loss(boxes[there], known[there], reduction="none")
+    from torchvision.ops import generalized_box_iou_loss  # as long to import as PyTorch, and for training alone
+
+    giou = generalized_box_iou_loss(boxes[there], known[there], reduction="none")
     return {
         "classes": LossTerm((binary_divergence(logits, score) * free).sum(), count, least_count=1.0),
         "boxes": LossTerm((giou * sure[there]).sum(), count, 2.0),

@@ -10,7 +10,6 @@ from typing import ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-import torchvision
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -150,7 +149,9 @@ class DetectionTask(Task[DetectionSettings]):
         count = torch.where(labelled[:, None], weight, 0.0).sum()
         index = owner[..., None].expand(-1, -1, 4)
         matched = targets["boxes_xyxy"].gather(1, index) if targets["weights"].shape[1] else torch.zeros_like(boxes)
-        giou = torchvision.ops.generalized_box_iou_loss(boxes[positive], matched[positive], reduction="none")
+        from torchvision.ops import generalized_box_iou_loss  # as long to import as PyTorch, and for training alone
+
+        giou = generalized_box_iou_loss(boxes[positive], matched[positive], reduction="none")
         return {
             # Images without any box still teach what is nothing, hence the least count of one.
             "quality": LossTerm((focal.sum((1, 2)) * labelled).sum(), count, least_count=1.0),
