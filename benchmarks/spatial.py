@@ -46,8 +46,8 @@ def jobs(engine: Engine, image_rgb: np.ndarray, scene: Scene) -> dict[str, Calla
     rng = np.random.default_rng(1)
     low = rng.uniform(0, (WIDTH - 140, HEIGHT - 110), (OBJECTS, 2))
     boxes_xyxy = np.concatenate([low, low + rng.uniform(20, (140, 110), (OBJECTS, 2))], 1).astype(np.float32)
-    things = len(engine.card.detection_labels)
-    found = Detections(boxes_xyxy, np.full(OBJECTS, 0.5, np.float32), rng.integers(0, things, OBJECTS))
+    objects = len(engine.card.detection_labels)
+    found = Detections(boxes_xyxy, np.full(OBJECTS, 0.5, np.float32), rng.integers(0, objects, OBJECTS))
     crowded = Scene(WIDTH, HEIGHT, found, scene.segmentation, scene.depth)
     estimate = BoxEstimator(engine.card.detection_labels, engine.card.segmentation_labels)
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tracking a hundred things costs, as a share of the time of the network.
+"""What tracking a hundred objects costs, as a share of the time of the network.
 
     python benchmarks/tracking.py [--model lite] [--backend torch] [--rounds 30]
 
-Engine and tracker take turns in one process, on one thread; what counts is the processor's time. The things, of one class
+Engine and tracker take turns in one process, on one thread; what counts is the processor's time. The objects, of one class
 and of fourteen, are seen in another order in each frame by a camera that turns. The bar: at most 3 % of the engine's time.
 """
 
@@ -17,7 +17,7 @@ from beside_network import cpu_ms, open_engine, read_options
 from mtl_perception.core.scene import Boxes3D, Detections
 from mtl_perception.tracking import Tracker
 
-THINGS, BAR = 100, 0.03
+OBJECTS, BAR = 100, 0.03
 
 
 def main() -> int:
@@ -35,17 +35,17 @@ def main() -> int:
     for classes, values in tracker_ms.items():
         share = float(np.median(values[3:])) / network
         worst = max(worst, share)
-        print(f"{THINGS} tracks of {classes:2d} classes: {np.median(values[3:]):.2f} ms, {share:.1%} (bar {BAR:.0%})")
+        print(f"{OBJECTS} tracks of {classes:2d} classes: {np.median(values[3:]):.2f} ms, {share:.1%} (bar {BAR:.0%})")
     return int(worst > BAR)
 
 
 class Film:
-    """Things before a camera that turns, as a detector and 3D boxes would see them."""
+    """Objects before a camera that turns, as a detector and 3D boxes would see them."""
 
     def __init__(self, classes: int) -> None:
         self.rng, self.tracker, self.frame = np.random.default_rng(1), Tracker(), 0
-        self.places = self.rng.uniform((-3, -1, 1.5), (3, 1, 6), (THINGS, 3))
-        self.class_ids = self.rng.integers(0, classes, THINGS)
+        self.places = self.rng.uniform((-3, -1, 1.5), (3, 1, 6), (OBJECTS, 3))
+        self.class_ids = self.rng.integers(0, classes, OBJECTS)
         # Made beforehand, for only the tracker is timed; forth and back, so that it goes on for ever.
         self._seen = [self._look(0.15 * np.sin(0.2 * np.pi * k)) for k in range(10)]
 
@@ -54,16 +54,16 @@ class Film:
         self.frame += 1
 
     def _look(self, yaw: float) -> tuple[Detections, Boxes3D, np.ndarray]:
-        order = self.rng.permutation(THINGS)
+        order = self.rng.permutation(OBJECTS)
         pose = np.eye(4)
         pose[:3, :3] = [[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]]
         places = self.places[order] @ pose[:3, :3] + self.rng.normal(0, 0.03, self.places.shape)
         middle, half = places[:, :2] / places[:, 2:] * 450 + (320, 240), 60 / places[:, 2:]
         boxes = np.concatenate([middle - half, middle + half], 1).astype(np.float32)
-        detections = Detections(boxes, np.full(THINGS, 0.8, np.float32), self.class_ids[order])
-        noise = np.tile(np.diag((0.02, 0.02, 0.1)) ** 2, (THINGS, 1, 1))
-        upright = np.tile((0.0, 0, 0, 1), (THINGS, 1))
-        boxes_3d = Boxes3D(places, np.full((THINGS, 3), 0.2), upright, noise, np.ones(THINGS, bool))
+        detections = Detections(boxes, np.full(OBJECTS, 0.8, np.float32), self.class_ids[order])
+        noise = np.tile(np.diag((0.02, 0.02, 0.1)) ** 2, (OBJECTS, 1, 1))
+        upright = np.tile((0.0, 0, 0, 1), (OBJECTS, 1))
+        boxes_3d = Boxes3D(places, np.full((OBJECTS, 3), 0.2), upright, noise, np.ones(OBJECTS, bool))
         return detections, boxes_3d, pose
 
 

@@ -72,4 +72,4 @@ def ratio_table(report: Report) -> TerminalTable:
     """All ratios, for the terminal."""
     ratios = [one for parts in report.parts.values() for part in parts.values() for one in part.ratios]
     rows = [["", "median", "quartiles", "of least values"], *([one.name, *ratio_cells(one)] for one in ratios)]
-    return terminal(rows, "one thing in times of another")
+    return terminal(rows, "one contender in times of another")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Things side by side: started, given their turns, closed, and put into proportion."""
+"""Contenders side by side: started, given their turns, closed, and put into proportion."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class _Strict(BaseModel):
 
 
 class Timing(_Strict):
-    """Milliseconds of one thing, over ``count`` frames."""
+    """Milliseconds of one contender, over ``count`` frames."""
 
     count: int
     least_ms: float
@@ -30,7 +30,7 @@ class Timing(_Strict):
 
 
 class Ratio(_Strict):
-    """One thing in times of another.
+    """One contender in times of another.
 
     Attributes:
         median, low, high: of the rounds' own ratios, with the quartiles.
@@ -47,7 +47,7 @@ class Ratio(_Strict):
 
 
 class Arm(_Strict):
-    """One thing that was measured.
+    """One contender that was measured.
 
     Attributes:
         facts: device, precision, backend, input, batch, threads and the like, in words.
@@ -76,7 +76,7 @@ class Arm(_Strict):
 
 
 class Part(_Strict):
-    """Things that were measured side by side.
+    """Contenders that were measured side by side.
 
     Attributes:
         missing: what could not be measured, and why.

@@ -63,8 +63,8 @@ class Settings(BaseModel):
         size: of the camera's images, and of the networks' input where several are compared.
         backend: of ours, where backends are not what is compared.
         threads: of the processor, for whatever runs there.
-        rounds: how often each of several things has its turn.
-        frames: that single things are timed on; a 99th percentile wants a hundred or more.
+        rounds: how often each of several contenders has its turn.
+        frames: that single contenders are timed on; a 99th percentile wants a hundred or more.
         variants: shipped models that are compared with their single-task networks and with peers.
         cameras: numbers of cameras.
         sizes: resolutions of the camera.

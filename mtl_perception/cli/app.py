@@ -176,7 +176,7 @@ def render(
     ] = None,
     object_units: Annotated[str, typer.Option(help="What numbers in .obj, .stl and .ply are: m, cm, mm or in.")] = "m",
     object_up: Annotated[str | None, typer.Option(help="Their axis that points up: y or z; y in .glb, z in others if not given.")] = None,
-    object_share: Annotated[float, typer.Option(help="Share of the small things that are yours.")] = 0.3,
+    object_share: Annotated[float, typer.Option(help="Share of the small objects that are yours.")] = 0.3,
     workers: Annotated[int, typer.Option(min=1, help="Processes; one a core if not given.")] = os.cpu_count() or 1,
 ) -> None:
     """Render labelled rooms to train on."""
@@ -217,7 +217,7 @@ def demo_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]
 
 @app.command()
 def moving_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]) -> None:
-    """Render a drive among things that move, to score tracking on."""
+    """Render a drive among objects that move, to score tracking on."""
     with errors_in_one_line():
         from mtl_perception.simulation.moving import write_moving_bag
 

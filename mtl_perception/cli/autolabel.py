@@ -24,7 +24,7 @@ def autolabel(
         typer.Option(help="With commas: detection, segmentation, depth; the first two, where the teacher has them, if not given."),
     ] = None,
     score: Annotated[float, typer.Option(min=0, max=1, help="Least score of a box; scores are weights in training.")] = 0.4,
-    views: Annotated[int, typer.Option(min=1, help="Views that must see a thing, where poses and depth tell that they could.")] = 2,
+    views: Annotated[int, typer.Option(min=1, help="Views that must see an object, where poses and depth tell that they could.")] = 2,
     flip: Annotated[bool, typer.Option("--flip/--no-flip", help="Look at the mirror image too.")] = True,
     scales: Annotated[
         str, typer.Option(help="More looks for boxes: 1.5 at enlarged parts, .7 at the shrunk picture; '' for none.")

@@ -21,7 +21,7 @@ def benchmark(
     precision: Precision = "auto",
     backend: Annotated[str, typer.Option(help="auto, or what runs our networks where backends are not compared.")] = "auto",
     size: Annotated[str, typer.Option(help="Of the camera's images.")] = "640x480",
-    rounds: Annotated[int | None, typer.Option(min=1, help="Turns of each thing that is compared; 30 if not given.")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="Turns of each contender that is compared; 30 if not given.")] = None,
     frames: Annotated[int | None, typer.Option(min=1, help="Of stages and node; 200 if not given.")] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; one a core if not given.")] = None,
     only: Annotated[

@@ -42,7 +42,7 @@ def import_(
     recipe: Annotated[str | None, typer.Option(help="What is known of a public set: its class map, groups, licence.")] = None,
     tasks: Annotated[str | None, typer.Option(help="detection, segmentation, depth, classification, lanes, with commas.")] = None,
     exhaustive: Annotated[
-        str | None, typer.Option(help="Classes of which every picture has all things labelled, with commas; the others teach nothing.")
+        str | None, typer.Option(help="Classes of which every picture has all objects labelled, with commas; the others teach nothing.")
     ] = None,
     group: Annotated[
         str, typer.Option(help="What a split keeps together: source, file, folder, or a regular expression on names.")

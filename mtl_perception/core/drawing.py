@@ -16,7 +16,7 @@ from mtl_perception.core.scene import Depth, Detections, Scene, Segmentation
 
 Color = tuple[int, int, int]
 
-# What fills a room is muted, what stands in it is vivid, so that things stand out of their background.
+# What fills a room is muted, what stands in it is vivid, so that objects stand out of their background.
 _PALETTE: dict[str, Color] = {
     "floor": (148, 128, 106),
     "wall": (104, 124, 158),

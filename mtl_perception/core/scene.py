@@ -22,7 +22,7 @@ SCORE_THRESHOLD = 0.3
 """Least score of a detection that is published, unless somebody says otherwise."""
 
 AGNOSTIC_NMS_IOU = 0.8
-"""Overlap above which two boxes are taken for two names of one thing. Of 403 boxes of `lite` that overlapped a better one
+"""Overlap above which two boxes are taken for one object. Of 403 boxes of `lite` that overlapped a better one
 by more than 0.6, in two drives, 352 did so by more than 0.9: second names stand apart from neighbours."""
 
 
@@ -62,7 +62,7 @@ class Detections:
         return self.above(SCORE_THRESHOLD).distinct()
 
     def distinct(self, iou: float = AGNOSTIC_NMS_IOU) -> Detections:
-        """Without second names of one thing: class-agnostic greedy suppression.
+        """Returns what class-agnostic greedy NMS leaves.
 
         A network scores each class by itself, so a can is often a cup too, with nearly the same box. A box goes where a
         better one that stays overlaps it by more than ``iou``, whatever their classes; 1 leaves all of them.

@@ -28,7 +28,7 @@ def random_view(sample: Sample, width: int, height: int, max_zoom: float, rng: n
 
     Args:
         whole: share of the images that are shown whole instead, with grey right and below, as the running network sees an image
-            of another shape. Without, things in upright and square photographs are trained larger than they are met.
+            of another shape. Without, objects in upright and square photographs are trained larger than they are met.
     """
     if whole and rng.uniform() < whole:
         return _whole_view(sample, width, height, rng)

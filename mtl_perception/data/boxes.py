@@ -27,7 +27,7 @@ class BoxArrays(NamedTuple):
 class BoxTable:
     """Every box of a checked index; ``kind`` is the one whose labels they are.
 
-    A crowd (``iscrowd``) says that there are more things of its class than boxes. It is no box to learn, and what lies in
+    A crowd (``iscrowd``) says that there are more objects of its class than boxes. It is no box to learn, and what lies in
     it is not background either, so its class counts as unlabelled in that image and the image's other boxes of the class
     are left out too.
     """
@@ -38,7 +38,7 @@ class BoxTable:
         images = {image.id: (row, image) for row, image in enumerate(index.images)}
         self._rows = {id_: row for id_, (row, _) in images.items()}
 
-        # (images, classes) whether every thing of the class has a box there.
+        # (images, classes) whether every object of the class has a box there.
         self._labelled = np.ones((len(images), len(labels)), bool)
         for row, image in enumerate(index.images):
             if image.detection_labels is not None:

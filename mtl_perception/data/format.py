@@ -103,7 +103,7 @@ class ImageEntry:
         group: what a split must keep together, such as the room or the drive.
         tasks: what the image is labelled for.
         camera: key in cameras.json; None where the camera is not calibrated.
-        detection_labels: the classes whose things all have boxes in this image; None: all of them.
+        detection_labels: the classes whose objects all have boxes in this image; None: all of them.
         classes: those of the classification labels that apply to the image.
     """
 
@@ -120,7 +120,7 @@ class ImageEntry:
 
 @dataclass(frozen=True, slots=True)
 class Box3D:
-    """A thing in space: metres, in the camera's optical frame."""
+    """An object in space: metres, in the camera's optical frame."""
 
     center_m: tuple[Measure, Measure, Measure]
     size_m: tuple[PositiveMeasure, PositiveMeasure, PositiveMeasure]
@@ -134,7 +134,7 @@ class Annotation:
     Attributes:
         bbox: x, y, width, height in pixels.
         score: of a box that a network proposed, how sure it was; such a box may be of a class that is not labelled in the image:
-            then it says that this thing is there, and nothing of others. None: somebody drew it.
+            then it says that this object is there, and nothing of others. None: somebody drew it.
     """
 
     id: Id

@@ -14,13 +14,13 @@ from mtl_perception.tasks import BOXED, LABELS, NAMED, MapCodec
 
 @dataclass(frozen=True)
 class Instance:
-    """One thing in an image.
+    """One object in an image.
 
     Attributes:
         label: its class, one of the data set's detection labels.
         box_xyxy: (4,) pixels, right and bottom edges exclusive.
         mask: (H, W) bool, its visible pixels; None where only the box is known.
-        is_crowd: a group of things that nobody told apart.
+        is_crowd: a group of objects that nobody told apart.
         box_3d: ``center_m`` (3), ``size_m`` (3) and ``quaternion_xyzw`` (4) in the camera's optical frame, where known.
     """
 
@@ -52,7 +52,7 @@ class LabelledImage:
         image: (H, W, 3) uint8 RGB.
         intrinsics: of this image; None if the camera is not calibrated (then there can be no depth).
         group: what a split must keep together, such as the room or the drive.
-        instances: every thing of the data set's detection labels, or of ``detection_labels``.
+        instances: every object of the data set's detection labels, or of ``detection_labels``.
         maps: by kind of label, (H, W) values as ``MapCodec.stored`` of that kind takes them, such as
             {"segmentation": uint8 ids, 255 unlabelled; "depth": metres}.
         detection_labels: the classes that are labelled in this image, if not all.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Things in colours that their materials don't come in, so that a network learns shapes rather than a renderer's materials."""
+"""Objects in colours that their materials don't come in, so that a network learns shapes rather than a renderer's materials."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _COLUMNS = ("class", "center_m", "center_relative", "size", "iou")
 
 
 class Boxes3DMetric(Metric):
-    """Errors of the boxes whose detection is right in 2D, and the share of all true things that a box sits on.
+    """Errors of the boxes whose detection is right in 2D, and the share of all true objects that a box sits on.
 
     Of the detections that the node publishes by default. The boxes are made with gravity known, as on a robot that publishes its transforms.
 

@@ -36,7 +36,7 @@ class BagTruth:
     Reads ``/ground_truth/detections`` (vision_msgs/Detection2DArray), ``segmentation`` (PNG of ids, named by
     ``label_info``) and ``depth`` (PNG of millimetres); each may be missing. Beside the detections there may be
     ``detections_3d`` (vision_msgs/Detection3DArray, in the same order). Where every detection has a number as its ``id``,
-    it says who is who. The camera's pose in odom comes from ``/tf``.
+    it gives the object's identity. The camera's pose in odom comes from ``/tf``.
 
     Attributes:
         stamps_ns: of the frames with any truth, in order.
@@ -84,17 +84,17 @@ class BagTruth:
         known = self._by_stamp.get(stamp)
         if known is None:
             return None
-        things: dict[str, Any] = {}
+        objects: dict[str, Any] = {}
         if _DETECTIONS in known:
-            things = self._things(known[_DETECTIONS], known.get(_DETECTIONS_3D))
+            objects = self._objects(known[_DETECTIONS], known.get(_DETECTIONS_3D))
         mask = self._model_ids[self._label_map(known[_SEGMENTATION], bits=8)] if _SEGMENTATION in known else None
         depth_m = None
         if _DEPTH in known:
             depth_mm = self._label_map(known[_DEPTH], bits=16)
             depth_m = np.where(depth_mm > 0, depth_mm * np.float32(1e-3), np.float32(np.nan))
-        return Truth(**things, mask=mask, depth_m=depth_m, stamp_s=stamp * 1e-9, camera_pose=self._poses.get(stamp))
+        return Truth(**objects, mask=mask, depth_m=depth_m, stamp_s=stamp * 1e-9, camera_pose=self._poses.get(stamp))
 
-    def _things(self, message: BagMessage, message_3d: BagMessage | None) -> dict[str, Any]:
+    def _objects(self, message: BagMessage, message_3d: BagMessage | None) -> dict[str, Any]:
         """Fields of Truth for the detections of classes that the model knows."""
         detections = self._bag.deserialize(message).detections
         known, boxes, class_ids = [], [], []
@@ -123,7 +123,7 @@ class BagTruth:
         if len(detections) != count:
             raise BagError(
                 f"bag {self._bag.path}: {message.topic} has {len(detections)} boxes beside {count} in {_DETECTIONS}, "
-                "expected the same things in the same order"
+                "expected the same objects in the same order"
             )
         poses = [detections[index].bbox.center for index in known]
         sizes = [detections[index].bbox.size for index in known]

@@ -72,7 +72,7 @@ class Evaluation:
 class SceneEvaluator:
     """Collects scenes and their truth; a task is scored on the frames that have both.
 
-    Frames come in the order of the data, so that a metric may follow things from one to the next.
+    Frames come in the order of the data, so that a metric may follow objects from one to the next.
 
     Args:
         card: of the model; its labels name the ids of both result and truth.

@@ -116,7 +116,7 @@ class _Drive:
     """One drive: its frames for the scores of identity, and how far off the places of tracks were.
 
     Attributes:
-        errors: (metres, metres per second) of every matched track whose thing has a known place, NaN where unknown.
+        errors: (metres, metres per second) of every matched track whose object has a known place, NaN where unknown.
     """
 
     def __init__(self) -> None:
@@ -156,7 +156,7 @@ class _Drive:
             self.errors.append((float(np.linalg.norm(track.position_m - centers[row])), off_m_s))
 
     def known_again(self) -> Iterator[bool]:
-        """Of each time that a thing was hidden for ``HIDDEN_S`` or longer: whether its track was the same afterwards."""
+        """Of each time that an object was hidden for ``HIDDEN_S`` or longer: whether its track was the same afterwards."""
         last_seen_s: dict[int, float] = {}
         last_track: dict[int, int] = {}
         asked: dict[int, int] = {}

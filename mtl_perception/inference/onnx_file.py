@@ -157,7 +157,7 @@ def _most_weights(exported: ExportedGraph) -> int:
 
 
 def _problem(model: onnx.ModelProto, exported: ExportedGraph, engines: bool) -> str | None:
-    """The first thing that is not as in an export of that card."""
+    """The first difference from an export of that card."""
     graph = model.graph
     if model.functions or graph.sparse_initializer or model.training_info:
         return "it holds functions, sparse weights or training steps"

@@ -2,7 +2,7 @@
 """Backbone and neck of YOLOX-nano (Ge et al., YOLOX, 2021): cross-stage partial blocks (CSPNet, Wang et al., CVPRW 2020) of
 depthwise separable convolutions, and a path aggregation over strides 8, 16 and 32.
 
-Its published weights were trained to detect the 80 classes of COCO, so it begins with what photographs of things look like; an
+Its published weights were trained to detect the 80 classes of COCO, so it begins with what photographs of objects look like; an
 encoder from ImageNet has to learn that from the few boxes of a small data set. Modules come in the order of the published
 tensors, which `encoder_weights` goes by.
 """

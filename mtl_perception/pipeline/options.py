@@ -16,8 +16,8 @@ class TrackingOptions:
 
     Attributes:
         low_score: detections from here on, though not published below ``score_threshold``, continue tracks.
-        confirm_hits: successive frames in which a new thing must be seen to get an id.
-        keep_s: how long a thing out of sight is followed, seconds.
+        confirm_hits: successive frames in which a new object must be seen to get an id.
+        keep_s: how long an object out of sight is followed, seconds.
         gallery_s: how long its place is remembered where it was at rest; what comes back there has the old id. 0: not at all.
     """
 
@@ -32,7 +32,7 @@ DEPTH_SOURCES = ("network", "camera", "fused")
 
 
 DEPTH_SCALES = ("none", "floor", "points", "sizes")
-"""Sources of the factor by which a scene's depth is off: nothing, the floor at a known height, measured points, or usual sizes of things."""
+"""Sources of the factor by which a scene's depth is off: nothing, the floor at a known height, measured points, or usual sizes of objects."""
 
 FLOOR = "floor"
 """Name of the segmentation class whose height is known."""
@@ -44,8 +44,8 @@ class PipelineOptions:
     Attributes:
         score_threshold: least score of a published detection.
         agnostic_nms_iou: of boxes that overlap more the weaker is left out, whatever their classes; 1 never.
-        flat_labels: detection classes of things without depth of their own, whose 3D boxes are left as they look.
-        tracking: None: things have no identity.
+        flat_labels: detection classes of objects without depth of their own, whose 3D boxes are left as they look.
+        tracking: None: objects have no identity.
         selection: the detections that are wanted.
         depth_source: one of ``DEPTH_SOURCES``; where nothing is measured it is the network's all the same.
         depth_scale: one of ``DEPTH_SCALES``; of the network's depth, where no sensor measured any.

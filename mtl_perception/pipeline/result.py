@@ -109,7 +109,7 @@ class FrameResult:
         intrinsics: of the camera; None where not known.
         scene: with the detections that are published.
         placement: where the camera was.
-        tracks: if things are tracked.
+        tracks: if objects are tracked.
         fused: how the scene's depth came about, where a sensor measured some.
         scale: what this frame told of the factor that the scene's depth was multiplied by, if it was asked for.
     """

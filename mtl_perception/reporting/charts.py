@@ -121,7 +121,7 @@ def line_chart(title: str, series: Mapping[str, Sequence[tuple[float, float]]], 
 def heat_map(title: str, rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float]], digits: int = 2) -> str:
     """A matrix with a number in each cell: the stronger the colour, the further from zero; losses in the other colour.
 
-    Where rows and columns are the same things, the diagonal does not set the scale.
+    Where rows and columns are the same, the diagonal does not set the scale.
     """
     matrix = np.array(values, np.float64)
     scale = np.where(np.eye(len(rows), dtype=bool), 0, matrix) if len(rows) == len(columns) else matrix

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The exact 3D box of every thing in a built world: in the room, and as a camera sees it."""
+"""The exact 3D box of every object in a built world: in the room, and as a camera sees it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ThingBox:
-    """The tight box around a thing: z up, and of what stands upright in the axes that it was built in.
+class ObjectBox:
+    """The tight box around an object: z up, and of what stands upright in the axes that it was built in.
 
     Attributes:
         center_m: (3,) metres in the room.
@@ -31,21 +31,21 @@ class ThingBox:
     size_m: np.ndarray
     yaw: float
 
-    def moved(self, spot: Spot) -> ThingBox:
-        """The box of the same thing after the frame that it stands in was moved to ``spot``."""
+    def moved(self, spot: Spot) -> ObjectBox:
+        """The box of the same object after the frame that it stands in was moved to ``spot``."""
         center_m = rotation_z(spot.yaw) @ self.center_m + (spot.x, spot.y, spot.z)
-        return ThingBox(center_m, self.size_m, self.yaw + spot.yaw)
+        return ObjectBox(center_m, self.size_m, self.yaw + spot.yaw)
 
 
-def thing_box(meshes: Iterable[Mesh], spot: Spot) -> ThingBox:
-    """The box of a thing whose ``meshes``, in its own frame, are put at ``spot``, upright or fallen over."""
+def object_box(meshes: Iterable[Mesh], spot: Spot) -> ObjectBox:
+    """The box of an object whose ``meshes``, in its own frame, are put at ``spot``, upright or fallen over."""
     tilted = [mesh if spot.tilt is None else mesh.rotated(spot.tilt) for mesh in meshes]
     corners = [corner for mesh in tilted for corner in (mesh.vertices.min(0), mesh.vertices.max(0))]
     low, high = np.min(corners, 0), np.max(corners, 0)
-    return ThingBox((low + high) / 2, high - low, 0.0).moved(spot)
+    return ObjectBox((low + high) / 2, high - low, 0.0).moved(spot)
 
 
-def camera_box(box: ThingBox, camera: Pose) -> dict[str, list[float]]:
+def camera_box(box: ObjectBox, camera: Pose) -> dict[str, list[float]]:
     """The box in the camera's optical frame, as the data format holds it: its own z axis points up.
 
     Args:

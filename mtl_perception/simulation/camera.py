@@ -43,7 +43,7 @@ def look_at(position: np.ndarray, target: np.ndarray, roll: float = 0.0) -> Pose
 
 
 def draw_kind(rng: Rng) -> str:
-    """The subject of a view: small things from close by, furniture, or the room."""
+    """The subject of a view: small objects from close by, furniture, or the room."""
     return str(rng.choice(["small", "middle", "room"], p=[0.38, 0.29, 0.33]))
 
 
@@ -83,9 +83,9 @@ def _across(rng: Rng, room: Room) -> Pose | None:
 
 
 def _towards(rng: Rng, room: Room, near_m: float, far_m: float, close: bool) -> Pose | None:
-    """At a distance from something worth looking at; close views choose by how many things stand there."""
-    targets = [t for t in room.targets if not close or (t.z < 1.75 and t.things > 1)] or room.targets
-    weights = np.array([min(t.things, 8) if close else 1.0 + 0.3 * min(t.things, 6) for t in targets]) + 0.05
+    """At a distance from something worth looking at; close views choose by how many objects stand there."""
+    targets = [t for t in room.targets if not close or (t.z < 1.75 and t.objects > 1)] or room.targets
+    weights = np.array([min(t.objects, 8) if close else 1.0 + 0.3 * min(t.objects, 6) for t in targets]) + 0.05
     target: Target = targets[int(rng.choice(len(targets), p=weights / weights.sum()))]
     yaw = rng.uniform(-np.pi, np.pi) if target.normal_yaw is None else target.normal_yaw + rng.normal(0, 0.45)
     height = float(np.clip(target.z + rng.uniform(0.03, 0.6), 0.2, 1.7)) if close else rng.uniform(0.2, 1.7)

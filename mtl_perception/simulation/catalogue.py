@@ -20,7 +20,7 @@ Maker = Callable[[Rng], Item]
 
 @dataclass(frozen=True)
 class OnDesk:
-    """Where a thing stands on a desk, in the frame of the surface."""
+    """Where an object stands on a desk, in the frame of the surface."""
 
     item: Item
     x: float
@@ -61,8 +61,8 @@ class Catalogue:
     own: OwnObjects | None = None
 
     def with_objects(self, own: OwnObjects) -> Catalogue:
-        """This content with a user's meshes among its things."""
-        labels = self.labels.with_things(own.labels, own.small_labels)
+        """This content with a user's meshes among its objects."""
+        labels = self.labels.with_objects(own.labels, own.small_labels)
         return replace(self, labels=labels, own=own)
 
 
@@ -77,20 +77,20 @@ def _workplace(rng: Rng, support: Support) -> list[OnDesk]:
     back, x = -0.35 * support.half_y, rng.uniform(-0.3, 0.3) * support.half_x
     turned = np.pi if rng.uniform() < 0.12 else 0.0
     if rng.uniform() < 0.35:
-        things = [OnDesk(objects.any_laptop(rng), x, rng.uniform(-0.3, 0.2) * support.half_y, turned + rng.normal(0, 0.2))]
-        return [*things, OnDesk(objects.mouse(rng), x + 0.27, 0.2 * support.half_y, rng.normal(0, 0.3))]
+        placed = [OnDesk(objects.any_laptop(rng), x, rng.uniform(-0.3, 0.2) * support.half_y, turned + rng.normal(0, 0.2))]
+        return [*placed, OnDesk(objects.mouse(rng), x + 0.27, 0.2 * support.half_y, rng.normal(0, 0.3))]
     monitors = [objects.any_monitor(rng)] * (2 if support.half_x > 0.6 and rng.uniform() < 0.35 else 1)
     if len(monitors) == 2:
         apart = monitors[0].half_x + 0.02
-        things = [OnDesk(monitor, side * apart, back, turned - side * 0.2) for monitor, side in zip(monitors, (-1, 1), strict=True)]
+        placed = [OnDesk(monitor, side * apart, back, turned - side * 0.2) for monitor, side in zip(monitors, (-1, 1), strict=True)]
         x = 0.0
     else:
-        things = [OnDesk(monitors[0], x, back, turned + rng.normal(0, 0.15))]
+        placed = [OnDesk(monitors[0], x, back, turned + rng.normal(0, 0.15))]
     if not turned and rng.uniform() < 0.85:
         front = 0.45 * support.half_y
-        things.append(OnDesk(objects.keyboard(rng), x, front, rng.normal(0, 0.06)))
-        things.append(OnDesk(objects.mouse(rng), x + 0.32, front, rng.normal(0, 0.2)))
-    return things
+        placed.append(OnDesk(objects.keyboard(rng), x, front, rng.normal(0, 0.06)))
+        placed.append(OnDesk(objects.mouse(rng), x + 0.32, front, rng.normal(0, 0.2)))
+    return placed
 
 
 def _first_fronts(rng: Rng) -> Callable:

@@ -68,7 +68,7 @@ def _at_end(rng: Rng, room: Room, wall: Wall, trim: Material) -> list[Opening]:
 
 
 def _furnish(rng: Rng, room: Room, walls: list[Wall]) -> None:
-    """A few shallow things along the long walls, pictures between."""
+    """A few shallow objects along the long walls, pictures between."""
     catalogue = room.catalogue
     makers = [furniture.shelf, catalogue.cabinet, furniture.bench, catalogue.chair, catalogue.desk]
     long = [wall for wall in walls if wall.half_length > 2]

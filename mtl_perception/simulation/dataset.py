@@ -28,7 +28,7 @@ from mtl_perception.simulation.own_objects import OwnObjects, fingerprint, load_
 from mtl_perception.simulation.renderer import Renderer, check_renderer, open_renderer
 from mtl_perception.simulation.room import furnished_room
 from mtl_perception.simulation.textures import TEXTURE_SETS
-from mtl_perception.simulation.views import choose_view, visible_things
+from mtl_perception.simulation.views import choose_view, visible_objects
 
 ROOMS_PER_PROCESS = 12
 """Then it is replaced by a fresh one: the renderer keeps some 5 MB and many handles of every room."""
@@ -135,7 +135,7 @@ def _render_room(out: Path, settings: DatasetSettings, index: int) -> list[dict[
             CAMERAS[settings.camera](optics, renderer.picture(camera, pose)),
             camera,
             group=f"room{index:05d}",
-            instances=list(visible_things(instance, world, pose).values()),
+            instances=list(visible_objects(instance, world, pose).values()),
             maps={"segmentation": semantic, "depth": depth_m},
         )
         entry = write_sample(out, f"room{index:05d}_view{view:02d}", sample, jpeg_quality(optics))

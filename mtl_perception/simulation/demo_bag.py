@@ -27,7 +27,7 @@ from mtl_perception.simulation.demo_room import demo_room
 from mtl_perception.simulation.drive import DrivePoint, camera_in_room, camera_on_robot, drive
 from mtl_perception.simulation.labels import SEGMENTATION_LABELS
 from mtl_perception.simulation.renderer import Rendering, RoomRenderer
-from mtl_perception.simulation.views import visible_things
+from mtl_perception.simulation.views import visible_objects
 
 WIDTH, HEIGHT, HFOV_DEG = 640, 480, 70.0
 ROOM_SEED = 7041
@@ -88,8 +88,8 @@ def _record(renderer: RoomRenderer, path: Path, progress: bool) -> None:
             recorder.add_frame(point, renderer.picture(camera, pose))
             if index % TRUTH_EVERY == 0:
                 rendering = Rendering(np.empty(0), *renderer.labels(camera, pose))
-                things = list(visible_things(rendering.instance, world, pose).values())
-                recorder.add_truth(point, rendering, things)
+                objects = list(visible_objects(rendering.instance, world, pose).values())
+                recorder.add_truth(point, rendering, objects)
 
 
 class DriveRecorder:
@@ -133,22 +133,22 @@ class DriveRecorder:
             data=jpeg,
         )
 
-    def add_truth(self, point: DrivePoint, rendering: Rendering | None, things: list[Instance], ids: Sequence[int] | None = None) -> None:
+    def add_truth(self, point: DrivePoint, rendering: Rendering | None, objects: list[Instance], ids: Sequence[int] | None = None) -> None:
         """Writes the ground truth of the image at the same point.
 
         Args:
             rendering: mask and depth; None for boxes alone.
-            things: in the image.
-            ids: of the things, the same in every frame; None if it isn't known who is who.
+            objects: in the image.
+            ids: of the objects, the same in every frame; None if identities are not known.
         """
         time_ns = _time_ns(point)
         header = self._header(time_ns, CAMERA_FRAME)
-        names = [""] * len(things) if ids is None else [str(id) for id in ids]
-        detections = [self._detection(header, thing, name) for thing, name in zip(things, names, strict=True)]
+        names = [""] * len(objects) if ids is None else [str(id) for id in ids]
+        detections = [self._detection(header, obj, name) for obj, name in zip(objects, names, strict=True)]
         self._write("/ground_truth/detections", time_ns, header=header, detections=detections)
-        placed = [(thing, name) for thing, name in zip(things, names, strict=True) if thing.box_3d is not None]
-        if len(placed) == len(things):
-            detections = [self._detection_3d(header, thing, name) for thing, name in placed]
+        placed = [(obj, name) for obj, name in zip(objects, names, strict=True) if obj.box_3d is not None]
+        if len(placed) == len(objects):
+            detections = [self._detection_3d(header, obj, name) for obj, name in placed]
             self._write("/ground_truth/detections_3d", time_ns, header=header, detections=detections)
         if rendering is not None:
             self._add_maps(time_ns, header, rendering)
@@ -219,23 +219,23 @@ class DriveRecorder:
             "roi": region,
         }
 
-    def _detection(self, header: Any, thing: Instance, name: str) -> Any:
-        left, top, right, bottom = (float(v) for v in thing.box_xyxy)
+    def _detection(self, header: Any, obj: Instance, name: str) -> Any:
+        left, top, right, bottom = (float(v) for v in obj.box_xyxy)
         middle = self._new("vision_msgs/msg/Point2D", x=(left + right) / 2, y=(top + bottom) / 2)
         centre = self._new("vision_msgs/msg/Pose2D", position=middle, theta=0.0)
         bbox = self._new("vision_msgs/msg/BoundingBox2D", center=centre, size_x=right - left, size_y=bottom - top)
-        result = self._hypothesis(thing, self._pose((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0)))
+        result = self._hypothesis(obj, self._pose((0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 1.0)))
         return self._new("vision_msgs/msg/Detection2D", header=header, results=[result], bbox=bbox, id=name)
 
-    def _detection_3d(self, header: Any, thing: Instance, name: str) -> Any:
-        pose = self._pose(thing.box_3d["center_m"], thing.box_3d["quaternion_xyzw"])
-        size = self._new("geometry_msgs/msg/Vector3", **_xyz(np.asarray(thing.box_3d["size_m"])))
+    def _detection_3d(self, header: Any, obj: Instance, name: str) -> Any:
+        pose = self._pose(obj.box_3d["center_m"], obj.box_3d["quaternion_xyzw"])
+        size = self._new("geometry_msgs/msg/Vector3", **_xyz(np.asarray(obj.box_3d["size_m"])))
         bbox = self._new("vision_msgs/msg/BoundingBox3D", center=pose, size=size)
-        result = self._hypothesis(thing, pose)
+        result = self._hypothesis(obj, pose)
         return self._new("vision_msgs/msg/Detection3D", header=header, results=[result], bbox=bbox, id=name)
 
-    def _hypothesis(self, thing: Instance, pose: Any) -> Any:
-        hypothesis = self._new("vision_msgs/msg/ObjectHypothesis", class_id=thing.label, score=1.0)
+    def _hypothesis(self, obj: Instance, pose: Any) -> Any:
+        hypothesis = self._new("vision_msgs/msg/ObjectHypothesis", class_id=obj.label, score=1.0)
         exact = self._new("geometry_msgs/msg/PoseWithCovariance", pose=pose, covariance=np.zeros(36))
         return self._new("vision_msgs/msg/ObjectHypothesisWithPose", hypothesis=hypothesis, pose=exact)
 

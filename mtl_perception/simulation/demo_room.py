@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The room of the demo drive, arranged by hand; the generators draw its sizes, materials and small things."""
+"""The room of the demo drive, arranged by hand; the generators draw its sizes, materials and small objects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Rng = np.random.Generator
 
 def demo_room(seed: int) -> Room:
     """The arrangement of the recorded bag; generators that draw differently since then give it other small
-    things and materials when it is rendered again.
+    objects and materials when it is rendered again.
 
     A living room of 6.4 × 5.4 m: a dining table in the middle, shelves, a desk, sideboards, a door, two
     windows."""

@@ -33,7 +33,7 @@ STOPS: tuple[Stop, ...] = (
     (21.0, (-0.9, 1.1), (-2.9, 1.9)),
     (24.0, (-1.4, 0.85), (-3.1, 0.75)),
 )
-_SMOOTHING_S = 0.9
+_SMOOOBJECT_S = 0.9
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ def camera_in_room(point: DrivePoint) -> Pose:
 def _smooth(times: np.ndarray, stops: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Straight lines between the stops with their corners rounded by a Gaussian."""
     step = 0.05
-    fine = np.arange(times[0] - 4 * _SMOOTHING_S, times[-1] + 4 * _SMOOTHING_S, step)
-    offsets = np.arange(-3 * _SMOOTHING_S, 3 * _SMOOTHING_S + step / 2, step)
-    weights = np.exp(-0.5 * (offsets / _SMOOTHING_S) ** 2)
+    fine = np.arange(times[0] - 4 * _SMOOOBJECT_S, times[-1] + 4 * _SMOOOBJECT_S, step)
+    offsets = np.arange(-3 * _SMOOOBJECT_S, 3 * _SMOOOBJECT_S + step / 2, step)
+    weights = np.exp(-0.5 * (offsets / _SMOOOBJECT_S) ** 2)
     weights /= weights.sum()
     columns = []
     for column in values.T:

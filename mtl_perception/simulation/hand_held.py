@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cameras that people hold: rooms at eye level, one thing that fills the picture, a table from above."""
+"""Cameras that people hold: rooms at eye level, one object that fills the picture, a table from above."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ _WEIGHTS = {
     "sofa": 2.5, "bed": 2.5, "screen": 2.0, "refrigerator": 2.5, "door": 2.5, "cabinet": 2.0, "plant": 1.5, "chair": 1.2,
     "table": 1.0, "shelf": 0.6, "bin": 0.8, "box": 0.6,
 }  # fmt: skip
-"""How often a thing of this class is what a picture is about; others 0.5."""
+"""How often an object of this class is what a picture is about; others 0.5."""
 
 
 def draw_camera(rng: Rng, room: Room, kind: str) -> tuple[float, Pose] | None:
-    """Horizontal field of view in degrees and pose of a view of ``kind``: "tabletop", "thing" or "eye level".
+    """Horizontal field of view in degrees and pose of a view of ``kind``: "tabletop", "close-up" or "eye level".
 
     None where no such camera was found in the room.
     """
-    draw = {"tabletop": _tabletop, "thing": _thing, "eye level": _eye_level}[kind]
+    draw = {"tabletop": _tabletop, "close-up": _close_up, "eye level": _eye_level}[kind]
     for _ in range(60):
         hfov_deg = float(rng.uniform(42, 78))
         pose = draw(rng, room, hfov_deg)
@@ -32,11 +32,11 @@ def draw_camera(rng: Rng, room: Room, kind: str) -> tuple[float, Pose] | None:
 
 
 def _tabletop(rng: Rng, room: Room, hfov_deg: float) -> Pose | None:
-    """Of small things from 0.3 to 1.3 m, looking down at them by 20° to 60°."""
-    targets = [t for t in room.targets if t.things > 1 and 0.25 < t.z < 1.2]
+    """Of small objects from 0.3 to 1.3 m, looking down at them by 20° to 60°."""
+    targets = [t for t in room.targets if t.objects > 1 and 0.25 < t.z < 1.2]
     if not targets:
         return None
-    weights = np.array([min(t.things, 8) for t in targets], float)
+    weights = np.array([min(t.objects, 8) for t in targets], float)
     target: Target = targets[int(rng.choice(len(targets), p=weights / weights.sum()))]
     yaw = rng.uniform(-np.pi, np.pi) if target.normal_yaw is None else target.normal_yaw + rng.normal(0, 0.5)
     down, distance = np.radians(rng.uniform(20, 60)), rng.uniform(0.3, 1.3)
@@ -48,8 +48,8 @@ def _tabletop(rng: Rng, room: Room, hfov_deg: float) -> Pose | None:
     return look_at(position, aim, rng.normal(0, 0.05))
 
 
-def _thing(rng: Rng, room: Room, hfov_deg: float) -> Pose | None:
-    """One thing that fills half of the picture, or more than all of it."""
+def _close_up(rng: Rng, room: Room, hfov_deg: float) -> Pose | None:
+    """One object that fills half of the picture, or more than all of it."""
     weights = np.array([_WEIGHTS.get(subject.label, 0.5) for subject in room.subjects])
     if not len(weights):
         return None

@@ -22,14 +22,14 @@ CLUTTER = "clutter"
 class LabelSet:
     """The classes of one data set.
 
-    A thing whose class is in neither list is unlabelled. Parts of other things, such as handles, have classes that only
+    An object whose class is in neither list is unlabelled. Parts of other objects, such as handles, have classes that only
     ``detection`` lists: their pixels keep the class of what they are part of.
 
     Attributes:
         segmentation: names in the order of their ids in masks.
-        detection: names of what gets boxes, each of which marks every visible thing of its class.
+        detection: names of what gets boxes, each of which marks every visible object of its class.
         small: names of what views from close by look for.
-        parts: whether parts of things are told apart.
+        parts: whether parts of objects are told apart.
     """
 
     segmentation: tuple[str, ...]
@@ -41,8 +41,8 @@ class LabelSet:
         """Id of ``label`` in a mask; clutter is unlabelled."""
         return self.segmentation.index(label) if label in self.segmentation else UNLABELLED
 
-    def with_things(self, labels: Iterable[str], small: Iterable[str]) -> LabelSet:
-        """This set and things of these classes, some of them ``small``; they come last where they are new."""
+    def with_objects(self, labels: Iterable[str], small: Iterable[str]) -> LabelSet:
+        """This set and objects of these classes, some of them ``small``; they come last where they are new."""
 
         def extended(known: tuple[str, ...], names: Iterable[str]) -> tuple[str, ...]:
             return (*known, *(name for name in names if name not in known))
@@ -57,6 +57,6 @@ class LabelSet:
 
 
 FIRST_LABELS = LabelSet(SEGMENTATION_LABELS, DETECTION_LABELS, parts=False)
-_LARGE_THINGS = ("sofa", "bed", "screen", "plant", "refrigerator")
+_LARGE_OBJECTS = ("sofa", "bed", "screen", "plant", "refrigerator")
 _PARTS = ("handle", "cabinet door", "refrigerator door", "pillow", "sink")
-SECOND_LABELS = LabelSet((*SEGMENTATION_LABELS, *_LARGE_THINGS), (*DETECTION_LABELS, *_LARGE_THINGS, *_PARTS))
+SECOND_LABELS = LabelSet((*SEGMENTATION_LABELS, *_LARGE_OBJECTS), (*DETECTION_LABELS, *_LARGE_OBJECTS, *_PARTS))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Things that make a room look used: radiators, rugs, switches and notices beside doors, whiteboards."""
+"""Objects that make a room look used: radiators, rugs, switches and notices beside doors, whiteboards."""
 
 from __future__ import annotations
 

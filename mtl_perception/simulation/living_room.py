@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A living room or a study.
 
-Furniture goes along the walls first, a table with its chairs and loose things fill the middle, and small
-things stand on whatever can carry them.
+Furniture goes along the walls first, a table with its chairs and loose objects fill the middle, and small
+objects stand on whatever can carry them.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def scatter(rng: Rng, room: Room, chairs: bool = True) -> None:
 
 
 def litter(rng: Rng, room: Room, likelihood: float = 0.6) -> None:
-    """Small things on the floor, some in heaps."""
+    """Small objects on the floor, some in heaps."""
     for _ in range(int(rng.integers(1, 3)) if rng.uniform() < likelihood else 0):
         half = rng.uniform(0.25, 0.5)
         for _ in range(10):

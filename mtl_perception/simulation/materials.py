@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Materials of rooms, furniture and small things: likely colours first, odd ones at times."""
+"""Materials of rooms, furniture and small objects: likely colours first, odd ones at times."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A drive among things that move: bins, a chair and a parcel slide through a room, two bins of one make cross each
+"""A drive among objects that move: bins, a chair and a parcel slide through a room, two bins of one make cross each
 other, and some of them stay hidden behind a cabinet for more than a second.
 
     mtl-perception moving-bag bags/moving
 
-Recorded as the demo drive is, with ground truth for every image: ``id`` in ``/ground_truth/detections`` says who is who.
+Recorded as the demo drive is, with ground truth for every image: ``id`` in ``/ground_truth/detections`` gives the object's identity.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rich.progress import track
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.simulation import furniture, materials, objects
-from mtl_perception.simulation.boxes_3d import thing_box
+from mtl_perception.simulation.boxes_3d import object_box
 from mtl_perception.simulation.camera import intrinsics
 from mtl_perception.simulation.demo_bag import DriveRecorder, write_whole
 from mtl_perception.simulation.drive import DrivePoint, camera_in_room
@@ -28,7 +28,7 @@ from mtl_perception.simulation.plan import Opening, Room, area_of, four_walls
 from mtl_perception.simulation.renderer import Rendering, RoomRenderer
 from mtl_perception.simulation.shell import add_door, add_floor_and_ceiling, add_wall, add_window
 from mtl_perception.simulation.stocking import place
-from mtl_perception.simulation.views import visible_things
+from mtl_perception.simulation.views import visible_objects
 from mtl_perception.simulation.world import BuiltWorld, Item, Spot
 
 WIDTH, HEIGHT, HFOV_DEG = 480, 360, 70.0
@@ -37,7 +37,7 @@ MAPS_EVERY = 10
 """Masks and depth are large: they come with every tenth image, boxes with each."""
 ROOM_SEED = 7046
 
-# Seconds; metres in the room; height; turn in radians. In between things move evenly.
+# Seconds; metres in the room; height; turn in radians. In between objects move evenly.
 _Path = tuple[tuple[float, float, float, float, float], ...]
 _BIN_THERE_AND_BACK: _Path = ((0, 1.2, -1.9, 0, 0), (5, 1.2, 1.9, 0, 0), (5.5, 1.2, 1.9, 0, 0), (10, 1.2, -1.5, 0, 0))
 _BIN_ACROSS: _Path = ((0, 1.9, 2.2, 0, 0), (2.5, 1.9, 2.2, 0, 0), (8.5, 1.9, -2.1, 0, 0), (10, 1.9, -2.1, 0, 0))
@@ -48,13 +48,13 @@ _DRIVE = ((0, -2.5, -0.5, 1.0, 0.1), (4, -2.2, 0.3, 1.0, -0.1), (7, -2.3, 0.6, 1
 
 
 @dataclass(frozen=True)
-class MovingThing:
+class MovingObject:
     """An instance of a world that follows a path.
 
     Attributes:
         instance: its number in the world, where it was built standing at the origin.
         geoms: (G,) its geoms.
-        positions, rotations: (G, 3) and (G, 3, 3) of the geoms in the thing's own frame.
+        positions, rotations: (G, 3) and (G, 3, 3) of the geoms in the object's own frame.
     """
 
     item: Item
@@ -84,22 +84,22 @@ class MovingRoom:
         )
         instances = [room.world.add_item(item, Spot(0.0, 0.0)) for item, _ in movers]
         self.world: BuiltWorld = room.world.compile()
-        self.things = [self._thing(*mover, instance) for mover, instance in zip(movers, instances)]
+        self.objects = [self._object(*mover, instance) for mover, instance in zip(movers, instances)]
 
-    def _thing(self, item: Item, path: _Path, instance: int) -> MovingThing:
+    def _object(self, item: Item, path: _Path, instance: int) -> MovingObject:
         geoms = np.flatnonzero(self.world.geom_instance == instance)
         data = self.world.data
-        return MovingThing(item, path, instance, geoms, data.geom_xpos[geoms], data.geom_xmat[geoms].reshape(-1, 3, 3))
+        return MovingObject(item, path, instance, geoms, data.geom_xpos[geoms], data.geom_xmat[geoms].reshape(-1, 3, 3))
 
     def at(self, time_s: float) -> BuiltWorld:
         """The world with everything where it is at ``time_s``; the one before changes with it."""
         boxes = list(self.world.instance_boxes)
-        for thing in self.things:
-            spot = thing.spot(time_s)
+        for obj in self.objects:
+            spot = obj.spot(time_s)
             turn = rotation_z(spot.yaw)
-            self.world.data.geom_xpos[thing.geoms] = thing.positions @ turn.T + (spot.x, spot.y, spot.z)
-            self.world.data.geom_xmat[thing.geoms] = (turn @ thing.rotations).reshape(-1, 9)
-            boxes[thing.instance] = thing_box([mesh for mesh, _ in thing.item.all_parts], spot)
+            self.world.data.geom_xpos[obj.geoms] = obj.positions @ turn.T + (spot.x, spot.y, spot.z)
+            self.world.data.geom_xmat[obj.geoms] = (turn @ obj.rotations).reshape(-1, 9)
+            boxes[obj.instance] = object_box([mesh for mesh, _ in obj.item.all_parts], spot)
         return replace(self.world, instance_boxes=tuple(boxes))
 
 
@@ -127,9 +127,9 @@ def write_moving_bag(out_dir: Path, width: int = WIDTH, height: int = HEIGHT, pr
         with DriveRecorder(path, camera) as recorder:
             for index, (point, rendering, world) in enumerate(_frames(renderer, camera, progress)):
                 recorder.add_frame(point, rendering.rgb)
-                things = visible_things(rendering.instance, world, camera_in_room(point))
+                visible = visible_objects(rendering.instance, world, camera_in_room(point))
                 maps = rendering if index % MAPS_EVERY == 0 else None
-                recorder.add_truth(point, maps, list(things.values()), list(things))
+                recorder.add_truth(point, maps, list(visible.values()), list(visible))
 
     write_whole(Path(out_dir), record)
 

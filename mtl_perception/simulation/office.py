@@ -44,7 +44,7 @@ def office(rng: Rng, mood: Mood, catalogue: Catalogue = SECOND) -> Room:
         along = rng.uniform(-1, 1) * (wall.half_length - 0.95)
         near = wall.area(along, 0.9, 0, 0.2, 0)
         hidden = any(o.overlaps(near) and o.height > 0.9 for o in room.obstacles)
-        opened = any(near.contains(t.x, t.y, 0.9) for t in room.targets if t.normal_yaw is not None and t.things == 1)
+        opened = any(near.contains(t.x, t.y, 0.9) for t in room.targets if t.normal_yaw is not None and t.objects == 1)
         if not hidden and not opened and rng.uniform() < 0.4:
             (hang_whiteboard if rng.uniform() < 0.75 else hang_clock)(rng, room, wall, along)
     scatter(rng, room)

@@ -35,10 +35,10 @@ SIZE_M = (0.005, 3.0)
 """Limits of the longest side of a mesh."""
 MOST_FACES = 200_000
 _SMALL_M = 0.45
-"""Up to this side a thing stands on furniture, larger ones on the floor."""
+"""Up to this side an object stands on furniture, larger ones on the floor."""
 _TEXTURE_PIXELS = 512
 _SHARP = np.cos(np.radians(40))
-_NOT_THINGS = ("floor", "wall", "ceiling", "clutter", "handle", "cabinet door", "refrigerator door", "pillow")
+_NOT_OBJECTS = ("floor", "wall", "ceiling", "clutter", "handle", "cabinet door", "refrigerator door", "pillow")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class OwnObject:
         return max(2 * self.half_x, 2 * self.half_y, self.height) <= _SMALL_M
 
     def item(self, rng: Rng) -> Item:
-        """The thing to place."""
+        """The object to place."""
         paint = materials.metal(rng) if rng.uniform() < 0.3 else materials.plastic(rng)
         parts = [(mesh, material or paint) for mesh, material in self.parts]
         return Item(self.label, parts, self.half_x, self.half_y, self.height, solids=(self.hull,))
@@ -66,7 +66,7 @@ class OwnObject:
 
 @dataclass(frozen=True, eq=False)
 class OwnObjects:
-    """All meshes of a folder. ``share`` of the small things in a room are of the small ones among them."""
+    """All meshes of a folder. ``share`` of the small objects in a room are of the small ones among them."""
 
     objects: tuple[OwnObject, ...]
     share: float = 0.3
@@ -74,27 +74,27 @@ class OwnObjects:
     @property
     def labels(self) -> tuple[str, ...]:
         """The classes, by name."""
-        return tuple(sorted({thing.label for thing in self.objects}))
+        return tuple(sorted({obj.label for obj in self.objects}))
 
     @property
     def small_labels(self) -> tuple[str, ...]:
         """Those that stand on furniture."""
-        return tuple(sorted({thing.label for thing in self.objects if thing.is_small}))
+        return tuple(sorted({obj.label for obj in self.objects if obj.is_small}))
 
     def small(self, rng: Rng, max_height_m: float) -> Item | None:
         """A small one that is lower than ``max_height_m``, every class as likely as the others; None if there is none."""
-        return self._draw(rng, [thing for thing in self.objects if thing.is_small and thing.height < max_height_m])
+        return self._draw(rng, [obj for obj in self.objects if obj.is_small and obj.height < max_height_m])
 
     def large(self, rng: Rng, max_height_m: float) -> Item | None:
         """The same for those that stand on the floor."""
-        return self._draw(rng, [thing for thing in self.objects if not thing.is_small and thing.height < max_height_m])
+        return self._draw(rng, [obj for obj in self.objects if not obj.is_small and obj.height < max_height_m])
 
     def _draw(self, rng: Rng, fitting: list[OwnObject]) -> Item | None:
         if not fitting:
             return None
-        labels = sorted({thing.label for thing in fitting})
+        labels = sorted({obj.label for obj in fitting})
         label = labels[int(rng.integers(len(labels)))]
-        alike = [thing for thing in fitting if thing.label == label]
+        alike = [obj for obj in fitting if obj.label == label]
         return alike[int(rng.integers(len(alike)))].item(rng)
 
 
@@ -122,7 +122,7 @@ def load_objects(folder: Path, units: str = "m", up: str | None = None) -> OwnOb
     found = []
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in FORMATS):
         label = path.relative_to(folder).parts[0]
-        if label in _NOT_THINGS:
+        if label in _NOT_OBJECTS:
             raise ValueError(f"{folder / label}: '{label}' cannot be a class of its own meshes; rooms use that name otherwise")
         found.append(_load(path, label, units, up))
     if not found:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Things that lie as they fell: how each of them starts, a little above where it will rest."""
+"""Objects that lie as they fell: how each of them starts, a little above where it will rest."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _GAP_M = 0.003
 
 @dataclass(frozen=True)
 class Loose:
-    """A thing and where it is let go."""
+    """An object and where it is let go."""
 
     item: Item
     start: Placement
 
 
 def draw_pile(rng: Rng, top: Spot, half_m: float, clearance_m: float) -> list[Loose]:
-    """A stack of books or boxes, or things that fell over, within ``half_m`` of ``top``."""
+    """A stack of books or boxes, or objects that fell over, within ``half_m`` of ``top``."""
     kinds: list[Callable[[], list[Loose]]] = [
         lambda: _stack(rng, top, [objects.book(rng, 0.3) for _ in range(int(rng.integers(2, 6)))], clearance_m),
         lambda: _stack(rng, top, _boxes(rng, half_m), clearance_m),
@@ -56,7 +56,7 @@ def leaning_book(rng: Rng, book: Item, end: Spot) -> Loose:
 
 
 def lying_on(rng: Rng, item: Item, top: Spot) -> Loose:
-    """One thing on another, a little crooked."""
+    """One object on another, a little crooked."""
     shift = rng.normal(0, 0.02, 2)
     at = top.moved(float(shift[0]), float(shift[1]), _GAP_M)
     return _loose(item, at, rotation_z(top.yaw + rng.normal(0, 0.15)))

@@ -36,19 +36,19 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class Target:
-    """Something worth looking at. ``normal_yaw`` is the side it is seen from, None for any; ``things``
+    """Something worth looking at. ``normal_yaw`` is the side it is seen from, None for any; ``objects``
     counts what stands there."""
 
     x: float
     y: float
     z: float
     normal_yaw: float | None
-    things: int
+    objects: int
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A thing to take a picture of: its middle, half its width and height in metres, the side that it is seen from
+    """An object to take a picture of: its middle, half its width and height in metres, the side that it is seen from
     (None for any)."""
 
     label: str
@@ -77,7 +77,7 @@ class Room:
     menu: Menu = HOME
     """Kinds of small objects, and how likely each is."""
     stock: list[Item] = field(default_factory=list)
-    """The small things so far; some turn up again."""
+    """The small objects so far; some turn up again."""
     screens: float = 0.25
     """How likely a deep table has a laptop or a monitor."""
 

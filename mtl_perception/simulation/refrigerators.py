@@ -13,7 +13,7 @@ Rng = np.random.Generator
 
 
 def refrigerator(rng: Rng) -> Item:
-    """Its doors towards +y; some low enough to stand things on."""
+    """Its doors towards +y; some low enough to stand objects on."""
     kind = str(rng.choice(["one", "two", "side by side", "french", "low"], p=[0.17, 0.43, 0.16, 0.09, 0.15]))
     wide = kind in ("side by side", "french")
     half_x = rng.uniform(0.4, 0.47) if wide else rng.uniform(0.26, 0.38)

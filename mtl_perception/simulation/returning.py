@@ -4,7 +4,7 @@ from where it saw it first and from the other side.
 
     mtl-perception returning-bag bags/returning
 
-Recorded as the demo drive is, with ground truth for every image: ``id`` in ``/ground_truth/detections`` says who is who.
+Recorded as the demo drive is, with ground truth for every image: ``id`` in ``/ground_truth/detections`` gives the object's identity.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mtl_perception.simulation.demo_bag import ROOM_SEED, DriveRecorder, write_w
 from mtl_perception.simulation.demo_room import demo_room
 from mtl_perception.simulation.drive import STOPS, Stop, camera_in_room, drive
 from mtl_perception.simulation.renderer import RoomRenderer
-from mtl_perception.simulation.views import visible_things
+from mtl_perception.simulation.views import visible_objects
 
 WIDTH, HEIGHT, HFOV_DEG = 480, 360, 70.0
 RATE_HZ = 5.0
@@ -56,7 +56,7 @@ def write_returning_bag(out_dir: Path, progress: bool = True) -> None:
                 pose = camera_in_room(point)
                 rendering = renderer.render(camera, pose)
                 recorder.add_frame(point, rendering.rgb)
-                things = visible_things(rendering.instance, world, pose)
-                recorder.add_truth(point, None, list(things.values()), list(things))
+                objects = visible_objects(rendering.instance, world, pose)
+                recorder.add_truth(point, None, list(objects.values()), list(objects))
 
     write_whole(Path(out_dir), record)

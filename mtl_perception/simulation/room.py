@@ -63,7 +63,7 @@ def furnished_room(
         textures: a key of textures.TEXTURE_SETS.
         place: a key of ``places(content)``; drawn where None.
         content: a key of catalogue.CATALOGUES.
-        own: meshes of the user's to put among its things.
+        own: meshes of the user's to put among its objects.
     """
     rng = generator(seed, textures)
     drawn = draw_place(rng, content)

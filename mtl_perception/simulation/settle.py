@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loose things come to rest: MuJoCo drops them onto what is fixed, and where they end they stay."""
+"""Loose objects come to rest: MuJoCo drops them onto what is fixed, and where they end they stay."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ PENETRATION_M = 0.002
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a thing's own frame is in the room: ``position`` (3,) metres, ``rotation`` (3, 3)."""
+    """Where an object's own frame is in the room: ``position`` (3,) metres, ``rotation`` (3, 3)."""
 
     position: np.ndarray
     rotation: np.ndarray
 
 
-def settle(fixed: Sequence[Mesh], things: Sequence[Sequence[Mesh]], starts: Sequence[Placement]) -> list[Placement | None]:
-    """Where ``things`` come to rest when they are let go at ``starts``.
+def settle(fixed: Sequence[Mesh], objects: Sequence[Sequence[Mesh]], starts: Sequence[Placement]) -> list[Placement | None]:
+    """Where ``objects`` come to rest when they are let go at ``starts``.
 
-    Every mesh counts as its convex hull, so a hollow thing must come as several. Things collide with each
-    other, with ``fixed`` and with the ground at z = 0. None for a thing that does not rest within
+    Every mesh counts as its convex hull, so a hollow object must come as several. Objects collide with each
+    other, with ``fixed`` and with the ground at z = 0. None for an object that does not rest within
     ``LONGEST_S`` seconds, and for all when something is caught inside another.
     """
-    model = physics_model(fixed, things, starts)
+    model = physics_model(fixed, objects, starts)
     data = mujoco.MjData(model)
     for _ in range(round(LONGEST_S / TIMESTEP_S / _CHECK_EVERY)):
         mujoco.mj_step(model, data, _CHECK_EVERY)
@@ -45,12 +45,12 @@ def settle(fixed: Sequence[Mesh], things: Sequence[Sequence[Mesh]], starts: Sequ
     caught = data.ncon > 0 and data.contact.dist.min() < -PENETRATION_M
     return [
         Placement(data.xpos[i + 1].copy(), data.xmat[i + 1].reshape(3, 3).copy()) if speed[i] < _AT_REST and not caught else None
-        for i in range(len(things))
+        for i in range(len(objects))
     ]
 
 
-def physics_model(fixed: Sequence[Mesh], things: Sequence[Sequence[Mesh]], starts: Sequence[Placement]) -> mujoco.MjModel:
-    """Thing i is body i + 1."""
+def physics_model(fixed: Sequence[Mesh], objects: Sequence[Sequence[Mesh]], starts: Sequence[Placement]) -> mujoco.MjModel:
+    """Object i is body i + 1."""
     spec = mujoco.MjSpec()
     spec.option.timestep = TIMESTEP_S
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
@@ -59,7 +59,7 @@ def physics_model(fixed: Sequence[Mesh], things: Sequence[Sequence[Mesh]], start
     names: dict[int, str] = {}
     for mesh in fixed:
         _add_hull(spec, spec.worldbody, mesh, names)
-    for meshes, start in zip(things, starts, strict=True):
+    for meshes, start in zip(objects, starts, strict=True):
         quaternion = np.zeros(4)
         mujoco.mju_mat2Quat(quaternion, np.ascontiguousarray(start.rotation).ravel())
         body = spec.worldbody.add_body(pos=start.position, quat=quaternion)

@@ -18,7 +18,7 @@ from mtl_perception.simulation.optics import CAMERAS
 from mtl_perception.simulation.renderer import Renderer, open_renderer
 from mtl_perception.simulation.room import places
 from mtl_perception.simulation.textures import generator
-from mtl_perception.simulation.views import choose_view, visible_things
+from mtl_perception.simulation.views import choose_view, visible_objects
 
 WIDTH, HEIGHT = 320, 240
 _HOURS = ("day", "lamp", "dark")
@@ -34,7 +34,7 @@ def write_sheet(
     camera: str = "mild",
     progress: bool = True,
 ) -> None:
-    """Writes a PNG: rows of six views, masks and depth below each. Boxes of parts of things are drawn into the masks.
+    """Writes a PNG: rows of six views, masks and depth below each. Boxes of parts of objects are drawn into the masks.
 
     Args:
         content, camera: as in :class:`~mtl_perception.simulation.dataset.DatasetSettings`.
@@ -57,7 +57,7 @@ def write_sheet(
 
 
 def _view(renderer: Renderer, place: int, hour: int, settings: DatasetSettings) -> np.ndarray:
-    """(3 HEIGHT, WIDTH, 3): a view's picture, mask and depth; whole rooms and small things take turns."""
+    """(3 HEIGHT, WIDTH, 3): a view's picture, mask and depth; whole rooms and small objects take turns."""
     rng = generator((settings.seed, place, hour), settings.textures)
     while (mood := draw_mood(rng)).name != _HOURS[hour]:
         pass
@@ -66,13 +66,13 @@ def _view(renderer: Renderer, place: int, hour: int, settings: DatasetSettings) 
     room = build(rng, mood, catalogue)
     world = room.world.compile()
     renderer.load(world)
-    kinds = ("eye level", "tabletop", "thing") if catalogue.lived_in else ("room", "small")
+    kinds = ("eye level", "tabletop", "close-up") if catalogue.lived_in else ("room", "small")
     camera, pose = choose_view(rng, room, renderer, kinds[(place + hour) % len(kinds)])
     semantic, instance, depth_m = renderer.labels(camera, pose)
     mask = colorize_mask(semantic, catalogue.labels.segmentation)
-    for thing in visible_things(instance, world, pose).values():
-        if thing.label not in catalogue.labels.segmentation:
-            x1, y1, x2, y2 = (round(float(value)) for value in thing.box_xyxy)
+    for obj in visible_objects(instance, world, pose).values():
+        if obj.label not in catalogue.labels.segmentation:
+            x1, y1, x2, y2 = (round(float(value)) for value in obj.box_xyxy)
             cv2.rectangle(mask, (x1, y1), (x2 - 1, y2 - 1), (255, 255, 255), 1)
     near_m, far_m = np.percentile(depth_m, [1, 99])
     return np.vstack([

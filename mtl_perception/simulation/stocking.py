@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Puts furniture into a room, and small things on whatever can carry them: some stand, some fell there."""
+"""Puts furniture into a room, and small objects on whatever can carry them: some stand, some fell there."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _ROLLS_M = 0.35
 
 
 def place(rng: Rng, room: Room, item: Item, spot: Spot, area: Obstacle | None, crowd: float | None = None) -> None:
-    """Adds ``item`` with small things on its supports, and remembers it as obstacle and as target.
+    """Adds ``item`` with small objects on its supports, and remembers it as obstacle and as target.
 
     Args:
         area: the floor it takes, None for what hangs.
-        crowd: how many small things, 1 for an ordinary home; drawn where None.
+        crowd: how many small objects, 1 for an ordinary home; drawn where None.
     """
     room.world.add_item(item, spot)
     if area is not None:
@@ -44,7 +44,7 @@ def place(rng: Rng, room: Room, item: Item, spot: Spot, area: Obstacle | None, c
     seen_from_front = item.label in ("shelf", "cabinet") or low_desk
     normal_yaw = spot.yaw + np.pi / 2 if seen_from_front else None
     drawn = rng.uniform(0.5, 1.7)
-    owner = [spot.place(mesh) for thing in (item, *item.carries) for mesh, _ in thing.all_parts]
+    owner = [spot.place(mesh) for obj in (item, *item.carries) for mesh, _ in obj.all_parts]
     for support in item.supports:
         if support.clearance < 0.08 or (item.label == "chair" and rng.uniform() < 0.85):
             continue
@@ -67,11 +67,11 @@ def _subjects(room: Room, item: Item, spot: Spot) -> list[Subject]:
     labels = room.catalogue.labels.detection
     return [
         Subject(
-            thing.label, spot.x, spot.y, spot.z + thing.height / 2, max(thing.half_x, 0.7 * thing.half_y), thing.height / 2,
-            spot.yaw + np.pi / 2 if thing.label in _WITH_A_FRONT else None,
+            obj.label, spot.x, spot.y, spot.z + obj.height / 2, max(obj.half_x, 0.7 * obj.half_y), obj.height / 2,
+            spot.yaw + np.pi / 2 if obj.label in _WITH_A_FRONT else None,
         )
-        for thing in (item, *(fixed for fixed in item.carries if fixed.label == "screen"))
-        if thing.label in labels
+        for obj in (item, *(fixed for fixed in item.carries if fixed.label == "screen"))
+        if obj.label in labels
     ]  # fmt: skip
 
 
@@ -91,14 +91,14 @@ class Tray:
         self._spots: list[Spot] = []
 
     def fill(self, crowd: float) -> None:
-        """Puts things here until it looks lived in."""
+        """Puts objects here until it looks lived in."""
         rng, support = self._rng, self._support
         deep = support.half_y >= 0.22
         if not deep and support.clearance > 0.17 and rng.uniform() < 0.2:
             self._book_row()
         if deep and support.half_x > 0.45 and support.clearance > 1 and rng.uniform() < self._room.screens:
-            for thing in self._room.catalogue.screens(rng, support):
-                self.put(thing.item, thing.x, thing.y, thing.yaw)
+            for obj in self._room.catalogue.screens(rng, support):
+                self.put(obj.item, obj.x, obj.y, obj.yaw)
         if support.clearance > 0.25 and support.half_y > 0.11 and rng.uniform() < 0.4 * min(crowd, 1.5):
             self._pile()
         wanted = rng.poisson(crowd * min(15.0, 3.2 + 16 * support.half_x * support.half_y))
@@ -120,7 +120,7 @@ class Tray:
                 self._loose.append(lying_on(rng, upper, self._top.moved(x, y, item.height)))
 
     def targets(self, normal_yaw: float | None) -> list[Target]:
-        """The middle of the surface, and up to two of the things on it with what stands around them."""
+        """The middle of the surface, and up to two of the objects on it with what stands around them."""
         places = np.array([(spot.x, spot.y) for spot in self._spots]).reshape(-1, 2)
         found = [Target(self._top.x, self._top.y, self._top.z, normal_yaw, min(len(places), 4))]
         for index in self._rng.permutation(len(places))[:2]:
@@ -158,7 +158,7 @@ class Tray:
         )
 
     def _add_some(self) -> bool:
-        """One thing, or several alike side by side; False where there is no place left."""
+        """One object, or several alike side by side; False where there is no place left."""
         rng = self._rng
         own = self._draw_own()
         if own is not None and rng.uniform() < _TUMBLED:
@@ -190,12 +190,12 @@ class Tray:
         return own.small(rng, self._support.clearance - 0.01)
 
     def _draw(self) -> Item:
-        """A new thing, or one as there is in this room already: people buy the same again."""
+        """A new object, or one as there is in this room already: people buy the same again."""
         rng, free = self._rng, self._support.clearance - 0.01
         fitting = [item for item in self._room.stock if item.height < free]
         if fitting and rng.uniform() < 0.4:
             return fitting[int(rng.integers(len(fitting)))]
-        item = objects.small_thing(rng, self._support.clearance, self._room.menu)
+        item = objects.small_object(rng, self._support.clearance, self._room.menu)
         self._room.stock.append(item)
         return item
 
@@ -232,7 +232,7 @@ class Tray:
                 return
 
     def _settle(self) -> None:
-        """Lets the loose things fall, and adds those that come to rest here."""
+        """Lets the loose objects fall, and adds those that come to rest here."""
         if not self._loose:
             return
         starts = np.array([loose.start.position for loose in self._loose])

@@ -19,7 +19,7 @@ MIN_BOX_PIXELS = 25
 MIN_BOX_SIDE = 4
 MIN_HANDLE_PIXELS = 12
 MIN_HANDLE_SIDE = 2
-_SMALL_THINGS = 3
+_SMALL_OBJECTS = 3
 _SMALL_SIDE = 1 / 19
 """Share of the image's width: 20 pixels of 384."""
 _PREVIEW = 4
@@ -27,7 +27,7 @@ _PREVIEW = 4
 
 def choose_view(rng: np.random.Generator, room: Room, renderer: Renderer, kind: str | None = None) -> tuple[Intrinsics, Pose]:
     """A camera whose view shows something: not too near, not one surface only, in many of them several small
-    things from close by. It looks at small previews only.
+    objects from close by. It looks at small previews only.
 
     Args:
         kind: as in ``draw_kind`` or, where the room is lived in, of HAND_HELD; drawn where None.
@@ -46,15 +46,15 @@ def choose_view(rng: np.random.Generator, room: Room, renderer: Renderer, kind: 
         if not (near and share.max() < most and share[UNLABELLED] < 0.4 and (share > 0.015).sum() >= classes):
             continue
         fallback = hfov_deg, pose
-        if kind not in ("small", "tabletop") or _large_enough(instance * small[semantic]) >= _SMALL_THINGS:
+        if kind not in ("small", "tabletop") or _large_enough(instance * small[semantic]) >= _SMALL_OBJECTS:
             break
     hfov_deg, pose = fallback or (hfov_deg, pose)
     return intrinsics(renderer.width, renderer.height, hfov_deg), pose
 
 
-HAND_HELD = {"tabletop": 0.17, "thing": 0.22, "eye level": 0.16}
+HAND_HELD = {"tabletop": 0.17, "close-up": 0.22, "eye level": 0.16}
 """Shares of the views that people take in rooms that are lived in; the rest are a robot's."""
-_LIMITS = {"tabletop": (0.8, 2), "thing": (0.85, 2)}
+_LIMITS = {"tabletop": (0.8, 2), "close-up": (0.85, 2)}
 """The largest share of one class in a view, and how many classes it must show; 0.7 and 3 for other kinds."""
 
 
@@ -76,11 +76,11 @@ def _draw_camera(rng: np.random.Generator, room: Room, kind: str) -> tuple[float
     return hfov_deg, random_pose(rng, room, "room" if kind in HAND_HELD else kind)
 
 
-def visible_things(instance: np.ndarray, world: BuiltWorld, pose: Pose) -> dict[int, Instance]:
-    """By its number in ``instance`` (H, W), every thing with its tight box, the mask of its visible pixels, and its
-    3D box in the frame of the camera at ``pose``. The mask of a thing holds those of its parts.
+def visible_objects(instance: np.ndarray, world: BuiltWorld, pose: Pose) -> dict[int, Instance]:
+    """By its number in ``instance`` (H, W), every object with its tight box, the mask of its visible pixels, and its
+    3D box in the frame of the camera at ``pose``. The mask of an object holds those of its parts.
 
-    Things with fewer than ``MIN_BOX_PIXELS`` visible pixels or a side below ``MIN_BOX_SIDE`` pixels are left
+    Objects with fewer than ``MIN_BOX_PIXELS`` visible pixels or a side below ``MIN_BOX_SIDE`` pixels are left
     out; of handles, which are thin, those below ``MIN_HANDLE_PIXELS`` and ``MIN_HANDLE_SIDE``.
     """
     pixels: dict[int, np.ndarray] = {}
@@ -105,7 +105,7 @@ def visible_things(instance: np.ndarray, world: BuiltWorld, pose: Pose) -> dict[
 
 
 def _large_enough(instance: np.ndarray) -> int:
-    """How many instances are at least as long as small things should be."""
+    """How many instances are at least as long as small objects should be."""
     count = 0
     for number in np.unique(instance):
         if number != 0:

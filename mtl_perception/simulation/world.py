@@ -10,7 +10,7 @@ import mujoco
 import numpy as np
 
 from mtl_perception.core.scene import UNLABELLED
-from mtl_perception.simulation.boxes_3d import ThingBox, thing_box
+from mtl_perception.simulation.boxes_3d import ObjectBox, object_box
 from mtl_perception.simulation.labels import FIRST_LABELS, LabelSet
 from mtl_perception.simulation.meshes import Mesh, merge
 from mtl_perception.simulation.textures import Texture
@@ -31,7 +31,7 @@ Part = tuple[Mesh, Material]
 
 @dataclass(frozen=True)
 class Detail:
-    """A part of a thing that has a class of its own: a handle, a door of a cabinet."""
+    """A part of an object that has a class of its own: a handle, a door of a cabinet."""
 
     label: str
     parts: list[Part]
@@ -50,7 +50,7 @@ class Detail:
 
 @dataclass(frozen=True)
 class Support:
-    """A horizontal rectangle that things can stand on, in the frame of its owner."""
+    """A horizontal rectangle that objects can stand on, in the frame of its owner."""
 
     x: float
     y: float
@@ -63,7 +63,7 @@ class Support:
 
 @dataclass(frozen=True)
 class Item:
-    """One thing in its own frame: origin on the ground below its middle, front towards +y."""
+    """One object in its own frame: origin on the ground below its middle, front towards +y."""
 
     label: str
     parts: list[Part]
@@ -72,13 +72,13 @@ class Item:
     height: float
     supports: tuple[Support, ...] = ()
     solids: tuple[Mesh, ...] = ()
-    """Convex pieces that loose things bounce off, where the hull of all parts would fill a hollow."""
+    """Convex pieces that loose objects bounce off, where the hull of all parts would fill a hollow."""
     carries: tuple[Item, ...] = ()
-    """Other things that are fixed to it, in the same frame."""
+    """Other objects that are fixed to it, in the same frame."""
     details: tuple[Detail, ...] = ()
     """Parts of it with a class of their own, which ``parts`` does not hold."""
     loads: bool = False
-    """Whether its supports hold large boxes and bins beside small things."""
+    """Whether its supports hold large boxes and bins beside small objects."""
 
     @property
     def all_parts(self) -> list[Part]:
@@ -100,7 +100,7 @@ class Spot:
     tilt: np.ndarray | None = None
 
     def place(self, mesh: Mesh) -> Mesh:
-        """``mesh`` of a thing's own frame in the room."""
+        """``mesh`` of an object's own frame in the room."""
         upright = mesh if self.tilt is None else mesh.rotated(self.tilt)
         return upright.turned(self.yaw).moved(self.x, self.y, self.z)
 
@@ -138,7 +138,7 @@ class BuiltWorld:
     geom_instance: np.ndarray
     instance_labels: tuple[str, ...]
     instance_parent: np.ndarray
-    instance_boxes: tuple[ThingBox | None, ...]
+    instance_boxes: tuple[ObjectBox | None, ...]
     lamps: tuple[Lamp, ...]
     ambient_lux: float
     ambient_color: tuple[float, float, float]
@@ -146,7 +146,7 @@ class BuiltWorld:
 
 @dataclass
 class World:
-    """Collects things and compiles them."""
+    """Collects objects and compiles them."""
 
     labels: LabelSet = FIRST_LABELS
     lamps: list[Lamp] = field(default_factory=list)
@@ -160,10 +160,10 @@ class World:
         self._geom_instance: list[int] = []
         self._instance_labels: list[str] = [""]
         self._instance_parent: list[int] = [0]
-        self._instance_boxes: list[ThingBox | None] = [None]
+        self._instance_boxes: list[ObjectBox | None] = [None]
 
     def add(self, label: str, parts: list[Part], spot: Spot = Spot(0.0, 0.0), details: Sequence[Detail] = ()) -> int:
-        """Adds one thing at ``spot``. If its class has boxes, it becomes a new instance, whose number comes back; else 0."""
+        """Adds one object at ``spot``. If its class has boxes, it becomes a new instance, whose number comes back; else 0."""
         return self._add(Detail(label, parts, tuple(details)), spot, self.labels.segmentation_id(label), 0)
 
     def add_item(self, item: Item, spot: Spot) -> int:
@@ -173,23 +173,23 @@ class World:
             self.add_item(fixed, spot)
         return instance
 
-    def _add(self, thing: Detail, spot: Spot, segmentation_id: int, parent: int) -> int:
-        """Adds ``thing``, a part of instance ``parent``, and what it consists of."""
+    def _add(self, obj: Detail, spot: Spot, segmentation_id: int, parent: int) -> int:
+        """Adds ``object``, a part of instance ``parent``, and what it consists of."""
         instance = parent
-        if thing.label in self.labels.detection:
+        if obj.label in self.labels.detection:
             instance = len(self._instance_labels)
-            self._instance_labels.append(thing.label)
+            self._instance_labels.append(obj.label)
             self._instance_parent.append(parent)
-            self._instance_boxes.append(thing_box([mesh for mesh, _ in thing.all_parts], spot))
+            self._instance_boxes.append(object_box([mesh for mesh, _ in obj.all_parts], spot))
         by_material: dict[Material, list[Mesh]] = {}
-        for mesh, material in thing.parts if self.labels.parts else thing.all_parts:
+        for mesh, material in obj.parts if self.labels.parts else obj.all_parts:
             by_material.setdefault(material, []).append(mesh)
         for material, meshes in by_material.items():
             self._add_geom(spot.place(merge(meshes)), material)
             self._geom_class.append(segmentation_id)
             self._geom_instance.append(instance)
         if self.labels.parts:
-            for detail in thing.details:
+            for detail in obj.details:
                 self._add(detail, spot, segmentation_id, instance)
         return instance
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where things are: point clouds and 3D boxes from a camera's depth. Knows no ROS and no network."""
+"""Where objects are: point clouds and 3D boxes from a camera's depth. Knows no ROS and no network."""

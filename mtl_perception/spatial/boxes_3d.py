@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""3D boxes of detections from one image: 2D box, mask and metric depth say where a thing is and how large.
+"""3D boxes of detections from one image: 2D box, mask and metric depth say where an object is and how large.
 
-Of each detection 144 pixels are looked at. Those of its class whose depths hang together are the thing's; what is
+Of each detection 144 pixels are looked at. Those of its class whose depths hang together are the object's; what is
 behind or in front is left out, also where the mask runs over. Their points give the box: upright with the least
 footprint where gravity is known, else along the axes of the camera.
 
-A camera sees the near side only. What follows about the far side is a rule, not a measurement: a thing is completed,
+A camera sees the near side only. What follows about the far side is a rule, not a measurement: an object is completed,
 away from the camera, until it is ``LEAST_DEPTH`` times as deep as it is wide or ``MOST_COMPLETED_M`` deep. Cups and
-boxes are about as deep as wide, cupboards and shelves less. Things known to be flat (a door) are left as they look.
+boxes are about as deep as wide, cupboards and shelves less. Objects known to be flat (a door) are left as they look.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.rotation import quaternion_xyzw, rotation_matrix
 from mtl_perception.core.scene import Boxes3D, Scene
-from mtl_perception.spatial._visible import TRIMMED, VisibleThings
+from mtl_perception.spatial._visible import TRIMMED, VisibleObjects
 
 LEAST_DEPTH = 0.9
 MOST_COMPLETED_M = 0.4
@@ -30,9 +30,9 @@ _TURNS = 9
 _TURN_GAIN = 0.1
 """By how much a turned box must fit better than one that faces the camera."""
 _YAW_EVERY = 5
-"""Of the points, that decide the turn; prime to the pixels in a row, so that they lie spread over the thing."""
+"""Of the points, that decide the turn; prime to the pixels in a row, so that they lie spread over the object."""
 _REACH = 0.05
-"""A point this near to a side, as a share of a thing's size, lies on it."""
+"""A point this near to a side, as a share of an object's size, lies on it."""
 _SHARE_OF_SIZE_STD = 0.1
 """Standard deviation of a box's middle beside that of its depth, as a share of its size: mask, edges."""
 _TILT_STD = 0.05
@@ -45,7 +45,7 @@ class BoxEstimator:
 
     Args:
         detection_labels, segmentation_labels: the model's; a class that has one name in both uses the mask.
-        flat_labels: detection classes of things without depth of their own.
+        flat_labels: detection classes of objects without depth of their own.
     """
 
     def __init__(self, detection_labels: Sequence[str], segmentation_labels: Sequence[str] = (), flat_labels: Collection[str] = ()) -> None:
@@ -70,9 +70,9 @@ class BoxEstimator:
         if len(scene.detections) == 0:
             return _no_boxes(0)
         class_ids = scene.detections.class_ids
-        things = VisibleThings(scene, intrinsics, self._mask_ids[class_ids])
-        with np.errstate(invalid="ignore"):  # of things without any depth
-            return _fit(things, axes, up is not None, self._is_flat[class_ids])
+        objects = VisibleObjects(scene, intrinsics, self._mask_ids[class_ids])
+        with np.errstate(invalid="ignore"):  # of objects without any depth
+            return _fit(objects, axes, up is not None, self._is_flat[class_ids])
 
 
 def pose_covariances(boxes: Boxes3D) -> np.ndarray:
@@ -90,24 +90,24 @@ def pose_covariances(boxes: Boxes3D) -> np.ndarray:
     return covariances
 
 
-def _fit(things: VisibleThings, axes: np.ndarray, is_level: bool, is_flat: np.ndarray) -> Boxes3D:
+def _fit(objects: VisibleObjects, axes: np.ndarray, is_level: bool, is_flat: np.ndarray) -> Boxes3D:
     """Boxes upright in ``axes`` (3, 3): rows right, forward and up; turned about up where ``is_level``."""
-    right, forward, up = (things.along(axis) for axis in axes)
-    pixels = np.maximum(things.count, 1)
-    means = [(np.where(things.members, values, 0).sum(1) / pixels)[:, None] for values in (right, forward)]
-    view = np.concatenate(means, 1) / np.maximum(np.hypot(*means), 1e-9)  # the ray to the thing, seen from above
+    right, forward, up = (objects.along(axis) for axis in axes)
+    pixels = np.maximum(objects.count, 1)
+    means = [(np.where(objects.members, values, 0).sum(1) / pixels)[:, None] for values in (right, forward)]
+    view = np.concatenate(means, 1) / np.maximum(np.hypot(*means), 1e-9)  # the ray to the object, seen from above
     yaw = np.zeros(len(view))
     if is_level:
         # What is no member takes the place of the mean, where it decides nothing.
         some = slice(None, None, _YAW_EVERY)
-        footprint = [np.where(things.members[:, some], values[:, some], mean) for values, mean in zip((right, forward), means)]
+        footprint = [np.where(objects.members[:, some], values[:, some], mean) for values, mean in zip((right, forward), means)]
         yaw = np.arctan2(view[:, 1], view[:, 0]) + _turns(*footprint, view)
     cos, sin = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
 
     c, s = cos.astype(np.float32), sin.astype(np.float32)
     own = np.stack([c * right + s * forward, c * forward - s * right, up], 1)
-    low_m, high_m = _extents(own, things.members, things.count)
-    # Along which of its axes one looks at the thing, and from which side: there it is completed.
+    low_m, high_m = _extents(own, objects.members, objects.count)
+    # Along which of its axes one looks at the object, and from which side: there it is completed.
     towards = np.concatenate([cos, sin, -sin, cos], 1).reshape(-1, 2, 2) @ view[:, :, None]
     sideways = np.abs(towards[:, 0, 0]) < np.abs(towards[:, 1, 0])
     looked_along, wide = sideways.astype(np.int64), 1 - sideways
@@ -126,12 +126,12 @@ def _fit(things: VisibleThings, axes: np.ndarray, is_level: bool, is_flat: np.nd
     sizes_m = np.maximum(high_m - low_m, _THINNEST_M)
     guessed_m = np.zeros_like(sizes_m)
     guessed_m[number, looked_along] = added_m
-    covariances_m2 = _center_covariances(centers_m, sizes_m, guessed_m, to_optical, things.relative_std)
+    covariances_m2 = _center_covariances(centers_m, sizes_m, guessed_m, to_optical, objects.relative_std)
     if is_level:
         quaternions = _turned(quaternion_xyzw(axes.T), yaw)
     else:
         sizes_m, quaternions = sizes_m[:, [0, 2, 1]], np.tile([0.0, 0.0, 0.0, 1.0], (len(view), 1))
-    return _only_valid(Boxes3D(centers_m, sizes_m, quaternions, covariances_m2, things.valid))
+    return _only_valid(Boxes3D(centers_m, sizes_m, quaternions, covariances_m2, objects.valid))
 
 
 def _turned(quaternion: np.ndarray, yaw: np.ndarray) -> np.ndarray:
@@ -159,7 +159,7 @@ def level_axes(up: np.ndarray | None) -> np.ndarray:
 
 
 def _turns(right_m: np.ndarray, forward_m: np.ndarray, view: np.ndarray) -> np.ndarray:
-    """(N,) radians in [0, π/2) from the ray to the thing: the turn whose rectangle has the points near its sides.
+    """(N,) radians in [0, π/2) from the ray to the object: the turn whose rectangle has the points near its sides.
 
     The closeness criterion of Zhang et al. ("Efficient L-Shape Fitting for Vehicle Detection Using Laser Scanners",
     IV 2017). Of a corner with two sides in view the rectangle of least area is ambiguous: it may as well lie along the
@@ -167,7 +167,7 @@ def _turns(right_m: np.ndarray, forward_m: np.ndarray, view: np.ndarray) -> np.n
 
     Args:
         right_m, forward_m: (N, P) float32, the points seen from above.
-        view: (N, 2) direction of the ray to the thing.
+        view: (N, 2) direction of the ray to the object.
     """
     turns = np.arange(_TURNS) * (np.pi / 2 / _TURNS)
     cos, sin = np.cos(turns)[:, None], np.sin(turns)[:, None]
@@ -190,7 +190,7 @@ def _turns(right_m: np.ndarray, forward_m: np.ndarray, view: np.ndarray) -> np.n
 
 
 def _extents(values_m: np.ndarray, members: np.ndarray, count: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where the members of each thing end along each axis, (N, 3) twice; what was trimmed is added on again.
+    """Where the members of each object end along each axis, (N, 3) twice; what was trimmed is added on again.
 
     Args:
         values_m: (N, 3, P), members (N, P), count (N,) of the members.
@@ -205,8 +205,8 @@ def _extents(values_m: np.ndarray, members: np.ndarray, count: np.ndarray) -> tu
 def _center_covariances(
     centers_m: np.ndarray, sizes_m: np.ndarray, guessed_m: np.ndarray, to_optical: np.ndarray, relative_std: np.ndarray
 ) -> np.ndarray:
-    """(N, 3, 3). The depth of a whole thing is wrong by one factor, so its many pixels don't average the error out:
-    it moves the thing along its ray. Mask and edges add a share of the size, and of what was completed, (N, 3) along
+    """(N, 3, 3). The depth of a whole object is wrong by one factor, so its many pixels don't average the error out:
+    it moves the object along its ray. Mask and edges add a share of the size, and of what was completed, (N, 3) along
     the box's axes, the middle may lie anywhere in the half that follows."""
     along_ray = centers_m * relative_std[:, None]
     # A centre that is off by up to half the guessed length either way, evenly: variance length²/12.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether a depth image lies on its picture: where depth jumps, a thing ends, and there the picture mostly has an edge too."""
+"""Whether a depth image lies on its picture: where depth jumps, an object ends, and there the picture mostly has an edge too."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LONGER_SIDE = 160
 _REACH = 10
 """Reduced pixels, in each direction, by which depth is shifted."""
 _JUMP = 0.08
-"""Relative step of depth from one reduced pixel to the next that is the end of a thing."""
+"""Relative step of depth from one reduced pixel to the next that is the end of an object."""
 _LEAST_EDGES = 0.005
 """Of the pixels; an image with fewer jumps of depth says nothing."""
 _LEAST_FRAMES = 10

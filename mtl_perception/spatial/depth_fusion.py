@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measured depth where a sensor has it, the network's elsewhere, brought to the measured scale.
 
-The logarithm of measured ÷ network is smooth where the network is wrong by a factor, which it mostly is, and jumps between things
+The logarithm of measured ÷ network is smooth where the network is wrong by a factor, which it mostly is, and jumps between objects
 rather than within one. So it is continued into what the sensor did not see as the smoothest function that fits where it did: weighted
 least squares, as in Farbman et al., "Edge-preserving decompositions for multi-scale tone and detail manipulation" (2008), with the
 network's log-depth as the guide. Its edges stay, the network's shape fills the holes, and the rim of each hole gives the scale.

@@ -26,7 +26,7 @@ _LARGEST_FACTOR = 4.0
 _INDEPENDENT = 20
 """So many samples count as independent at most: errors of neighbours are alike."""
 _SYSTEMATIC = 0.08
-"""Relative standard deviation of what all samples have in common: the floor's factor differs from that of the things on it."""
+"""Relative standard deviation of what all samples have in common: the floor's factor differs from that of the objects on it."""
 _LEAST_CONFIDENCE = 128
 HEIGHTS_M: Mapping[str, tuple[float, float]] = {
     "door": (2.03, 0.06),
@@ -35,7 +35,7 @@ HEIGHTS_M: Mapping[str, tuple[float, float]] = {
     "can": (0.12, 0.15),
     "bottle": (0.25, 0.25),
 }
-"""Detection class → the height that its things have indoors, metres, and its relative standard deviation."""
+"""Detection class → the height that its objects have indoors, metres, and its relative standard deviation."""
 _LEAST_SCORE = 0.5
 _RIM, _LEAST_HEIGHT = 2, 16
 """Pixels: from the picture's edge, and of a box."""
@@ -108,9 +108,9 @@ def scale_from_points(depth: Depth, intrinsics: Intrinsics, points_m: np.ndarray
 
 
 def scale_from_sizes(depth: Depth, detections: Detections, labels: Sequence[str], intrinsics: Intrinsics) -> ScaleEvidence:
-    """Tell the factor from the heights that things of some classes mostly have, ``HEIGHTS_M``; weak evidence.
+    """Tell the factor from the heights that objects of some classes mostly have, ``HEIGHTS_M``; weak evidence.
 
-    It takes the camera to be level enough for heights to be seen unshortened, and things that are wholly in the picture and stand upright.
+    It takes the camera to be level enough for heights to be seen unshortened, and objects that are wholly in the picture and stand upright.
 
     Args:
         detections: of the image, boxes in its pixels.
@@ -141,14 +141,14 @@ def scale_from_sizes(depth: Depth, detections: Detections, labels: Sequence[str]
         std = max(std, float(np.std(values)) / math.sqrt(len(logs)))
     if std > _LARGEST_SPREAD or abs(mean) > math.log(_LARGEST_FACTOR):
         return nothing(
-            f"sizes of things don't tell one factor: {math.exp(mean):.2f} ± {std:.0%}, expected {1 / _LARGEST_FACTOR:.2f} to "
+            f"sizes of objects don't tell one factor: {math.exp(mean):.2f} ± {std:.0%}, expected {1 / _LARGEST_FACTOR:.2f} to "
             f"{_LARGEST_FACTOR:.0f} ± {_LARGEST_SPREAD:.0%}"
         )
     return ScaleEvidence(math.exp(mean), math.hypot(std, _SYSTEMATIC))
 
 
 def _middle(low: float, high: float) -> slice:
-    """The middle third: of a box round a thing it is mostly the thing."""
+    """The middle third: of a box round an object it is mostly the object."""
     third = (high - low) / 3
     return slice(round(low + third), max(round(low + third) + 1, round(high - third)))
 

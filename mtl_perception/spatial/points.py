@@ -23,7 +23,7 @@ class PointFilter:
     Attributes:
         max_range_m: farthest distance from the camera.
         min_confidence: least probability of the pixel's class, 0 to 1; needs a segmentation.
-        max_relative_std: largest uncertainty of the depth (``Depth.relative_std``). At the edges of things, where the
+        max_relative_std: largest uncertainty of the depth (``Depth.relative_std``). At the edges of objects, where the
             network blends near into far, it is high: this removes points that float between the two.
         removed_ids: classes without points, such as the floor; needs a segmentation.
 

@@ -81,7 +81,7 @@ SettingsT = TypeVar("SettingsT", bound=TaskSettings)
 
 
 class Task(ABC, Generic[SettingsT]):
-    """One thing that the network says of an image. Imports no other task.
+    """One kind of answer that the network gives of an image. Imports no other task.
 
     Attributes:
         kind: name in the registry, and key of its labels in ``Sample.labels``.

@@ -128,9 +128,9 @@ class BoxesCodec(LabelCodec):
         Args:
             boxes_xyxy: (N, 4) float32, pixels.
             class_ids: (N,) int64.
-            labelled: (C,) bool, the classes whose every thing has a box; None: all of them.
+            labelled: (C,) bool, the classes whose every object has a box; None: all of them.
             boxes_3d: of the N boxes; None where no annotation says it.
-            weights: (N,) float32 in (0, 1], how sure it is that there is such a thing; None: entirely.
+            weights: (N,) float32 in (0, 1], how sure it is that there is such an object; None: entirely.
         """
 
 

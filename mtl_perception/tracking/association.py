@@ -33,9 +33,9 @@ def assign(cost: np.ndarray, limit: float = 1.0) -> tuple[np.ndarray, np.ndarray
 def assign_pairs(rows: np.ndarray, columns: np.ndarray, cost: np.ndarray, limit: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
     """``assign`` where (P,) pairs of rows and columns are all that is possible, each for its cost below ``limit``.
 
-    Greedy matching would do for things far apart, and swaps identities in crowds.
+    Greedy matching would do for objects far apart, and swaps identities in crowds.
     """
-    # Most things stand alone: one row and one column that know only each other are settled without a search.
+    # Most objects stand alone: one row and one column that know only each other are settled without a search.
     alone = (np.bincount(rows)[rows] == 1) & (np.bincount(columns)[columns] == 1)
     found_rows, found_columns = rows[alone], columns[alone]
     if not alone.all():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Things that were followed once, and where they were: what comes back there is the same thing."""
+"""Objects that were followed once, and where they were: what comes back there is the same object."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from mtl_perception.tracking.symmetric import mahalanobis_squared
 _GATE = 11.34
 """Squared Mahalanobis distance that 99 % of true pairs stay below (χ², three degrees of freedom)."""
 _MOST = 1000
-"""Things that are remembered; the ones longest unseen go first."""
+"""Objects that are remembered; the ones longest unseen go first."""
 
-# What sightings of one thing from two sides have in error that more frames of one side do not tell: a scale of depth that
-# is off, the part of the thing that was visible, and the drift of what the robot takes for standing still.
+# What sightings of one object from two sides have in error that more frames of one side do not tell: a scale of depth that
+# is off, the part of the object that was visible, and the drift of what the robot takes for standing still.
 _DEPTH_ERROR, _SIZE_ERROR, _DRIFT_M = 0.1, 0.25, 0.02
 
 
 @dataclass
 class Sightings:
-    """N things as they were seen, in the fixed frame.
+    """N objects as they were seen, in the fixed frame.
 
     Attributes:
         ids, class_ids: (N,).
@@ -61,45 +61,45 @@ def sighting_noise(noise: np.ndarray, places: np.ndarray, sizes_m: np.ndarray, c
 
 
 class Gallery:
-    """Remembers things that are followed no more. Places alone tell who comes back: two of one class that stood closer together
+    """Remembers objects that are followed no more. Places alone tell who comes back: two of one class that stood closer together
     than their places are known may be taken for each other."""
 
     def __init__(self) -> None:
         self.clear()
 
     def __len__(self) -> int:
-        return len(self._things)
+        return len(self._objects)
 
     def clear(self) -> None:
         none = np.zeros(0)
-        self._things = Sightings(none.astype(np.int64), none.astype(np.int64), np.zeros((0, 3)), np.zeros((0, 3, 3)), none, none)
+        self._objects = Sightings(none.astype(np.int64), none.astype(np.int64), np.zeros((0, 3)), np.zeros((0, 3, 3)), none, none)
 
-    def remember(self, things: Sightings) -> None:
-        """Take in things that were lost; those without a place can't be known again and are left out."""
-        known = ~np.isnan(things.places[:, 0])
+    def remember(self, objects: Sightings) -> None:
+        """Take in objects that were lost; those without a place can't be known again and are left out."""
+        known = ~np.isnan(objects.places[:, 0])
         if known.any():
-            self._things = self._things.and_(things.where(known))
-        if len(self._things) > _MOST:
-            self._things = self._things.where(np.sort(np.argsort(self._things.seen_s, kind="stable")[-_MOST:]))
+            self._objects = self._objects.and_(objects.where(known))
+        if len(self._objects) > _MOST:
+            self._objects = self._objects.where(np.sort(np.argsort(self._objects.seen_s, kind="stable")[-_MOST:]))
 
     def forget(self, before_s: float) -> None:
         """Drop what was last seen earlier."""
-        if len(self._things) and self._things.seen_s.min() < before_s:
-            self._things = self._things.where(self._things.seen_s >= before_s)
+        if len(self._objects) and self._objects.seen_s.min() < before_s:
+            self._objects = self._objects.where(self._objects.seen_s >= before_s)
 
     def claim(self, new: Sightings, now_s: float) -> tuple[np.ndarray, Sightings]:
-        """Which of N new things are ones that are remembered.
+        """Which of N new objects are ones that are remembered.
 
         Returns:
-            (K,) indices of the new things and the K remembered ones that they are. Those are forgotten here.
+            (K,) indices of the new objects and the K remembered ones that they are. Those are forgotten here.
         """
-        things = self._things
-        fresh, old = np.nonzero(new.class_ids[:, None] == things.class_ids)
-        drift = np.square(_DRIFT_M) * (now_s - things.seen_s[old])
-        spread = new.noise[fresh] + things.noise[old] + drift[:, None, None] * np.eye(3)
-        cost = mahalanobis_squared(new.places[fresh] - things.places[old], spread) / _GATE
+        objects = self._objects
+        fresh, old = np.nonzero(new.class_ids[:, None] == objects.class_ids)
+        drift = np.square(_DRIFT_M) * (now_s - objects.seen_s[old])
+        spread = new.noise[fresh] + objects.noise[old] + drift[:, None, None] * np.eye(3)
+        cost = mahalanobis_squared(new.places[fresh] - objects.places[old], spread) / _GATE
         possible = cost < 1  # false where a place is not known
         chosen, taken = assign_pairs(fresh[possible], old[possible], cost[possible])
         if len(taken):
-            self._things = things.where(np.delete(np.arange(len(things)), taken))
-        return chosen, things.where(taken)
+            self._objects = objects.where(np.delete(np.arange(len(objects)), taken))
+        return chosen, objects.where(taken)

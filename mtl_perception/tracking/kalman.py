@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kalman filters of many things at once."""
+"""Kalman filters of many objects at once."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(slots=True)
 class Track:
-    """One thing as it is known at one moment.
+    """One object as it is known at one moment.
 
     Attributes:
         id: from 1 on, never given twice by one tracker.

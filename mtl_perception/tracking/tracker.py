@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _GATE, _VETO = 11.34, 30.66
 """Squared Mahalanobis distances that 99 % and 99.9999 % of true pairs stay below (χ², three degrees of freedom)."""
 _AT_REST_M_S = 0.1
-"""Slower things stay where they are."""
+"""Slower objects stay where they are."""
 
 # Spreads in the image as shares of a box's mean side, after ByteTrack's at 30 Hz.
 _BOX_NOISE, _BOX_DRIFT, _BOX_ACCELERATION, _BOX_SPEED = 0.05, 0.25, 1.0, 2.0
@@ -38,12 +38,12 @@ class TrackerSettings:
     Attributes:
         high_score: detections from here on are matched first, and alone begin new tracks.
         low_score: weaker ones than this are not looked at; those between continue tracks that nothing better continued.
-        confirm_hits: successive frames in which a new thing must be seen before it gets an id.
-        keep_s: how long a thing that is out of sight is followed; a gap in time longer than that ends every track.
-        gallery_s: how long after it was last seen a thing that comes back to its place in the fixed frame gets its id again; 0 never.
+        confirm_hits: successive frames in which a new object must be seen before it gets an id.
+        keep_s: how long an object that is out of sight is followed; a gap in time longer than that ends every track.
+        gallery_s: how long after it was last seen an object that comes back to its place in the fixed frame gets its id again; 0 never.
         min_iou: least overlap of a detection with a track's predicted box where their places in space are not compared.
-        acceleration_m_s2: how abruptly things change their velocity (root of the power density, m/s²/√Hz).
-        speed_m_s: how fast things may be when they are first seen (standard deviation, each axis).
+        acceleration_m_s2: how abruptly objects change their velocity (root of the power density, m/s²/√Hz).
+        speed_m_s: how fast objects may be when they are first seen (standard deviation, each axis).
         position_std_m: least uncertainty of a measured position: visible parts shift what is taken for the middle.
 
     Raises:
@@ -76,13 +76,13 @@ class TrackerSettings:
 
 
 class Tracker:
-    """Keeps the identities of one camera's things. Not thread-safe.
+    """Keeps the identities of one camera's objects. Not thread-safe.
 
     Two-stage association as in ByteTrack (Zhang et al., ECCV 2022): the sure detections are matched first, then the unsure
-    ones to the tracks in sight that are left, for a thing half hidden is often detected weakly. A pair is possible if
+    ones to the tracks in sight that are left, for an object half hidden is often detected weakly. A pair is possible if
     both are of one class and either the boxes overlap or the places in space agree (Mahalanobis distance over the
     uncertainties of both), and if these places do not contradict it. Other than there, tentative tracks take part in
-    the first stage: places reach farther than boxes, and a track whose thing is hidden would take the detection of its
+    the first stage: places reach farther than boxes, and a track whose object is hidden would take the detection of its
     neighbour that is new.
 
     Life of a track: tentative until it was seen in ``confirm_hits`` successive frames, then confirmed; out of sight it
@@ -97,7 +97,7 @@ class Tracker:
         self.reset()
 
     def reset(self) -> None:
-        """Forget every track and the gallery. Ids go on: one that was given once never comes to mean another thing."""
+        """Forget every track and the gallery. Ids go on: one that was given once never comes to mean another object."""
         self._gallery.clear()
         self._end_tracks()
 
@@ -183,7 +183,7 @@ class Tracker:
         self._now_s = stamp_s
         self._keep(stamp_s - self._seen_s <= settings.keep_s)
         if self._last_s is not None:
-            self._boxes.velocity[~self._in_sight, 2:] = 0.0  # a thing that vanished must not go on shrinking
+            self._boxes.velocity[~self._in_sight, 2:] = 0.0  # an object that vanished must not go on shrinking
         side = self._boxes.position[:, 2:].mean(1)
         self._boxes.predict(dt_s, _BOX_ACCELERATION * side, _BOX_DRIFT * side)
         self._boxes.position[:, 2:] = self._boxes.position[:, 2:].clip(min=1.0)
@@ -326,7 +326,7 @@ class Tracker:
         self._places.start(rows, found.places[columns], found.noise[columns], np.zeros(3), self.settings.speed_m_s)
 
     def _confirm(self) -> None:
-        """Give ids to what was seen often enough: that of a thing which the gallery remembers there, else a new one."""
+        """Give ids to what was seen often enough: that of an object which the gallery remembers there, else a new one."""
         ready = np.flatnonzero((self._ids == 0) & (self._hits >= self.settings.confirm_hits))
         if len(ready) and len(self._gallery) and self._posed_s == self._now_s:
             chosen, known = self._gallery.claim(self._sightings(ready), self._now_s)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bags that this package did not write: other recorders, other storages, other things beside the camera."""
+"""Bags that this package did not write: other recorders, other storages, other objects beside the camera."""
 
 import sqlite3
 from pathlib import Path
@@ -117,8 +117,8 @@ def test_metadata_that_can_t_be_used_is_named(tmp_path, text, message):
 
 
 FOREIGN = {
-    "/service/_service_event": ("cdr", ("example/srv/Thing_Event", "ros2msg", b"int32 code\n"), "service events"),
-    "/raw_service": ("cdr", ("example/srv/Thing", "ros2msg", b"int32 a\n---\nint32 b\n"), "example/srv/Thing"),
+    "/service/_service_event": ("cdr", ("example/srv/Object_Event", "ros2msg", b"int32 code\n"), "service events"),
+    "/raw_service": ("cdr", ("example/srv/Object", "ros2msg", b"int32 a\n---\nint32 b\n"), "example/srv/Object"),
     "/json": ("json", ("thing", "jsonschema", b'{"type": "object"}'), "its messages are json, expected cdr"),
     "/protobuf": ("protobuf", ("foxglove.Log", "protobuf", bytes(range(128, 256))), "its messages are protobuf"),
     "/nothing_said": ("", None, "of no known encoding"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Second names of one thing go; two things stay."""
+"""Second names of one object go; two objects stay."""
 
 import numpy as np
 import torch
@@ -7,7 +7,7 @@ import torchvision
 
 from mtl_perception.core.scene import Detections
 
-THING = [10.0, 10.0, 50.0, 90.0]
+OBJECT = [10.0, 10.0, 50.0, 90.0]
 
 
 def found(*boxes_xyxy, class_ids=None) -> Detections:
@@ -16,12 +16,12 @@ def found(*boxes_xyxy, class_ids=None) -> Detections:
     return Detections(np.float32(boxes_xyxy).reshape(-1, 4), np.linspace(0.9, 0.3, count, dtype=np.float32), ids)
 
 
-def test_the_best_name_of_a_thing_stays():
+def test_the_best_name_of_a_object_stays():
     nearly = [10.0, 11.0, 51.0, 90.0]
     beside = [55.0, 10.0, 95.0, 90.0]
     within = [15.0, 60.0, 45.0, 90.0]
-    kept = found(THING, nearly, beside, within).distinct()
-    assert kept.class_ids.tolist() == [0, 2, 3] and kept.boxes_xyxy.tolist() == [THING, beside, within]
+    kept = found(OBJECT, nearly, beside, within).distinct()
+    assert kept.class_ids.tolist() == [0, 2, 3] and kept.boxes_xyxy.tolist() == [OBJECT, beside, within]
     np.testing.assert_array_equal(kept.scores, np.float32([0.9, 0.5, 0.3]))
 
 
@@ -32,7 +32,7 @@ def test_a_box_that_went_takes_no_other_with_it():
 
 
 def test_none_goes_where_the_limit_is_one():
-    twice = found(THING, THING)
+    twice = found(OBJECT, OBJECT)
     assert len(twice.distinct(1.0)) == 2 and len(twice.distinct(0.99)) == 1
 
 

@@ -64,7 +64,9 @@ def test_every_block_of_columns_has_the_names_of_the_rows(nine_sets):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_figures_of_each_class_are_whole(width):
-    rows = {f"class_{number}": {"boxes": 10**number, "AP": 0.12345, "AP50": 0.54321, "recall_of_small_things": None} for number in range(8)}
+    rows = {
+        f"class_{number}": {"boxes": 10**number, "AP": 0.12345, "AP50": 0.54321, "recall_of_small_objects": None} for number in range(8)
+    }
     found = words(printed(row_table("detection, per class", rows), width))
     assert found.count("0.123") == found.count("0.543") == 8
     assert {"class_0", "class_7"} <= set(found)

@@ -53,7 +53,7 @@ def test_a_chain_is_followed_and_interpolated(buffer: TransformBuffer) -> None:
 
 
 def test_frames_meet_below_the_root(buffer: TransformBuffer) -> None:
-    """No odometry is needed between two things on one robot."""
+    """No odometry is needed between two objects on one robot."""
     buffer.put("base_link", "left", 0, (0.0, 0.3, 0.5), LEVEL, is_static=True)
     np.testing.assert_allclose(buffer.lookup("left", "camera", 99 * NS)[:3, 3], (0.1, -0.3, 0.0), atol=1e-9)
     np.testing.assert_array_equal(buffer.lookup("camera", "camera", 99 * NS), np.eye(4))
@@ -133,7 +133,7 @@ def test_more_frames_than_any_robot_has_are_refused() -> None:
 
 def test_a_frame_with_two_parents_in_turns_is_doubted(buffer: TransformBuffer) -> None:
     doubts = [buffer.put(parent, "arm", NS, (0, 0, 0), LEVEL) for parent in ("base_link", "camera", "base_link", "camera")]
-    assert doubts[:2] == ["", ""]  # a thing that is gripped gets another parent once
+    assert doubts[:2] == ["", ""]  # an object that is gripped gets another parent once
     assert "'arm' has two parents in turns, 'camera' and 'base_link'" in doubts[2] and doubts[3]
 
 

@@ -116,7 +116,7 @@ def test_the_camera_of_a_random_view_sees_the_same_world(seed: int) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(96, 96), (64, 128), (160, 96)])
 def test_an_image_shown_whole_keeps_its_shape_and_knows_nothing_beside_it(width: int, height: int) -> None:
-    """Upright and square photographs reach the running network whole: trained on cut ones alone, it meets smaller things than it
+    """Upright and square photographs reach the running network whole: trained on cut ones alone, it meets smaller objects than it
     was trained on."""
     source = slanted_wall()
     for seed in range(8):

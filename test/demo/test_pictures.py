@@ -33,7 +33,7 @@ def test_weak_boxes_are_not_shown():
     assert published(scene()).detections is None
 
 
-def test_a_thing_is_shown_under_one_name():
+def test_a_object_is_shown_under_one_name():
     twice = Detections(np.array([[2, 2, 30, 30], [2, 2, 30, 31]], np.float32), np.array([0.8, 0.6], np.float32), np.arange(2))
     assert published(scene(detections=twice)).detections.class_ids.tolist() == [0]
 

@@ -51,7 +51,7 @@ def test_overlap_with_a_unit_cube(center_m, size_m, yaw, expected):
     assert upright_iou(cube, other, UP) == pytest.approx([expected], abs=2e-4 * (expected > 1e-3), rel=1e-2)
 
 
-def test_small_things_overlap_as_large_ones_do():
+def test_small_objects_overlap_as_large_ones_do():
     large, small = (upright_iou(boxes([(0, 0, 3)], [(k, k, k)]), boxes([(0.3 * k, 0, 3)], [(k, k, k)], [0.5]), UP) for k in (1.0, 0.04))
     assert small == pytest.approx(large, rel=1e-3)
 

@@ -43,7 +43,7 @@ def test_nothing_is_said_of_classes_that_the_network_or_the_picture_does_not_kno
     assert doubts([], [(60, 60, 90, 90, "box", 0.9)], labelled=("cup",)) == []
 
 
-def test_a_large_thing_that_is_not_seen_is_doubted_more_and_not_of_a_class_that_is_never_found() -> None:
+def test_a_large_object_that_is_not_seen_is_doubted_more_and_not_of_a_class_that_is_never_found() -> None:
     small, large = (0, 0, 8, 8, "cup"), (20, 20, 90, 90, "box")
     assert [label for _, label, _ in doubts([small, large], [])] == ["box", "cup"]
     assert [label for _, label, _ in doubts([small, large], [], reliability={"cup": 0.9, "box": 0.0})] == ["cup", "box"]

@@ -73,7 +73,7 @@ def test_average_precision_at_its_ends():
     assert perfect.compute()["mAP"] == pytest.approx(1), "compute() may be called again"
 
 
-def test_small_things_are_a_group_of_their_own():
+def test_small_objects_are_a_group_of_their_own():
     labels = ["chair", "cup", "bottle", "book"]
     metric = DetectionMetric(labels)
     boxes = np.array([[0, 0, 50, 50], [60, 0, 70, 10], [80, 0, 90, 10.0]])

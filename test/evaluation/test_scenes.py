@@ -7,8 +7,8 @@ import pytest
 from mtl_perception.core.scene import Depth, Detections, Scene, Segmentation
 from mtl_perception.evaluation import METRICS, Metric, SceneEvaluator, Truth, evaluate_engine
 
-THINGS, STUFF = ["cup", "bin"], ["floor", "wall", "cup"]
-CARD = SimpleNamespace(detection_labels=THINGS, segmentation_labels=STUFF)
+OBJECTS, STUFF = ["cup", "bin"], ["floor", "wall", "cup"]
+CARD = SimpleNamespace(detection_labels=OBJECTS, segmentation_labels=STUFF)
 BOX = np.array([[2, 2, 12, 12]], np.float32)
 
 

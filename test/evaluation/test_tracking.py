@@ -18,7 +18,7 @@ MOVING = Path(__file__).parents[2] / "bags" / "moving"
 
 
 def sequence(seed: int) -> list[Frame]:
-    """Eight things, some out of sight at each moment, two of which change names now and then; boxes that fit badly."""
+    """Eight objects, some out of sight at each moment, two of which change names now and then; boxes that fit badly."""
     rng, who, frames = np.random.default_rng(seed), np.arange(8), []
     for k in range(30):
         if k % 7 == 6:
@@ -49,7 +49,7 @@ def test_hota_is_that_of_trackeval(seed: int) -> None:
 
 
 def named(names: list[int | None]) -> list[Frame]:
-    """One thing over time; what its track is called in each frame, None where it was not found."""
+    """One object over time; what its track is called in each frame, None where it was not found."""
     return [Frame(np.array([7]), np.array([n] if n else [], int), np.full((1, 1 if n else 0), 0.8)) for n in names]
 
 
@@ -94,7 +94,7 @@ def test_what_can_be_counted_by_hand() -> None:
     assert score([[]] * 4)["MOTA"] == 0.0
 
 
-def test_things_that_were_hidden_are_known_again_or_not() -> None:
+def test_objects_that_were_hidden_are_known_again_or_not() -> None:
     visible = [True] * 5 + [False] * 12 + [True] * 5
 
     def after(name: int | None) -> tuple[int, float, int]:

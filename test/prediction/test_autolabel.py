@@ -80,14 +80,14 @@ def test_a_description_without_its_network_is_named(tmp_path: Path) -> None:
         open_teacher(str(path))
 
 
-def test_looks_at_mirrored_enlarged_and_shrunk_pictures_find_the_same_thing(tmp_path: Path) -> None:
+def test_looks_at_mirrored_enlarged_and_shrunk_pictures_find_the_same_object(tmp_path: Path) -> None:
     teacher = open_teacher(str(write_red_detector(tmp_path, 192, 192)))
     found = looked_at(teacher, red_picture(), None, flip=True, scales=[1.3, 0.7]).boxes
     assert len(found) == 1 and found.scores[0] > 0.85
     assert np.allclose(found.boxes_xyxy, [[40, 20, 70, 60]], atol=2)
 
 
-def test_a_thing_that_half_of_the_looks_see_has_half_the_score() -> None:
+def test_a_object_that_half_of_the_looks_see_has_half_the_score() -> None:
     found = fused([boxes((0, 0, 10, 10, 0.8, 0), (50, 50, 60, 60, 0.6, 1)), boxes((0, 0, 10, 12, 0.4, 0))])
     assert found.scores == pytest.approx([0.6, 0.3])
     assert found.boxes_xyxy[0] == pytest.approx([0, 0, 10, (10 * 0.8 + 12 * 0.4) / 1.2])
@@ -112,7 +112,7 @@ def view(x_m: float, seen: Boxes, wall_m: float = 2.0) -> PosedView:
 
 
 def test_a_box_that_one_view_alone_sees_is_told_from_one_that_all_see() -> None:
-    # A thing 2 m ahead of the first camera is 10 pixels further left for each 0.2 m to the right.
+    # An object 2 m ahead of the first camera is 10 pixels further left for each 0.2 m to the right.
     views = [view(0.2 * i, boxes((58.5 - 10 * i, 42.5, 68.5 - 10 * i, 52.5, 0.9, 0))) for i in range(3)]
     false = boxes((58.5, 42.5, 68.5, 52.5, 0.9, 0), (20, 10, 30, 20, 0.9, 0), (58.5, 42.5, 68.5, 52.5, 0.9, 1))
     (seen, could), *others = views_that_agree([view(0.0, false), *views[1:]])
@@ -120,9 +120,9 @@ def test_a_box_that_one_view_alone_sees_is_told_from_one_that_all_see() -> None:
     assert all(seen.tolist() == [3] for seen, _ in others)
 
 
-def test_a_view_that_a_nearer_surface_blinds_could_not_see_the_thing() -> None:
-    thing = boxes((58.5, 42.5, 68.5, 52.5, 0.9, 0))
-    (seen, could), _ = views_that_agree([view(0.0, thing), view(0.2, boxes(), wall_m=1.0)])
+def test_a_view_that_a_nearer_surface_blinds_could_not_see_the_object() -> None:
+    obj = boxes((58.5, 42.5, 68.5, 52.5, 0.9, 0))
+    (seen, could), _ = views_that_agree([view(0.0, obj), view(0.2, boxes(), wall_m=1.0)])
     assert (seen.tolist(), could.tolist()) == ([1], [1])
 
 

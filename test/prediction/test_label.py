@@ -59,10 +59,10 @@ def test_what_else_is_known_of_a_picture_stays(tmp_path: Path) -> None:
     root = write_shapes(tmp_path / "shapes", 2)
     before, raw = ImageFolder(root), json.loads((root / "annotations.json").read_text())
     store = LabelStore(root)
-    things = store.things("0000.jpg")
-    moved = {**things[0], "bbox": [things[0]["bbox"][0], things[0]["bbox"][1], 5, 5]}
-    ids = store.save("0000.jpg", [moved, *things[1:], {"label": "can", "bbox": [0, 0, 4, 4]}], done=True)
-    assert ids[:-1] == [thing["id"] for thing in things]
+    objects = store.objects("0000.jpg")
+    moved = {**objects[0], "bbox": [objects[0]["bbox"][0], objects[0]["bbox"][1], 5, 5]}
+    ids = store.save("0000.jpg", [moved, *objects[1:], {"label": "can", "bbox": [0, 0, 4, 4]}], done=True)
+    assert ids[:-1] == [obj["id"] for obj in objects]
     after, now = ImageFolder(root), json.loads((root / "annotations.json").read_text())
     for kind in ("segmentation", "depth"):
         assert np.array_equal(before[0].labels[kind], after[0].labels[kind])
@@ -90,7 +90,7 @@ def test_regions_are_saved_and_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("thing", "problem"),
+    ("object", "problem"),
     [
         ({"label": "hat", "bbox": [0, 0, 9, 9]}, "class 'hat', expected one of cup"),
         ({"label": "cup", "bbox": [0, 0, 9]}, "expected x, y, width, height"),
@@ -99,13 +99,13 @@ def test_regions_are_saved_and_removed(tmp_path: Path) -> None:
         ({"label": "cup", "bbox": [500, 0, 9, 9]}, "less than a pixel is in the picture of 128x96"),
     ],
 )
-def test_boxes_that_can_not_be_change_nothing(tmp_path: Path, thing: dict[str, Any], problem: str) -> None:
+def test_boxes_that_can_not_be_change_nothing(tmp_path: Path, obj: dict[str, Any], problem: str) -> None:
     store = LabelStore(write_pictures(tmp_path / "set"), ["cup"])
     store.save("0.png", [{"label": "cup", "bbox": [1, 1, 9, 9]}], done=True)
     before = (store.root / "annotations.json").read_bytes()
     with pytest.raises(RefusedLabels, match=problem):
-        store.save("0.png", [thing], done=True)
-    assert (store.root / "annotations.json").read_bytes() == before and len(store.things("0.png")) == 1
+        store.save("0.png", [obj], done=True)
+    assert (store.root / "annotations.json").read_bytes() == before and len(store.objects("0.png")) == 1
 
 
 def test_pictures_are_added_to_a_folder_once(tmp_path: Path) -> None:
@@ -184,10 +184,10 @@ def test_proposals_are_served_and_accepted(server: LabelServer) -> None:
     status, content = ask(server, "GET", "/TOKEN/labels/1.png")
     (proposal,) = json.loads(content)["proposals"]
     assert status == 200 and proposal["label"] == "can" and np.allclose(proposal["bbox"], [41, 20, 30, 40], atol=2)
-    body = {"things": [{"label": "can", "bbox": proposal["bbox"]}], "done": True}
+    body = {"objects": [{"label": "can", "bbox": proposal["bbox"]}], "done": True}
     assert ask(server, "PUT", "/TOKEN/labels/1.png", body) == (200, b'{"ids": [1]}')
     after = json.loads(ask(server, "GET", "/TOKEN/labels/1.png")[1])
-    assert after["done"] and not after["proposals"] and after["things"][0]["bbox"] == proposal["bbox"]
+    assert after["done"] and not after["proposals"] and after["objects"][0]["bbox"] == proposal["bbox"]
     assert json.loads(ask(server, "GET", "/TOKEN/state/")[1])["done"] == ["1.png"]
     assert ImageFolder(server.store.root)[0].labels["detection"].weights is None
 
@@ -212,7 +212,7 @@ def test_proposals_are_served_and_accepted(server: LabelServer) -> None:
     ],
 )
 def test_who_and_what_is_refused(server: LabelServer, method: str, path: str, headers: dict[str, str], status: int) -> None:
-    body = None if method == "GET" else {"things": [], "done": True}
+    body = None if method == "GET" else {"objects": [], "done": True}
     found, content = ask(server, method, path, body, **headers)
     assert found == status and "error" in json.loads(content)
     assert not (server.store.root / "annotations.json").exists()
@@ -224,11 +224,11 @@ def test_who_and_what_is_refused(server: LabelServer, method: str, path: str, he
         ("labels/0.png", b"{", 400),
         ("labels/0.png", b"[" * 100_000, 400),
         ("labels/0.png", b"[1]", 400),
-        ("labels/0.png", {"things": [1], "done": True}, 400),
-        ("labels/0.png", {"things": [], "done": 1}, 400),
-        ("labels/0.png", {"things": [{"label": ["can"], "bbox": [0, 0, 9, 9]}], "done": True}, 422),
-        ("labels/0.png", {"things": [{"id": {}, "label": "can", "bbox": [0, 0, 9, 9]}], "done": True}, 422),
-        ("labels/0.png", b'{"things": [{"label": "can", "bbox": [NaN, 0, 9, 9]}], "done": true}', 422),
+        ("labels/0.png", {"objects": [1], "done": True}, 400),
+        ("labels/0.png", {"objects": [], "done": 1}, 400),
+        ("labels/0.png", {"objects": [{"label": ["can"], "bbox": [0, 0, 9, 9]}], "done": True}, 422),
+        ("labels/0.png", {"objects": [{"id": {}, "label": "can", "bbox": [0, 0, 9, 9]}], "done": True}, 422),
+        ("labels/0.png", b'{"objects": [{"label": "can", "bbox": [NaN, 0, 9, 9]}], "done": true}', 422),
         ("mask/0.png", b"no picture", 400),
     ],
 )

@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(BROWSER is None, reason="no C
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Three pictures with a red thing each, classes, and names of regions."""
+    """Three pictures with a red object each, classes, and names of regions."""
     root = write_pictures(tmp_path / "set")
     store = LabelStore(root, ["can", "cup"], ["floor", "wall"])
     store.save("2.png", [], done=True)
@@ -124,7 +124,7 @@ def test_the_command_serves_the_page_until_ctrl_c(root: Path, tmp_path: Path, br
 
 def test_proposals_are_accepted_by_keys_until_every_picture_is_done(root: Path, page: Any) -> None:
     first = shown(page)
-    assert "1 of 3 done" in page.inner_text("#count") and page.inner_text("#things li").startswith("can")
+    assert "1 of 3 done" in page.inner_text("#count") and page.inner_text("#objects li").startswith("can")
     page.keyboard.press("Space")
     eventually(lambda: (saved(root, first) or {"boxes": []})["boxes"] != [])
     begun = saved(root, first)
@@ -166,7 +166,7 @@ def test_boxes_are_drawn_corrected_deleted_and_come_back(root: Path, page: Any) 
     page.keyboard.press("Delete")
     page.keyboard.press("Escape")
     drag(page, (100, 10), (101, 10.5))  # too small to be meant
-    eventually(lambda: page.evaluate("shot.things.length") == 0)
+    eventually(lambda: page.evaluate("shot.objects.length") == 0)
 
 
 def test_undo_reaches_the_pictures_before(root: Path, page: Any) -> None:

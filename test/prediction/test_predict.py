@@ -249,7 +249,7 @@ def test_depth_follows_the_lens(predictor: Predictor) -> None:
 
 @pytest.mark.slow
 def test_no_two_boxes_of_one_place(predictor: Predictor) -> None:
-    """What the node publishes: the weaker of two names of one thing is left out."""
+    """What the node publishes: the weaker of two names of one object is left out."""
     from mtl_perception.core.boxes import box_iou
 
     image = cv2.cvtColor(cv2.imread(str(ROOT / "docs/rooms.png")), cv2.COLOR_BGR2RGB)[:288, :384]

@@ -77,7 +77,7 @@ def test_without_the_floors_frame_depth_keeps_its_scale_and_that_is_said(peer, s
 
 
 @pytest.mark.slow
-def test_usual_sizes_of_things_are_looked_for_when_depth_alone_is_read(peer, start_node) -> None:
+def test_usual_sizes_of_objects_are_looked_for_when_depth_alone_is_read(peer, start_node) -> None:
     """The engine's doors of 48 pixels would be far away for this lens, and are refused; for a wider one they give a factor."""
     node = start_node("-p", "depth.scale:=sizes", "-p", "fixed_frame:=''")
     peer.subscribe(f"{node.name}/depth/image_rect", Image, BEST_EFFORT)
@@ -90,7 +90,7 @@ def test_usual_sizes_of_things_are_looked_for_when_depth_alone_is_read(peer, sta
         status = peer.status(node.name, "camera")
         return float({one.key: one.value for one in status.values}.get("depth scale", 1)) if status else 1.0
 
-    words = "depth keeps its scale: sizes of things don't tell one factor"
+    words = "depth keeps its scale: sizes of objects don't tell one factor"
     peer.until(lambda: peer.says(node.name, "camera", words), words, every=lambda: show(2000.0))
     peer.until(lambda: factor() != 1.0, "a factor", every=lambda: show(60.0))
 

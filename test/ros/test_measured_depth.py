@@ -141,12 +141,12 @@ def test_depth_that_does_not_lie_on_the_image_is_named(peer, start_node) -> None
     node = start_node("-p", "depth.source:=fused", "-p", "depth.wait:=0.2")
     robot = Robot(peer, node)
     draw = np.random.default_rng(1)
-    things = np.zeros((48, 64), np.uint8)
+    objects = np.zeros((48, 64), np.uint8)
     for _ in range(9):
         x, y, width, height = draw.integers((0, 0, 8, 6), (50, 36, 20, 16))
-        things[y : y + height, x : x + width] = draw.integers(1, 8)
-    robot.pixels = np.repeat((things * 30)[..., None], 3, 2)
-    depth_mm = (4000 - 400 * things.astype(int)).astype(np.uint16)
+        objects[y : y + height, x : x + width] = draw.integers(1, 8)
+    robot.pixels = np.repeat((objects * 30)[..., None], 3, 2)
+    depth_mm = (4000 - 400 * objects.astype(int)).astype(np.uint16)
     shifted_mm = np.roll(depth_mm, 6, axis=1)
     words = "better when they are moved by -6 pixels to the right and 0 down"
     peer.until(lambda: peer.says(node.name, "camera", words), words, every=lambda: robot.show(image(shifted_mm, "16UC1")))

@@ -117,7 +117,7 @@ def place(stamp_s: float = STAMP_S, frame_id: str = CAMERA, with_odometry: bool 
     return Place(header, {**PARAMETERS, **parameters}, buffer)
 
 
-def test_a_place_knows_where_things_go_and_where_up_is():
+def test_a_place_knows_where_objects_go_and_where_up_is():
     here = place()
     two_metres_ahead = np.array([0.0, 0.0, 2.0, 1.0])
     np.testing.assert_allclose(here.to_output @ two_metres_ahead, (2.1, 0, 0.5, 1), atol=1e-12)

@@ -68,7 +68,7 @@ def test_ids_stand_in_detections_and_tracks_over_dds(peer, start_node):
 
 @pytest.mark.slow
 def test_who_comes_back_to_his_place_has_his_id_again_over_dds(peer, start_node):
-    """Nothing is wanted for much longer than things are followed, then all of it again; TF says where the camera stands."""
+    """Nothing is wanted for much longer than objects are followed, then all of it again; TF says where the camera stands."""
     node = start_node("-p", "tracking.enabled:=true", "-p", "tracking.keep:=0.1", "-p", "tracking.gallery_s:=600.0")
     heard = peer.subscribe(f"{node.name}/tracks", TrackArray)
     peer.publish("/tf_static", TFMessage(transforms=[camera_in_odom()]), LATCHED)
@@ -161,7 +161,7 @@ def test_positions_are_in_the_fixed_frame():
     assert deviations[0] > 2 * deviations[1]
 
 
-def test_in_an_output_frame_a_still_thing_comes_nearer_and_has_no_velocity():
+def test_in_an_output_frame_a_still_object_comes_nearer_and_has_no_velocity():
     frames = Frames(output_frame=FRAME_ID)
     for k in range(12):
         frames.move(1.0 + 0.1 * k, x=0.05 * k)

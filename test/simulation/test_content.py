@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The second content: what it labels, and that parts belong to their things. And the first, which must stay as it is."""
+"""The second content: what it labels, and that parts belong to their objects. And the first, which must stay as it is."""
 
 import mujoco
 import numpy as np
@@ -11,7 +11,7 @@ from mtl_perception.simulation.labels import FIRST_LABELS, SECOND_LABELS
 from mtl_perception.simulation.meshes import box
 from mtl_perception.simulation.room import PLACES, SECOND_PLACES, draw_place, furnished_room
 from mtl_perception.simulation.textures import plain
-from mtl_perception.simulation.views import HAND_HELD, choose_view, visible_things
+from mtl_perception.simulation.views import HAND_HELD, choose_view, visible_objects
 from mtl_perception.simulation.world import Detail, Item, Material, Spot, World
 
 PARENTS = {
@@ -59,7 +59,7 @@ def test_every_class_of_the_second_content_turns_up(built):
 
 
 @pytest.mark.parametrize("place", SECOND_PLACES)
-def test_parts_belong_to_things_of_the_right_kind(built, place):
+def test_parts_belong_to_objects_of_the_right_kind(built, place):
     _, world = built(place, 2)
     for number, label in enumerate(world.instance_labels):
         parent = world.instance_parent[number]
@@ -96,7 +96,7 @@ def cabinet() -> Item:
     return Item("cabinet", [(box(0.4, 0.2, 0.4), stuff)], 0.2, 0.14, 0.4, details=(door,))
 
 
-def test_a_part_is_an_instance_of_its_own_and_counts_for_its_thing():
+def test_a_part_is_an_instance_of_its_own_and_counts_for_its_object():
     world = World(SECOND_LABELS)
     assert world.add_item(cabinet(), Spot(0.0, 0.0)) == 1
     built = world.compile()
@@ -115,16 +115,16 @@ def test_the_first_labels_tell_no_parts_apart():
     assert built.model.ngeom == 1  # one material, one body
 
 
-def test_masks_of_things_hold_those_of_their_parts():
+def test_masks_of_objects_hold_those_of_their_parts():
     world = World(SECOND_LABELS)
     world.add_item(cabinet(), Spot(0.0, 0.0))
     instance = np.zeros((40, 40), np.int32)
     instance[5:35, 5:35], instance[8:30, 8:30], instance[10:12, 12:22] = 1, 2, 3
-    things = visible_things(instance, world.compile(), look_at(np.array([0, 2.0, 1.0]), np.zeros(3)))
-    assert {n: (t.label, int(t.mask.sum())) for n, t in things.items()} == {
+    objects = visible_objects(instance, world.compile(), look_at(np.array([0, 2.0, 1.0]), np.zeros(3)))
+    assert {n: (t.label, int(t.mask.sum())) for n, t in objects.items()} == {
         1: ("cabinet", 900), 2: ("cabinet door", 484), 3: ("handle", 20),
     }  # fmt: skip
-    assert tuple(things[3].box_xyxy) == (12, 10, 22, 12)
+    assert tuple(objects[3].box_xyxy) == (12, 10, 22, 12)
 
 
 @pytest.mark.parametrize("kind", HAND_HELD)

@@ -55,14 +55,14 @@ def test_the_folder_is_complete_and_consistent(folder):
         assert set(np.unique(semantic)) <= {*range(len(SEGMENTATION_LABELS)), 255}
         assert 100 < np.median(depth_mm) < 15000
         assert 50 <= 2 * np.degrees(np.arctan(80 / cameras[image["camera"]]["fx"])) <= 100
-        for thing in (a for a in coco["annotations"] if a["image_id"] == image["id"]):
-            x, y, width, height = thing["bbox"]
-            inside = semantic[y : y + height, x : x + width] == SEGMENTATION_LABELS.index(names[thing["category_id"]])
+        for obj in (a for a in coco["annotations"] if a["image_id"] == image["id"]):
+            x, y, width, height = obj["bbox"]
+            inside = semantic[y : y + height, x : x + width] == SEGMENTATION_LABELS.index(names[obj["category_id"]])
             assert inside.shape == (height, width)
             assert all(edge.any() for edge in (inside[0], inside[-1], inside[:, 0], inside[:, -1]))
-            assert inside.sum() >= thing["area"] >= 25
-            assert thing["segmentation"]["size"] == [120, 160]
-            assert 0 < thing["box_3d"]["center_m"][2] < 20
+            assert inside.sum() >= obj["area"] >= 25
+            assert obj["segmentation"]["size"] == [120, 160]
+            assert 0 < obj["box_3d"]["center_m"][2] < 20
 
 
 def test_the_second_content_lists_and_labels_its_classes(vulkan, tmp_path):
@@ -77,9 +77,9 @@ def test_the_second_content_lists_and_labels_its_classes(vulkan, tmp_path):
     names = {category["id"]: category["name"] for category in coco["categories"]}
     assert list(names.values()) == list(SECOND_LABELS.detection)
     boxes = {}
-    for thing in coco["annotations"]:
-        x, y, width, height = thing["bbox"]
-        boxes.setdefault((thing["image_id"], names[thing["category_id"]]), []).append((x, y, x + width, y + height))
+    for obj in coco["annotations"]:
+        x, y, width, height = obj["bbox"]
+        boxes.setdefault((obj["image_id"], names[obj["category_id"]]), []).append((x, y, x + width, y + height))
     fronts = [(image, box) for (image, label), found in boxes.items() if label == "cabinet door" for box in found]
     assert fronts
     for image, (x1, y1, x2, y2) in fronts:

@@ -62,18 +62,18 @@ def test_every_format_comes_in_metres_upright_and_in_the_middle(tmp_path, suffix
         mesh.apply_transform(trimesh.transformations.rotation_matrix(-np.pi / 2, (1, 0, 0)))
     mesh.apply_scale(scale)
     write(tmp_path / "bracket" / f"part.{suffix}", mesh)
-    (thing,) = load_objects(tmp_path, units="mm").objects
-    vertices = np.concatenate([part.vertices for part, _ in thing.parts])
+    (obj,) = load_objects(tmp_path, units="mm").objects
+    vertices = np.concatenate([part.vertices for part, _ in obj.parts])
     assert vertices.min(0) == pytest.approx((-SIZE_M[0] / 2, -SIZE_M[1] / 2, 0), abs=1e-6)
     assert vertices.max(0) == pytest.approx((SIZE_M[0] / 2, SIZE_M[1] / 2, SIZE_M[2]), abs=1e-6)
-    assert (thing.label, thing.is_small) == ("bracket", True)
-    assert [thing.half_x, thing.half_y, thing.height] == pytest.approx([0.08, 0.05, 0.12], abs=1e-6)
-    for part, _ in thing.parts:  # the back plate is the upper half's, away from the front, for every axis convention
+    assert (obj.label, obj.is_small) == ("bracket", True)
+    assert [obj.half_x, obj.half_y, obj.height] == pytest.approx([0.08, 0.05, 0.12], abs=1e-6)
+    for part, _ in obj.parts:  # the back plate is the upper half's, away from the front, for every axis convention
         high = part.vertices[part.vertices[:, 2] > 0.1]
         assert high[:, 1].max() < 0
         a, b, c = (part.vertices[part.faces[:, k]] for k in range(3))
         assert ((np.cross(b - a, c - a) * part.normals[part.faces].mean(1)).sum(1) > 0).all()
-    hull = thing.hull.vertices
+    hull = obj.hull.vertices
     assert np.ptp(hull, axis=0) == pytest.approx(SIZE_M, rel=1e-4)
 
 
@@ -96,7 +96,7 @@ def test_colours_come_from_textures_from_vertices_or_from_the_room(tmp_path):
 def test_edges_stay_sharp_and_curves_smooth(tmp_path):
     write(tmp_path / "block" / "block.stl", trimesh.creation.box((0.1, 0.1, 0.1)))
     write(tmp_path / "ball" / "ball.stl", trimesh.creation.icosphere(subdivisions=3, radius=0.1))
-    ball, block = sorted(load_objects(tmp_path).objects, key=lambda thing: thing.label)
+    ball, block = sorted(load_objects(tmp_path).objects, key=lambda obj: obj.label)
     ((mesh, _),) = block.parts
     assert set(np.abs(mesh.normals).max(1).round(6)) == {1.0}  # along an axis
     ((mesh, _),) = ball.parts
@@ -108,8 +108,8 @@ def test_edges_stay_sharp_and_curves_smooth(tmp_path):
 def test_an_open_surface_is_drawn_from_both_sides(tmp_path):
     sheet = trimesh.Trimesh([(0, 0, 0), (0.2, 0, 0), (0.2, 0.2, 0), (0, 0.2, 0.1)], [(0, 1, 2), (0, 2, 3)])
     write(tmp_path / "flap" / "flap.stl", sheet)
-    (thing,) = load_objects(tmp_path).objects
-    ((mesh, _),) = thing.parts
+    (obj,) = load_objects(tmp_path).objects
+    ((mesh, _),) = obj.parts
     assert len(mesh.faces) == 4
     assert mesh.normals.sum(0) == pytest.approx((0, 0, 0), abs=1e-9)
 
@@ -173,21 +173,21 @@ def test_own_meshes_stand_in_rooms_and_are_labelled(vulkan, meshes, tmp_path):
     coco = json.loads((out / "annotations.json").read_text())
     names = {category["id"]: category["name"] for category in coco["categories"]}
     files = {image["id"]: image["file_name"] for image in coco["images"]}
-    found = [thing for thing in coco["annotations"] if names[thing["category_id"]] == "bracket"]
+    found = [obj for obj in coco["annotations"] if names[obj["category_id"]] == "bracket"]
     assert len(found) >= 5
-    assert any(name == "large crate" for name in (names[thing["category_id"]] for thing in coco["annotations"]))
+    assert any(name == "large crate" for name in (names[obj["category_id"]] for obj in coco["annotations"]))
     bracket_id, redness, upright = description["segmentation_labels"].index("bracket"), [], 0
-    for thing in found:
-        semantic = cv2.imread(str(out / "semantic" / files[thing["image_id"]].replace(".jpg", ".png")), cv2.IMREAD_UNCHANGED)
-        picture = cv2.imread(str(out / "images" / files[thing["image_id"]])).astype(float)
-        x, y, width, height = thing["bbox"]
+    for obj in found:
+        semantic = cv2.imread(str(out / "semantic" / files[obj["image_id"]].replace(".jpg", ".png")), cv2.IMREAD_UNCHANGED)
+        picture = cv2.imread(str(out / "images" / files[obj["image_id"]])).astype(float)
+        x, y, width, height = obj["bbox"]
         inside = semantic[y : y + height, x : x + width] == bracket_id
-        assert inside.sum() >= thing["area"] >= 25
+        assert inside.sum() >= obj["area"] >= 25
         blue, green, red = picture[y : y + height, x : x + width][inside].mean(0)
         redness.append(red / (red + green + blue))
-        size = np.sort(thing["box_3d"]["size_m"])
+        size = np.sort(obj["box_3d"]["size_m"])
         assert size.max() < np.linalg.norm(SIZE_M) + 0.01 and size.min() > 0.05
-        upright += bool(np.allclose(thing["box_3d"]["size_m"], SIZE_M, atol=2e-3))
+        upright += bool(np.allclose(obj["box_3d"]["size_m"], SIZE_M, atol=2e-3))
     assert np.median(redness) > 0.55
     assert upright >= len(found) / 2  # the rest lie as they fell
     findings = check_files(read_index(out, masks=True))

@@ -44,7 +44,7 @@ def cast_rays(world, camera, pose):
 
 @pytest.mark.parametrize("place", PLACES)
 def test_labels_and_depth_agree_with_ray_casting(renderer, built, place):
-    """In every kind of place, things that fell over included."""
+    """In every kind of place, objects that fell over included."""
     room, world = built(place)
     renderer.load(world)
     camera, pose = choose_view(np.random.default_rng(21), room, renderer)

@@ -54,7 +54,7 @@ def test_depth_from_beside_is_what_the_camera_would_have_measured(
         assert np.median(unregistered) > 0.01
 
 
-def test_the_nearer_thing_hides_the_farther_and_what_nobody_saw_stays_unknown() -> None:
+def test_the_nearer_object_hides_the_farther_and_what_nobody_saw_stays_unknown() -> None:
     camera = intrinsics(160, 120, 60.0)
     wall_m = np.full((120, 160), 4.0, np.float32)
     wall_m[40:80, 60:90] = 1.0

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Loose things rest on something, in nothing, and stay."""
+"""Loose objects rest on something, in nothing, and stay."""
 
 import mujoco
 import numpy as np
@@ -19,14 +19,14 @@ from mtl_perception.simulation.world import Spot
 
 
 def rested(fixed, loose):
-    hulls = [[merge([mesh for mesh, _ in thing.item.parts])] for thing in loose]
-    places = settle(fixed, hulls, [thing.start for thing in loose])
+    hulls = [[merge([mesh for mesh, _ in obj.item.parts])] for obj in loose]
+    places = settle(fixed, hulls, [obj.start for obj in loose])
     kept = [(hull, place) for hull, place in zip(hulls, places, strict=True) if place is not None]
     return [hull for hull, _ in kept], [place for _, place in kept]
 
 
 def check_contacts(fixed, hulls, places):
-    """Every thing touches something, is in nothing, and is where it was after another second."""
+    """Every object touches something, is in nothing, and is where it was after another second."""
     model = physics_model(fixed, hulls, places)
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
@@ -81,7 +81,7 @@ def test_what_is_stuck_in_something_is_not_placed():
 
 @pytest.mark.parametrize(("place", "content"), [("living room", 1), ("kitchen", 1), ("warehouse", 1), ("living room", 2), ("office", 2)])
 def test_small_things_stand_on_something(built, place, content):
-    """Below the lowest point of nearly every small thing there is something else, at no distance."""
+    """Below the lowest point of nearly every small object there is something else, at no distance."""
     room, world = built(place, content)
     model, data = world.model, world.data
     groups = np.array([1, 0, 0, 0, 0, 0], np.uint8)

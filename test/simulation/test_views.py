@@ -4,34 +4,34 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from mtl_perception.simulation.boxes_3d import thing_box
+from mtl_perception.simulation.boxes_3d import object_box
 from mtl_perception.simulation.camera import draw_kind, look_at, random_pose
 from mtl_perception.simulation.labels import SMALL_LABELS
 from mtl_perception.simulation.meshes import box
 from mtl_perception.simulation.room import PLACES
-from mtl_perception.simulation.views import choose_view, visible_things
+from mtl_perception.simulation.views import choose_view, visible_objects
 from mtl_perception.simulation.world import Spot
 
 
 def test_boxes_are_tight_and_what_hardly_shows_is_left_out():
     instance = np.zeros((60, 80), np.int32)
     instance[10:20, 30:50] = 1
-    instance[15, 60] = 1  # a second visible piece of the same thing
+    instance[15, 60] = 1  # a second visible piece of the same object
     instance[40:44, 5:11] = 2  # 24 pixels: too few
     instance[50:53, 20:60] = 3  # 3 pixels high: too thin
     instance[30:35, 70:80] = 4  # touches the border
-    cube = thing_box([box(0.1, 0.1, 0.1)], Spot(2.0, 0.0))
+    cube = object_box([box(0.1, 0.1, 0.1)], Spot(2.0, 0.0))
     world = SimpleNamespace(
         instance_labels=("", "chair", "cup", "cup", "cup"),
         instance_parent=np.zeros(5, np.int32),
         instance_boxes=(None, *[cube] * 4),
     )
-    things = visible_things(instance, world, look_at(np.zeros(3), np.array([1.0, 0.0, 0.0])))
-    assert {number: (thing.label, tuple(thing.box_xyxy)) for number, thing in things.items()} == {
+    objects = visible_objects(instance, world, look_at(np.zeros(3), np.array([1.0, 0.0, 0.0])))
+    assert {number: (obj.label, tuple(obj.box_xyxy)) for number, obj in objects.items()} == {
         1: ("chair", (30, 10, 61, 20)), 4: ("cup", (70, 30, 80, 35)),
     }  # fmt: skip
-    assert things[1].mask.sum() == 201
-    assert things[1].box_3d["center_m"] == pytest.approx([0.0, -0.05, 2.0])
+    assert objects[1].mask.sum() == 201
+    assert objects[1].box_3d["center_m"] == pytest.approx([0.0, -0.05, 2.0])
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -48,7 +48,7 @@ def test_cameras_stand_in_the_room_at_a_robots_height(built, place):
         assert pose.rotation[2, 1] < 0  # the image's down is down in the room
 
 
-def test_many_views_show_small_things_large(renderer, built):
+def test_many_views_show_small_objects_large(renderer, built):
     """Three or more of at least 20 pixels at 384 × 288, in two views of five and more."""
     rich, fields_deg = [], []
     for place in PLACES:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cuboids import CAMERA, LABELS, THINGS, Cuboid, center_in_camera, level_to_optical, picture
+from cuboids import CAMERA, LABELS, OBJECTS, Cuboid, center_in_camera, level_to_optical, picture
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.instances import PLACE_TERMS, MaskPrototypes
@@ -13,7 +13,7 @@ from mtl_perception.core.rotation import rotation_matrix
 from mtl_perception.core.scene import Boxes3D, Depth, Detections, Scene
 from mtl_perception.spatial.boxes_3d import LEAST_DEPTH, MOST_COMPLETED_M, BoxEstimator, pose_covariances
 
-ESTIMATE = BoxEstimator(THINGS, LABELS, flat_labels=["door"])
+ESTIMATE = BoxEstimator(OBJECTS, LABELS, flat_labels=["door"])
 UP = np.array([0.0, -1.0, 0.0])
 
 
@@ -66,7 +66,7 @@ def test_the_far_side_is_completed_away_from_the_camera(yaw: float) -> None:
     assert sorted(boxes.sizes_m[0][:2]) == pytest.approx([LEAST_DEPTH * 0.3, 0.3], rel=0.06)
 
 
-def test_flat_things_stay_flat() -> None:
+def test_flat_objects_stay_flat() -> None:
     door = Cuboid(0.3, 5.9, 1.0, (0.9, 0.1, 2.0), label="door")
     boxes = ESTIMATE(picture([door]), CAMERA, UP)
     assert boxes.sizes_m[0].min() < 0.05
@@ -83,7 +83,7 @@ def test_what_stands_behind_and_in_front_is_left_out_where_the_mask_runs_over() 
     np.testing.assert_allclose(boxes.centers_m[0], center_in_camera(cuboid, 0.3), atol=0.08)
 
 
-def test_a_thing_half_hidden_by_another_class() -> None:
+def test_a_object_half_hidden_by_another_class() -> None:
     front, back = Cuboid(-0.1, 1.5, 0.9, (0.1, 0.05, 1.8), label="door"), Cuboid(0.0, 3.0, 0.9, (0.8, 0.4, 0.6))
     boxes = ESTIMATE(picture([front, back]), CAMERA, UP)
     assert boxes.centers_m[1, 2] == pytest.approx(3.0, abs=0.1)
@@ -98,7 +98,7 @@ def test_without_a_mask_the_larger_part_of_the_depths_counts() -> None:
 
 
 def test_mixed_depths_at_the_edges_hardly_count() -> None:
-    """Single pixels that float between a thing and the wall, as networks and depth cameras make them."""
+    """Single pixels that float between an object and the wall, as networks and depth cameras make them."""
     cuboid = Cuboid(0.2, 2.0, 0.9, (0.5, 0.4, 0.5), 0.3)
     clean = picture([cuboid])
     depth_m = clean.depth.depth_m.copy()
@@ -149,7 +149,7 @@ def test_uncertain_depth_makes_an_uncertain_place_along_the_ray_and_pixels_do_no
     assert np.sqrt(spread[0]) < 0.1
 
 
-def test_the_networks_smear_is_taken_out_of_a_things_depth() -> None:
+def test_the_networks_smear_is_taken_out_of_a_objects_depth() -> None:
     """A thin board that a doubtful network saw 0.3 m deep."""
     scene = picture([Cuboid(0.0, 2.0, 1.0, (0.5, 0.02, 0.5), label="door")])
     rng = np.random.default_rng(3)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A sensor with holes and a network that is wrong by a factor of each thing: the fused depth has neither fault."""
+"""A sensor with holes and a network that is wrong by a factor of each object: the fused depth has neither fault."""
 
 import numpy as np
 import pytest

@@ -110,8 +110,8 @@ def test_depth_is_scaled_and_its_relative_uncertainty_stays() -> None:
 LABELS = ["door", "cup", "can"]
 
 
-def things(*of: tuple[str, float, float, float]) -> tuple[Depth, Detections]:
-    """Things of (class, height in m, depth in m, score), side by side, as the camera sees them."""
+def objects(*of: tuple[str, float, float, float]) -> tuple[Depth, Detections]:
+    """Objects of (class, height in m, depth in m, score), side by side, as the camera sees them."""
     depth_m, boxes = np.full((120, 160), 6.0, np.float32), []
     for number, (_, height_m, z, _) in enumerate(of):
         high = height_m * CAMERA.fy / z
@@ -125,16 +125,16 @@ def things(*of: tuple[str, float, float, float]) -> tuple[Depth, Detections]:
 
 @pytest.mark.parametrize("wrong_by", [0.6, 1.0, 1.5])
 def test_usual_sizes_give_the_factor_weakly(wrong_by: float) -> None:
-    depth, found = things(("door", 2.03, 3.5, 0.9), ("can", 0.12, 0.6, 0.8), ("cup", 0.1, 0.5, 0.9))
+    depth, found = objects(("door", 2.03, 3.5, 0.9), ("can", 0.12, 0.6, 0.8), ("cup", 0.1, 0.5, 0.9))
     evidence = scale_from_sizes(scaled(depth, wrong_by), found, LABELS, CAMERA)
     assert evidence.problem is None and evidence.factor == pytest.approx(1 / wrong_by, rel=0.03)
     assert evidence.relative_std > 0.09
-    alone = scale_from_sizes(*things(("can", 0.12, 0.6, 0.8)), LABELS, CAMERA)
+    alone = scale_from_sizes(*objects(("can", 0.12, 0.6, 0.8)), LABELS, CAMERA)
     assert alone.relative_std > evidence.relative_std
 
 
 def test_the_better_known_class_counts_more() -> None:
-    evidence = scale_from_sizes(*things(("door", 2.03, 3.5, 0.9), ("can", 0.17, 0.6, 0.8)), LABELS, CAMERA)
+    evidence = scale_from_sizes(*objects(("door", 2.03, 3.5, 0.9), ("can", 0.17, 0.6, 0.8)), LABELS, CAMERA)
     assert 0.9 < evidence.factor < 1.0
 
 
@@ -151,4 +151,4 @@ def test_the_better_known_class_counts_more() -> None:
     ],
 )
 def test_sizes_that_tell_nothing_are_refused(of, words: str) -> None:
-    assert words in (scale_from_sizes(*things(*of), LABELS, CAMERA).problem or "")
+    assert words in (scale_from_sizes(*objects(*of), LABELS, CAMERA).problem or "")

@@ -12,7 +12,7 @@ from mtl_perception.core.scene import Depth, Detections, Scene, Segmentation
 
 CAMERA = Intrinsics(320, 240, 280.0, 280.0, 159.5, 119.5)
 LABELS = ["floor", "wall", "box", "door"]
-THINGS = ["box", "door"]
+OBJECTS = ["box", "door"]
 CAMERA_HEIGHT_M, WALL_M = 1.0, 6.0
 
 
@@ -53,7 +53,7 @@ def picture(cuboids: list[Cuboid], tilt: float = 0.0, boxes_of_all: bool = True)
     for index in range(len(cuboids)):
         ys, xs = np.nonzero(number == index)
         boxes.append((xs.min(), ys.min(), xs.max() + 1, ys.max() + 1))
-    class_ids = np.array([THINGS.index(cuboid.label) for cuboid in cuboids], np.int64)
+    class_ids = np.array([OBJECTS.index(cuboid.label) for cuboid in cuboids], np.int64)
     found = Detections(np.array(boxes, np.float32).reshape(-1, 4), np.ones(len(boxes), np.float32), class_ids)
     mask = mask.astype(np.uint8)
     return Scene(CAMERA.width, CAMERA.height, found, Segmentation(mask, np.full_like(mask, 255)), Depth(depth_m.astype(np.float32)))

@@ -15,12 +15,12 @@ import numpy as np
 
 from mtl_perception.core.scene import Depth, Detections, Scene, Segmentation
 
-THINGS, STUFF = ["bin", "cup"], ["wall", "cup", "floor"]
+OBJECTS, STUFF = ["bin", "cup"], ["wall", "cup", "floor"]
 
 
 class RedEngine:
     def __init__(self, delay_s: float = 0.0) -> None:
-        self.card = SimpleNamespace(name="red", detection_labels=THINGS, segmentation_labels=STUFF, kinds=[], labels_of=lambda kind: [])
+        self.card = SimpleNamespace(name="red", detection_labels=OBJECTS, segmentation_labels=STUFF, kinds=[], labels_of=lambda kind: [])
         self.tasks = ("detection", "segmentation", "depth")
         self.device, self.precision, self.notes, self.batch_size = "cpu", "float32", [], 1
         self.score_threshold = 0.3

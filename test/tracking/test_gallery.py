@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Things that leave the view for longer than they are followed, and come back."""
+"""Objects that leave the view for longer than they are followed, and come back."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def ids(tracks: list[Track]) -> list[int]:
     return [track.id for track in sorted((track for track in tracks if track.is_seen), key=lambda track: track.detection)]
 
 
-def test_things_at_rest_have_their_ids_again_also_from_another_side_and_with_another_scale_of_depth() -> None:
+def test_objects_at_rest_have_their_ids_again_also_from_another_side_and_with_another_scale_of_depth() -> None:
     robot = Robot()
     assert ids(robot.look(CUPS, standing_at(0.0), 20)) == [1, 2, 3]
     robot.look_away(60.0)
@@ -85,7 +85,7 @@ def test_they_are_known_again_any_number_of_times() -> None:
         robot.look_away(5.0)
 
 
-def test_a_new_thing_at_another_place_and_one_of_another_class_are_new() -> None:
+def test_a_new_object_at_another_place_and_one_of_another_class_are_new() -> None:
     robot = Robot()
     robot.look(CUPS[:1], standing_at(0.0), 10)
     robot.look_away(5.0)
@@ -135,7 +135,7 @@ def test_a_gap_in_time_is_bridged_and_a_step_back_forgets() -> None:
     assert ids(robot.look(CUPS, standing_at(0.0), 3)) == [4, 5, 6]
 
 
-def test_a_pose_that_was_missing_while_things_were_lost_does_no_harm() -> None:
+def test_a_pose_that_was_missing_while_objects_were_lost_does_no_harm() -> None:
     robot = Robot()
     robot.look(CUPS, standing_at(0.0), 5)
     robot.look([], None, 30)
@@ -144,7 +144,7 @@ def test_a_pose_that_was_missing_while_things_were_lost_does_no_harm() -> None:
 
 def test_the_gallery_has_an_end() -> None:
     gallery, count = Gallery(), 700
-    things = Sightings(
+    objects = Sightings(
         np.arange(1, count + 1),
         np.zeros(count, int),
         np.column_stack([np.arange(count), np.zeros((count, 2))]).astype(float),
@@ -152,14 +152,14 @@ def test_the_gallery_has_an_end() -> None:
         np.zeros(count),
         np.linspace(0, 1, count),
     )
-    gallery.remember(things)
-    gallery.remember(replace(things, ids=things.ids + count, places=things.places + (0, 50, 0), seen_s=things.seen_s + 2))
+    gallery.remember(objects)
+    gallery.remember(replace(objects, ids=objects.ids + count, places=objects.places + (0, 50, 0), seen_s=objects.seen_s + 2))
     assert len(gallery) == 1000
-    chosen, known = gallery.claim(things, 5.0)  # the longest unseen are gone
+    chosen, known = gallery.claim(objects, 5.0)  # the longest unseen are gone
     assert len(chosen) == 300 and known.ids.tolist() == list(range(401, 701))
     gallery.forget(2.5)
     assert 300 < len(gallery) < 400
-    gallery.remember(replace(things, places=np.full((count, 3), np.nan)))
+    gallery.remember(replace(objects, places=np.full((count, 3), np.nan)))
     assert len(gallery) < 400
 
 

@@ -76,7 +76,7 @@ def test_a_drift_adds_up_over_time() -> None:
 
 
 def test_its_uncertainty_is_that_of_its_errors() -> None:
-    """Normalised squared errors of many simulated things average to the number of dimensions."""
+    """Normalised squared errors of many simulated objects average to the number of dimensions."""
     rng = np.random.default_rng(2)
     count, dt, q, noise = 400, 0.1, 0.5, 0.08
     true, speed = rng.normal(size=(count, 3)), rng.normal(size=(count, 3))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Things that move before a camera, seen as a detector sees them; what matters is who keeps which id."""
+"""Objects that move before a camera, seen as a detector sees them; what matters is who keeps which id."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FOCAL_PX, CENTER_PX, RATE_HZ = 400.0, (320.0, 240.0), 10.0
 
 
 @dataclass
-class Thing:
+class Object:
     """A ball of 30 cm at ``place`` in the world, metres."""
 
     place: tuple[float, float, float]
@@ -31,19 +31,19 @@ def look(yaw: float = 0.0, x: float = 0.0) -> np.ndarray:
     return pose
 
 
-def see(things: list[Thing], pose: np.ndarray, rng: np.random.Generator | None = None, noise_m: float = 0.0):
-    """(detections, boxes_3d) of ``things`` from ``pose``."""
-    places = (np.array([thing.place for thing in things]).reshape(-1, 3) - pose[:3, 3]) @ pose[:3, :3]
+def see(objects: list[Object], pose: np.ndarray, rng: np.random.Generator | None = None, noise_m: float = 0.0):
+    """(detections, boxes_3d) of ``objects`` from ``pose``."""
+    places = (np.array([obj.place for obj in objects]).reshape(-1, 3) - pose[:3, 3]) @ pose[:3, :3]
     if rng is not None:
         places = places + noise_m * rng.normal(size=places.shape)
     middle = places[:, :2] / places[:, 2:] * FOCAL_PX + CENTER_PX
     half = 0.15 / places[:, 2:] * FOCAL_PX
     detections = Detections(
         np.concatenate([middle - half, middle + half], 1).astype(np.float32),
-        np.array([thing.score for thing in things], np.float32),
-        np.array([thing.class_id for thing in things], np.int64),
+        np.array([obj.score for obj in objects], np.float32),
+        np.array([obj.class_id for obj in objects], np.int64),
     )
-    count = len(things)
+    count = len(objects)
     boxes_3d = Boxes3D(
         centers_m=places.astype(np.float32),
         sizes_m=np.full((count, 3), 0.3, np.float32),
@@ -60,9 +60,9 @@ class Film:
     def __init__(self, tracker: Tracker | None = None, in_space: bool = True) -> None:
         self.tracker, self.in_space, self.frame = tracker or Tracker(), in_space, 0
 
-    def show(self, things: list[Thing], pose: np.ndarray | None = None, **noise) -> list[Track]:
+    def show(self, objects: list[Object], pose: np.ndarray | None = None, **noise) -> list[Track]:
         pose = look() if pose is None else pose
-        detections, boxes_3d = see(things, pose, **noise)
+        detections, boxes_3d = see(objects, pose, **noise)
         self.frame += 1
         stamp_s = 1000 + self.frame / RATE_HZ
         if self.in_space:
@@ -71,12 +71,12 @@ class Film:
 
 
 @pytest.mark.parametrize("in_space", [True, False])
-def test_a_still_thing_keeps_its_id_and_stands_still(in_space: bool) -> None:
+def test_a_still_object_keeps_its_id_and_stands_still(in_space: bool) -> None:
     film, rng = Film(in_space=in_space), np.random.default_rng(0)
-    ids = [[t.id for t in film.show([Thing((0.2, 0.1, 3.0))], rng=rng, noise_m=0.02)] for _ in range(20)]
+    ids = [[t.id for t in film.show([Object((0.2, 0.1, 3.0))], rng=rng, noise_m=0.02)] for _ in range(20)]
     assert ids[0] == []  # seen once: not sure yet
     assert ids[1:] == [[1]] * 19
-    (track,) = film.show([Thing((0.2, 0.1, 3.0))])
+    (track,) = film.show([Object((0.2, 0.1, 3.0))])
     assert track.is_seen and track.unseen_s == 0
     assert track.age_s == pytest.approx(2.0)
     if in_space:
@@ -91,7 +91,7 @@ def test_velocity_is_in_metres_per_second_of_the_fixed_frame_also_from_a_moving_
     film = Film()
     for k in range(25):
         t = k / RATE_HZ
-        (*_, track) = film.show([Thing((-1 + 0.8 * t, 0.0, 3.0))], look(yaw=-0.1 * t, x=0.3 * t)) or [None]
+        (*_, track) = film.show([Object((-1 + 0.8 * t, 0.0, 3.0))], look(yaw=-0.1 * t, x=0.3 * t)) or [None]
     np.testing.assert_allclose(track.velocity_m_s, (0.8, 0, 0), atol=0.05)
     np.testing.assert_allclose(track.position_m, (-1 + 0.8 * 2.4, 0, 3), atol=0.02)
     assert film.tracker.is_in_fixed_frame
@@ -100,7 +100,7 @@ def test_velocity_is_in_metres_per_second_of_the_fixed_frame_also_from_a_moving_
 def test_without_a_pose_places_are_the_cameras() -> None:
     tracker = Tracker()
     for k in range(3):
-        detections, boxes_3d = see([Thing((0.5, 0, 2))], look())
+        detections, boxes_3d = see([Object((0.5, 0, 2))], look())
         tracks = tracker.update(k / RATE_HZ, detections, boxes_3d)
     assert not tracker.is_in_fixed_frame
     np.testing.assert_allclose(tracks[0].position_m, (0.5, 0, 2), atol=1e-3)
@@ -112,7 +112,7 @@ def test_two_of_a_kind_that_pass_each_other_keep_their_ids(in_space: bool) -> No
     film, ids = Film(in_space=in_space), []
     for k in range(41):
         t = k / RATE_HZ - 2
-        near, far = Thing((0.6 * t, 0, 2.0)), Thing((-0.6 * t, 0, 3.0))
+        near, far = Object((0.6 * t, 0, 2.0)), Object((-0.6 * t, 0, 3.0))
         hidden = abs(t) < 0.3
         tracks = film.show([near] if hidden else [near, far])
         seen = [track for track in tracks if track.is_seen]
@@ -122,12 +122,12 @@ def test_two_of_a_kind_that_pass_each_other_keep_their_ids(in_space: bool) -> No
 
 
 @pytest.mark.parametrize("hidden_s", [1.0, 1.5])
-def test_a_moving_thing_keeps_its_id_behind_furniture_while_the_camera_turns(hidden_s: float) -> None:
+def test_a_moving_object_keeps_its_id_behind_furniture_while_the_camera_turns(hidden_s: float) -> None:
     film, rng, before = Film(), np.random.default_rng(3), 12
     hidden = round(hidden_s * RATE_HZ)
     for k in range(before + hidden + 5):
         t = k / RATE_HZ
-        mover, still = Thing((-1.2 + 0.7 * t, 0, 3.0)), Thing((1.5, 0.2, 3.5))
+        mover, still = Object((-1.2 + 0.7 * t, 0, 3.0)), Object((1.5, 0.2, 3.5))
         out_of_sight = before <= k < before + hidden
         tracks = film.show([still] if out_of_sight else [mover, still], look(yaw=0.25 * t), rng=rng, noise_m=0.03)
         if out_of_sight:
@@ -138,49 +138,49 @@ def test_a_moving_thing_keeps_its_id_behind_furniture_while_the_camera_turns(hid
     assert sorted((track.id, track.detection) for track in tracks) == [(1, 0), (2, 1)]
 
 
-def test_a_thing_out_of_sight_for_longer_ends_and_its_id_is_not_given_again() -> None:
+def test_a_object_out_of_sight_for_longer_ends_and_its_id_is_not_given_again() -> None:
     film = Film(Tracker(TrackerSettings(keep_s=1.0, gallery_s=0.0)))
     for _ in range(3):
-        film.show([Thing((0, 0, 2)), Thing((1, 0, 2))])
-    counts = [len(film.show([Thing((1, 0, 2))])) for _ in range(12)]
+        film.show([Object((0, 0, 2)), Object((1, 0, 2))])
+    counts = [len(film.show([Object((1, 0, 2))])) for _ in range(12)]
     assert counts == [2] * 10 + [1] * 2
     for _ in range(2):
-        tracks = film.show([Thing((0, 0, 2)), Thing((1, 0, 2))])
+        tracks = film.show([Object((0, 0, 2)), Object((1, 0, 2))])
     assert [track.id for track in tracks] == [2, 3]
 
 
 def test_a_weak_detection_continues_a_track_and_begins_none() -> None:
     film = Film()
     for _ in range(3):
-        film.show([Thing((0, 0, 2))])
+        film.show([Object((0, 0, 2))])
     for _ in range(30):
-        tracks = film.show([Thing((0, 0, 2), score=0.15), Thing((1, 0, 2), score=0.25)])
+        tracks = film.show([Object((0, 0, 2), score=0.15), Object((1, 0, 2), score=0.25)])
     assert [(track.id, track.detection) for track in tracks] == [(1, 0)]
     assert tracks[0].score == pytest.approx(0.15)
 
 
-def test_a_thing_seen_once_gets_no_id() -> None:
+def test_a_object_seen_once_gets_no_id() -> None:
     film = Film()
     for k in range(10):
-        tracks = film.show([Thing((0, 0, 2))] + ([Thing((k * 0.3 - 1.5, 0.5, 3), score=0.9)] if k % 2 else []))
+        tracks = film.show([Object((0, 0, 2))] + ([Object((k * 0.3 - 1.5, 0.5, 3), score=0.9)] if k % 2 else []))
     assert [track.id for track in tracks] == [1]
 
 
-def test_a_detection_of_another_class_is_another_thing() -> None:
+def test_a_detection_of_another_class_is_another_object() -> None:
     film = Film()
     for _ in range(3):
-        film.show([Thing((0, 0, 2), class_id=4)])
-    tracks = film.show([Thing((0, 0, 2), class_id=5)])
+        film.show([Object((0, 0, 2), class_id=4)])
+    tracks = film.show([Object((0, 0, 2), class_id=5)])
     assert [(track.class_id, track.is_seen) for track in tracks] == [(4, False)]
 
 
 def test_places_that_contradict_keep_boxes_that_overlap_apart() -> None:
-    """A far thing vanishes just where a near one of its kind appears: the boxes overlap, the metres do not."""
+    """A far object vanishes just where a near one of its kind appears: the boxes overlap, the metres do not."""
     film = Film()
     for _ in range(4):
-        film.show([Thing((0, 0, 3.0))])
+        film.show([Object((0, 0, 3.0))])
     for _ in range(2):
-        tracks = film.show([Thing((0, 0, 2.0))])
+        tracks = film.show([Object((0, 0, 2.0))])
     assert [(track.id, track.is_seen) for track in tracks] == [(1, False), (2, True)]
 
 
@@ -188,7 +188,7 @@ def test_where_boxes_cannot_tell_places_do() -> None:
     """Two boxes nearly on top of each other jitter past each other; their depths differ."""
     boxes = np.array([[100, 100, 200, 200], [106, 100, 206, 200]], np.float32)
     scores, class_ids = np.full(2, 0.8, np.float32), np.zeros(2, np.int64)
-    _, boxes_3d = see([Thing((0, 0, 2.0)), Thing((0, 0, 2.15))], look())
+    _, boxes_3d = see([Object((0, 0, 2.0)), Object((0, 0, 2.15))], look())
     tracker, matched = Tracker(), set()
     for k in range(10):
         jittered = boxes if k % 2 else boxes[::-1]
@@ -197,10 +197,10 @@ def test_where_boxes_cannot_tell_places_do() -> None:
     assert matched == {(1, 0), (2, 1)}
 
 
-def test_a_track_whose_thing_is_hidden_does_not_take_the_detection_of_a_new_neighbour() -> None:
+def test_a_track_whose_object_is_hidden_does_not_take_the_detection_of_a_new_neighbour() -> None:
     """Two cups a hand apart: the second is seen for the second time just as the first goes out of sight."""
     film, rng = Film(), np.random.default_rng(4)
-    first, second = Thing((0, 0, 2.0)), Thing((0.2, 0, 2.0))
+    first, second = Object((0, 0, 2.0)), Object((0.2, 0, 2.0))
     for _ in range(5):
         film.show([first], rng=rng, noise_m=0.03)
     film.show([first, second], rng=rng, noise_m=0.03)
@@ -211,7 +211,7 @@ def test_a_track_whose_thing_is_hidden_does_not_take_the_detection_of_a_new_neig
 def test_uncertainty_turns_with_the_camera() -> None:
     """A camera that looks along the world's x axis does not know x well: depth is its weak side."""
     tracker, pose = Tracker(), look(yaw=np.pi / 2)
-    detections, boxes_3d = see([Thing((3.0, 0, 0))], pose)
+    detections, boxes_3d = see([Object((3.0, 0, 0))], pose)
     unsure = np.diag([0.01, 0.01, 0.5])[None] ** 2
     boxes_3d = Boxes3D(boxes_3d.centers_m, boxes_3d.sizes_m, boxes_3d.quaternions_xyzw, unsure, boxes_3d.valid)
     for k in range(3):
@@ -221,7 +221,7 @@ def test_uncertainty_turns_with_the_camera() -> None:
     assert max(y, z) < 0.06
 
 
-def test_a_thing_that_slipped_out_of_sight_keeps_its_size() -> None:
+def test_a_object_that_slipped_out_of_sight_keeps_its_size() -> None:
     """What goes behind a cupboard shows less and less of itself; it must not go on shrinking there."""
     tracker = Tracker()
     for k in range(8):
@@ -233,8 +233,8 @@ def test_a_thing_that_slipped_out_of_sight_keeps_its_size() -> None:
     assert track.box_xyxy[2] - track.box_xyxy[0] > 30
 
 
-def test_a_quick_turn_of_the_camera_carries_new_things_along() -> None:
-    """Small things pass their own width from frame to frame: in the image alone they can only be followed because a new
+def test_a_quick_turn_of_the_camera_carries_new_objects_along() -> None:
+    """Small objects pass their own width from frame to frame: in the image alone they can only be followed because a new
     box is expected to move as the larger ones around it do."""
     film, shift = Film(in_space=False), 20.0
 
@@ -254,7 +254,7 @@ def test_a_quick_turn_of_the_camera_carries_new_things_along() -> None:
 @pytest.mark.parametrize("jump_s", [-5.0, -0.1, 3.5])
 def test_a_jump_in_time_ends_every_track(jump_s: float) -> None:
     tracker = Tracker(TrackerSettings(gallery_s=0.0))
-    detections, boxes_3d = see([Thing((0, 0, 2))], look())
+    detections, boxes_3d = see([Object((0, 0, 2))], look())
     for k in range(4):
         tracks = tracker.update(100 + k / RATE_HZ, detections, boxes_3d, look())
     assert [track.id for track in tracks] == [1]
@@ -268,9 +268,9 @@ def test_a_jump_in_time_ends_every_track(jump_s: float) -> None:
 def test_the_same_stamp_twice_is_no_jump() -> None:
     film = Film()
     for _ in range(3):
-        film.show([Thing((0, 0, 2))])
+        film.show([Object((0, 0, 2))])
     film.frame -= 1
-    assert [track.id for track in film.show([Thing((0, 0, 2))])] == [1]
+    assert [track.id for track in film.show([Object((0, 0, 2))])] == [1]
 
 
 def test_frames_may_come_at_any_pace() -> None:
@@ -278,20 +278,20 @@ def test_frames_may_come_at_any_pace() -> None:
     tracker, rng, t = Tracker(), np.random.default_rng(5), 0.0
     for _ in range(30):
         t += float(rng.choice([0.05, 0.1, 0.3, 0.6]))
-        detections, boxes_3d = see([Thing((-3 + 0.4 * t, 0, 3)), Thing((-3 + 0.4 * t, 0.6, 3))], look(), rng, 0.02)
+        detections, boxes_3d = see([Object((-3 + 0.4 * t, 0, 3)), Object((-3 + 0.4 * t, 0.6, 3))], look(), rng, 0.02)
         tracks = tracker.update(t, detections, boxes_3d, look())
     assert [track.id for track in tracks] == [1, 2]
     np.testing.assert_allclose(tracks[0].velocity_m_s, (0.4, 0, 0), atol=0.1)
 
 
 def test_a_pose_that_is_missing_now_and_then_does_no_harm_and_one_that_ends_changes_the_frame() -> None:
-    film, thing = Film(), Thing((0.5, 0, 2.5))
+    film, obj = Film(), Object((0.5, 0, 2.5))
     pose = look(yaw=0.4, x=0.2)
     for k in range(10):
-        detections, boxes_3d = see([thing], pose)
+        detections, boxes_3d = see([obj], pose)
         (*_, track) = film.tracker.update(k / RATE_HZ, detections, boxes_3d, None if k % 3 == 2 else pose) or [None]
     assert track.id == 1
-    np.testing.assert_allclose(track.position_m, thing.place, atol=0.02)
+    np.testing.assert_allclose(track.position_m, obj.place, atol=0.02)
     for k in range(10, 45):
         (track,) = film.tracker.update(k / RATE_HZ, detections, boxes_3d)
     assert track.id == 1
@@ -300,33 +300,33 @@ def test_a_pose_that_is_missing_now_and_then_does_no_harm_and_one_that_ends_chan
 
 
 def test_detections_without_a_place_are_matched_in_the_image() -> None:
-    film, thing = Film(), Thing((0, 0, 2))
-    detections, boxes_3d = see([thing], look())
+    film, obj = Film(), Object((0, 0, 2))
+    detections, boxes_3d = see([obj], look())
     for k in range(12):
         known = np.array([k % 2 == 0])
         centers = np.where(known[:, None], boxes_3d.centers_m, np.nan)
         partly = Boxes3D(centers, boxes_3d.sizes_m, boxes_3d.quaternions_xyzw, boxes_3d.center_covariances_m2, known)
         tracks = film.tracker.update(k / RATE_HZ, detections, partly, look())
     assert [track.id for track in tracks] == [1]
-    np.testing.assert_allclose(tracks[0].position_m, thing.place, atol=0.02)
+    np.testing.assert_allclose(tracks[0].position_m, obj.place, atol=0.02)
 
 
 def test_no_detections_at_all() -> None:
     film = Film()
     assert film.show([]) == []
     for _ in range(3):
-        film.show([Thing((0, 0, 2))])
+        film.show([Object((0, 0, 2))])
     assert [track.is_seen for track in film.show([])] == [False]
 
 
-def test_a_hundred_things_in_disorder_keep_their_ids() -> None:
+def test_a_hundred_objects_in_disorder_keep_their_ids() -> None:
     film, rng = Film(), np.random.default_rng(7)
     places = np.stack(np.meshgrid(np.arange(10) * 0.4 - 2, np.arange(10) * 0.4 - 2, [4.0]), -1).reshape(-1, 3)
     history: dict[int, set[int]] = {k: set() for k in range(100)}
     for k in range(12):
         order = rng.permutation(100)
-        things = [Thing(tuple(places[i]), class_id=int(i) % 3) for i in order]
-        for track in film.show(things, look(yaw=0.03 * k), rng=rng, noise_m=0.03):
+        objects = [Object(tuple(places[i]), class_id=int(i) % 3) for i in order]
+        for track in film.show(objects, look(yaw=0.03 * k), rng=rng, noise_m=0.03):
             history[int(order[track.detection])].add(track.id)
     assert all(len(ids) == 1 for ids in history.values())
     assert len(set.union(*history.values())) == 100
@@ -347,7 +347,7 @@ def test_wrong_settings_are_named(settings: dict, words: str) -> None:
 
 
 def test_boxes_of_another_number_are_refused() -> None:
-    detections, _ = see([Thing((0, 0, 2))], look())
-    _, boxes_3d = see([Thing((0, 0, 2))] * 2, look())
+    detections, _ = see([Object((0, 0, 2))], look())
+    _, boxes_3d = see([Object((0, 0, 2))] * 2, look())
     with pytest.raises(ValueError, match="2 3D boxes for 1 detections"):
         Tracker().update(0.0, detections, boxes_3d)

@@ -19,25 +19,25 @@ def write_picture(item: Item, out: Path, labels: Labels) -> dict[str, Any]:
     image: dict[str, Any] = {"id": item.number, "file_name": item.name, "width": item.width, "height": item.height, "group": item.group}
     if item.exhaustive is not None:
         # As LVIS says it: of a class in neither list that has no box nobody knows whether it is there.
-        present = {thing.label for thing in item.things or ()}
+        present = {instance.label for instance in item.instances or ()}
         image["neg_category_ids"] = [ids[name] for name in item.exhaustive if name not in present]
         image["not_exhaustive_category_ids"] = sorted(ids[name] for name in present.difference(item.exhaustive))
     annotations = []
-    for thing in item.things or ():
-        x1, y1, x2, y2 = thing.box_xyxy
+    for instance in item.instances or ():
+        x1, y1, x2, y2 = instance.box_xyxy
         bbox = [round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)]
         annotation: dict[str, Any] = {
             "image_id": item.number,
-            "category_id": ids[thing.label],
+            "category_id": ids[instance.label],
             "bbox": bbox,
             "area": round(bbox[2] * bbox[3], 2),
-            "iscrowd": int(thing.is_crowd),
+            "iscrowd": int(instance.is_crowd),
         }
-        if thing.shape is not None:
-            annotation["segmentation"] = thing.shape
-            annotation["area"] = int(item.mask(thing).sum())
-        if thing.track is not None:
-            annotation["track_id"] = thing.track
+        if instance.shape is not None:
+            annotation["segmentation"] = instance.shape
+            annotation["area"] = int(item.mask(instance).sum())
+        if instance.track is not None:
+            annotation["track_id"] = instance.track
         annotations.append(annotation)
     return {"image": image, "annotations": annotations}
 

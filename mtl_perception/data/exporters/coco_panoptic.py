@@ -28,13 +28,13 @@ def write_picture(item: Item, out: Path, labels: Labels) -> dict[str, Any]:
         segments[mask] = number
         info[number] = {"id": number, "category_id": ids[label], "iscrowd": int(is_crowd)}
 
-    things = set(labels.detection) if item.things is not None else set()
+    things = set(labels.detection) if item.instances is not None else set()
     if item.semantic is not None:
         for i in np.unique(item.semantic[item.semantic >= 0]):
             if labels.segmentation[i] not in things:
                 add(item.semantic == i, labels.segmentation[i], is_crowd=False)
-    masked = [thing for thing in item.things or () if thing.shape is not None]
-    item.notes.add("things without a mask, which are left out", item.name, len(item.things or ()) - len(masked))
+    masked = [thing for thing in item.instances or () if thing.shape is not None]
+    item.notes.add("things without a mask, which are left out", item.name, len(item.instances or ()) - len(masked))
     for thing in sorted(masked, key=lambda thing: -item.mask(thing).sum()):
         mask = item.mask(thing)
         if (mask & np.isin(segments, [n for n, s in info.items() if not s["iscrowd"] and s.get("is_thing")])).any():

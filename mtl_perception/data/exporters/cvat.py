@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from mtl_perception.data.exporters.item import Item, ItemThing, Labels
+from mtl_perception.data.exporters.item import Item, ItemInstance, Labels
 
 HOLDS = frozenset({"boxes", "masks", "classes"})
 
@@ -22,8 +22,8 @@ def write_picture(item: Item, out: Path, labels: Labels) -> str:
     image = ElementTree.Element("image", attributes)
     for label in item.classes or ():
         ElementTree.SubElement(image, "tag", label=label, source="manual")
-    for thing in item.boxed:
-        _add_thing(image, item, thing)
+    for instance in item.boxed:
+        _add_instance(image, item, instance)
     return ElementTree.tostring(image, "unicode")
 
 
@@ -43,17 +43,17 @@ def finish(records: Iterable[Any], out: Path, labels: Labels) -> None:
         file.write("</annotations>\n")
 
 
-def _add_thing(image: ElementTree.Element, item: Item, thing: ItemThing) -> None:
-    shared = {"label": thing.label, "source": "manual", "occluded": "0", "z_order": "0"}
-    if thing.shape is None:
-        x1, y1, x2, y2 = (f"{value:.2f}" for value in thing.box_xyxy)
+def _add_instance(image: ElementTree.Element, item: Item, instance: ItemInstance) -> None:
+    shared = {"label": instance.label, "source": "manual", "occluded": "0", "z_order": "0"}
+    if instance.shape is None:
+        x1, y1, x2, y2 = (f"{value:.2f}" for value in instance.box_xyxy)
         ElementTree.SubElement(image, "box", {**shared, "xtl": x1, "ytl": y1, "xbr": x2, "ybr": y2})
-    elif isinstance(thing.shape, list) and len(thing.shape) == 1:
-        part = thing.shape[0]
+    elif isinstance(instance.shape, list) and len(instance.shape) == 1:
+        part = instance.shape[0]
         points = ";".join(f"{x:.2f},{y:.2f}" for x, y in zip(part[0::2], part[1::2], strict=True))
         ElementTree.SubElement(image, "polygon", {**shared, "points": points})
     else:
-        mask = item.mask(thing)
+        mask = item.mask(instance)
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         part = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         place = {"left": columns[0], "top": rows[0], "width": part.shape[1], "height": part.shape[0]}

@@ -20,7 +20,7 @@ from mtl_perception.data.masks import decode_mask
 
 FEATURES = {
     "boxes": "boxes",
-    "masks": "masks of things (their boxes are written)",
+    "masks": "masks of objects (their boxes are written)",
     "crowds": "crowds (iscrowd), which are left out",
     "boxes_3d": "boxes in space",
     "tracks": "tracks' ids",
@@ -48,8 +48,8 @@ class Labels(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ItemThing:
-    """One thing; ``shape`` in COCO's terms, None where only the box is known."""
+class ItemInstance:
+    """One object; ``shape`` in COCO's terms, None where only the box is known."""
 
     label: str
     box_xyxy: tuple[float, float, float, float]
@@ -67,7 +67,7 @@ class Item:
         number: its place in the set, from 1.
         name: file name below images/.
         content: the file.
-        things: None where it is not labelled for boxes.
+        objects: None where it is not labelled for boxes.
         semantic: (H, W) int32 ids, -1 unlabelled; ``depth_m`` (H, W) float32, 0 unknown; ``lanes`` (H, W) uint8 bits.
         notes: what the writer of the format could not hold.
     """
@@ -78,7 +78,7 @@ class Item:
     width: int
     height: int
     group: str
-    things: list[ItemThing] | None
+    instances: list[ItemInstance] | None
     exhaustive: list[str] | None
     semantic: np.ndarray | None
     depth_m: np.ndarray | None
@@ -93,13 +93,13 @@ class Item:
         return str(PurePosixPath(self.name).with_suffix(""))
 
     @cached_property
-    def boxed(self) -> list[ItemThing]:
-        """The things that are no crowds."""
-        return [thing for thing in self.things or () if not thing.is_crowd]
+    def boxed(self) -> list[ItemInstance]:
+        """The objects that are no crowds."""
+        return [instance for instance in self.instances or () if not instance.is_crowd]
 
-    def mask(self, thing: ItemThing) -> np.ndarray:
+    def mask(self, instance: ItemInstance) -> np.ndarray:
         """(H, W) bool."""
-        return decode_mask(thing.shape, self.height, self.width)
+        return decode_mask(instance.shape, self.height, self.width)
 
     def write_image(self, path: Path) -> None:
         write_atomically(path, self.content, durable=False)
@@ -117,18 +117,18 @@ def item_of(picture: Picture, number: int, wanted: frozenset[str]) -> Item:
     """
     image = picture.image.read()
     width, height = read_header(image).upright_size
-    things = None
-    if picture.things is not None:
-        things = [
-            ItemThing(
-                thing.label,
-                thing.box_xyxy,
-                thing.shape.encoded(width, height) if thing.shape is not None and "masks" in wanted else None,
-                thing.is_crowd,
-                thing.box_3d,
-                thing.track,
+    instances = None
+    if picture.instances is not None:
+        instances = [
+            ItemInstance(
+                instance.label,
+                instance.box_xyxy,
+                instance.shape.encoded(width, height) if instance.shape is not None and "masks" in wanted else None,
+                instance.is_crowd,
+                instance.box_3d,
+                instance.track,
             )
-            for thing in picture.things  # pyright: ignore[reportGeneralTypeIssues]
+            for instance in picture.instances  # pyright: ignore[reportGeneralTypeIssues]
         ]
 
     def read(source: Any, feature: str) -> np.ndarray | None:
@@ -141,7 +141,7 @@ def item_of(picture: Picture, number: int, wanted: frozenset[str]) -> Item:
         width,
         height,
         picture.group or picture.name,
-        things,
+        instances,
         None if picture.exhaustive is None else list(picture.exhaustive),
         read(picture.semantic, "semantic"),
         read(picture.depth, "depth"),
@@ -154,22 +154,22 @@ def item_of(picture: Picture, number: int, wanted: frozenset[str]) -> Item:
 
 def lost(picture: Picture, holds: frozenset[str]) -> Notes:
     """Returns what of a picture a format that holds only ``holds`` can't keep."""
-    things = picture.things or ()
+    instances = picture.instances or ()
     counts = {
-        "boxes": len(things),
-        "masks": sum(thing.shape is not None for thing in things) if "boxes" in holds else 0,  # pyright: ignore[reportGeneralTypeIssues]
-        "crowds": sum(thing.is_crowd for thing in things) if "boxes" in holds else 0,  # pyright: ignore[reportGeneralTypeIssues]
-        "boxes_3d": sum(thing.box_3d is not None for thing in things),  # pyright: ignore[reportGeneralTypeIssues]
-        "tracks": sum(thing.track is not None for thing in things),  # pyright: ignore[reportGeneralTypeIssues]
-        "scores": sum(thing.score is not None for thing in things),  # pyright: ignore[reportGeneralTypeIssues]
+        "boxes": len(instances),
+        "masks": sum(instance.shape is not None for instance in instances) if "boxes" in holds else 0,  # pyright: ignore[reportGeneralTypeIssues]
+        "crowds": sum(instance.is_crowd for instance in instances) if "boxes" in holds else 0,  # pyright: ignore[reportGeneralTypeIssues]
+        "boxes_3d": sum(instance.box_3d is not None for instance in instances),  # pyright: ignore[reportGeneralTypeIssues]
+        "tracks": sum(instance.track is not None for instance in instances),  # pyright: ignore[reportGeneralTypeIssues]
+        "scores": sum(instance.score is not None for instance in instances),  # pyright: ignore[reportGeneralTypeIssues]
         "semantic": picture.semantic is not None,
         "depth": picture.depth is not None,
         "lanes": picture.lanes is not None,
         "classes": picture.classes is not None,
         "camera": picture.camera is not None,
         "group": picture.group is not None,
-        "exhaustive": picture.exhaustive is not None and picture.things is not None,
-        "unlabelled": picture.things is None and "boxes" in holds,
+        "exhaustive": picture.exhaustive is not None and picture.instances is not None,
+        "unlabelled": picture.instances is None and "boxes" in holds,
         "extra": bool(picture.extra),
     }
     notes = Notes()

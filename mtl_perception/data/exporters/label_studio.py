@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from mtl_perception.core.files import write_atomically, write_json
-from mtl_perception.data.exporters.item import Item, ItemThing, Labels
+from mtl_perception.data.exporters.item import Item, ItemInstance, Labels
 
 HOLDS = frozenset({"boxes", "masks", "classes"})
 _RUN_BITS = (3, 7, 11, 15)
@@ -19,7 +19,7 @@ _RUN_BITS = (3, 7, 11, 15)
 
 def write_picture(item: Item, out: Path, labels: Labels) -> dict[str, Any]:
     item.write_image(out / "images" / item.name)
-    results = [result for i, thing in enumerate(item.boxed) for result in _results(item, thing, f"{item.number}-{i}")]
+    results = [result for i, instance in enumerate(item.boxed) for result in _results(item, instance, f"{item.number}-{i}")]
     if item.classes is not None:
         results.append({"from_name": "class", "to_name": "image", "type": "choices", "value": {"choices": item.classes}})
     return {
@@ -46,23 +46,23 @@ def finish(records: Iterable[Any], out: Path, labels: Labels) -> None:
     write_atomically(out / "label_config.xml", ElementTree.tostring(view, "utf-8"))
 
 
-def _results(item: Item, thing: ItemThing, id_: str) -> list[dict[str, Any]]:
+def _results(item: Item, instance: ItemInstance, id_: str) -> list[dict[str, Any]]:
     shared: dict[str, Any] = {
         "id": id_, "to_name": "image", "original_width": item.width, "original_height": item.height, "image_rotation": 0,
     }  # fmt: skip
-    if thing.shape is None:
-        x1, y1, x2, y2 = thing.box_xyxy
+    if instance.shape is None:
+        x1, y1, x2, y2 = instance.box_xyxy
         value: dict[str, Any] = {
             "x": 100 * x1 / item.width, "y": 100 * y1 / item.height,
             "width": 100 * (x2 - x1) / item.width, "height": 100 * (y2 - y1) / item.height, "rotation": 0,
         }  # fmt: skip
-        return [{**shared, "from_name": "box", "type": "rectanglelabels", "value": value | {"rectanglelabels": [thing.label]}}]
-    if isinstance(thing.shape, list) and len(thing.shape) == 1:
-        part = thing.shape[0]
+        return [{**shared, "from_name": "box", "type": "rectanglelabels", "value": value | {"rectanglelabels": [instance.label]}}]
+    if isinstance(instance.shape, list) and len(instance.shape) == 1:
+        part = instance.shape[0]
         points = [[100 * x / item.width, 100 * y / item.height] for x, y in zip(part[0::2], part[1::2], strict=True)]
-        value = {"points": points, "closed": True, "polygonlabels": [thing.label]}
+        value = {"points": points, "closed": True, "polygonlabels": [instance.label]}
         return [{**shared, "from_name": "polygon", "type": "polygonlabels", "value": value}]
-    value = {"format": "rle", "rle": list(pack_brush(item.mask(thing))), "brushlabels": [thing.label]}
+    value = {"format": "rle", "rle": list(pack_brush(item.mask(instance))), "brushlabels": [instance.label]}
     return [{**shared, "from_name": "brush", "type": "brushlabels", "value": value}]
 
 

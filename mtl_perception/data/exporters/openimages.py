@@ -21,14 +21,14 @@ def write_picture(item: Item, out: Path, labels: Labels) -> dict[str, Any]:
     """The picture is called by its id: its path with -- for each folder."""
     id_ = item.stem.replace("/", "--")
     item.write_image(out / "images" / f"{id_}{PurePosixPath(item.name).suffix}")
-    if item.things is None:
+    if item.instances is None:
         return {"boxes": [], "verified": []}
     boxes = []
-    for thing in item.things:
-        x1, y1, x2, y2 = thing.box_xyxy
+    for instance in item.instances:
+        x1, y1, x2, y2 = instance.box_xyxy
         edges = [f"{value:.8g}" for value in (x1 / item.width, x2 / item.width, y1 / item.height, y2 / item.height)]
-        boxes.append([id_, "xclick", _machine_name(thing.label, labels), 1, *edges, 0, 0, int(thing.is_crowd), 0, 0])
-    present = {thing.label for thing in item.things}
+        boxes.append([id_, "xclick", _machine_name(instance.label, labels), 1, *edges, 0, 0, int(instance.is_crowd), 0, 0])
+    present = {instance.label for instance in item.instances}
     known = labels.detection if item.exhaustive is None else item.exhaustive
     item.notes.add(
         "classes with boxes that are not wholly labelled in a picture, which now look as if they were", item.name, len(present - set(known))

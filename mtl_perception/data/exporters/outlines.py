@@ -34,7 +34,7 @@ def outlines(mask: np.ndarray) -> tuple[list[list[float]], int]:
 
 
 def bridged(parts: list[list[float]]) -> list[float]:
-    """One outline for several: with a line there and back between them, for formats that hold one outline a thing."""
+    """One outline for several: with a line there and back between them, for formats that hold one outline per object."""
     joined = list(parts[0])
     for part in parts[1:]:
         # From the first point of the first part and back: lines have no area.

@@ -42,7 +42,7 @@ class Format:
 FORMATS = (
     Format("coco", "COCO detection and instance segmentation", "coco"),
     Format("coco-panoptic", "COCO panoptic segmentation", "coco_panoptic"),
-    Format("yolo", "YOLO text files: polygons for things with masks, else boxes", "yolo"),
+    Format("yolo", "YOLO text files: polygons for objects with masks, else boxes", "yolo"),
     Format("voc", "Pascal VOC with SegmentationClass and SegmentationObject", "voc"),
     Format("labelme", "labelme: one JSON a picture", "labelme"),
     Format("cvat", "CVAT XML for images", "cvat"),

@@ -23,15 +23,15 @@ def write_picture(item: Item, out: Path, labels: Labels) -> str:
     if item.semantic is not None:
         png = palette_png(np.where(item.semantic < 0, 255, item.semantic).astype(np.uint8))
         write_atomically(out / "SegmentationClass" / f"{item.stem}.png", png, durable=False)
-    if item.things is not None:
+    if item.instances is not None:
         root = ElementTree.Element("annotation")
         _texts(root, folder="JPEGImages", filename=item.name)
         _texts(ElementTree.SubElement(root, "size"), width=item.width, height=item.height, depth=3)
-        _texts(root, segmented=int(any(thing.shape is not None for thing in item.boxed)))
-        for thing in item.boxed:
+        _texts(root, segmented=int(any(instance.shape is not None for instance in item.boxed)))
+        for instance in item.boxed:
             element = ElementTree.SubElement(root, "object")
-            _texts(element, name=thing.label, pose="Unspecified", truncated=0, difficult=0)
-            x1, y1, x2, y2 = thing.box_xyxy
+            _texts(element, name=instance.label, pose="Unspecified", truncated=0, difficult=0)
+            x1, y1, x2, y2 = instance.box_xyxy
             # The first pixel is called 1, and the last one is of the box.
             _texts(
                 ElementTree.SubElement(element, "bndbox"), xmin=_number(x1 + 1), ymin=_number(y1 + 1), xmax=_number(x2), ymax=_number(y2)
@@ -51,17 +51,17 @@ def finish(records: Iterable[Any], out: Path, labels: Labels) -> None:
 
 
 def _write_objects(item: Item, out: Path) -> None:
-    if all(thing.shape is None for thing in item.boxed):
+    if all(instance.shape is None for instance in item.boxed):
         return
     ids = np.zeros((item.height, item.width), np.uint8)
-    for i, thing in enumerate(item.boxed):
+    for i, instance in enumerate(item.boxed):
         if i >= 254:
-            item.notes.add("masks of more than 254 things of a picture, left out", item.name)
+            item.notes.add("masks of more than 254 objects of a picture, left out", item.name)
             break
-        if thing.shape is not None:
-            mask = item.mask(thing)
+        if instance.shape is not None:
+            mask = item.mask(instance)
             if ids[mask].any():
-                item.notes.add("masks that overlap others: a pixel is of the later thing", item.name)
+                item.notes.add("masks that overlap others: a pixel is of the later object", item.name)
             ids[mask] = i + 1
     write_atomically(out / "SegmentationObject" / f"{item.stem}.png", palette_png(ids), durable=False)
 

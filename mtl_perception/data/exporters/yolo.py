@@ -10,20 +10,20 @@ from typing import Any
 import yaml
 
 from mtl_perception.core.files import write_atomically
-from mtl_perception.data.exporters.item import Item, ItemThing, Labels
+from mtl_perception.data.exporters.item import Item, ItemInstance, Labels
 from mtl_perception.data.exporters.outlines import bridged, outlines
 
 HOLDS = frozenset({"boxes", "masks"})
 
 
 def write_picture(item: Item, out: Path, labels: Labels) -> None:
-    """A picture where any thing has a mask gets polygons throughout: readers take all lines of a file for one kind."""
+    """A picture where any object has a mask gets polygons throughout: readers take all lines of a file for one kind."""
     item.write_image(out / "images" / item.name)
-    has_masks = any(thing.shape is not None for thing in item.boxed)
+    has_masks = any(instance.shape is not None for instance in item.boxed)
     lines = []
-    for thing in item.boxed:
-        values = _polygon(item, thing) if has_masks else _box(item, thing)
-        lines.append(" ".join([str(labels.detection.index(thing.label)), *(f"{value:.8g}" for value in values)]))
+    for instance in item.boxed:
+        values = _polygon(item, instance) if has_masks else _box(item, instance)
+        lines.append(" ".join([str(labels.detection.index(instance.label)), *(f"{value:.8g}" for value in values)]))
     write_atomically(out / "labels" / f"{item.stem}.txt", "".join(f"{line}\n" for line in lines).encode(), durable=False)
 
 
@@ -35,18 +35,18 @@ def finish(records: Iterable[Any], out: Path, labels: Labels) -> None:
     write_atomically(out / "data.yaml", text.encode())
 
 
-def _box(item: Item, thing: ItemThing) -> list[float]:
-    x1, y1, x2, y2 = thing.box_xyxy
+def _box(item: Item, instance: ItemInstance) -> list[float]:
+    x1, y1, x2, y2 = instance.box_xyxy
     return [(x1 + x2) / 2 / item.width, (y1 + y2) / 2 / item.height, (x2 - x1) / item.width, (y2 - y1) / item.height]
 
 
-def _polygon(item: Item, thing: ItemThing) -> list[float]:
-    if thing.shape is None:
-        item.notes.add("boxes beside things with masks, written as polygons of 4 points", item.name)
-        x1, y1, x2, y2 = thing.box_xyxy
+def _polygon(item: Item, instance: ItemInstance) -> list[float]:
+    if instance.shape is None:
+        item.notes.add("boxes beside objects with masks, written as polygons of 4 points", item.name)
+        x1, y1, x2, y2 = instance.box_xyxy
         points = [x1, y1, x2, y1, x2, y2, x1, y2]
     else:
-        parts, holes = (thing.shape, 0) if isinstance(thing.shape, list) else outlines(item.mask(thing))
+        parts, holes = (instance.shape, 0) if isinstance(instance.shape, list) else outlines(item.mask(instance))
         item.notes.add("masks with holes, which are filled", item.name, int(holes > 0))
         item.notes.add("masks of several parts, which are joined by lines", item.name, int(len(parts) > 1))
         points = bridged(parts)

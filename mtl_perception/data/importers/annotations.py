@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labelled things of a picture → annotations: boxes within the picture, masks that fit their boxes, all else listed."""
+"""Labelled objects of a picture → annotations: boxes within the picture, masks that fit their boxes, all else listed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.importers.class_map import ClassMap
 from mtl_perception.data.importers.image_file import turned_size
-from mtl_perception.data.importers.labelled import Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Notes, Picture
 from mtl_perception.data.importers.placing import Frame, named, placed_box, placed_shape
 from mtl_perception.data.importers.shapes import Encoded
 from mtl_perception.data.masks import decode_mask
@@ -20,21 +20,21 @@ _ROUNDING_PX = 1.0
 _MASK_TO_BOX_PX = 2
 
 
-def annotations_of(things: Sequence[Thing], picture: Picture, frame: Frame, names: ClassMap, notes: Notes) -> list[dict[str, Any]]:
+def annotations_of(instances: Sequence[Instance], picture: Picture, frame: Frame, names: ClassMap, notes: Notes) -> list[dict[str, Any]]:
     width, height = turned_size(frame.true_size, frame.orientation)
     annotations = []
-    for thing in things:
-        label = names.target(thing.label)
+    for instance in instances:
+        label = names.target(instance.label)
         if label is None:
             continue
         shape = None
-        if thing.shape is not None:
+        if instance.shape is not None:
             try:
-                encoded = thing.shape.encoded(*frame.size)
+                encoded = instance.shape.encoded(*frame.size)
                 shape = placed_shape(encoded, frame, picture.is_normalized)
             except ValueError as error:
-                notes.add("masks that can't be used, left out", f"{named(picture)}: {thing.label}: {error}")
-        given = None if thing.box_xyxy is None else placed_box(thing.box_xyxy, frame, picture.is_normalized)
+                notes.add("masks that can't be used, left out", f"{named(picture)}: {instance.label}: {error}")
+        given = None if instance.box_xyxy is None else placed_box(instance.box_xyxy, frame, picture.is_normalized)
         extent = None
         if shape is not None:
             # Pixels are counted only where the outline alone leaves a doubt: there may be a million.
@@ -42,26 +42,26 @@ def annotations_of(things: Sequence[Thing], picture: Picture, frame: Frame, name
             if extent is None or (given is not None and _apart(extent, _cut(given, width, height)) > _MASK_TO_BOX_PX - 1):
                 extent = _pixel_extent(shape, width, height) if shape else None
             if extent is None:
-                notes.add("masks that cover no pixel, left out", f"{named(picture)}: {thing.label}")
+                notes.add("masks that cover no pixel, left out", f"{named(picture)}: {instance.label}")
                 shape = None
         box = extent if given is None else given
         if box is None:
-            notes.add("things with neither a box nor a mask, left out", f"{named(picture)}: {thing.label}")
+            notes.add("objects with neither a box nor a mask, left out", f"{named(picture)}: {instance.label}")
             continue
         beyond = max(-box[0], -box[1], box[2] - width, box[3] - height)
         if beyond > _ROUNDING_PX:
-            notes.add("boxes that reached beyond their picture, cut at its edge", f"{named(picture)}: {thing.label} by {beyond:.0f} px")
+            notes.add("boxes that reached beyond their picture, cut at its edge", f"{named(picture)}: {instance.label} by {beyond:.0f} px")
         box = _cut(box, width, height)
         if box[2] - box[0] < 0.005 or box[3] - box[1] < 0.005:
-            notes.add("boxes without area, left out", f"{named(picture)}: {thing.label}")
+            notes.add("boxes without area, left out", f"{named(picture)}: {instance.label}")
             continue
         if shape is not None and _apart(extent, box) > _MASK_TO_BOX_PX:
             notes.add(
                 f"masks that end more than {_MASK_TO_BOX_PX} px from their boxes, left out; the boxes are kept",
-                f"{named(picture)}: {thing.label}: mask {[round(v) for v in extent]}, box {[round(v) for v in box]}",
+                f"{named(picture)}: {instance.label}: mask {[round(v) for v in extent]}, box {[round(v) for v in box]}",
             )
             shape = None
-        annotations.append(_annotation(label, box, shape, thing, frame, notes, picture))
+        annotations.append(_annotation(label, box, shape, instance, frame, notes, picture))
     return annotations
 
 
@@ -76,23 +76,23 @@ def _apart(one: Sequence[float], other: Sequence[float]) -> float:
 
 
 def _annotation(
-    label: str, box: list[float], shape: Encoded | None, thing: Thing, frame: Frame, notes: Notes, picture: Picture
+    label: str, box: list[float], shape: Encoded | None, instance: Instance, frame: Frame, notes: Notes, picture: Picture
 ) -> dict[str, Any]:
     x1, y1, x2, y2 = box
     bbox = [int(v) if v == int(v) else round(v, 2) for v in (x1, y1, x2 - x1, y2 - y1)]
-    annotation: dict[str, Any] = {"label": label, "bbox": bbox, "area": round(bbox[2] * bbox[3], 2), "iscrowd": int(thing.is_crowd)}
+    annotation: dict[str, Any] = {"label": label, "bbox": bbox, "area": round(bbox[2] * bbox[3], 2), "iscrowd": int(instance.is_crowd)}
     if shape is not None:
         annotation["segmentation"] = shape
         annotation["area"] = _area(shape)
-    if thing.box_3d is not None:
+    if instance.box_3d is not None:
         if frame.orientation == 1:
-            annotation["box_3d"] = {key: [round(float(value), 5) for value in values] for key, values in thing.box_3d.items()}
+            annotation["box_3d"] = {key: [round(float(value), 5) for value in values] for key, values in instance.box_3d.items()}
         else:
             notes.add("3D boxes of pictures that were turned upright, left out", picture.name)
-    if thing.track is not None:
-        annotation["track"] = thing.track
-    if thing.score is not None:
-        annotation["score"] = thing.score
+    if instance.track is not None:
+        annotation["track"] = instance.track
+    if instance.score is not None:
+        annotation["score"] = instance.score
     return annotation
 
 
@@ -131,7 +131,7 @@ def _area(shape: Encoded) -> float:
 
 
 def painted(annotations: Sequence[Mapping[str, Any]], ids: Mapping[str, int], width: int, height: int, notes: Notes) -> np.ndarray:
-    """Label map of the things' masks, smaller ones over larger ones; what no mask covers is unlabelled."""
+    """Label map of the objects' masks, smaller ones over larger ones; what no mask covers is unlabelled."""
     semantic = np.full((height, width), UNLABELLED, np.uint8)
     for annotation in sorted(annotations, key=lambda a: -a["area"]):
         if annotation["label"] not in ids:
@@ -139,5 +139,5 @@ def painted(annotations: Sequence[Mapping[str, Any]], ids: Mapping[str, int], wi
         if "segmentation" in annotation:
             semantic[decode_mask(annotation["segmentation"], height, width)] = ids[annotation["label"]]
         else:
-            notes.add("things with a box alone: their pixels stay unlabelled in the segmentation", annotation["label"])
+            notes.add("objects with a box alone: their pixels stay unlabelled in the segmentation", annotation["label"])
     return semantic

@@ -14,7 +14,7 @@ from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.finder import PictureFinder
 from mtl_perception.data.importers.image_file import ImageFile
 from mtl_perception.data.importers.json_file import read_json, start_of
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.lane_lines import LaneDrawing, Stroke
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 
@@ -82,13 +82,13 @@ def read(source: Path, settings: Settings) -> Labelled:
     for name, (labels, where, video) in merged.items():
         found = finder.find(name) if "." in name else finder.find_stem(name)
         image = ImageFile(finder.path(found or name))
-        things, strokes = [], []
+        instances, strokes = [], []
         for label in labels:
             if label.attributes and any(label.attributes.get(key) for key in ("occluded", "truncated")):
                 notes.add("marks as occluded or truncated, which are not read", name)
             if label.box2d is not None:
                 box = label.box2d
-                things.append(Thing(sys.intern(label.category), (box["x1"], box["y1"], box["x2"], box["y2"])))
+                instances.append(Instance(sys.intern(label.category), (box["x1"], box["y1"], box["x2"], box["y2"])))
                 detected.setdefault(label.category)
             elif label.poly2d:
                 strokes += _strokes(label, f"{where}: {name}")
@@ -99,7 +99,7 @@ def read(source: Path, settings: Settings) -> Labelled:
                 name=found or name,
                 image=image,
                 group=video,
-                things=things if has_boxes else None,
+                instances=instances if has_boxes else None,
                 lanes=LaneDrawing(image, tuple(strokes), settings.line_width) if has_lanes else None,
                 where=where,
             )

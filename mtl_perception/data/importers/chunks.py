@@ -15,19 +15,19 @@ from mtl_perception.data.importers.convert import Job, Plan, convert
 from mtl_perception.data.importers.labelled import Notes
 
 _PICTURES = 64
-_THINGS = 20_000
+_INSTANCES = 20_000
 
 
 def chunks(jobs: Iterable[Job]) -> Iterator[list[Job]]:
-    """Always the same for the same jobs: as many pictures as are worth a file, fewer where they hold very many things."""
+    """Always the same for the same jobs: as many pictures as are worth a file, fewer where they hold very many objects."""
     chunk: list[Job] = []
-    things = 0
+    instances = 0
     for job in jobs:
         chunk.append(job)
-        things += len(job.picture.things) if hasattr(job.picture.things, "__len__") else 0
-        if len(chunk) >= _PICTURES or things >= _THINGS:
+        instances += len(job.picture.instances) if hasattr(job.picture.instances, "__len__") else 0
+        if len(chunk) >= _PICTURES or instances >= _INSTANCES:
             yield chunk
-            chunk, things = [], 0
+            chunk, instances = [], 0
     if chunk:
         yield chunk
 

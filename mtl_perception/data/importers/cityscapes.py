@@ -14,7 +14,7 @@ from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.importers.finder import PictureFinder
 from mtl_perception.data.importers.image_file import ImageFile, read_index_image
 from mtl_perception.data.importers.json_file import read_json
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat
 from mtl_perception.data.importers.registry import Options as Settings
 from mtl_perception.data.importers.shapes import PixelsOf
@@ -27,7 +27,7 @@ _IDS = {
     32: "motorcycle", 33: "bicycle",
 }  # fmt: skip
 """The 19 classes that are scored; the other ids are unlabelled."""
-_THINGS = [_IDS[id_] for id_ in (24, 25, 26, 27, 28, 31, 32, 33)]
+_INSTANCES = [_IDS[id_] for id_ in (24, 25, 26, 27, 28, 31, 32, 33)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +41,15 @@ class CityMap:
 
 
 @dataclass(frozen=True, slots=True)
-class CityThings:
-    """Values from 1000 on are class · 1000 + number; smaller ones of a thing's class are groups."""
+class CityInstances:
+    """Values from 1000 on are class · 1000 + number; smaller ones of an object's class are groups."""
 
     path: Path
 
-    def read(self) -> Sequence[Thing]:
+    def read(self) -> Sequence[Instance]:
         values = np.unique(read_index_image(self.path).astype(np.int32)).tolist()
         named = ((value, _IDS.get(value // 1000 if value >= 1000 else value)) for value in values)
-        return [Thing(name, None, PixelsOf(self.path, (value,)), is_crowd=value < 1000) for value, name in named if name in _THINGS]
+        return [Instance(name, None, PixelsOf(self.path, (value,)), is_crowd=value < 1000) for value, name in named if name in _INSTANCES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def read(source: Path, settings: Settings) -> Labelled:
                 image=ImageFile(finder.path(found)),
                 group=parts[-1].rpartition("_")[0],
                 side=parts[0] if parts[0] in ("train", "val", "test") else None,
-                things=CityThings(instances) if instances.is_file() and kind == "gtFine" else None,
+                instances=CityInstances(instances) if instances.is_file() and kind == "gtFine" else None,
                 semantic=CityMap(ids),
                 depth=None
                 if camera is None or not disparity.is_file()
@@ -108,7 +108,7 @@ def read(source: Path, settings: Settings) -> Labelled:
                 where=ids.name,
             )
         )
-    return Labelled(pictures, _THINGS, list(_IDS.values()), notes=notes)
+    return Labelled(pictures, _INSTANCES, list(_IDS.values()), notes=notes)
 
 
 def _labels_root(source: Path) -> Path | None:

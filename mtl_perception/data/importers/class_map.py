@@ -100,7 +100,7 @@ def lanes_table(source: Sequence[str], wanted: Sequence[str], names: ClassMap) -
 
 
 def wholly_labelled(labelled: Sequence[str], source: Sequence[str], names: ClassMap) -> list[str]:
-    """The classes here of which all things have boxes, where those of ``labelled``, names of the source, have.
+    """The classes here of which all objects have boxes, where those of ``labelled``, names of the source, have.
 
     A class that several were merged into is one of them only if each of those is.
     """

@@ -15,7 +15,7 @@ from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.finder import PictureFinder
 from mtl_perception.data.importers.image_file import ImageFile
 from mtl_perception.data.importers.json_file import read_json, start_of
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 from mtl_perception.data.importers.shapes import CocoJson
 
@@ -127,7 +127,7 @@ def _pictures(path: Path, content: _File, finder: PictureFinder, notes: Notes, l
     if len(images) < len(content.images):
         twice = [id_ for id_, count in Counter(image.id for image in content.images).items() if count > 1]
         raise DataError(f"{path}: several images have the id {twice[0]!r}, so whose boxes are they? Number them anew", "duplicate")
-    things: dict[int | str, list[Thing]] = {id_: [] for id_ in images}
+    instances: dict[int | str, list[Instance]] = {id_: [] for id_ in images}
     for annotation in content.annotations:
         if annotation.image_id not in images:
             notes.add(
@@ -141,7 +141,7 @@ def _pictures(path: Path, content: _File, finder: PictureFinder, notes: Notes, l
                 f"{path}: annotation {annotation.id} is of category {annotation.category_id}, which is not listed ({known} …); add it to categories",
                 "unknown class",
             )
-        things[annotation.image_id].append(_thing(annotation, names[annotation.category_id], path, notes))
+        instances[annotation.image_id].append(_instance(annotation, names[annotation.category_id], path, notes))
     near = _picture_folder(path, root)
     side = _side(path)
     pictures = []
@@ -158,8 +158,8 @@ def _pictures(path: Path, content: _File, finder: PictureFinder, notes: Notes, l
                 size=said,
                 group=image.group,
                 side=side,
-                things=things[image.id],
-                exhaustive=_exhaustive(image, names, things[image.id]),
+                instances=instances[image.id],
+                exhaustive=_exhaustive(image, names, instances[image.id]),
                 where=path.name,
             )
         )
@@ -177,7 +177,7 @@ def _category_names(path: Path, content: _File) -> dict[int, str]:
     return {id_: sys.intern(name) for id_, name in names.items()}
 
 
-def _thing(annotation: _Annotation, label: str, path: Path, notes: Notes) -> Thing:
+def _instance(annotation: _Annotation, label: str, path: Path, notes: Notes) -> Instance:
     box = None
     if annotation.bbox:
         if len(annotation.bbox) != 4:
@@ -190,16 +190,16 @@ def _thing(annotation: _Annotation, label: str, path: Path, notes: Notes) -> Thi
     shape = CocoJson(raw) if len(raw) > 4 else None  # "null", "[]", "{}", "[[]]" hold nothing
     if len(bytes(annotation.keypoints)) > 4:
         notes.add("keypoints, which are not read", f"{path.name}: annotation {annotation.id}")
-    return Thing(label, box, shape, bool(annotation.iscrowd), track=annotation.track_id)
+    return Instance(label, box, shape, bool(annotation.iscrowd), track=annotation.track_id)
 
 
-def _exhaustive(image: _Image, names: dict[int, str], things: list[Thing]) -> list[str] | None:
+def _exhaustive(image: _Image, names: dict[int, str], instances: list[Instance]) -> list[str] | None:
     """LVIS labels a few classes in each image: those with boxes, unless it says that there are more, and those that it says are absent."""
     if image.neg_category_ids is None and image.not_exhaustive_category_ids is None:
         return None
     more = {names[id_] for id_ in image.not_exhaustive_category_ids or () if id_ in names}
     absent = {names[id_] for id_ in image.neg_category_ids or () if id_ in names}
-    return sorted(({thing.label for thing in things} | absent) - more)
+    return sorted(({instance.label for instance in instances} | absent) - more)
 
 
 def _picture_folder(path: Path, root: Path) -> str:

@@ -14,7 +14,7 @@ from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.finder import PictureFinder
 from mtl_perception.data.importers.image_file import ImageFile, read_index_image
 from mtl_perception.data.importers.json_file import read_json, start_of
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 from mtl_perception.data.importers.shapes import PixelsOf
 
@@ -160,7 +160,7 @@ def _pictures(path: Path, content: _File, finder: PictureFinder, masks: PictureF
         mask = masks.find(annotation.file_name) or annotation.file_name
         mask_path = masks.path(mask)
         things = [
-            Thing(categories[segment.category_id].name, None, PixelsOf(mask_path, (segment.id,), in_rgb=True), bool(segment.iscrowd))
+            Instance(categories[segment.category_id].name, None, PixelsOf(mask_path, (segment.id,), in_rgb=True), bool(segment.iscrowd))
             for segment in annotation.segments_info
             if categories[segment.category_id].isthing
         ]
@@ -170,7 +170,7 @@ def _pictures(path: Path, content: _File, finder: PictureFinder, masks: PictureF
                 name=found or image.file_name,
                 image=ImageFile(finder.path(found or image.file_name)),
                 size=(image.width, image.height) if image.width and image.height else None,
-                things=things,
+                instances=things,
                 semantic=PanopticMap(mask_path, tuple((s.id, ids[categories[s.category_id].name]) for s in annotation.segments_info)),
                 where=path.name,
             )

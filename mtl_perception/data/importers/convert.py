@@ -44,7 +44,7 @@ class Plan:
         names: class map.
         detection_source, detection_labels: class names of the source and here.
         segmentation_table: (S + 1,) uint8, id of the source → id here.
-        instance_ids: class here → segmentation id, to paint the things' masks where there is no label map; None: don't.
+        instance_ids: class here → segmentation id, to paint the objects' masks where there is no label map; None: don't.
         lanes_table: (256,) uint8, bits of the source → bits here.
         exhaustive: classes here that the user says are labelled wholly in each picture.
         camera: fx, fy, cx, cy for pictures that bring none.
@@ -120,10 +120,10 @@ def _convert(job: Job, plan: Plan, done: Done) -> None:
 
     annotations: list[dict[str, Any]] | None = None
     exhaustive: list[str] | None = None
-    things = picture.things if "detection" in plan.tasks or plan.instance_ids is not None else None
-    if things is not None:
-        things = things.read() if hasattr(things, "read") else things
-        annotations = annotations_of(things, picture, frame, plan.names, done.notes)
+    instances = picture.instances if "detection" in plan.tasks or plan.instance_ids is not None else None
+    if instances is not None:
+        instances = instances.read() if hasattr(instances, "read") else instances
+        annotations = annotations_of(instances, picture, frame, plan.names, done.notes)
         exhaustive = _exhaustive(picture, plan)
     semantic = _read_map(picture.semantic, "segmentation", plan, frame, picture)
     if semantic is not None:

@@ -13,7 +13,7 @@ from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.finder import PictureFinder
 from mtl_perception.data.importers.image_file import ImageFile
 from mtl_perception.data.importers.json_file import start_of
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat
 from mtl_perception.data.importers.registry import Options as Settings
 from mtl_perception.data.importers.shapes import PatchRuns, Polygons, ellipse, turned
@@ -62,7 +62,7 @@ class _Reader:
 
     def read(self, path: Path) -> None:
         """Element by element, for the file may be large."""
-        tracks: dict[int, list[Thing]] = defaultdict(list)
+        tracks: dict[int, list[Instance]] = defaultdict(list)
         declared: dict[str, None] = {}
         size: tuple[int, int] | None = None
         is_video, length = False, 0
@@ -94,16 +94,16 @@ class _Reader:
         if not name:
             raise DataError(f"{where} has no name", "index")
         width, height = number(element.get("width"), where, "width"), number(element.get("height"), where, "height")
-        things, tags = [], None
+        instances, tags = [], None
         for child in element:
             if child.tag == "tag":
                 label = sys.intern(child.get("label", ""))
                 self.tags.setdefault(label)
                 tags = [*(tags or ()), label]
             elif child.tag in _SHAPES:
-                thing = self._thing(child, child.get("label", ""), where)
-                if thing is not None:
-                    things.append(thing)
+                instance = self._instance(child, child.get("label", ""), where)
+                if instance is not None:
+                    instances.append(instance)
             else:
                 self.notes.add(f"<{child.tag}> elements, which are not read", where)
         found = self._finder.find(name)
@@ -113,7 +113,7 @@ class _Reader:
                 image=ImageFile(self._finder.path(found or name)),
                 size=(int(width), int(height)),
                 side=_side(element.get("subset")),
-                things=things,
+                instances=instances,
                 classes=tags,
                 where=path.name,
             )
@@ -125,16 +125,16 @@ class _Reader:
         self._names.add(picture.name)
         self.pictures.append(picture)
 
-    def _add_track(self, path: Path, element: ElementTree.Element, frames: dict[int, list[Thing]]) -> None:
+    def _add_track(self, path: Path, element: ElementTree.Element, frames: dict[int, list[Instance]]) -> None:
         label, id_ = element.get("label", ""), element.get("id", "")
         for child in element:
             if child.tag in _SHAPES and child.get("outside") != "1":
                 where = f"{path.name}: track {id_}"
-                thing = self._thing(child, label, where, track=int(id_) if id_.isdigit() else id_)
-                if thing is not None:
-                    frames[int(number(child.get("frame"), where, "frame"))].append(thing)
+                instance = self._instance(child, label, where, track=int(id_) if id_.isdigit() else id_)
+                if instance is not None:
+                    frames[int(number(child.get("frame"), where, "frame"))].append(instance)
 
-    def _add_frames(self, path: Path, tracks: dict[int, list[Thing]], size: tuple[int, int] | None, length: int) -> None:
+    def _add_frames(self, path: Path, tracks: dict[int, list[Instance]], size: tuple[int, int] | None, length: int) -> None:
         """The pictures of a video are those whose names end with the frame's number."""
         found: dict[int, str] = {}
         for name in self._finder.all():
@@ -148,14 +148,16 @@ class _Reader:
                 "missing",
             )
         for frame in range(max(length, max(tracks, default=-1) + 1)):
-            things = tracks.get(frame, [])
-            if frame not in found and not things:
+            instances = tracks.get(frame, [])
+            if frame not in found and not instances:
                 continue
             name = found.get(frame, f"frame_{frame:06d}.png")
             group = path.parent.name if path.stem == "annotations" else path.stem
-            self._add(Picture(name=name, image=ImageFile(self._finder.path(name)), size=size, group=group, things=things, where=path.name))
+            self._add(
+                Picture(name=name, image=ImageFile(self._finder.path(name)), size=size, group=group, instances=instances, where=path.name)
+            )
 
-    def _thing(self, element: ElementTree.Element, label: str, where: str, track: int | str | None = None) -> Thing | None:
+    def _instance(self, element: ElementTree.Element, label: str, where: str, track: int | str | None = None) -> Instance | None:
         label = sys.intern(label)
         self.labels.setdefault(label)
         where = f"{where}: {element.tag} {label}"
@@ -169,20 +171,20 @@ class _Reader:
             box = (value("xtl"), value("ytl"), value("xbr"), value("ybr"))
             rotation = float(element.get("rotation") or 0)
             if rotation % 360 == 0:
-                return Thing(label, box, track=track)
-            return Thing(label, None, Polygons([_rotated(box, rotation)]), track=track)
+                return Instance(label, box, track=track)
+            return Instance(label, None, Polygons([_rotated(box, rotation)]), track=track)
         if element.tag == "polygon":
-            return Thing(label, None, Polygons([_points(element.get("points", ""), where)]), track=track)
+            return Instance(label, None, Polygons([_points(element.get("points", ""), where)]), track=track)
         if element.tag == "ellipse":
             outline = _ellipse(value("cx"), value("cy"), value("rx"), value("ry"), float(element.get("rotation") or 0))
-            return Thing(label, None, Polygons([outline]), track=track)
+            return Instance(label, None, Polygons([outline]), track=track)
         if element.tag == "mask":
             try:
                 counts = tuple(int(word) for word in element.get("rle", "").split(","))
             except ValueError:
                 raise DataError(f"{where}: rle is '{element.get('rle', '')[:40]}', expected numbers with commas", "label file") from None
             left, top, width, height = (int(value(name)) for name in ("left", "top", "width", "height"))
-            return Thing(label, None, PatchRuns(counts, left, top, width, height), track=track)
+            return Instance(label, None, PatchRuns(counts, left, top, width, height), track=track)
         self.notes.add(f"{element.tag} shapes, which have no area here and are left out", where)
         return None
 

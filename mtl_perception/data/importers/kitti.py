@@ -12,7 +12,7 @@ from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.depth_files import DepthPng
 from mtl_perception.data.importers.finder import PictureFinder
 from mtl_perception.data.importers.image_file import ImageFile, read_header
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat
 from mtl_perception.data.importers.registry import Options as Settings
 
@@ -66,17 +66,17 @@ def _read_objects(root: Path, notes: Notes) -> Labelled:
         if not path.is_file():
             notes.add("pictures without a label file, left out", found)
             continue
-        things = _things(path, notes)
-        labels.update(dict.fromkeys(thing.label for thing in things))
+        instances = _instances(path, notes)
+        labels.update(dict.fromkeys(instance.label for instance in instances))
         calibration = root / "calib" / f"{stem}.txt"
         camera = _projection(calibration, "P2", image) if calibration.is_file() else None
-        pictures.append(Picture(name=found, image=image, things=things, camera=camera, where=path.name))
+        pictures.append(Picture(name=found, image=image, instances=instances, camera=camera, where=path.name))
     return Labelled(pictures, [name for name in _CLASSES if name in labels] + sorted(labels.keys() - set(_CLASSES)), notes=notes)
 
 
-def _things(path: Path, notes: Notes) -> list[Thing]:
+def _instances(path: Path, notes: Notes) -> list[Instance]:
     """type, truncation, occlusion, alpha, box (4), height, width, length, x, y, z of the middle of its floor, turn about y."""
-    things = []
+    instances = []
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         words = line.split()
         if not words:
@@ -98,8 +98,8 @@ def _things(path: Path, notes: Notes) -> list[Thing]:
                 "size_m": [length, height, width],
                 "quaternion_xyzw": [0.0, math.sin(turn / 2), 0.0, math.cos(turn / 2)],
             }
-        things.append(Thing(sys.intern(words[0]), (x1, y1, x2, y2), box_3d=box_3d))
-    return things
+        instances.append(Instance(sys.intern(words[0]), (x1, y1, x2, y2), box_3d=box_3d))
+    return instances
 
 
 def _projection(path: Path, key: str, image: ImageFile) -> Intrinsics:

@@ -17,7 +17,7 @@ from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.finder import PictureFinder, posix_name
 from mtl_perception.data.importers.image_file import ImageFile, has_picture_suffix
 from mtl_perception.data.importers.json_file import read_json, start_of
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 from mtl_perception.data.importers.shapes import Encoded, Polygons, ellipse, turned
 from mtl_perception.data.masks import encode_mask
@@ -92,7 +92,7 @@ def read(source: Path, settings: Settings) -> Labelled:
                 raise DataError(f"{path}: several tasks are of {picture.name}; export one of them alone", "duplicate")
             pictures[picture.name] = picture
     if labels:  # regions are drawn in this project: a task with none has nothing of them
-        pictures = {name: replace(picture, things=picture.things or []) for name, picture in pictures.items()}
+        pictures = {name: replace(picture, instances=picture.instances or []) for name, picture in pictures.items()}
     return Labelled(list(pictures.values()), sorted(labels), classification_labels=sorted(choices), notes=notes)
 
 
@@ -165,7 +165,7 @@ def _picture(
     if len(done) > 1:
         notes.add("tasks with several labellings: the one marked as ground truth is read, else the last", where)
     chosen = next((one for one in done if one.ground_truth), done[-1])
-    things: list[Thing] = []
+    instances: list[Instance] = []
     classes: list[str] | None = None
     size: tuple[int, int] | None = None
     for result in chosen.result:
@@ -180,8 +180,8 @@ def _picture(
         if result.type == "choices":
             classes = [*(classes or ()), *map(str, value.get("choices", ()))]
             continue
-        things += _things(result.type, value, size, notes, where)
-    labels.update(dict.fromkeys(thing.label for thing in things))
+        instances += _instances(result.type, value, size, notes, where)
+    labels.update(dict.fromkeys(instance.label for instance in instances))
     choices.update(dict.fromkeys(classes or ()))
     found = finder.find(name) or finder.find(_UPLOAD.sub("", PurePosixPath(name).name))
     return Picture(
@@ -189,7 +189,7 @@ def _picture(
         image=ImageFile(finder.path(found or name)),
         size=size,
         is_normalized=True,
-        things=things if things or classes is None else None,
+        instances=instances if instances or classes is None else None,
         classes=classes,
         where=where,
     )
@@ -220,7 +220,7 @@ def _picture_name(address: str) -> str:
     return posix_name(path)
 
 
-def _things(kind: str, value: dict[str, Any], size: tuple[int, int] | None, notes: Notes, where: str) -> list[Thing]:
+def _instances(kind: str, value: dict[str, Any], size: tuple[int, int] | None, notes: Notes, where: str) -> list[Instance]:
     """In shares of the picture's size."""
     names = value.get(kind) or value.get("labels") or next((v for k, v in value.items() if k.endswith("labels")), None)
     if not names:
@@ -251,8 +251,8 @@ def _things(kind: str, value: dict[str, Any], size: tuple[int, int] | None, note
         notes.add(f"results of type {kind}, which have no area and are left out", where)
         return []
     if len(names) > 1:
-        notes.add("regions with several labels: a thing for each", where)
-    return [Thing(sys.intern(str(name)), box, shape) for name in names]
+        notes.add("regions with several labels: an object for each", where)
+    return [Instance(sys.intern(str(name)), box, shape) for name in names]
 
 
 def _rotated(x: float, y: float, width: float, height: float, degrees: float, size: tuple[int, int]) -> list[float]:

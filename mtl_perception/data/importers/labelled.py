@@ -14,7 +14,7 @@ from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.importers.image_file import ImageBytes
 from mtl_perception.data.importers.shapes import Shape
 
-__all__ = ["IdMap", "ImageSource", "Labelled", "MetreMap", "Notes", "Picture", "Thing", "ThingSource"]
+__all__ = ["IdMap", "ImageSource", "Instance", "InstanceSource", "Labelled", "MetreMap", "Notes", "Picture"]
 
 
 class ImageSource(Protocol):
@@ -53,25 +53,25 @@ class MetreMap(Protocol):
         ...
 
 
-class ThingSource(Protocol):
-    """Where things are that only a look into the picture's label image tells. It can be sent to another process."""
+class InstanceSource(Protocol):
+    """Where objects are that only a look into the picture's label image tells. It can be sent to another process."""
 
-    def read(self) -> Sequence[Thing]:
+    def read(self) -> Sequence[Instance]:
         """Raises DataError: it can't be read."""
         ...
 
 
-class Thing(NamedTuple):
-    """One labelled thing. A tuple: there may be a million, and they go to other processes.
+class Instance(NamedTuple):
+    """One labelled object. A tuple: there may be a million, and they go to other processes.
 
     Attributes:
         label: its class, one of ``Labelled.detection_labels``.
         box_xyxy: pixels of the picture, right and bottom edges exclusive; None: the box around ``shape``.
         shape: which pixels it covers; None where only the box is known.
-        is_crowd: a group of things that nobody told apart.
+        is_crowd: a group of objects that nobody told apart.
         box_3d: ``center_m``, ``size_m``, ``quaternion_xyzw`` in the camera's optical frame.
         score: of a box that a network proposed; None: somebody drew it.
-        track: the same in all pictures of the group that show this thing; None where nobody followed it.
+        track: the same in all pictures of the group that show this object; None where nobody followed it.
     """
 
     label: str
@@ -94,8 +94,8 @@ class Picture:
         is_normalized: boxes and shapes are in shares of the picture's width and height, not in pixels.
         group: what a split must keep together; None: the picture stands alone.
         side: where the source's own split has it: "train", "val", "test"; None where it has none.
-        things: every thing of the detection labels, or of ``exhaustive``.
-        exhaustive: the classes whose things all have boxes; None: all of them.
+        objects: every object of the detection labels, or of ``exhaustive``.
+        exhaustive: the classes whose objects all have boxes; None: all of them.
         semantic: ids of ``Labelled.segmentation_labels``.
         depth: along the optical axis.
         camera: of the picture as the labels see it; ``depth_is_nominal``: its metres are right up to a factor only.
@@ -113,7 +113,7 @@ class Picture:
     is_normalized: bool = False
     group: str | None = None
     side: str | None = None
-    things: Sequence[Thing] | ThingSource | None = None
+    instances: Sequence[Instance] | InstanceSource | None = None
     exhaustive: Sequence[str] | None = None
     semantic: IdMap | None = None
     depth: MetreMap | None = None

@@ -17,7 +17,7 @@ from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.finder import PictureFinder
 from mtl_perception.data.importers.image_file import ImageBytes, ImageFile
 from mtl_perception.data.importers.json_file import read_json, start_of
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 from mtl_perception.data.importers.shapes import PatchMask, Polygons
 
@@ -92,7 +92,7 @@ def read(source: Path, settings: Settings) -> Labelled:
     for found in finder.all():
         if found not in pictures:
             if settings.unlabelled == "empty":
-                pictures[found] = Picture(name=found, image=ImageFile(finder.path(found)), things=[])
+                pictures[found] = Picture(name=found, image=ImageFile(finder.path(found)), instances=[])
             else:
                 notes.add("pictures without a JSON file, left out (setting unlabelled=empty takes them as empty)", found)
     return Labelled(list(pictures.values()), sorted(labels), classification_labels=sorted(flags), notes=notes)
@@ -130,48 +130,48 @@ def _picture(path: Path, content: _File, finder: PictureFinder, notes: Notes, la
     if content.flags:
         flags.update(dict.fromkeys(content.flags))
         classes = [flag for flag, is_set in content.flags.items() if is_set is True]
-    things = _things(path, content.shapes, notes)
-    labels.update(dict.fromkeys(thing.label for thing in things))
-    return Picture(name=name, image=image, size=size, things=things, classes=classes, where=path.name)
+    instances = _instances(path, content.shapes, notes)
+    labels.update(dict.fromkeys(instance.label for instance in instances))
+    return Picture(name=name, image=image, size=size, instances=instances, classes=classes, where=path.name)
 
 
-def _things(path: Path, shapes: list[_Shape], notes: Notes) -> list[Thing]:
-    """Outlines of one group_id and label are parts of one thing."""
+def _instances(path: Path, shapes: list[_Shape], notes: Notes) -> list[Instance]:
+    """Outlines of one group_id and label are parts of one object."""
     groups: dict[Any, list[_Shape]] = defaultdict(list)
     for i, shape in enumerate(shapes):
         is_part = shape.group_id is not None and shape.shape_type in ("polygon", "circle")
         groups[(shape.label, shape.group_id) if is_part else i].append(shape)
-    things = []
+    instances = []
     for parts in groups.values():
         where = f"{path.name}: {parts[0].label}"
         if parts[0].flags and any(parts[0].flags.values()):
             notes.add("flags of shapes, which are not read", where)
         if len(parts) > 1:
-            things.append(Thing(parts[0].label, None, Polygons([outline for part in parts for outline in _outline(part, path)])))
+            instances.append(Instance(parts[0].label, None, Polygons([outline for part in parts for outline in _outline(part, path)])))
             continue
-        thing = _thing(parts[0], path)
-        if thing is None:
+        instance = _instance(parts[0], path)
+        if instance is None:
             notes.add(f"shapes of type {parts[0].shape_type}, which have no area and are left out", where)
         else:
-            things.append(thing)
-    return things
+            instances.append(instance)
+    return instances
 
 
-def _thing(shape: _Shape, path: Path) -> Thing | None:
+def _instance(shape: _Shape, path: Path) -> Instance | None:
     if shape.shape_type in ("rectangle", "mask"):
         if len(shape.points) != 2 and not (shape.shape_type == "rectangle" and len(shape.points) == 4):
             raise DataError(f"{path}: a {shape.shape_type} '{shape.label}' has {len(shape.points)} points, expected 2", "label file")
         xs, ys = [x for x, _ in shape.points], [y for _, y in shape.points]
         x1, y1, x2, y2 = min(xs), min(ys), max(xs), max(ys)
         if shape.shape_type == "rectangle":
-            return Thing(shape.label, (x1, y1, x2, y2))
+            return Instance(shape.label, (x1, y1, x2, y2))
         try:
             png = base64.b64decode(shape.mask or "", validate=True)
         except binascii.Error as error:
             raise DataError(f"{path}: the mask of '{shape.label}' is damaged: {error}", "label file") from error
-        return Thing(shape.label, None, PatchMask(png, round(x1), round(y1)))
+        return Instance(shape.label, None, PatchMask(png, round(x1), round(y1)))
     outlines = _outline(shape, path)
-    return Thing(shape.label, None, Polygons(outlines)) if outlines else None
+    return Instance(shape.label, None, Polygons(outlines)) if outlines else None
 
 
 def _outline(shape: _Shape, path: Path) -> list[list[float]]:

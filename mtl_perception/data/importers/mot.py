@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.image_file import ImageFile, has_picture_suffix
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat
 from mtl_perception.data.importers.registry import Options as Settings
 
@@ -37,7 +37,7 @@ def read(source: Path, settings: Settings) -> Labelled:
         raise NotThisFormat(f"{source} holds no MOTChallenge sequence (a folder with gt/gt.txt and img1/)")
     labels: dict[str, None] = {}
     for root in sequences:
-        things = _things(root / "gt/gt.txt", labels, notes)
+        instances = _instances(root / "gt/gt.txt", labels, notes)
         folder, size = _info(root)
         files = sorted(path for path in folder.iterdir() if has_picture_suffix(path.name)) if folder.is_dir() else []
         if not files:
@@ -51,7 +51,7 @@ def read(source: Path, settings: Settings) -> Labelled:
                     image=ImageFile(path),
                     size=size,
                     group=root.name,
-                    things=things.get(frame, []),
+                    instances=instances.get(frame, []),
                     where="gt.txt",
                 )
             )
@@ -72,9 +72,9 @@ def _info(root: Path) -> tuple[Path, tuple[int, int] | None]:
     return root / info.get("imDir", "img1"), size
 
 
-def _things(path: Path, labels: dict[str, None], notes: Notes) -> dict[int, list[Thing]]:
-    """Frame → things. Coordinates count from 1; what is marked as not to be scored is a crowd."""
-    things: dict[int, list[Thing]] = defaultdict(list)
+def _instances(path: Path, labels: dict[str, None], notes: Notes) -> dict[int, list[Instance]]:
+    """Frame → objects. Coordinates count from 1; what is marked as not to be scored is a crowd."""
+    instances: dict[int, list[Instance]] = defaultdict(list)
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         if not line.strip():
             continue
@@ -92,5 +92,7 @@ def _things(path: Path, labels: dict[str, None], notes: Notes) -> dict[int, list
             f"{path}, line {number}",
             int(not is_scored),
         )
-        things[int(frame)].append(Thing(label, (x - 1, y - 1, x - 1 + width, y - 1 + height), is_crowd=not is_scored, track=int(track)))
-    return things
+        instances[int(frame)].append(
+            Instance(label, (x - 1, y - 1, x - 1 + width, y - 1 + height), is_crowd=not is_scored, track=int(track))
+        )
+    return instances

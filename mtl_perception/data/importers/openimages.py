@@ -14,14 +14,14 @@ from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.finder import PictureFinder
 from mtl_perception.data.importers.image_file import ImageFile
 from mtl_perception.data.importers.json_file import start_of
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 
 _BOX_COLUMNS = ("ImageID", "LabelName", "XMin", "XMax", "YMin", "YMax")
 
 
 class Settings(Options):
-    """``depictions``: drawings and the like of a thing are things ("keep") or left out ("drop")."""
+    """``depictions``: drawings and the like of an object count as objects ("keep") or left out ("drop")."""
 
     depictions: Literal["keep", "drop"] = "keep"
 
@@ -47,26 +47,26 @@ def read(source: Path, settings: Settings) -> Labelled:
     finder, notes = PictureFinder(root, skip=("masks",)), Notes()
     by_id = {PurePosixPath(found).stem: found for found in finder.all()}
     names = _names(path for path, kind in files if kind == "names")
-    things: dict[str, list[Thing]] = defaultdict(list)
+    instances: dict[str, list[Instance]] = defaultdict(list)
     labels: dict[str, None] = {}
     for path, kind in files:
         if kind == "boxes":
-            _read_boxes(path, by_id, names, settings, things, labels, notes)
+            _read_boxes(path, by_id, names, settings, instances, labels, notes)
         elif kind == "masks":
             notes.add("masks, which are not read", path.name)
     absent = _verified_absent((path for path, kind in files if kind == "verified"), by_id, names, labels)
     pictures = []
     for id_, found in by_id.items():
-        if id_ not in things and id_ not in absent:
+        if id_ not in instances and id_ not in absent:
             notes.add("pictures that no file lists, left out", found)
             continue
-        known = {thing.label for thing in things[id_]} | absent.get(id_, set())
+        known = {instance.label for instance in instances[id_]} | absent.get(id_, set())
         pictures.append(
             Picture(
                 name=found,
                 image=ImageFile(finder.path(found)),
                 is_normalized=True,
-                things=things[id_],
+                instances=instances[id_],
                 exhaustive=sorted(known),
                 labels_are_upright=False,
                 where=id_,
@@ -113,7 +113,7 @@ def _read_boxes(
     by_id: dict[str, str],
     names: dict[str, str],
     settings: Settings,
-    things: dict[str, list[Thing]],
+    instances: dict[str, list[Instance]],
     labels: dict[str, None],
     notes: Notes,
 ) -> None:
@@ -138,7 +138,7 @@ def _read_boxes(
             except (IndexError, ValueError):
                 raise DataError(f"{path}, line {number} is '{','.join(row)[:80]}', expected {len(header)} values", "label file") from None
             labels.setdefault(label)
-            things[row[id_at]].append(Thing(label, box, None, is_crowd))
+            instances[row[id_at]].append(Instance(label, box, None, is_crowd))
     notes.add("pictures that are listed and are not here, left out", next(iter(sorted(missing)), ""), len(missing))
 
 

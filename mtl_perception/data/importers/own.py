@@ -17,7 +17,7 @@ from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.format import DataError, parse_description
 from mtl_perception.data.importers.image_file import ImageFile, read_index_image
 from mtl_perception.data.importers.json_file import read_json
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 from mtl_perception.data.importers.shapes import CocoJson
 from mtl_perception.data.index import find_problems, read_index
@@ -94,12 +94,12 @@ def read(source: Path, settings: Options) -> Labelled:
     if problem is not None:
         raise DataError(f"{problem.text} ('mtl-perception check {source}' lists all)", problem.kind)
     content = read_json(index.annotations_file, _File)
-    things: dict[int, list[Thing]] = defaultdict(list)
+    instances: dict[int, list[Instance]] = defaultdict(list)
     for annotation in content.annotations:
         x, y, width, height = annotation.bbox
         raw = bytes(annotation.segmentation)
-        things[annotation.image_id].append(
-            Thing(
+        instances[annotation.image_id].append(
+            Instance(
                 index.categories[annotation.category_id],
                 (x, y, x + width, y + height),
                 CocoJson(raw) if len(raw) > 4 else None,
@@ -121,7 +121,7 @@ def read(source: Path, settings: Options) -> Labelled:
                 image=ImageFile(source / "images" / file_name),
                 size=(image["width"], image["height"]),
                 group=image["group"],
-                things=things.get(image["id"], []) if "detection" in tasks else None,
+                instances=instances.get(image["id"], []) if "detection" in tasks else None,
                 exhaustive=image.get("detection_labels"),
                 semantic=SemanticFile(source / "semantic" / label) if "segmentation" in tasks else None,
                 depth=DepthFile(source / "depth" / label) if "depth" in tasks else None,

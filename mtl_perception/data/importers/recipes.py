@@ -117,7 +117,7 @@ def recipes() -> dict[str, Recipe]:
             "SUN RGB-D (Song and others, 2015): SUNRGBD/",
             "for research; ask its authors for more",
             _INDOORS,
-            # Small things have outlines here and there.
+            # Small objects have outlines here and there.
             ("table", "chair", "sofa", "bed", "cabinet", "shelf"),
         ),
     )

@@ -46,7 +46,7 @@ class Settings:
         options: settings of that format.
         classes: class map.
         tasks: kinds of labels that are wanted; None: all that there are.
-        exhaustive: classes (names here) of which each picture has all things labelled; None: as the format says, else all.
+        exhaustive: classes (names here) of which each picture has all objects labelled; None: as the format says, else all.
         is_exhaustive_strict: each of these must be a class of the set; a recipe names those that a whole set has.
         group: rule of ``names.Grouping``.
         split: side → share of the groups, such as {"val": 0.1}; the rest is "train". {"own": 1}: as the source is split.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which pixels a labelled thing covers, in the forms that files hold it; decoded only where it is needed."""
+"""Which pixels a labelled object covers, in the forms that files hold it; decoded only where it is needed."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class PixelsOf:
 
 @dataclass(frozen=True, slots=True)
 class PatchMask:
-    """A small picture of a mask (a PNG file's bytes), not black where the thing is, at ``x``, ``y`` of the whole one."""
+    """A small picture of a mask (a PNG file's bytes), not black where the object is, at ``x``, ``y`` of the whole one."""
 
     png: bytes
     x: int
@@ -110,7 +110,7 @@ class PatchMask:
 
 @dataclass(frozen=True, slots=True)
 class PatchRuns:
-    """Run lengths of a part of the picture, row by row, beginning with pixels that are not of the thing."""
+    """Run lengths of a part of the picture, row by row, beginning with pixels that are not of the object."""
 
     counts: tuple[int, ...]
     x: int
@@ -174,5 +174,5 @@ def checked_runs(runs: Any, width: int, height: int) -> RunLengths:
 
 @functools.lru_cache(maxsize=1)
 def _label_image(path: Path) -> np.ndarray:
-    """The things of a picture come one after another, each out of the same file: the last one is kept."""
+    """The objects of a picture come one after another, each out of the same file: the last one is kept."""
     return read_index_image(path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SUN RGB-D: a folder for each frame, with picture, depth, intrinsics, outlines of things, and the kind of room."""
+"""SUN RGB-D: a folder for each frame, with picture, depth, intrinsics, outlines of objects, and the kind of room."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.depth_files import DepthPng
 from mtl_perception.data.importers.image_file import ImageFile, has_picture_suffix, read_header
 from mtl_perception.data.importers.json_file import read_json
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 from mtl_perception.data.importers.shapes import Polygons
 
@@ -68,8 +68,8 @@ def read(source: Path, settings: Settings) -> Labelled:
         if path is None or depth is None:
             notes.add("frames without a picture or a depth image, left out", root.name)
             continue
-        things = _things(root, notes)
-        labels.update(dict.fromkeys(thing.label for thing in things or ()))
+        instances = _instances(root, notes)
+        labels.update(dict.fromkeys(instance.label for instance in instances or ()))
         room = (root / "scene.txt").read_text().strip() if (root / "scene.txt").is_file() else None
         rooms.update({room: None} if room else {})
         image = ImageFile(path)
@@ -80,7 +80,7 @@ def read(source: Path, settings: Settings) -> Labelled:
                 image=image,
                 # Frames of one room stand in one folder of the recording.
                 group=relative.parent.as_posix() if len(relative.parts) > 1 else None,
-                things=things,
+                instances=instances,
                 depth=DepthPng(depth, 1e-3, is_rotated=True),
                 camera=_camera(root / "intrinsics.txt", image),
                 classes=[room] if room else None,
@@ -106,24 +106,24 @@ def _camera(path: Path, image: ImageFile) -> Intrinsics:
     return Intrinsics(width, height, values[0], values[4], values[2], values[5])
 
 
-def _things(root: Path, notes: Notes) -> list[Thing] | None:
+def _instances(root: Path, notes: Notes) -> list[Instance] | None:
     path = next(
         (root / name / "index.json" for name in ("annotation2Dfinal", "annotation") if (root / name / "index.json").is_file()), None
     )
     if path is None:
-        notes.add("frames without outlines of things: not labelled for boxes", root.name)
+        notes.add("frames without outlines of objects: not labelled for boxes", root.name)
         return None
     content = read_json(path, _Index)
     if (root / "annotation3Dfinal").is_dir():
         notes.add("boxes in space (annotation3Dfinal), which are not read: they stand in another frame", root.name)
-    things = []
+    instances = []
     for polygon in content.frames[0].polygon or () if content.frames else ():
         known = content.objects or []
-        thing = known[polygon.object] if 0 <= polygon.object < len(known) else None
-        if thing is None or not thing.name.strip() or not isinstance(polygon.x, list) or len(polygon.x) < 3:
+        instance = known[polygon.object] if 0 <= polygon.object < len(known) else None
+        if instance is None or not instance.name.strip() or not isinstance(polygon.x, list) or len(polygon.x) < 3:
             notes.add("outlines without a name or with fewer than 3 points, left out", path.parent.parent.name)
             continue
         # People wrote "chair:truncated" and "chair:occluded".
-        label = sys.intern(thing.name.strip().lower().split(":")[0])
-        things.append(Thing(label, None, Polygons([[v for point in zip(polygon.x, polygon.y, strict=True) for v in point]])))
-    return things
+        label = sys.intern(instance.name.strip().lower().split(":")[0])
+        instances.append(Instance(label, None, Polygons([[v for point in zip(polygon.x, polygon.y, strict=True) for v in point]])))
+    return instances

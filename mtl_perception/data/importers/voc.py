@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pascal VOC: boxes from Annotations/, label maps from SegmentationClass/, masks of things from SegmentationObject/."""
+"""Pascal VOC: boxes from Annotations/, label maps from SegmentationClass/, masks of objects from SegmentationObject/."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from mtl_perception.data.importers.finder import PictureFinder
 from mtl_perception.data.importers.image_file import ImageFile, has_picture_suffix
 from mtl_perception.data.importers.label_colors import LabelColors, LabelImage, pascal_color, pascal_colors, read_label_colors, rgb
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 from mtl_perception.data.importers.shapes import PixelsOf
 from mtl_perception.data.importers.xml_file import number, read_xml, text_of
@@ -25,7 +25,7 @@ _LABEL_FOLDERS = ("SegmentationClass", "SegmentationObject", "Annotations")
 
 class Settings(Options):
     """``first_pixel``: 1 where the first pixel is called 1 and the last one belongs to the box (the format's own way), 0 where
-    it is called 0 and the box ends before xmax (many tools'); "auto": 0 if any coordinate is 0. ``difficult``: things marked so
+    it is called 0 and the box ends before xmax (many tools'); "auto": 0 if any coordinate is 0. ``difficult``: objects marked so
     are a "box" like others, a "crowd" (their class is then unlabelled in the picture), or left out: "drop". ``unlabelled``:
     pictures without an XML file: "skip" or "empty"."""
 
@@ -77,7 +77,7 @@ def read(source: Path, settings: Settings) -> Labelled:
     pictures, seen = [], set()
     labels: dict[str, None] = {}
     for sheet in sheets:
-        labels.update(dict.fromkeys(thing.label for thing in sheet.objects))
+        labels.update(dict.fromkeys(instance.label for instance in sheet.objects))
         found = _find(finder, sheet)
         name = found or sheet.file_name or f"{sheet.path.stem}.jpg"
         seen.add(name)
@@ -86,7 +86,7 @@ def read(source: Path, settings: Settings) -> Labelled:
                 name=name,
                 image=ImageFile(finder.path(found) if found else inner / "JPEGImages" / name),
                 size=sheet.size,
-                things=_things(sheet, first_pixel, settings, inner, notes),
+                instances=_instances(sheet, first_pixel, settings, inner, notes),
                 semantic=_label_map(inner, maps, sheet.path.stem, colors),
                 where=sheet.path.name,
             )
@@ -99,8 +99,8 @@ def read(source: Path, settings: Settings) -> Labelled:
         if semantic is None and settings.unlabelled == "skip":
             notes.add("pictures without an XML file, left out (setting unlabelled=empty takes them as empty)", found)
             continue
-        things = [] if settings.unlabelled == "empty" else None
-        pictures.append(Picture(name=found, image=ImageFile(finder.path(found)), things=things, semantic=semantic))
+        instances = [] if settings.unlabelled == "empty" else None
+        pictures.append(Picture(name=found, image=ImageFile(finder.path(found)), instances=instances, semantic=semantic))
     return Labelled(pictures, sorted(labels), colors.labels if colors is not None else [], notes=notes)
 
 
@@ -121,28 +121,28 @@ def _sheet(path: Path, notes: Notes) -> _Sheet | None:
         width, height = (number(text_of(root, f"size/{side}", "0"), str(path), side) for side in ("width", "height"))
         size = (int(width), int(height)) if width > 0 and height > 0 else None
     objects = []
-    for thing in root.iter("object"):
-        box = thing.find("bndbox")
-        label = text_of(thing, "name")
+    for instance in root.iter("object"):
+        box = instance.find("bndbox")
+        label = text_of(instance, "name")
         if box is None or not label:
             notes.add("objects without a name or a bndbox, left out", path.name)
             continue
         corners = tuple(number(box.findtext(side), str(path), f"{side} of a {label}") for side in ("xmin", "ymin", "xmax", "ymax"))
-        _note_rest(thing, path, notes)
-        objects.append(_Object(label, corners, text_of(thing, "difficult", "0") == "1"))
+        _note_rest(instance, path, notes)
+        objects.append(_Object(label, corners, text_of(instance, "difficult", "0") == "1"))
     return _Sheet(path, text_of(root, "filename"), size, objects)
 
 
-def _note_rest(thing: ElementTree.Element, path: Path, notes: Notes) -> None:
-    for key, what in (("part", "parts of things"), ("actions", "actions"), ("polygon", "polygons"), ("attributes", "attributes")):
-        if thing.find(key) is not None:
+def _note_rest(instance: ElementTree.Element, path: Path, notes: Notes) -> None:
+    for key, what in (("part", "parts of objects"), ("actions", "actions"), ("polygon", "polygons"), ("attributes", "attributes")):
+        if instance.find(key) is not None:
             notes.add(f"{what} of objects, which are not read", path.name)
 
 
 def _first_pixel(settings: Settings, sheets: list[_Sheet], notes: Notes) -> int:
     if settings.first_pixel != "auto":
         return int(settings.first_pixel)
-    zero = next((sheet for sheet in sheets if any(min(thing.box[:2]) < 1 for thing in sheet.objects)), None)
+    zero = next((sheet for sheet in sheets if any(min(instance.box[:2]) < 1 for instance in sheet.objects)), None)
     if zero is not None:
         notes.add(
             "coordinate below 1: the first pixel is taken to be 0 in the whole set, and boxes to end before xmax (setting first_pixel)",
@@ -161,20 +161,20 @@ def _find(finder: PictureFinder, sheet: _Sheet) -> str | None:
     return found
 
 
-def _things(sheet: _Sheet, first_pixel: int, settings: Settings, root: Path, notes: Notes) -> list[Thing]:
+def _instances(sheet: _Sheet, first_pixel: int, settings: Settings, root: Path, notes: Notes) -> list[Instance]:
     masks = root / "SegmentationObject" / f"{sheet.path.stem}.png"
     has_masks = masks.is_file()
-    things = []
-    for i, thing in enumerate(sheet.objects):
-        if thing.is_difficult:
+    instances = []
+    for i, instance in enumerate(sheet.objects):
+        if instance.is_difficult:
             notes.add(f"objects marked as difficult, taken as: {settings.difficult} (setting difficult)", sheet.path.name)
             if settings.difficult == "drop":
                 continue
-        x1, y1, x2, y2 = thing.box
+        x1, y1, x2, y2 = instance.box
         shape = PixelsOf(masks, (i + 1,), rgb_values=(rgb(*pascal_color(i + 1)),)) if has_masks else None
-        is_crowd = thing.is_difficult and settings.difficult == "crowd"
-        things.append(Thing(thing.label, (x1 - first_pixel, y1 - first_pixel, x2, y2), shape, is_crowd))
-    return things
+        is_crowd = instance.is_difficult and settings.difficult == "crowd"
+        instances.append(Instance(instance.label, (x1 - first_pixel, y1 - first_pixel, x2, y2), shape, is_crowd))
+    return instances
 
 
 def _colors(root: Path) -> LabelColors:

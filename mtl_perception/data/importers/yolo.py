@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""YOLO's text files, a line a thing: class and box, or class and polygon, in shares of the picture's size."""
+"""YOLO's text files, a line an object: class and box, or class and polygon, in shares of the picture's size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import yaml
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.finder import PictureFinder, posix_name
 from mtl_perception.data.importers.image_file import ImageFile
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture, Thing
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 from mtl_perception.data.importers.shapes import Polygons
 
@@ -78,14 +78,14 @@ def read(source: Path, settings: Settings) -> Labelled:
         if labels is None:
             notes.add("pictures without a label file, taken as empty (setting unlabelled=skip leaves them out)", found)
         has_labels |= labels is not None
-        things = [] if labels is None else _things(labels, names, keypoints, notes)
+        instances = [] if labels is None else _instances(labels, names, keypoints, notes)
         pictures.append(
             Picture(
                 name=found,
                 image=ImageFile(finder.path(found)),
                 is_normalized=True,
                 side=side,
-                things=things,
+                instances=instances,
                 where=labels.name if labels is not None else "",
             )
         )
@@ -201,8 +201,8 @@ def _label_file(picture: Path) -> Path | None:
     return beside if beside.is_file() else None
 
 
-def _things(path: Path, names: dict[int, str], keypoints: Any, notes: Notes) -> list[Thing]:
-    things: dict[tuple, Thing] = {}
+def _instances(path: Path, names: dict[int, str], keypoints: Any, notes: Notes) -> list[Instance]:
+    instances: dict[tuple, Instance] = {}
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -229,14 +229,14 @@ def _things(path: Path, names: dict[int, str], keypoints: Any, notes: Notes) -> 
                 f"{where} holds {', '.join(words[1:5])}, expected shares of the picture's size between 0 and 1: are these pixels?",
                 "label file",
             )
-        if tuple(values) in things:
+        if tuple(values) in instances:
             notes.add("lines that stand twice in a label file, taken once", where)
             continue
-        things[tuple(values)] = _thing(names[int(values[0])], values[1:], keypoints, notes, where)
-    return list(things.values())
+        instances[tuple(values)] = _instance(names[int(values[0])], values[1:], keypoints, notes, where)
+    return list(instances.values())
 
 
-def _thing(label: str, values: list[float], keypoints: Any, notes: Notes, where: str) -> Thing:
+def _instance(label: str, values: list[float], keypoints: Any, notes: Notes, where: str) -> Instance:
     is_box = len(values) in (4, 5)
     if keypoints and len(values) == 4 + math.prod(keypoints):
         notes.add("keypoints, which are not read", where)
@@ -245,7 +245,7 @@ def _thing(label: str, values: list[float], keypoints: Any, notes: Notes, where:
         if len(values) == 5:
             notes.add("scores after boxes (predictions?), which are not read", where)
         x, y, width, height = values[:4]
-        return Thing(label, (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
+        return Instance(label, (x - width / 2, y - height / 2, x + width / 2, y + height / 2))
     if len(values) % 2:
         raise DataError(f"{where} has {len(values)} numbers after the class, expected 4 of a box or pairs of a polygon", "label file")
-    return Thing(label, None, Polygons([values]))
+    return Instance(label, None, Polygons([values]))

@@ -14,7 +14,7 @@ SURE = 0.6
 """Least score of a box that stands against a label."""
 
 FAINT = 0.1
-"""A box of this score is already a sign that the network sees the labelled thing."""
+"""A box of this score is already a sign that the network sees the labelled object."""
 
 SAME_PLACE = 0.5
 TOUCHES = 0.2
@@ -25,7 +25,7 @@ class Doubt:
     """One label, or one that is missing.
 
     Attributes:
-        kind: "missing": the network is sure of a thing where no box is; "class": it is sure of another class in that place;
+        kind: "missing": the network is sure of an object where no box is; "class": it is sure of another class in that place;
             "nothing": it sees nothing there, not even faintly.
         worth: by which doubts are ordered, 0 to 1.
         label: of the person; None for a missing one. said: of the network; None for nothing.
@@ -55,8 +55,8 @@ def doubts_of(
         boxes_xyxy, labels: of the people.
         said_xyxy, said_labels, scores: of the network, also faint ones.
         known: classes of the network; of others it has no say.
-        labelled: classes whose things all have boxes in this picture.
-        reliability: by class, the share of its labelled things that the network finds at all in this data set: where that is
+        labelled: classes whose objects all have boxes in this picture.
+        reliability: by class, the share of its labelled objects that the network finds at all in this data set: where that is
             low, that it sees nothing means little.
     """
     found: list[Doubt] = []
@@ -72,7 +72,7 @@ def doubts_of(
             best = others[scores[others].argmax()]
             found.append(Doubt("class", float(scores[best]), _corners(box), label, said_labels[best]))
         elif not ((overlaps[row] > TOUCHES) & (scores >= FAINT)).any():
-            # A small thing that is not seen says little of its label.
+            # A small object that is not seen says little of its label.
             size = float(np.sqrt(max(0.0, (box[2] - box[0]) * (box[3] - box[1])) / image_area))
             worth = min(1.0, 2 * size) * (1.0 if reliability is None else reliability.get(label, 0.0))
             found.append(Doubt("nothing", worth, _corners(box), label, None))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Agreement of several views of a drive: whether they see the same thing in the same place."""
+"""Agreement of several views of a drive: whether they see the same object in the same place."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MOST_VIEWS = 30
 """Views compared with each one: the nearest in the order of the drive."""
 
 HIDDEN = 0.15
-"""Share by which a surface may be nearer than the thing is expected to be before it hides the thing."""
+"""Share by which a surface may be nearer than the object is expected to be before it hides the object."""
 
 CORE = 0.5
-"""Share of a box's sides whose middle part stands for the thing's depth: its edges show what is behind."""
+"""Share of a box's sides whose middle part stands for the object's depth: its edges show what is behind."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,9 @@ class _Drive(Sequence[PosedView]):
 
 
 def views_that_agree(views: Sequence[PosedView]) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Returns for each view, by box: how many views see the thing, this one among them, and how many could.
+    """Returns for each view, by box: how many views see the object, this one among them, and how many could.
 
-    A thing's place is the middle of its box at the median depth there. Another view could see it where that place falls into its
+    An object's place is the middle of its box at the median depth there. Another view could see it where that place falls into its
     picture and no nearer surface hides it; it does where a box of the class contains it.
     """
     return [_seen_from(views, i) for i in range(len(views))]

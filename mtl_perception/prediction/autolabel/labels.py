@@ -58,11 +58,11 @@ def labelled_entry(
         Its entry, as ``IndexWriter`` takes it, None where nobody labels anything in it; and how many boxes of the teacher it has.
     """
     entry, raw, name = folder.entries[i], folder.raw[i], folder.name(i)
-    tasks, things, new = list(entry.tasks), folder.annotations.get(entry.id, []), []
+    tasks, objects, new = list(entry.tasks), folder.annotations.get(entry.id, []), []
     labelled = list(_wholly_labelled(folder, i))
     said = answers.boxes(name) if "detection" in labels.tasks else None
     if said is not None:
-        new = _things(said.chosen((said.scores >= score) & confirmed), labels.of_teacher["detection"], labelled, entry.width, entry.height)
+        new = _objects(said.chosen((said.scores >= score) & confirmed), labels.of_teacher["detection"], labelled, entry.width, entry.height)
         tasks += ["detection"] if new and "detection" not in tasks else []
     for kind, codec in LABELS.items():
         if not isinstance(codec, MapCodec):
@@ -86,19 +86,19 @@ def labelled_entry(
         made["camera"] = lens
     if "detection" in tasks:
         made["detection_labels"] = labelled
-    annotations = [{key: thing[key] for key in _ANNOTATION if thing.get(key) is not None} for thing in [*things, *new]]
+    annotations = [{key: obj[key] for key in _ANNOTATION if obj.get(key) is not None} for obj in [*objects, *new]]
     return {**made, "tasks": [kind for kind in TASKS if kind in tasks], "annotations": annotations}, len(new)
 
 
 def _wholly_labelled(folder: Pictures, i: int) -> Sequence[str]:
-    """The classes whose things people have all labelled in a picture."""
+    """The classes whose objects people have all labelled in a picture."""
     entry = folder.entries[i]
     if "detection" not in entry.tasks:
         return ()
     return folder.index.description.labels("detection") if entry.detection_labels is None else entry.detection_labels
 
 
-def _things(boxes: Boxes, names: Sequence[str], labelled: Sequence[str], width: int, height: int) -> list[dict[str, Any]]:
+def _objects(boxes: Boxes, names: Sequence[str], labelled: Sequence[str], width: int, height: int) -> list[dict[str, Any]]:
     """Annotations of classes that nobody has labelled in the picture."""
     found = []
     for box, score, class_id in zip(boxes.boxes_xyxy, boxes.scores, boxes.class_ids, strict=True):

@@ -15,13 +15,13 @@ from mtl_perception.prediction.autolabel.teachers import Answer, Boxes, Teacher
 GREY = 114
 
 SAME_IOU = 0.55
-"""Boxes of two looks that overlap by this are one thing: the value of weighted boxes fusion's authors."""
+"""Boxes of two looks that overlap by this are one object: the value of weighted boxes fusion's authors."""
 
 
 def looked_at(teacher: Teacher, image_rgb: np.ndarray, intrinsics: Intrinsics | None, flip: bool, scales: Sequence[float]) -> Answer:
     """Returns the answer of ``teacher`` to a picture, to its mirror image and, for boxes, to it at other ``scales``, in one.
 
-    Boxes are fused; a score falls with the share of looks that miss the thing. A pixel that the looks name differently has no
+    Boxes are fused; a score falls with the share of looks that miss the object. A pixel that the looks name differently has no
     class (255), depth is their median.
 
     Args:
@@ -106,7 +106,7 @@ def fused(looks: Sequence[Boxes]) -> Boxes:
         else:
             groups.append([int(row)])
             means.append(boxes[row])
-    # Of one look that gives two boxes of a thing, the better counts.
+    # Of one look that gives two boxes of an object, the better counts.
     best = [
         [scores[[row for row in group if owners[row] == look]].max() for look in {int(owners[row]) for row in group}] for group in groups
     ]

@@ -166,7 +166,7 @@ class OnnxTeacher:
         corners = np.concatenate([found.boxes_xyxy[:, :2], found.boxes_xyxy[:, 2:] - found.boxes_xyxy[:, :2]], 1)
         if not len(found):
             return found
-        # Of a class that several of the network's became, too, only the best box of a thing stays.
+        # Of a class that several of the network's became, too, only the best box of an object stays.
         best = cv2.dnn.NMSBoxesBatched(corners.tolist(), found.scores.tolist(), found.class_ids.tolist(), UNSURE, NMS_IOU)
         return found.chosen(np.asarray(best, np.int64).ravel())
 

@@ -29,7 +29,7 @@ class AutolabelOptions:
     Attributes:
         tasks: to be labelled, of ``TASKS``; None: boxes and masks, where the teacher has them.
         score: least score of a box.
-        views: so many views have to see a thing where that many could; where poses are known.
+        views: so many views have to see an object where that many could; where poses are known.
         flip, scales: looks at each picture.
     """
 

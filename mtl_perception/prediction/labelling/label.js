@@ -9,8 +9,8 @@ const HANDLE = 7;
 const NONE = 255;
 
 let set = null;          // of the server: name, classes, mask_classes, pictures, done
-let shot = null;         // {name, image, width, height, things, proposals, done, mask, maskSaved}
-let selected = null;     // a thing or a proposal of `shot`
+let shot = null;         // {name, image, width, height, objects, proposals, done, mask, maskSaved}
+let selected = null;     // an object or a proposal of `shot`
 let chosen = 0;          // class of the next box
 let painted = 0;         // class of the brush
 let inRegions = false, isErasing = false, isHidden = false, brush = 12;
@@ -49,9 +49,9 @@ function save(what) {
 }
 
 async function saveBoxes(it) {
-  const sent = [...it.things];
-  const things = sent.map(({ id, label, bbox }) => (id === undefined ? { label, bbox } : { id, label, bbox }));
-  const body = JSON.stringify({ things, done: it.done });
+  const sent = [...it.objects];
+  const objects = sent.map(({ id, label, bbox }) => (id === undefined ? { label, bbox } : { id, label, bbox }));
+  const body = JSON.stringify({ objects, done: it.done });
   const { ids } = await asJson(path("labels", it.name), { method: "PUT", body });
   ids.forEach((id, i) => { sent[i].id = id; });
   it.done ? set.done.add(it.name) : set.done.delete(it.name);
@@ -122,8 +122,8 @@ async function previous() {
 
 // ---------------------------------------------------------------------------------------------------------------- changes
 
-const copy = (things) => things.map((thing) => ({ ...thing, bbox: [...thing.bbox] }));
-const boxesOf = (it) => ({ name: it.name, things: copy(it.things), proposals: copy(it.proposals), done: it.done });
+const copy = (objects) => objects.map((object) => ({ ...object, bbox: [...object.bbox] }));
+const boxesOf = (it) => ({ name: it.name, objects: copy(it.objects), proposals: copy(it.proposals), done: it.done });
 const regionsOf = (it) => ({ name: it.name, mask: it.mask && it.mask.slice(), maskSaved: it.maskSaved });
 
 function change(how) {
@@ -149,11 +149,11 @@ async function travel(from, to) {
   const state = from.pop();
   if (!state) { say("nothing to undo"); return; }
   if (state.name !== shot.name) await goTo(state.name);
-  if ("things" in state) {
+  if ("objects" in state) {
     to.push(boxesOf(shot));
     // A box that was deleted has lost its id for good; the server gives another.
-    const known = new Set(shot.things.map((thing) => thing.id));
-    shot.things = state.things.map((thing) => (known.has(thing.id) ? thing : { label: thing.label, bbox: thing.bbox }));
+    const known = new Set(shot.objects.map((object) => object.id));
+    shot.objects = state.objects.map((object) => (known.has(object.id) ? object : { label: object.label, bbox: object.bbox }));
     shot.proposals = state.proposals;
     shot.done = state.done;
     selected = null;
@@ -173,11 +173,11 @@ async function travel(from, to) {
 function accept(proposal) {
   const at = shot.proposals.indexOf(proposal);
   if (at < 0) return;
-  const thing = { label: proposal.label, bbox: proposal.bbox };
+  const object = { label: proposal.label, bbox: proposal.bbox };
   change(() => {
     shot.proposals.splice(at, 1);
-    shot.things.push(thing);
-    selected = shot.proposals[at] || shot.proposals[0] || thing;
+    shot.objects.push(object);
+    selected = shot.proposals[at] || shot.proposals[0] || object;
   });
 }
 
@@ -185,7 +185,7 @@ function acceptAll() {
   if (inRegions) { if (shot.mask && !shot.maskSaved) changeRegions(regionsOf(shot)); return; }
   if (!shot.proposals.length) return;
   change(() => {
-    shot.things.push(...shot.proposals.map(({ label, bbox }) => ({ label, bbox })));
+    shot.objects.push(...shot.proposals.map(({ label, bbox }) => ({ label, bbox })));
     shot.proposals = [];
     selected = null;
   });
@@ -200,11 +200,11 @@ function remove() {
     return;
   }
   if (!selected) return;
-  const all = [...shot.things, ...shot.proposals], at = all.indexOf(selected);
+  const all = [...shot.objects, ...shot.proposals], at = all.indexOf(selected);
   change(() => {
-    shot.things = shot.things.filter((thing) => thing !== selected);
-    shot.proposals = shot.proposals.filter((thing) => thing !== selected);
-    selected = [...shot.things, ...shot.proposals][at] || shot.proposals[0] || null;
+    shot.objects = shot.objects.filter((object) => object !== selected);
+    shot.proposals = shot.proposals.filter((object) => object !== selected);
+    selected = [...shot.objects, ...shot.proposals][at] || shot.proposals[0] || null;
   });
 }
 
@@ -219,12 +219,12 @@ function setClass(i) {
 // What a person corrects is theirs: a proposal becomes a box.
 function replaceSelected(changes) {
   const isProposal = shot.proposals.includes(selected), old = selected;
-  const thing = { ...(isProposal ? {} : { id: old.id }), label: old.label, bbox: [...old.bbox], ...changes };
-  if (thing.id === undefined) delete thing.id;
+  const object = { ...(isProposal ? {} : { id: old.id }), label: old.label, bbox: [...old.bbox], ...changes };
+  if (object.id === undefined) delete object.id;
   change(() => {
-    if (isProposal) { shot.proposals = shot.proposals.filter((other) => other !== old); shot.things.push(thing); }
-    else shot.things[shot.things.indexOf(old)] = thing;
-    selected = thing;
+    if (isProposal) { shot.proposals = shot.proposals.filter((other) => other !== old); shot.objects.push(object); }
+    else shot.objects[shot.objects.indexOf(old)] = object;
+    selected = object;
   });
 }
 
@@ -292,7 +292,7 @@ function draw() {
   if (!shot) return;
   const sharp = canvas.width / shot.width;
   pen.setTransform(sharp, 0, 0, sharp, 0, 0);
-  pen.imageSmoothingEnabled = scale < 2;
+  pen.imageSmooobjectEnabled = scale < 2;
   pen.drawImage(shot.image, 0, 0, shot.width, shot.height);
   if (isHidden) return;
   if (inRegions) {
@@ -303,20 +303,20 @@ function draw() {
     }
     return;
   }
-  for (const thing of [...shot.proposals, ...shot.things]) drawBox(thing, shot.proposals.includes(thing));
+  for (const object of [...shot.proposals, ...shot.objects]) drawBox(object, shot.proposals.includes(object));
   if (drag && drag.box) drawBox({ label: (set.classes[chosen] || { name: "" }).name, bbox: clipped(drag.box) }, false, true);
 }
 
-function drawBox(thing, isProposal, isActive = thing === selected) {
-  const box = drag && drag.box && thing === selected ? clipped(drag.box) : thing.bbox, [x, y, w, h] = box, one = 1 / scale;
-  const color = colorOf(thing.label);
+function drawBox(object, isProposal, isActive = object === selected) {
+  const box = drag && drag.box && object === selected ? clipped(drag.box) : object.bbox, [x, y, w, h] = box, one = 1 / scale;
+  const color = colorOf(object.label);
   pen.lineWidth = (isActive ? 3 : 2) * one;
   pen.strokeStyle = color;
   pen.setLineDash(isProposal ? [6 * one, 4 * one] : []);
   if (isActive) { pen.globalAlpha = 0.14; pen.fillStyle = color; pen.fillRect(x, y, w, h); pen.globalAlpha = 1; }
   pen.strokeRect(x, y, w, h);
   pen.setLineDash([]);
-  const text = thing.label + (isProposal ? ` ${thing.score.toFixed(2)}` : "");
+  const text = object.label + (isProposal ? ` ${object.score.toFixed(2)}` : "");
   pen.font = `${12 * one}px system-ui, sans-serif`;
   const wide = pen.measureText(text).width + 8 * one, top = y > 17 * one ? y - 17 * one : y;
   pen.globalAlpha = isProposal && !isActive ? 0.7 : 1;
@@ -351,12 +351,12 @@ function show() {
   const classes = inRegions ? set.mask_classes : set.classes, current = inRegions ? (isErasing ? -1 : painted) : chosen;
   $("classes").replaceChildren();
   classes.forEach((entry, i) => line($("classes"), entry, i === current, i < 10 ? String((i + 1) % 10) : "", false, () => setClass(i)));
-  $("things").replaceChildren();
+  $("objects").replaceChildren();
   if (shot && !inRegions) {
-    for (const thing of [...shot.things, ...shot.proposals]) {
-      const isProposal = shot.proposals.includes(thing);
-      line($("things"), { name: thing.label, color: colorOf(thing.label) }, thing === selected, isProposal ? thing.score.toFixed(2) : "", isProposal,
-        () => { selected = thing; show(); });
+    for (const object of [...shot.objects, ...shot.proposals]) {
+      const isProposal = shot.proposals.includes(object);
+      line($("objects"), { name: object.label, color: colorOf(object.label) }, object === selected, isProposal ? object.score.toFixed(2) : "", isProposal,
+        () => { selected = object; show(); });
     }
   }
   $("picture").textContent = shot ? shot.name : "";
@@ -384,8 +384,8 @@ function grip([px, py]) {
   return across + down;
 }
 
-function thingAt([px, py]) {
-  const hit = [...shot.things, ...shot.proposals].filter(({ bbox: [x, y, w, h] }) => px >= x && px <= x + w && py >= y && py <= y + h);
+function objectAt([px, py]) {
+  const hit = [...shot.objects, ...shot.proposals].filter(({ bbox: [x, y, w, h] }) => px >= x && px <= x + w && py >= y && py <= y + h);
   return hit.sort((a, b) => a.bbox[2] * a.bbox[3] - b.bbox[2] * b.bbox[3])[0] || null;
 }
 
@@ -454,13 +454,13 @@ canvas.addEventListener("pointerup", (event) => {
   const was = drag;
   drag = null;
   if (inRegions) { changeRegions(was.before); return; }
-  if (!was.moved) { selected = thingAt(at(event)); show(); return; }
+  if (!was.moved) { selected = objectAt(at(event)); show(); return; }
   const bbox = clipped(was.box);
   if (bbox[2] < 2 || bbox[3] < 2) { show(); return; }
   if (was.grip !== null) { replaceSelected({ bbox }); return; }
   if (!set.classes.length) { say("add a class first (c)", true); show(); return; }
-  const thing = { label: set.classes[chosen].name, bbox };
-  change(() => { shot.things.push(thing); selected = thing; });
+  const object = { label: set.classes[chosen].name, bbox };
+  change(() => { shot.objects.push(object); selected = object; });
 });
 
 canvas.addEventListener("pointercancel", () => { drag = null; draw(); });
@@ -470,7 +470,7 @@ canvas.addEventListener("pointercancel", () => { drag = null; draw(); });
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 function select(step) {
-  const all = [...shot.proposals, ...shot.things];
+  const all = [...shot.proposals, ...shot.objects];
   if (!all.length) return;
   const now = all.indexOf(selected);
   selected = all[now < 0 ? (step > 0 ? 0 : all.length - 1) : (now + step + all.length) % all.length];

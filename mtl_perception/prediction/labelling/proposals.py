@@ -57,7 +57,7 @@ class Proposals:
         return len(self._worth)
 
     def boxes(self, name: str) -> list[dict]:
-        """Proposed boxes of classes that the folder has, without those of things that have a box, and one of each thing: ``label``, ``bbox``,
+        """Proposed boxes of classes that the folder has, without those of objects that have a box, and one of each object: ``label``, ``bbox``,
         ``score``."""
         if self._teacher is None or not self._ask(name):
             return []
@@ -68,8 +68,8 @@ class Proposals:
         chosen = said.chosen(wanted)
         boxes = Detections(chosen.boxes_xyxy, chosen.scores, chosen.class_ids)
         found = published_detections(boxes, PipelineOptions(score_threshold=self._score))
-        there = self._store.things(name)
-        drawn = np.array([[x, y, x + w, y + h] for x, y, w, h in (thing["bbox"] for thing in there)], np.float32).reshape(-1, 4)
+        there = self._store.objects(name)
+        drawn = np.array([[x, y, x + w, y + h] for x, y, w, h in (obj["bbox"] for obj in there)], np.float32).reshape(-1, 4)
         overlaps = box_iou(found.boxes_xyxy, drawn) if len(found) and len(drawn) else np.zeros((len(found), len(drawn)))
         rows = []
         for i in range(len(found)):

@@ -184,7 +184,7 @@ class _Handler(BaseHTTPRequestHandler):
         width, height = store.size(name)
         done = store.is_done(name)
         proposals = [] if done else self.server.proposals.boxes(name)
-        self._send_json({"things": store.things(name), "proposals": proposals, "done": done, "width": width, "height": height})
+        self._send_json({"objects": store.objects(name), "proposals": proposals, "done": done, "width": width, "height": height})
 
     def _mask(self, name: str) -> None:
         store = self.server.store
@@ -198,11 +198,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _save(self, name: str) -> None:
         content = self._json()
-        things, done = content.get("things"), content.get("done")
-        if not isinstance(things, list) or not all(isinstance(thing, dict) for thing in things) or not isinstance(done, bool):
-            raise _Refused(HTTPStatus.BAD_REQUEST, "expected things, a list of objects, and done, true or false")
+        objects, done = content.get("objects"), content.get("done")
+        if not isinstance(objects, list) or not all(isinstance(obj, dict) for obj in objects) or not isinstance(done, bool):
+            raise _Refused(HTTPStatus.BAD_REQUEST, "expected objects, a list, and done, true or false")
         self.server.store.image_file(name)
-        self._send_json({"ids": self.server.store.save(name, things, done)})
+        self._send_json({"ids": self.server.store.save(name, objects, done)})
 
     def _save_mask(self, name: str) -> None:
         store = self.server.store

@@ -23,7 +23,7 @@ from mtl_perception.data.pixels import read_picture
 from mtl_perception.tasks import LABELS, LabelError, MapCodec
 
 _SUFFIXES = (".jpg", ".jpeg", ".png")
-_MOST_THINGS = 10_000
+_MOST_OBJECTS = 10_000
 
 
 class RefusedLabels(ValueError):
@@ -34,7 +34,7 @@ class LabelStore:
     """The labels of a data folder, those of pictures that have none yet, too. May be called from several threads.
 
     A picture below images/ that the index does not list is one that is still to be labelled. One is ``done`` when people have looked
-    for all classes of boxes in it; until then its boxes teach that these things are there, and nothing of others.
+    for all classes of boxes in it; until then its boxes teach that these objects are there, and nothing of others.
 
     Args:
         root: of the data folder; a new one where there is no dataset.json yet.
@@ -128,7 +128,7 @@ class LabelStore:
         labelled = entry.get("detection_labels")
         return list(self.classes if labelled is None else labelled)
 
-    def things(self, name: str) -> list[dict[str, Any]]:
+    def objects(self, name: str) -> list[dict[str, Any]]:
         """Boxes of a picture: ``id``, ``label``, ``bbox`` (x, y, width, height in pixels), and ``score`` of those that a network proposed."""
         with self._lock:
             entry = self._images.get(name)
@@ -145,36 +145,36 @@ class LabelStore:
                 for a in self._annotations.get(entry["id"], [])
             ]
 
-    def save(self, name: str, things: Sequence[dict[str, Any]], done: bool) -> list[int]:
+    def save(self, name: str, objects: Sequence[dict[str, Any]], done: bool) -> list[int]:
         """Replace the boxes of a picture.
 
         Args:
-            things: ``label``, ``bbox``, and ``id`` of those that were there before: such a one keeps its mask where its box stays.
+            objects: ``label``, ``bbox``, and ``id`` of those that were there before: such a one keeps its mask where its box stays.
             done: people have looked for every class.
 
         Returns:
-            The ids of the things.
+            The ids of the objects.
 
         Raises:
             RefusedLabels, KeyError: one of them can't be.
             OSError: it could not be written; what was there before is still there.
         """
         width, height = self.size(name)
-        if len(things) > _MOST_THINGS:
-            raise RefusedLabels(f"{len(things)} boxes in one picture, expected at most {_MOST_THINGS}")
+        if len(objects) > _MOST_OBJECTS:
+            raise RefusedLabels(f"{len(objects)} boxes in one picture, expected at most {_MOST_OBJECTS}")
         with self._lock:
             entry = self._images.get(name) or self._new_entry(name)
             before = {annotation["id"]: annotation for annotation in self._annotations.get(entry["id"], [])}
-            boxes = [_clipped(thing, width, height, self.classes) for thing in things]
+            boxes = [_clipped(obj, width, height, self.classes) for obj in objects]
             was_done = self.is_done(name)
             was_labelled = self._looked_for(entry) if "detection" in entry["tasks"] and not was_done else []
             labelled = list(self.classes) if done else was_labelled
             fresh = max((annotation["id"] for annotation in self._content["annotations"]), default=0) + 1
             annotations = []
-            for thing, box in zip(things, boxes, strict=True):
-                old = before.get(thing.get("id"))  # type: ignore[arg-type]
-                made = _annotation(old, box, self._category(thing["label"]))
-                if thing["label"] in labelled:
+            for obj, box in zip(objects, boxes, strict=True):
+                old = before.get(obj.get("id"))  # type: ignore[arg-type]
+                made = _annotation(old, box, self._category(obj["label"]))
+                if obj["label"] in labelled:
                     made.pop("score", None)
                 else:
                     made.setdefault("score", 1.0)
@@ -267,9 +267,9 @@ class LabelStore:
             self._annotations.pop(id_, None)
 
 
-def _clipped(thing: dict[str, Any], width: int, height: int, classes: Sequence[str]) -> list[float]:
-    """The box of a thing, within the picture. Raises RefusedLabels: it can't be."""
-    label, bbox, id_ = thing.get("label"), thing.get("bbox"), thing.get("id")
+def _clipped(obj: dict[str, Any], width: int, height: int, classes: Sequence[str]) -> list[float]:
+    """The box of an object, within the picture. Raises RefusedLabels: it can't be."""
+    label, bbox, id_ = obj.get("label"), obj.get("bbox"), obj.get("id")
     if id_ is not None and type(id_) is not int:
         raise RefusedLabels(f"the id of a box is {str(id_)[:40]}, expected a whole number")
     if label not in classes:

@@ -222,7 +222,7 @@ def broken_detections_3d(message: Detection3DArray) -> Iterator[str]:
 
 
 def broken_tracks(message: TrackArray) -> Iterator[str]:
-    """Who follows things goes by their ids, and weighs places by their covariances."""
+    """Who follows objects goes by their ids, and weighs places by their covariances."""
     yield from _broken_track_ids([one.id for one in message.tracks], "tracks")
     for one in message.tracks:
         if one.id == 0 or not _is_name(one.class_id):

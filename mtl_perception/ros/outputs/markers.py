@@ -24,7 +24,7 @@ _OPACITY = 0.4
 class MarkersWriter(Writer):
     """``visualization_msgs/MarkerArray``: every message replaces the one before, so what is gone is gone.
 
-    Namespaces: ``boxes``, ``labels`` and, where things are tracked in a frame that stands still, ``trails``.
+    Namespaces: ``boxes``, ``labels`` and, where objects are tracked in a frame that stands still, ``trails``.
     """
 
     topic = Topic("markers", MarkerArray, "3D boxes, labels and trails for RViz and Foxglove", ("detection", "depth"), is_recorded=False)

@@ -57,18 +57,18 @@ class Outputs:
             card.detection_labels, card.segmentation_labels, pipeline_options(parameters, card.detection_labels)
         )
         # Each detection carries its class's name.
-        things, stuff = ([cut(label) for label in labels] for labels in (card.detection_labels, card.segmentation_labels))
+        objects, stuff = ([cut(label) for label in labels] for labels in (card.detection_labels, card.segmentation_labels))
         tracks: list[Writer] = []
         if parameters["tracking.enabled"]:
-            tracks = [writer(TracksWriter, things, parameters)]
+            tracks = [writer(TracksWriter, objects, parameters)]
         measured: list[Writer] = []
         if parameters["depth.source"] != "network":
             measured = [writer(DepthSourceWriter)]
         navigation: list[Writer] = []
         if traversable_ids(stuff):
             navigation = [writer(FreeSpaceWriter, stuff, parameters)]
-        if person_ids(things) and People is not None:
-            navigation += [writer(PeopleWriter, things, parameters)]
+        if person_ids(objects) and People is not None:
+            navigation += [writer(PeopleWriter, objects, parameters)]
         stride = parameters["stride"]
         further = [further_topics(kind, publish, [cut(label) for label in card.labels_of(kind)]) for kind in card.kinds]
         names: dict[Topic, Mapping[int, str]] = {MaskWriter.label_info: dict(enumerate(stuff))}
@@ -83,12 +83,12 @@ class Outputs:
             *measured,
             writer(MaskWriter, stride),
             writer(ConfidenceWriter, stride),
-            writer(DetectionsWriter, things),
-            writer(Detections3DWriter, things),
+            writer(DetectionsWriter, objects),
+            writer(Detections3DWriter, objects),
             *tracks,
             *navigation,
             *(one for topics_of_task in further for one in topics_of_task.writers),
-            writer(MarkersWriter, things, parameters),
+            writer(MarkersWriter, objects, parameters),
             self._overlay,
         )
         self._status = publish(STATUS)

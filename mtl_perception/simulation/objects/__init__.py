@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small things that stand on tables and shelves; sizes are those of the shop.
+"""Small objects that stand on tables and shelves; sizes are those of the shop.
 
 ``max_height_m`` is the free height above the support: what would not fit is made smaller or laid down.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mtl_perception.simulation.objects._fruit import fruit
-from mtl_perception.simulation.objects._household import household_thing, kitchen_thing
+from mtl_perception.simulation.objects._household import household_object, kitchen_object
 from mtl_perception.simulation.objects._more_paper import any_book, any_parcel
 from mtl_perception.simulation.objects._more_vessels import (
     any_bottle,
@@ -58,14 +58,14 @@ _SECOND: Menu = (
     (0.1, any_parcel), (0.12, any_can), (0.17, any_bottle), (0.24, any_cup), (0.15, any_bowl), (0.12, fruit), (0.1, any_book),
 )  # fmt: skip
 SECOND_HOME: Menu = (
-    *_SECOND, (0.01, candle), (0.05, small_plant), (0.1, household_thing), (0.02, phone), (0.03, plate), (0.02, papers),
+    *_SECOND, (0.01, candle), (0.05, small_plant), (0.1, household_object), (0.02, phone), (0.03, plate), (0.02, papers),
     (0.02, desk_lamp),
 )  # fmt: skip
 SECOND_KITCHEN: Menu = (
-    *_SECOND[:-1], (0.02, any_book), (0.02, small_plant), (0.05, household_thing), (0.12, kitchen_thing), (0.06, plate),
+    *_SECOND[:-1], (0.02, any_book), (0.02, small_plant), (0.05, household_object), (0.12, kitchen_object), (0.06, plate),
 )  # fmt: skip
 SECOND_OFFICE: Menu = (
-    *_SECOND, (0.08, any_book), (0.03, small_plant), (0.04, household_thing), (0.05, phone), (0.12, papers), (0.05, pens),
+    *_SECOND, (0.08, any_book), (0.03, small_plant), (0.04, household_object), (0.05, phone), (0.12, papers), (0.05, pens),
     (0.03, desk_lamp), (0.03, keyboard),
 )  # fmt: skip
 SECOND_STORE: Menu = (
@@ -73,16 +73,50 @@ SECOND_STORE: Menu = (
 )  # fmt: skip
 
 
-def small_thing(rng: Rng, max_height_m: float, menu: Menu = HOME) -> Item:
-    """One thing of ``menu``, (weight, maker) pairs."""
+def small_object(rng: Rng, max_height_m: float, menu: Menu = HOME) -> Item:
+    """One object of ``menu``, (weight, maker) pairs."""
     weights = np.array([weight for weight, _ in menu])
     maker = menu[int(rng.choice(len(menu), p=weights / weights.sum()))][1]
     return maker(rng, max_height_m)
 
 
 __all__ = [
-    "HOME", "KITCHEN", "SECOND_HOME", "SECOND_KITCHEN", "SECOND_OFFICE", "SECOND_STORE", "STORE", "Maker", "Menu", "any_book",
-    "any_bottle", "any_bowl", "any_can", "any_cup", "any_laptop", "any_monitor", "any_parcel", "book", "bottle", "bowl", "can", "candle", "cup",
-    "desk_lamp", "fruit", "household_thing", "keyboard", "kitchen_thing", "laptop", "monitor", "mouse", "papers", "parcel",
-    "pens", "phone", "plate", "small_plant", "small_thing",
+    "HOME",
+    "KITCHEN",
+    "SECOND_HOME",
+    "SECOND_KITCHEN",
+    "SECOND_OFFICE",
+    "SECOND_STORE",
+    "STORE",
+    "Maker",
+    "Menu",
+    "any_book",
+    "any_bottle",
+    "any_bowl",
+    "any_can",
+    "any_cup",
+    "any_laptop",
+    "any_monitor",
+    "any_parcel",
+    "book",
+    "bottle",
+    "bowl",
+    "can",
+    "candle",
+    "cup",
+    "desk_lamp",
+    "fruit",
+    "household_object",
+    "keyboard",
+    "kitchen_object",
+    "laptop",
+    "monitor",
+    "mouse",
+    "papers",
+    "parcel",
+    "pens",
+    "phone",
+    "plate",
+    "small_object",
+    "small_plant",
 ]  # fmt: skip

@@ -22,13 +22,13 @@ from mtl_perception.simulation.world import Item, Material, Part
 Rng = np.random.Generator
 
 
-def kitchen_thing(rng: Rng, max_height_m: float) -> Item:
+def kitchen_object(rng: Rng, max_height_m: float) -> Item:
     """A kettle, a toaster, a microwave, a pot, a pan, a board, a roll of paper, a jar of spoons."""
     makers = [_kettle, _toaster, _pot, _pan, _cutting_board, _paper_roll, _spoons, _microwave]
     return _fitting(rng, makers, max_height_m)
 
 
-def household_thing(rng: Rng, max_height_m: float) -> Item:
+def household_object(rng: Rng, max_height_m: float) -> Item:
     """A vase, a remote control, a ball, a clock, a basket, a folded cloth, a box of tissues, a toy of blocks."""
     makers = [_vase, _remote, _ball, _clock, _basket, _folded_cloth, _tissues, _blocks]
     return _fitting(rng, makers, max_height_m)

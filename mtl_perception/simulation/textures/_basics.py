@@ -49,7 +49,7 @@ def color(hue: float, saturation: float, value: float) -> Color:
 
 
 def vivid(rng: np.random.Generator) -> Color:
-    """The colour of a small thing: often saturated."""
+    """The colour of a small object: often saturated."""
     return color(rng.uniform(), 0.9 * rng.beta(2.0, 1.8), rng.uniform(0.3, 0.95))
 
 

@@ -37,7 +37,7 @@ class DepthCodec(MapCodec):
         return bool((label > 0).any())
 
     def cropped(self, label: np.ndarray, window: Window) -> np.ndarray:
-        """Metres stay as they are: a zoom is a longer focal length, and a thing stands where it stood."""
+        """Metres stay as they are: a zoom is a longer focal length, and an object stands where it stood."""
         return window.nearest(label)
 
     def mirrored(self, label: np.ndarray, width: int) -> np.ndarray:

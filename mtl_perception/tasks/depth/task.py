@@ -33,7 +33,7 @@ _LOG_SCALES = -6.0, 3.0
 class DepthSettings(TaskSettings):
     """Range of the canonical depth, and the focal length that it is measured at.
 
-    A camera with twice the focal length shows a thing twice as large, as if it stood at half the distance. So the
+    A camera with twice the focal length shows an object twice as large, as if it stood at half the distance. So the
     network learns the depth that a camera of ``canonical_focal_px`` would see, and the real focal length scales it back
     (the camera-space transformation of Yin et al., Metric3D, ICCV 2023).
     """

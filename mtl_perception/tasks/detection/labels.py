@@ -17,11 +17,11 @@ class BoxLabels(NamedTuple):
     Attributes:
         boxes_xyxy: (N, 4) float32, pixels, right and bottom edges exclusive.
         class_ids: (N,) int64.
-        labelled: (C,) bool, the classes whose every thing has a box; None: all of them. Of the other classes only the boxes
+        labelled: (C,) bool, the classes whose every object has a box; None: all of them. Of the other classes only the boxes
             that a teacher proposed are known, and a detection of one is neither right nor wrong.
-        boxes_3d: where the things are, in the camera's optical frame; None where no annotation says it. Nothing is trained
+        boxes_3d: where the objects are, in the camera's optical frame; None where no annotation says it. Nothing is trained
             on it, so augmented samples do without.
-        weights: (N,) float32 in (0, 1], how sure it is that there is such a thing; None: entirely.
+        weights: (N,) float32 in (0, 1], how sure it is that there is such an object; None: entirely.
     """
 
     boxes_xyxy: np.ndarray

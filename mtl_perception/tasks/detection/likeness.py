@@ -13,8 +13,8 @@ from mtl_perception.tasks.detection.assignment import pairwise_iou
 SURE = 0.1
 """A cell whose best class is less likely than this for the teacher says nothing of a box."""
 
-SAME_THING_IOU = 0.5
-"""Of the teacher's box and a labelled one of a class that the teacher does not know: it took that thing for something else."""
+SAME_OBJECT_IOU = 0.5
+"""Of the teacher's box and a labelled one of a class that the teacher does not know: it took that object for something else."""
 
 
 def likeness(lesson: Lesson) -> dict[str, LossTerm]:
@@ -22,7 +22,7 @@ def likeness(lesson: Lesson) -> dict[str, LossTerm]:
     logits = lesson.student["class_logits"].float()[..., lesson.columns]
     score = lesson.teacher["class_logits"].float().sigmoid()
     labelled = lesson.targets["labelled_classes"][:, lesson.columns] & lesson.labelled[:, None]
-    elsewhere = ~_at_new_things(lesson)
+    elsewhere = ~_at_new_objects(lesson)
     free = (~labelled[:, None] & elsewhere[..., None]).float()
     # Of a picture with all old classes labelled, the teacher's boxes are of no interest either.
     sure = (score * ~labelled[:, None]).amax(-1) * elsewhere
@@ -39,11 +39,11 @@ def likeness(lesson: Lesson) -> dict[str, LossTerm]:
     }
 
 
-def _at_new_things(lesson: Lesson) -> Tensor:
-    """(B, A) whether the teacher's box of a cell is a labelled thing of a class that the teacher does not know."""
+def _at_new_objects(lesson: Lesson) -> Tensor:
+    """(B, A) whether the teacher's box of a cell is a labelled object of a class that the teacher does not know."""
     boxes, ids = lesson.targets["boxes_xyxy"], lesson.targets["class_ids"]
     found = lesson.teacher["boxes_xyxy"]
     if not ids.shape[1]:
         return torch.zeros_like(found[..., 0], dtype=torch.bool)
     is_new = (ids >= 0) & ~torch.isin(ids, lesson.columns)
-    return ((pairwise_iou(boxes, found.float()) > SAME_THING_IOU) & is_new[..., None]).any(1)
+    return ((pairwise_iou(boxes, found.float()) > SAME_OBJECT_IOU) & is_new[..., None]).any(1)

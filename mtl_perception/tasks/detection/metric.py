@@ -14,7 +14,7 @@ from mtl_perception.tasks._matching import average_precision, match_boxes
 from mtl_perception.tasks._metric import Metric, TitledChart
 from mtl_perception.tasks._truth import Truth
 
-SMALL_THINGS = ("can", "bottle", "cup", "bowl", "fruit", "book")
+SMALL_OBJECTS = ("can", "bottle", "cup", "bowl", "fruit", "book")
 """Classes of the shipped models that a hand can hold; their AP50 is told apart from that of furniture."""
 
 SCORE_BINS = 20
@@ -51,9 +51,9 @@ class DetectionMetric(Metric):
         "AP_small": "mAP, boxes below 32² px",
         "AP_medium": "mAP, boxes 32² to 96² px",
         "AP_large": "mAP, boxes over 96² px",
-        "AP50_small_things": "AP at IoU .50, small things",
+        "AP50_small_things": "AP at IoU .50, small objects",
     }
-    headline = {"AP50": "AP50", "AP50_small_things": "AP50, small things"}
+    headline = {"AP50": "AP50", "AP50_small_things": "AP50, small objects"}
     main = "mAP"
     chosen_by = "AP50"
     rank = "AP50"
@@ -132,7 +132,7 @@ class DetectionMetric(Metric):
 
     def compute(self) -> dict[str, Any]:
         """mAP over IoU .50:.95, AP50, AP75, mAP of small (< 32² px), medium, large (> 96² px) boxes, AP50 of the
-        classes in ``SMALL_THINGS``.
+        classes in ``SMALL_OBJECTS``.
 
         Average precision is of what the network gives. ``per_class`` holds AP, AP50, AP75; precision and recall at IoU .50 of what the
         node publishes of it, above the score threshold and after class-agnostic NMS; the score at which F1 is best, and the number of
@@ -140,7 +140,7 @@ class DetectionMetric(Metric):
         """
         precision = self._evaluated()["precision"]
         per_class = {name: self._of_class(index) for index, name in enumerate(self.labels)}
-        small = [row["AP50"] for name, row in per_class.items() if name in SMALL_THINGS and row["boxes"]]
+        small = [row["AP50"] for name, row in per_class.items() if name in SMALL_OBJECTS and row["boxes"]]
         return {
             "mAP": _mean(precision[..., 0]),
             "AP50": _mean(precision[0, ..., 0]),

@@ -26,7 +26,7 @@ def normals_from_depth(depth_m: np.ndarray, intrinsics: Intrinsics) -> np.ndarra
         intrinsics: of this image.
 
     Returns:
-        (H, W, 3) float32 in the camera's optical frame, facing the camera; 0 where unknown, which edges of things are too.
+        (H, W, 3) float32 in the camera's optical frame, facing the camera; 0 where unknown, which edges of objects are too.
     """
     height, width = depth_m.shape
     known = np.isfinite(depth_m) & (depth_m > 0)

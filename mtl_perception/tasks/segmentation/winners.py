@@ -41,7 +41,7 @@ def _winners_by_quads(probabilities: Tensor) -> tuple[Tensor, Tensor]:
     classes at 640×480).
 
     Between four cells that agree on a class, that class wins everywhere: each of the others is weaker at all four, so
-    any weighted mean of it is weaker too. Only what lies between cells that disagree, mostly the outlines of things, is
+    any weighted mean of it is weaker too. Only what lies between cells that disagree, mostly the outlines of objects, is
     interpolated for all classes.
     """
     classes, height, width = probabilities.shape

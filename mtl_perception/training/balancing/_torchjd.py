@@ -19,7 +19,7 @@ from mtl_perception.training.balancing.torchjd_methods import TorchjdSettings
 
 
 class TorchjdBalancer(GradientBalancer):
-    """One aggregator for each set of tasks that occurs together: some remember things, always for a fixed number of
+    """One aggregator for each set of tasks that occurs together: some keep state, always for a fixed number of
     gradients."""
 
     def __init__(self, problem: Problem, settings: TorchjdSettings) -> None:

@@ -165,7 +165,7 @@ def check_voc(folder: ImageFolder, report: Report) -> None:
     assert int(instance_masks(folder, 0)[0].sum()) == 100
     semantic = folder[0].labels["segmentation"]
     assert folder.labels["segmentation"][semantic[5, 12]] == "dog" and semantic[0, 0] == 255 and semantic[20, 0] == 0
-    assert any(note.startswith("parts of things") for note in report.notes)
+    assert any(note.startswith("parts of objects") for note in report.notes)
 
 
 def test_voc_of_tools_that_count_from_zero_is_noticed(tmp_path: Path) -> None:

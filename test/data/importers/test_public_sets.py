@@ -131,7 +131,7 @@ def test_nyu_with_more_classes_than_a_mask_holds_asks_for_a_map(tmp_path: Path) 
     SOURCES["nyu"](tmp_path / "in")
     with h5py.File(tmp_path / "in/nyu_depth_v2_labeled.mat", "a") as file:
         references = [
-            file.create_dataset(f"#refs#/more{i}", data=np.array([[ord(c)] for c in f"thing {i}"], np.uint16)).ref for i in range(300)
+            file.create_dataset(f"#refs#/more{i}", data=np.array([[ord(c)] for c in f"object {i}"], np.uint16)).ref for i in range(300)
         ]
         del file["names"]
         file.create_dataset("names", data=np.array([references], h5py.ref_dtype))

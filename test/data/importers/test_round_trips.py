@@ -44,14 +44,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     semantic = np.where(square, 2, 0).astype(np.uint8)
     semantic[:5], semantic[5] = 1, 255
     depth_m, lanes = np.full((HEIGHT, WIDTH), 1.5, np.float32), square.astype(np.uint8)
-    things = [
+    instances = [
         Instance.of_mask("bottle", blob(1)),
         Instance("bottle", (1.25, 2, 20.5, 30)),
         Instance.of_mask("cup", square, {"center_m": [0, 0, 1], "size_m": [1, 1, 1], "quaternion_xyzw": [0, 0, 0, 1]}),
     ]
     maps = {"segmentation": semantic, "depth": depth_m, "lanes": lanes}
     images = {
-        "shelf/a": LabelledImage(noise(1), camera, "shelf", things, maps, classes=["kitchen"]),
+        "shelf/a": LabelledImage(noise(1), camera, "shelf", instances, maps, classes=["kitchen"]),
         "shelf/b": LabelledImage(noise(2), None, "shelf", [], {"segmentation": semantic}, classes=[]),
         "täble/c": LabelledImage(noise(3), None, "table", [Instance("cup", (0, 0, 10, 10))], detection_labels=["cup"], classes=["dark", "kitchen"]),
         "täble/d": LabelledImage(noise(4), None, "table", [Instance("cup", (0, 0, 10, 10), is_crowd=True), Instance("bottle", (5, 5, 9, 9))]),
@@ -124,7 +124,7 @@ def test_what_a_format_holds_comes_back(data: Path, tmp_path: Path, name: str) -
 
 
 EXACT = {"yolo": False, "voc": False}
-"""Formats in which a thing has one outline, or a pixel is of one thing."""
+"""Formats in which an object has one outline, or a pixel is of one object."""
 
 
 def test_panoptic_segments_come_back(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_panoptic_segments_come_back(tmp_path: Path) -> None:
         bare = ~instance_masks(before, i).any(0) & np.isin(
             wanted, [before.labels["segmentation"].index(name) for name in before.labels["detection"]]
         )
-        np.testing.assert_array_equal(found == 255, (wanted == 255) | bare)  # pixels of things too small for a mask
+        np.testing.assert_array_equal(found == 255, (wanted == 255) | bare)  # pixels of objects too small for a mask
 
 
 BOXES = ["coco", "yolo", "voc", "labelme", "cvat", "label-studio", "openimages", "kitti"]

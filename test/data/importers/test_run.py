@@ -30,12 +30,15 @@ from mtl_perception.data.importers.run import BrokenPictures, Settings, import_d
 
 
 def coco(
-    root: Path, things: dict[str, list[tuple[str, list[float]]]], sizes: dict[str, tuple[int, int]] | None = None, extra: dict | None = None
+    root: Path,
+    instances: dict[str, list[tuple[str, list[float]]]],
+    sizes: dict[str, tuple[int, int]] | None = None,
+    extra: dict | None = None,
 ) -> Path:
     """A COCO file of pictures with boxes by class; pictures that are missing are made."""
     names = ["cup", "mug", "person", "table"]
     images, annotations = [], []
-    for i, (file_name, boxes_of) in enumerate(things.items()):
+    for i, (file_name, boxes_of) in enumerate(instances.items()):
         if not (root / file_name).exists():
             write_picture(root / file_name, i)
         width, height = (sizes or {}).get(file_name, (WIDTH, HEIGHT))
@@ -68,7 +71,7 @@ def test_a_merged_class_is_wholly_labelled_only_if_all_its_parts_are(tmp_path: P
         imported(source, tmp_path / "wrong", "coco", classes=ClassMap(classes={"mug": "cup"}), exhaustive=("mug",))
 
 
-def test_masks_of_things_are_painted_where_segmentation_is_asked_for(tmp_path: Path) -> None:
+def test_masks_of_instances_are_painted_where_segmentation_is_asked_for(tmp_path: Path) -> None:
     write_picture(tmp_path / "in/a.jpg")
     write_text(tmp_path / "in/a.txt", "0 0 0 0.5 0 0.5 0.5 0 0.5\n1 0.1 0.1 0.2 0.1 0.2 0.2 0.1 0.2\n")
     write_text(tmp_path / "in/classes.txt", "table\ncup")
@@ -188,8 +191,8 @@ def test_the_wrong_format_is_answered_with_the_right_one(tmp_path: Path) -> None
 
 
 def test_bad_pictures_are_named_together_and_the_next_call_goes_on(tmp_path: Path) -> None:
-    things = {f"{name}.jpg": [("cup", [0, 0, 5, 5])] for name in ("a", "cut", "gone", "text", "other")}
-    source = coco(tmp_path / "in", things)
+    instances = {f"{name}.jpg": [("cup", [0, 0, 5, 5])] for name in ("a", "cut", "gone", "text", "other")}
+    source = coco(tmp_path / "in", instances)
     content = (source / "cut.jpg").read_bytes()
     (source / "cut.jpg").write_bytes(content[: len(content) // 2])
     (source / "gone.jpg").unlink()
