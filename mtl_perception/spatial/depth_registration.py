@@ -53,7 +53,7 @@ def _cracks(depth_m: np.ndarray) -> np.ndarray:
     One pixel wide lines without a measurement come of rounding, not of what the sensor did not see.
     """
     known = (depth_m > 0).astype(np.uint8)
-    framed = cv2.copyMakeBorder(known, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    framed = np.asarray(cv2.copyMakeBorder(known, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0), np.uint8)
     between = (framed[1:-1, :-2] & framed[1:-1, 2:]) | (framed[:-2, 1:-1] & framed[2:, 1:-1])
     farthest = cv2.dilate(np.ascontiguousarray(depth_m), np.ones((3, 3), np.uint8))
     return np.where(between == 1, farthest, np.float32(0))

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -58,7 +57,7 @@ class Teacher(Protocol):
     """
 
     name: str
-    labels: Mapping[str, list[str]]
+    labels: dict[str, list[str]]
 
     def __call__(self, image_rgb: np.ndarray, intrinsics: Intrinsics | None) -> Answer:
         """Returns its answer to (H, W, 3) uint8 RGB."""

@@ -7,7 +7,7 @@ Not every ROS brings people_msgs: without it there is no such topic.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from geometry_msgs.msg import Point
 from rclpy.lifecycle import LifecyclePublisher
@@ -19,7 +19,7 @@ from mtl_perception.ros.outputs.writer import Result, Writer
 try:
     from people_msgs.msg import People, Person  # pyright: ignore[reportMissingImports]
 except ImportError:
-    People = Person = None
+    People = Person = cast(Any, None)
 
 PERSON = frozenset({"person", "pedestrian"})
 """Names of detection classes that are people."""
