@@ -90,7 +90,7 @@ def test_regions_are_saved_and_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("object", "problem"),
+    ("obj", "problem"),
     [
         ({"label": "hat", "bbox": [0, 0, 9, 9]}, "class 'hat', expected one of cup"),
         ({"label": "cup", "bbox": [0, 0, 9]}, "expected x, y, width, height"),
