@@ -55,26 +55,37 @@ def in_order(function: Callable[[Job], Result], jobs: Iterable[Job], workers: in
                 if not running:
                     return
                 result = running[0][0].result()
-            except BrokenProcessPool as error:
+            except (BrokenProcessPool, OSError) as error:  # the latter also of a process that was just being started
+                if not pool._broken:
+                    raise
                 kills += 1
                 if kills == MOST_TRIES:
                     raise ChildProcessError(
                         f"a worker process was killed, {kills} times in a row, perhaps for lack of memory; give fewer --workers; "
                         "the same command goes on"
                     ) from error
-                pool.shutdown(wait=True, cancel_futures=True)
+                _end(pool)
                 pool = _pool(workers)
                 continue
             kills = 0
             running.popleft()
             yield result
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        _end(pool)
 
 
 def _pool(workers: int) -> ProcessPoolExecutor:
     threads = max(1, (os.cpu_count() or 1) // workers)
     return ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start_worker, (threads,))
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """Waits for the jobs that have begun. Of a broken pool Python ends the processes itself, but before 3.13 not one that was just being
+    started, which would then wait for work without end."""
+    if pool._broken:
+        for process in list((pool._processes or {}).values()):
+            process.kill()
+    pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _was_lost(future: Future) -> bool:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,21 @@ def test_jobs_are_taken_as_they_are_needed() -> None:
 
 def test_a_job_whose_process_was_killed_is_done_again_and_none_twice(tmp_path: Path) -> None:
     assert list(in_order(killed_once, ((number, tmp_path) for number in range(10)), 2)) == list(range(10))
+
+
+def test_a_worker_that_starts_while_another_is_killed_is_not_left_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started, start = [], SpawnProcess.start
+
+    def start_late(process: SpawnProcess) -> None:
+        if len(started) == 1:
+            started[0].join()
+            time.sleep(1)  # the pool finds out
+        started.append(process)
+        start(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", start_late)
+    assert list(in_order(killed_once, [(number, tmp_path) for number in (2, 3)], 2)) == [2, 3]
+    assert [process for process in started if process.is_alive()] == []
 
 
 def test_a_job_that_is_killed_every_time_ends_the_work_by_name() -> None:
