@@ -40,7 +40,7 @@ _NOTHING: Color = (26, 27, 32)
 _TURBO_ENDS = 24, 238
 """Part of the colour map that is used: its ends are as dark as what is unknown."""
 _SHADES = (1.0, 0.7, 1.25, 0.85, 1.1)
-"""Of a class's colour, for one thing after the other."""
+"""Of a class's colour, for one object after the other."""
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -78,7 +78,7 @@ def colorize_mask(mask: np.ndarray, labels: Sequence[str]) -> np.ndarray:
 
 
 def colorize_ids(ids: np.ndarray) -> np.ndarray:
-    """(H, W) numbers of things, 0 for none, as (H, W, 3) uint8 RGB: neighbouring numbers look unlike each other."""
+    """(H, W) numbers of objects, 0 for none, as (H, W, 3) uint8 RGB: neighbouring numbers look unlike each other."""
     hues = (np.arange(256) * 0.618034) % 1  # by the golden ratio, as far apart as can be
     table = np.array([[round(255 * part) for part in colorsys.hsv_to_rgb(hue, 0.65, 0.95)] for hue in hues], np.uint8)
     return np.where((ids > 0)[..., None], table[ids % 256], np.uint8(_NOTHING))
@@ -165,11 +165,11 @@ def draw_overlay(image_rgb: np.ndarray, scene: Scene, card: Card, ids: Sequence[
 
 
 def tint_with_instances(image_rgb: np.ndarray, masks: InstanceMasks, labels: Sequence[str]) -> np.ndarray:
-    """The image with each thing in a shade of its class's colour of its own, and its border traced: things of one class stay apart.
+    """The image with each object in a shade of its class's colour of its own, and its border traced: objects of one class stay apart.
 
     Args:
         image_rgb: (H, W, 3) uint8; left as it is.
-        masks: of things in it.
+        masks: of objects in it.
         labels: class of each.
 
     Returns:
@@ -178,7 +178,7 @@ def tint_with_instances(image_rgb: np.ndarray, masks: InstanceMasks, labels: Seq
     canvas = np.array(image_rgb, order="C")
     if not len(masks):
         return canvas
-    # One number a thing; two things may share one where there are more than 255, which nobody can tell apart anyway.
+    # One number an object; two objects may share one where there are more than 255, which nobody can tell apart anyway.
     ids = masks.painted([1 + number % 255 for number in range(len(masks))], np.uint8)
     table = np.zeros((256, 1, 3), np.uint8)
     for number, label in reversed(list(enumerate(labels))):

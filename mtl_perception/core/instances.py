@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A mask for each detection, from what the network says of the whole image.
 
-A mask is a sum of prototypes that all things share (YOLACT, Bolya et al., ICCV 2019), and of a few terms of the place within the box,
+A mask is a sum of prototypes that all objects share (YOLACT, Bolya et al., ICCV 2019), and of a few terms of the place within the box,
 weighted by coefficients that are read off a coarse map at the middle of the box. So it needs no more than the boxes that are published,
 and what suppression leaves out costs nothing.
 """
@@ -27,7 +27,7 @@ _MARGIN_CELLS = 1
 
 @dataclass(frozen=True)
 class InstanceMasks:
-    """Masks of N things in an image of ``width`` × ``height`` pixels, each within a rectangle.
+    """Masks of N objects in an image of ``width`` × ``height`` pixels, each within a rectangle.
 
     Attributes:
         corners_xy: left and top of each rectangle, pixels.
@@ -52,34 +52,34 @@ class InstanceMasks:
         return np.array([np.count_nonzero(crop) for crop in self.crops], np.int64)
 
     def whole(self, number: int) -> np.ndarray:
-        """(H, W) bool of one thing."""
+        """(H, W) bool of one object."""
         mask = np.zeros((self.height, self.width), bool)
         self._part(mask, number)[...] = self.crops[number]
         return mask
 
     def painted(self, values: Sequence[int], dtype: type = np.uint16) -> np.ndarray:
-        """(H, W), each thing's pixels of its value and 0 elsewhere. Of two things that share a pixel the smaller has it: it lies in front."""
+        """(H, W), each object's pixels of its value and 0 elsewhere. Of two objects that share a pixel the smaller has it: it lies in front."""
         image = np.zeros((self.height, self.width), dtype)
         for number in np.argsort(-self.areas, kind="stable").tolist():
             self._part(image, number)[self.crops[number]] = values[number]
         return image
 
     def outlines(self, number: int, tolerance_px: float = 1.0) -> list[np.ndarray]:
-        """Polygons around the parts of one thing, the largest first, (P, 2) float32 x and y each; at most ``tolerance_px`` off."""
+        """Polygons around the parts of one object, the largest first, (P, 2) float32 x and y each; at most ``tolerance_px`` off."""
         corner = np.float32(self.corners_xy[number])
         found, _ = cv2.findContours(self.crops[number].astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
         found = sorted(found, key=cv2.contourArea, reverse=True)
         return [cv2.approxPolyDP(points, tolerance_px, True)[:, 0].astype(np.float32) + corner for points in found]
 
     def run_lengths(self, number: int) -> dict[str, list[int]]:
-        """The mask of one thing in COCO's form: how many pixels, column by column, are not the thing's, then are, and so on."""
+        """The mask of one object in COCO's form: how many pixels, column by column, are not the object's, then are, and so on."""
         columns = np.pad(self.whole(number).T.ravel(), 1)
         columns[-1] = not columns[-2]  # ends the last run
         changes = np.flatnonzero(columns[1:] != columns[:-1])
         return {"size": [self.height, self.width], "counts": np.diff(changes, prepend=0).tolist()}
 
     def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """(N, R, C) bool: of each thing the pixels at its own (N, R) rows and (N, C) columns."""
+        """(N, R, C) bool: of each object the pixels at its own (N, R) rows and (N, C) columns."""
         found = np.zeros((*rows.shape, columns.shape[1]), bool)
         for number, ((left, top), crop) in enumerate(zip(self.corners_xy, self.crops)):
             if crop.size:
@@ -95,7 +95,7 @@ class InstanceMasks:
 
 @dataclass(frozen=True)
 class MaskPrototypes:
-    """Masks of whatever things an image shows, before anybody says where they are.
+    """Masks of whatever objects an image shows, before anybody says where they are.
 
     Attributes:
         prototypes: (K, h, w) float32 over the image.
@@ -106,7 +106,7 @@ class MaskPrototypes:
     coefficients: np.ndarray
 
     def of(self, boxes_xyxy: np.ndarray, width: int, height: int) -> InstanceMasks:
-        """The masks of N things, cropped to their boxes, at the resolution of the image.
+        """The masks of N objects, cropped to their boxes, at the resolution of the image.
 
         Args:
             boxes_xyxy: (N, 4) pixels of the image, which is of ``width`` × ``height``.

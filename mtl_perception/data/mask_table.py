@@ -26,13 +26,13 @@ class MaskTable:
         self._file = index.annotations_file
         self._encoded = [annotation.segmentation or None for annotation in index.annotations]  # pyright: ignore[reportAttributeAccessIssue]
         self._ids = [annotation.id for annotation in index.annotations]
-        # Of images without any thing there is nothing to mask: they count where the other images have masks.
+        # Of images without any object there is nothing to mask: they count where the other images have masks.
         masked = {a.image_id for a, encoded in zip(index.annotations, self._encoded, strict=True) if encoded and not a.iscrowd}
         empty = {image.id for image in index.images} - {annotation.image_id for annotation in index.annotations}
         self._images = masked | empty if masked else masked
 
     def is_known_in(self, image: ImageEntry) -> bool:
-        """Whether one of the image's things has a mask, or it shows none."""
+        """Whether one of the image's objects has a mask, or it shows none."""
         return image.id in self._images
 
     def mask(self, place: int, image: ImageEntry) -> np.ndarray | None:

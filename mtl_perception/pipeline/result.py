@@ -75,7 +75,7 @@ class Lift:
 
     @property
     def masks(self) -> InstanceMasks | None:
-        """None without detections, or from a network without masks of things."""
+        """None without detections, or from a network without masks of objects."""
         return self._scene.instance_masks
 
     @cached_property
@@ -125,7 +125,7 @@ class FrameResult:
 
     @property
     def masks(self) -> InstanceMasks | None:
-        """Of the scene's detections; None without detections, or from a network without masks of things."""
+        """Of the scene's detections; None without detections, or from a network without masks of objects."""
         masks, found = self.lift.masks, self.scene.detections
         return None if masks is None or found is None else masks.first(len(found))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which pixels show a detected thing, and how far away they are."""
+"""Which pixels show a detected object, and how far away they are."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from mtl_perception.core.scene import Scene
 _SIDE = 12
 """Pixels looked at along each side of a 2D box."""
 _FEWEST = 12
-"""Pixels that a thing must have among them."""
+"""Pixels that an object must have among them."""
 _LEAST_SHARE = 0.06
-"""Of the pixels, that must lie in the detection's own mask or, without such masks, carry its class; else the mask doesn't know the thing, and
+"""Of the pixels, that must lie in the detection's own mask or, without such masks, carry its class; else the mask doesn't know the object, and
 depth alone decides."""
 _GAP = 0.35
-"""A jump in depth of this share of a thing's apparent size parts it from what is behind or in front."""
+"""A jump in depth of this share of an object's apparent size parts it from what is behind or in front."""
 TRIMMED = 0.02
-"""Share of a thing's points left out at either end of each axis: depths mixed of near and far at its edges."""
+"""Share of an object's points left out at either end of each axis: depths mixed of near and far at its edges."""
 _SMEAR = 0.5
-"""Spread of depth within a thing that comes from the network, as a share of ``Depth.relative_std`` (measured on
-rendered rooms): most of the error is common to the whole thing."""
+"""Spread of depth within an object that comes from the network, as a share of ``Depth.relative_std`` (measured on
+rendered rooms): most of the error is common to the whole object."""
 _UNKNOWN_STD = 0.1
 """Relative error taken for a depth that doesn't say its own."""
 
 
-class VisibleThings:
+class VisibleObjects:
     """The looked-at pixels of N detections, P of each.
 
     Attributes:
         ray_x, ray_y: (N, 1, S) and (N, S, 1) float32, the point at depth 1 of each column and each row.
-        z_m: (N, P) float32 metres; that of what is no member is the thing's median.
-        members: (N, P) bool, pixels that show the thing.
+        z_m: (N, P) float32 metres; that of what is no member is the object's median.
+        members: (N, P) bool, pixels that show the object.
         count: (N,) how many these are.
         median_z_m: (N,)
-        relative_std: (N,) error of the depth that all pixels of a thing share.
+        relative_std: (N,) error of the depth that all pixels of an object share.
         valid: (N,) bool
     """
 
@@ -73,11 +73,11 @@ class VisibleThings:
         if scene.depth.relative_std is not None:
             std = np.where(self.members, _of_coarse(scene.depth.relative_std, rows, columns, scene), 0.0)
             self.relative_std = std.sum(1) / np.maximum(self.count, 1)
-            with np.errstate(invalid="ignore", divide="ignore"):  # of things without any depth
+            with np.errstate(invalid="ignore", divide="ignore"):  # of objects without any depth
                 self._draw_together(np.log(farthest / nearest))
 
     def _draw_together(self, spread: np.ndarray) -> None:
-        """Take the network's smear out of each thing's spread in log depth: variances of shape and error add up."""
+        """Take the network's smear out of each object's spread in log depth: variances of shape and error add up."""
         own = np.sqrt(np.clip(1 - (_SMEAR * self.relative_std / np.maximum(spread, 1e-6)) ** 2, 0, 1))
         median_z_m = self.median_z_m[:, None]
         self.z_m = median_z_m * (self.z_m / median_z_m) ** own[:, None].astype(np.float32)
@@ -96,7 +96,7 @@ def _of_coarse(coarse: np.ndarray, rows: np.ndarray, columns: np.ndarray, scene:
 
 
 def _hanging_together(z_m: np.ndarray, count: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The longest run of each thing's depths without a jump.
+    """The longest run of each object's depths without a jump.
 
     Args:
         z_m: (N, P) with infinity for what doesn't count.
@@ -107,7 +107,7 @@ def _hanging_together(z_m: np.ndarray, count: np.ndarray, size: np.ndarray) -> t
         The depths in order, (N, P), and the run's first and last place in it, (N,) each.
     """
     ordered = np.sort(z_m, axis=1)
-    number, (things, pixels) = np.arange(len(z_m)), z_m.shape
+    number, (objects, pixels) = np.arange(len(z_m)), z_m.shape
     largest_step_m = _GAP * size * ordered[number, np.maximum(count - 1, 0) // 2]
     with np.errstate(invalid="ignore"):
         jumps = np.diff(ordered, axis=1) > largest_step_m[:, None]
@@ -115,7 +115,7 @@ def _hanging_together(z_m: np.ndarray, count: np.ndarray, size: np.ndarray) -> t
     np.cumsum(jumps, axis=1, out=run[:, 1:])
     counted = np.arange(pixels) < count[:, None]
     lengths = np.bincount((run + (number * pixels).astype(np.int32)[:, None])[counted], minlength=z_m.size)
-    longest = lengths.reshape(things, pixels).argmax(1)
+    longest = lengths.reshape(objects, pixels).argmax(1)
     end = ((run <= longest[:, None]) & counted).sum(1)
-    length = lengths.reshape(things, pixels)[number, longest]
+    length = lengths.reshape(objects, pixels)[number, longest]
     return ordered, end - length, np.maximum(end - 1, 0)

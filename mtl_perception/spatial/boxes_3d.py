@@ -54,7 +54,7 @@ class BoxEstimator:
         self._is_flat = np.array([name in flat_labels for name in detection_labels], bool)
 
     def __call__(self, scene: Scene, intrinsics: Intrinsics, up: np.ndarray | None = None) -> Boxes3D:
-        """One box for each detection of ``scene``; masks of its things, or else a segmentation, make them sharper.
+        """One box for each detection of ``scene``; masks of its objects, or else a segmentation, make them sharper.
 
         Args:
             scene: with detections and depth.

@@ -48,7 +48,7 @@ def coco_arrays(
     Args:
         labels: class names in the order of the ids.
         images: per image found boxes (xywh), scores, class ids, true boxes (xywh), true class ids.
-        masks: per image run lengths of the found and of the true things, in the order of their boxes: then masks are compared, and areas
+        masks: per image run lengths of the found and of the true objects, in the order of their boxes: then masks are compared, and areas
             are theirs. None: boxes are.
     """
     from faster_coco_eval import COCO, COCOeval_faster

@@ -35,7 +35,7 @@ def match_boxes(
 
 
 def match(iou: np.ndarray, scores: np.ndarray, class_ids: np.ndarray, true_class_ids: np.ndarray, least_iou: float = 0.5) -> np.ndarray:
-    """As ``match_boxes``, of any things of which the (N, M) ``iou`` is known; it is written to."""
+    """As ``match_boxes``, of any objects of which the (N, M) ``iou`` is known; it is written to."""
     taken = np.full(len(scores), -1, np.int64)
     if not iou.size:
         return taken

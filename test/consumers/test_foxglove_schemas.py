@@ -72,7 +72,7 @@ def test_where_depth_is_from_has_a_colour_each():
     np.testing.assert_array_equal(picture[0], [[0, 0, 0], [70, 110, 220], [60, 200, 90], [255, 255, 255]])
 
 
-def test_each_thing_has_a_colour():
+def test_each_object_has_a_colour():
     ids = np.array([[0, 1, 2, 2]] * 2, "<u2")
     message = SimpleNamespace(header=HEADER, height=2, width=4, data=ids.tobytes())
     picture = decoded(read(foxglove.instances_picture(message)))

@@ -96,7 +96,7 @@ def test_each_pixel_names_its_detection() -> None:
     (writer,) = [one for one in outputs.read() if one.publisher is publishers["~/instances"]]
     assert set(wanted_tasks([writer], ("detection", "instances", "depth"))) == {"detection", "instances"}
     prototypes, coefficients = np.zeros((16, 6, 8), np.float32), np.zeros((3, 16 + PLACE_TERMS, 3, 4), np.float32)
-    coefficients[:, 16] = 1  # whatever lies in a box is the thing
+    coefficients[:, 16] = 1  # whatever lies in a box is the object
     found = Detections(np.float32([[0, 0, 16, 12], [20, 4, 30, 20], [1, 1, 5, 5]]), np.float32([0.9, 0.8, 0.1]), np.array([0, 0, 0]))
     scene = Scene(32, 24, detections=found, instances=MaskPrototypes(prototypes, coefficients))
     header = Header(frame_id="camera")

@@ -180,8 +180,8 @@ def test_a_scene_without_depth_and_a_wrong_up_are_refused() -> None:
             ESTIMATE(scene, CAMERA, wrong)
 
 
-def test_a_things_own_mask_says_which_depth_is_its() -> None:
-    """A thin thing before a wall, both in the box: most of its pixels are the wall's."""
+def test_an_objects_own_mask_says_which_depth_is_its() -> None:
+    """A thin object before a wall, both in the box: most of its pixels are the wall's."""
     depth_m = np.full((96, 128), 3.0, np.float32)
     depth_m[:, :48] = 1.0
     found = Detections(np.float32([[32, 16, 96, 80]]), np.float32([0.9]), np.array([0]))

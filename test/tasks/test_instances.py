@@ -108,7 +108,7 @@ def sample_of(ids: np.ndarray) -> Sample:
     return Sample("some", np.zeros((height, width, 3), np.uint8), camera, {"instances": InstanceLabels(ids, np.zeros(count, np.int64))})
 
 
-def two_things() -> np.ndarray:
+def two_objects() -> np.ndarray:
     ids = np.zeros((96, 128), np.uint16)
     ids[8:48, 20:60] = 1
     ids[32:88, 72:120] = 2
@@ -116,19 +116,19 @@ def two_things() -> np.ndarray:
 
 
 def test_labels_follow_the_image() -> None:
-    sample = sample_of(two_things())
-    np.testing.assert_array_equal(mirrored(sample).labels["instances"].ids, two_things()[:, ::-1])
+    sample = sample_of(two_objects())
+    np.testing.assert_array_equal(mirrored(sample).labels["instances"].ids, two_objects()[:, ::-1])
     zoomed = crop_and_resize(sample, 64, 0, 64, 48, 128, 96).labels["instances"].ids
-    np.testing.assert_array_equal(zoomed, two_things()[:48, 64:].repeat(2, 0).repeat(2, 1))
+    np.testing.assert_array_equal(zoomed, two_objects()[:48, 64:].repeat(2, 0).repeat(2, 1))
     wider = padded(sample, 160, 128).labels["instances"].ids
-    np.testing.assert_array_equal(wider[:96, :128], two_things())
+    np.testing.assert_array_equal(wider[:96, :128], two_objects())
     assert not wider[96:].any() and not wider[:, 128:].any()
     away = crop_and_resize(sample, 0, 60, 20, 20, 128, 96)
     assert not TASK.is_labelled(away) and TASK.is_labelled(sample)
 
 
 def raw_of(ids: np.ndarray) -> dict[str, torch.Tensor]:
-    """What a perfect head says of two things: a prototype each, and their coefficients all over their boxes, at every level."""
+    """What a perfect head says of two objects: a prototype each, and their coefficients all over their boxes, at every level."""
     height, width = ids.shape
     prototypes, coefficients = torch.zeros(1, 16, height // 4, width // 4), torch.zeros(1, 3, 16 + PLACE_TERMS, height // 8, width // 8)
     for number in (1, 2):
@@ -140,17 +140,17 @@ def raw_of(ids: np.ndarray) -> dict[str, torch.Tensor]:
 
 
 def test_the_loss_is_near_nothing_for_the_truth_and_unlabelled_images_weigh_nothing() -> None:
-    targets = TASK.targets([sample_of(two_things())])
+    targets = TASK.targets([sample_of(two_objects())])
     np.testing.assert_array_equal(targets["boxes_xyxy"][0], [[72, 32, 120, 88], [20, 8, 60, 48]])  # the larger first
     assert targets["numbers"].tolist() == [[2, 1]]
     yes, no, focal = torch.tensor([True]), torch.tensor([False]), torch.ones(1)
-    right = TASK.loss(raw_of(two_things()), targets, yes, focal)
+    right = TASK.loss(raw_of(two_objects()), targets, yes, focal)
     assert all(float(term.total / term.count) < 0.03 and float(term.count) == 2 for term in right.values())
-    wrong = TASK.loss(raw_of(two_things()[::-1].copy()), targets, yes, focal)
+    wrong = TASK.loss(raw_of(two_objects()[::-1].copy()), targets, yes, focal)
     assert all(float(term.total) > 10 * float(right[name].total) for name, term in wrong.items())
-    assert all(float(term.total) == float(term.count) == 0 for term in TASK.loss(raw_of(two_things()), targets, no, focal).values())
+    assert all(float(term.total) == float(term.count) == 0 for term in TASK.loss(raw_of(two_objects()), targets, no, focal).values())
     nothing = TASK.targets([sample_of(np.zeros((96, 128), np.uint16))])
-    raw = {name: tensor.requires_grad_() for name, tensor in raw_of(two_things()).items()}
+    raw = {name: tensor.requires_grad_() for name, tensor in raw_of(two_objects()).items()}
     terms = TASK.loss(raw, nothing, yes, focal)
     assert all(float(term.total.detach()) == float(term.count) == 0 for term in terms.values())
     sum(term.total for term in terms.values()).backward()
@@ -166,10 +166,10 @@ def masks_of(raw: dict[str, torch.Tensor], view: View, boxes: np.ndarray) -> Ins
 def test_decoding_gives_back_the_truth_in_the_size_of_the_image(scale: float) -> None:
     boxes = np.float32([[20, 8, 60, 48], [72, 32, 120, 88]]) * scale
     view = View(int(128 * scale), int(96 * scale), 1 / scale, 128, 96, 128, 96)
-    masks = masks_of(raw_of(two_things()), view, boxes)
+    masks = masks_of(raw_of(two_objects()), view, boxes)
     for number in (1, 2):
         expected = (
-            F.interpolate(torch.from_numpy(two_things() == number).float()[None, None], size=(view.height, view.width)).numpy()[0, 0] > 0
+            F.interpolate(torch.from_numpy(two_objects() == number).float()[None, None], size=(view.height, view.width)).numpy()[0, 0] > 0
         )
         found = masks.whole(number - 1)
         assert (found & expected).sum() / (found | expected).sum() > 0.9
@@ -179,7 +179,7 @@ def test_decoding_gives_back_the_truth_in_the_size_of_the_image(scale: float) ->
 
 def test_the_padding_of_a_letterbox_is_cut_off() -> None:
     """And an image whose content ends between two cells is as good."""
-    ids = two_things()
+    ids = two_objects()
     for height, content in ((48, 48), (49, 49)):
         view = View(128, height, 1.0, 128, content, 128, 96)
         masks = masks_of(raw_of(ids), view, np.float32([[20, 8, 60, 48]]))
@@ -210,13 +210,13 @@ def test_a_mask_is_what_the_shared_upsampling_of_the_whole_would_give() -> None:
 def test_boxes_without_an_area_or_outside_have_empty_masks() -> None:
     view = View(128, 96, 1.0, 128, 96, 128, 96)
     boxes = np.float32([[50, 40, 50, 60], [-20, -20, -5, -5], [200, 200, 300, 300], [0, 0, 0.2, 0.2], [-50, -50, 400, 400]])
-    masks = masks_of(raw_of(two_things()), view, boxes)
+    masks = masks_of(raw_of(two_objects()), view, boxes)
     assert len(masks) == 5 and masks.areas[:3].tolist() == [0, 0, 0]
     assert masks.painted([1, 2, 3, 4, 5]).shape == (96, 128) and masks.outlines(0) == []
-    assert len(masks_of(raw_of(two_things()), view, np.zeros((0, 4)))) == 0
+    assert len(masks_of(raw_of(two_objects()), view, np.zeros((0, 4)))) == 0
 
 
-def test_outlines_go_around_and_the_smaller_thing_lies_in_front() -> None:
+def test_outlines_go_around_and_the_smaller_object_lies_in_front() -> None:
     large, small = np.ones((40, 50), bool), np.ones((10, 10), bool)
     masks = InstanceMasks(100, 80, [(10, 20), (30, 30)], [large, small])
     (outline,) = masks.outlines(0)
@@ -308,7 +308,7 @@ def test_average_precision_is_that_of_pycocotools() -> None:
 
 
 def test_what_cannot_be_scored_is_not() -> None:
-    true = InstanceLabels(two_things(), np.array([0, 1]))
+    true = InstanceLabels(two_objects(), np.array([0, 1]))
     prototypes = MaskPrototypes(np.zeros((16, 24, 32), np.float32), np.zeros((3, 16 + PLACE_TERMS, 12, 16), np.float32))
     found = Detections(np.float32([[20, 8, 60, 48]]), np.float32([0.9]), np.array([0]))
     scene, truth = Scene(128, 96, found, instances=prototypes), Truth(labels={"instances": true})
@@ -320,7 +320,7 @@ def test_what_cannot_be_scored_is_not() -> None:
     metric = InstancesMetric(["a", "b"])
     one = InstanceMasks(128, 96, [(20, 8)], [np.ones((40, 40), bool)])
     assert metric.update(one, found, true, np.array([0, 1])) == {"mask_AP50": 0.5}
-    assert metric.update(one, found, InstanceLabels(two_things() % 2, np.array([1, 1])), np.array([1])) == {"mask_AP50": 0.0}
+    assert metric.update(one, found, InstanceLabels(two_objects() % 2, np.array([1, 1])), np.array([1])) == {"mask_AP50": 0.0}
     with pytest.raises(ValueError, match="1 masks of 0 detections"):
         metric.update(one, found.first(0), true)
     with pytest.raises(ValueError, match="expected both in the image's size"):

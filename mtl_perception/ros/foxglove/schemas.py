@@ -86,7 +86,7 @@ def source_picture(message: Any) -> CompressedImage:
 
 
 def instances_picture(message: Any) -> CompressedImage:
-    """mono16 numbers of things in a colour each, as PNG."""
+    """mono16 numbers of objects in a colour each, as PNG."""
     ids = np.frombuffer(message.data, "<u2").reshape(message.height, message.width)
     return _encoded(message.header, ".png", colorize_ids(ids), [cv2.IMWRITE_PNG_COMPRESSION, 1])
 

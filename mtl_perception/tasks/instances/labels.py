@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Labels of instances: the visible pixels of each thing, from the masks that boxes have in annotations.json."""
+"""Labels of instances: the visible pixels of each object, from the masks that boxes have in annotations.json."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from mtl_perception.tasks._labels import MasksCodec, Window, padded_map
 
 
 class InstanceLabels(NamedTuple):
-    """The things of one image.
+    """The objects of one image.
 
     Attributes:
-        ids: (H, W) uint16, 1 to N where a pixel shows that thing, 0 elsewhere. A pixel of several masks is of the smallest: it lies in
+        ids: (H, W) uint16, 1 to N where a pixel shows that object, 0 elsewhere. A pixel of several masks is of the smallest: it lies in
             front.
         class_ids: (N,) int64, of the detection labels.
         is_complete: whether each box of the image has a mask.

@@ -20,7 +20,7 @@ from mtl_perception.tasks.instances.labels import InstanceLabels
 class InstancesMetric(Metric):
     """COCO average precision over a data set as for boxes, but that masks are compared, and sizes are those of masks.
 
-    Images of which a thing has a box and no mask are left out. Keeps the run lengths of every mask.
+    Images of which an object has a box and no mask are left out. Keeps the run lengths of every mask.
 
     Args:
         labels: class names in the order of the class ids of detections.

@@ -29,10 +29,10 @@ STRIDE = 4
 LEVELS = ("p3", "p4", "p5")
 COARSE_STRIDE = 8
 """Of the map of coefficients; the coarser levels' are repeated to it."""
-MOST_THINGS = 40
+MOST_OBJECTS = 40
 """Of one image that are learned from in a step, the largest: memory for their masks is set aside."""
 SMALLEST_SIDE_PX = 6
-"""A smaller thing has no cell of its own."""
+"""A smaller object has no cell of its own."""
 LEARNED_WITHIN = 1.2
 """Half of the box's side: a mask is cropped to a detected box, which is a little larger or smaller than the true one."""
 
@@ -42,7 +42,7 @@ class InstancesSettings(TaskSettings):
 
 
 class InstancesHead(nn.Module):
-    """Prototypes at stride 4, and at three levels the coefficients of a thing whose box has its middle there.
+    """Prototypes at stride 4, and at three levels the coefficients of an object whose box has its middle there.
 
     Kept small: the levels' features say already what is there, so one depthwise convolution before the coefficients is enough.
     """
@@ -85,10 +85,10 @@ class InstancesTask(Task[InstancesSettings]):
         return InstancesHead(channels, style)
 
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
-        """{"ids": (B, H, W) int16; "boxes_xyxy": (B, M, 4) float32, tight around the pixels of a thing; "numbers": (B, M) int16, its id, 0
+        """{"ids": (B, H, W) int16; "boxes_xyxy": (B, M, 4) float32, tight around the pixels of an object; "numbers": (B, M) int16, its id, 0
         past the last one}."""
         ids = [s.labels[self.kind].ids if self.kind in s.labels else np.zeros(s.image.shape[:2], np.uint16) for s in samples]
-        found = [_things(of_image) for of_image in ids]
+        found = [_objects(of_image) for of_image in ids]
         most = max(len(numbers) for _, numbers in found)
         boxes, numbers = torch.zeros(len(samples), most, 4), torch.zeros(len(samples), most, dtype=torch.int16)
         for i, (own_boxes, own_numbers) in enumerate(found):
@@ -97,8 +97,8 @@ class InstancesTask(Task[InstancesSettings]):
         return {"ids": torch.from_numpy(np.stack(ids).astype(np.int16)), "boxes_xyxy": boxes, "numbers": numbers}
 
     def loss(self, raw: dict[str, Tensor], targets: dict[str, Tensor], labelled: Tensor, focal_px: Tensor) -> dict[str, LossTerm]:
-        """For each thing the mean cross-entropy of the pixels in and just around its box, and the Dice loss (Milletari et al., 3DV 2016)
-        of them, which is as strict with a thing that fills little of its box."""
+        """For each object the mean cross-entropy of the pixels in and just around its box, and the Dice loss (Milletari et al., 3DV 2016)
+        of them, which is as strict with an object that fills little of its box."""
         boxes, numbers = targets["boxes_xyxy"], targets["numbers"]
         there = (numbers > 0) & labelled[:, None]
         count = there.sum().float()
@@ -117,7 +117,7 @@ class InstancesTask(Task[InstancesSettings]):
         return {"mask": LossTerm(mask, count), "dice": LossTerm(dice, count)}
 
     def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
-        """→ {"prototypes": (B, K, h, w); "coefficients": (B, levels · (K + PLACE_TERMS), gh, gw)}, each over the original image; of a thing
+        """→ {"prototypes": (B, K, h, w); "coefficients": (B, levels · (K + PLACE_TERMS), gh, gw)}, each over the original image; of an object
         that is found, ``MaskPrototypes`` makes a mask of them."""
         return {
             name: enlarge(raw[name].float(), view, -(-view.content_width // stride), -(-view.content_height // stride))
@@ -130,8 +130,8 @@ class InstancesTask(Task[InstancesSettings]):
         return MaskPrototypes(prototypes, by_level)
 
 
-def _things(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(M, 4) float32 tight boxes and (M,) int16 ids of the things that can be learned, the largest first."""
+def _objects(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(M, 4) float32 tight boxes and (M,) int16 ids of the objects that can be learned, the largest first."""
     rows, columns = np.nonzero(ids)
     found, place = np.unique(ids[rows, columns], return_inverse=True)
     low, high = np.full((len(found), 2), np.iinfo(np.int64).max), np.full((len(found), 2), -1)
@@ -141,7 +141,7 @@ def _things(ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     boxes = np.concatenate([low, high + 1], 1).astype(np.float32)
     sides = boxes[:, 2:] - boxes[:, :2]
     order = np.argsort(-sides.prod(1), kind="stable")
-    chosen = order[sides[order].min(1, initial=np.inf) >= SMALLEST_SIDE_PX][:MOST_THINGS]
+    chosen = order[sides[order].min(1, initial=np.inf) >= SMALLEST_SIDE_PX][:MOST_OBJECTS]
     return boxes[chosen], found[chosen].astype(np.int16)
 
 
@@ -175,7 +175,7 @@ def _mask_logits(prototypes: Tensor, coefficients: Tensor, x: Tensor, y: Tensor)
 
 
 def _shares(ids: Tensor, numbers: Tensor) -> Tensor:
-    """(B, M, h, w): how much of each cell shows each thing, from four of its pixels around the middle."""
+    """(B, M, h, w): how much of each cell shows each object, from four of its pixels around the middle."""
     middle = [ids[:, None, top::STRIDE, left::STRIDE] == numbers[:, :, None, None] for top in (1, 2) for left in (1, 2)]
     return torch.stack(middle).float().mean(0)
 
