@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Maps of where the head for whole images looks, as weak targets of a task with masks, where an image has none.
 
-A map says where the head looks, not where the thing ends: it is coarse, and only its strongest part becomes a target.
+A map says where the head looks, not where the object ends: it is coarse, and only its strongest part becomes a target.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ _COLOURS = {"box": (200, 140, 60), "can": (40, 80, 220)}
 
 
 def write_shapes(root: Path, images: int, seed: int = 0, width: int = 128, height: int = 96, classes: bool = False) -> Path:
-    """Write ``images`` random pictures and return ``root``. Things further away are smaller, so depth can be learned.
+    """Write ``images`` random pictures and return ``root``. Objects further away are smaller, so depth can be learned.
 
     Args:
         classes: label each image for classification too: "can" and "box" where there is one, and "person", which never is.
