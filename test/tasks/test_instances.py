@@ -380,39 +380,39 @@ def test_an_export_keeps_it(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_rendered_rooms_are_learned_and_scored(tmp_path: Path) -> None:
-    """Beside a frozen `lite`; its boxes filled whole are the yardstick."""
-    config = TrainingConfig(
-        name="instances",
-        variant="lite",
-        tensorboard=False,
-        data=ROOMS,
-        output=tmp_path / "instances.safetensors",
-        start_from=find_model("lite"),
-        steps=60,
-        warmup_steps=5,
-        learning_rate=6e-3,
-        stages=[{"until": 1.0, "width": 256, "height": 192, "batch_size": 8, "max_zoom": 1.0}],
-        tasks={"detection": 2.0, "segmentation": 1.0, "depth": 0.6, "instances": 1.0},
-        finetuning={"freeze": ["encoder", "neck", "detection", "segmentation", "depth"], "distillation": 0.0},
-        balance_classes=False,
-        workers=0,
-        ema_decay=0.9,
-        threads=1,
-        device="cpu",
-    )
-    engine = Engine.load(train(config), device="cpu", precision="float32", backend="torch")
-    assert engine.tasks == ("detection", "segmentation", "depth", "instances")
-    before = Engine.load(find_model("lite"), device="cpu", precision="float32", backend="torch")
-    filled = InstancesMetric(engine.card.detection_labels)
-    with open_samples(ROOMS, engine.card) as samples:
-        assert "instances" in samples.tasks
-        scores = evaluate_engine(engine, samples).scores["instances"]
-        for image_rgb, camera, truth in samples:
-            scene = before(image_rgb, camera)
-            assert scene.instances is None and scene.instance_masks is None
-            boxes = np.rint(scene.detections.boxes_xyxy).astype(int)
-            crops = [np.ones((bottom - top, right - left), bool) for left, top, right, bottom in boxes.tolist()]
-            masks = InstanceMasks(scene.width, scene.height, [(left, top) for left, top, _, _ in boxes.tolist()], crops)
-            filled.update(masks, scene.detections, truth.labels["instances"], truth.labelled_ids)
-    assert scores["mask_AP50"] > 1.25 * filled.compute()["mask_AP50"]
-    assert scores["mask_mAP"] > 1.25 * filled.compute()["mask_mAP"]
+    """Beside a frozen `lite`. The head begins with a blob in each box, which is right of many a thing: that is the yardstick."""
+
+    def scores_after(steps: int, learning_rate: float) -> dict[str, float]:
+        config = TrainingConfig(
+            name="instances",
+            variant="lite",
+            tensorboard=False,
+            data=ROOMS,
+            output=tmp_path / f"{steps}.safetensors",
+            start_from=find_model("lite"),
+            steps=steps,
+            warmup_steps=1,
+            learning_rate=learning_rate,
+            stages=[{"until": 1.0, "width": 256, "height": 192, "batch_size": 8, "max_zoom": 1.0}],
+            tasks={"detection": 2.0, "segmentation": 1.0, "depth": 0.6, "instances": 1.0},
+            finetuning={"freeze": ["encoder", "neck", "detection", "segmentation", "depth"], "distillation": 0.0},
+            balance_classes=False,
+            workers=0,
+            ema_decay=0.9,
+            threads=1,
+            device="cpu",
+        )
+        engine = Engine.load(train(config), device="cpu", precision="float32", backend="torch")
+        assert engine.tasks == ("detection", "segmentation", "depth", "instances")
+        with open_samples(ROOMS, engine.card) as samples:
+            assert "instances" in samples.tasks
+            return evaluate_engine(engine, samples).scores["instances"]
+
+    before, after = scores_after(2, 1e-9), scores_after(60, 6e-3)
+    assert after["mask_mAP"] > 1.15 * before["mask_mAP"]
+    assert after["mask_AP75"] > 1.3 * before["mask_AP75"]
+
+
+def test_a_checkpoint_without_it_says_nothing_of_masks() -> None:
+    scene = Engine.load(find_model("lite"), device="cpu", precision="float32", backend="torch")(np.zeros((96, 128, 3), np.uint8))
+    assert scene.instances is None and scene.instance_masks is None
