@@ -8,6 +8,7 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomically(path: Path | str, content: bytes, durable: bool = True) -> None:
@@ -21,24 +22,35 @@ def write_atomically(path: Path | str, content: bytes, durable: bool = True) -> 
     """
     path = Path(path)
     unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
+    is_whole = False
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished.open("wb") as file:
+        with _opened(unfinished) as file:
             file.write(content)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
         unfinished.replace(path)
+        is_whole = True
     except OSError as error:
         kept = "; the file that was there before is kept" if path.exists() else ""
         raise OSError(error.errno, f"can't write {path}: {error.strerror}{kept}") from error
     finally:
-        try:
-            unfinished.unlink(missing_ok=True)
-        except OSError:
-            pass  # what went wrong before is what the caller should hear of
+        if not is_whole:
+            try:
+                unfinished.unlink(missing_ok=True)
+            except OSError:
+                pass  # what went wrong before is what the caller should hear of
     if durable:
         _sync_folder(path.parent)
+
+
+def _opened(path: Path) -> BinaryIO:
+    """A new file. Its folder is nearly always there, and asking costs as much as writing a small file."""
+    try:
+        return path.open("wb")
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("wb")
 
 
 def write_json(path: Path | str, content: object) -> None:

@@ -14,6 +14,8 @@ from typing import Any, BinaryIO
 from mtl_perception.core.files import write_json
 from mtl_perception.data.format import FORMAT_VERSION
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
 
 class IndexWriter:
     """annotations.json, cameras.json and dataset.json, whole or not at all. Use it as a context manager.
@@ -63,19 +65,19 @@ class IndexWriter:
             image["camera"] = _camera_id(entry["camera"])
             self._cameras[image["camera"]] = entry["camera"]
         self._images.append(_json(image))
-        for annotation in entry["annotations"]:
+        rows = []
+        for number, annotation in enumerate(entry["annotations"], self._annotations + 1):
             if annotation["label"] not in self._category_ids:
                 raise ValueError(
                     f"{name} holds a '{annotation['label']}', expected one of detection_labels: {', '.join(self._category_ids)}"
                 )
-            ids = {
-                "id": self._annotations + 1,
-                "image_id": image["id"],
-                "category_id": self._category_ids[annotation["label"]],
-            }
-            content = _json(ids | {key: value for key, value in annotation.items() if key != "label"})
+            row = {"id": number, "image_id": image["id"], "category_id": self._category_ids[annotation["label"]], **annotation}
+            del row["label"]
+            rows.append(row)
+        if rows:
+            content = _json(rows)[1:-1]  # at once: a call for each box costs more than writing it
             self._write(b"," + content if self._annotations else content)
-            self._annotations += 1
+            self._annotations += len(rows)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
@@ -119,4 +121,4 @@ def _camera_id(camera: Mapping[str, float]) -> str:
 
 
 def _json(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
