@@ -21,7 +21,7 @@ pytest.importorskip("onnxruntime")
 DRIVE = Path(__file__).parents[2] / "bags" / "demo"
 ROOMS = Path(__file__).parents[1] / "rooms"
 TASKS = ("segmentation", "depth")
-SIZE = {"width": 192, "height": 144, "input_width": 192, "input_height": 160}
+SIZE = {"width": 256, "height": 192, "input_width": 256, "input_height": 192}
 
 
 @pytest.fixture(scope="module")
