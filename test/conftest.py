@@ -2,6 +2,7 @@
 """The environment of all tests and of every process that they start."""
 
 import os
+import signal
 from collections.abc import Generator
 from pathlib import Path
 
@@ -12,6 +13,10 @@ ROOT = Path(__file__).parents[1]
 
 # What pyproject.toml lays on sys.path for the tests, for their processes too.
 os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "test" / "support"), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+
+# A shell ignores SIGINT in what it starts in the background, and every process that a test interrupts would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Nobody else's nodes: every process of tests has a domain of its own, each worker of `pytest -n` too.
 use_own_domain()
