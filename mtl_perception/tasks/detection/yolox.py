@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mtl_perception.core.layers import DepthwiseSeparableConv, take_norm
@@ -102,8 +103,9 @@ class YoloxHead(nn.Module):
 
 def _both(first: Tensor, second: Tensor) -> Tensor:
     """The logit of the product of the probabilities that two logits stand for."""
-    first, second = torch.broadcast_tensors(first, second)
-    return -torch.stack([-first, -second, -first - second]).logsumexp(0)
+    # −log of the product. Below the least one the product is 1 in float32, and its logit would be infinite.
+    surprise = (F.softplus(-first) + F.softplus(-second)).clamp(min=1e-6)
+    return -surprise - torch.log1p(-torch.exp(-surprise))
 
 
 COCO = (
