@@ -18,8 +18,10 @@ from mtl_perception.cli.command_line import (
     Model,
     ParamsFile,
     Precision,
+    RayAddress,
     Workers,
     errors_in_one_line,
+    spread,
 )
 from mtl_perception.ros.environment import require_ros, tuned_environment
 
@@ -66,9 +68,11 @@ def predict(
     score: Annotated[float | None, typer.Option(min=0, max=1, help="Least score of a box; as the node if not given.")] = None,
     fov: Annotated[float | None, typer.Option(help="The camera's horizontal field of view, degrees.")] = None,
     focal: Annotated[float | None, typer.Option(help="The camera's focal length, pixels of these images.")] = None,
+    show: Annotated[bool, typer.Option("--show", help="Show the overlays in a window; q ends.")] = False,
     points: Annotated[bool, typer.Option("--points", help="Write point clouds (PLY) too, where the camera is known.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many images.")] = None,
     workers: Workers = 1,
+    ray: RayAddress = None,
     image: Image = None,
     camera_info: CameraInfo = None,
 ) -> None:
@@ -80,11 +84,14 @@ def predict(
         from mtl_perception.prediction.command import CameraOptions, predict_source
         from mtl_perception.prediction.predictor import Predictor
         from mtl_perception.prediction.sources import open_source
+        from mtl_perception.prediction.window import Window
 
         pictures = open_source(source, image, camera_info)
         options = PipelineOptions() if score is None else PipelineOptions(score_threshold=score)
+        window = Window(source) if show else None
         predictor = Predictor(model, device, precision, options)
-        predict_source(pictures, predictor, out, Terminal(stderr=True), CameraOptions(focal, fov), points, limit, workers)
+        known = CameraOptions(focal, fov)
+        predict_source(pictures, predictor, out, Terminal(stderr=True), known, points, limit, spread(workers, ray), window)
 
 
 @app.command()
@@ -178,6 +185,7 @@ def render(
     object_up: Annotated[str | None, typer.Option(help="Their axis that points up: y or z; y in .glb, z in others if not given.")] = None,
     object_share: Annotated[float, typer.Option(help="Share of the small objects that are yours.")] = 0.3,
     workers: Annotated[int, typer.Option(min=1, help="Processes; one a core if not given.")] = os.cpu_count() or 1,
+    ray: RayAddress = None,
 ) -> None:
     """Render labelled rooms to train on."""
     with errors_in_one_line():
@@ -187,7 +195,7 @@ def render(
             rooms, views, seed, width, height, renderer, textures, content, camera,
             None if objects is None else str(objects), object_units, object_up, object_share,
         )  # fmt: skip
-        render_dataset(out, settings, workers)
+        render_dataset(out, settings, workers if ray is None else spread(1, ray))
 
 
 @app.command()
@@ -288,6 +296,7 @@ def evaluate(
     backend: Annotated[str, typer.Option(help="torch or openvino; exported files choose for themselves.")] = "torch",
     limit: Annotated[int | None, typer.Option(min=1, help="Only so many images of each, spread over all.")] = None,
     workers: Workers = 1,
+    ray: RayAddress = None,
     image: Image = None,
     camera_info: CameraInfo = None,
 ) -> None:
@@ -297,7 +306,7 @@ def evaluate(
     with errors_in_one_line():
         from mtl_perception.evaluation.command import Options, evaluate_model
 
-        options = Options(report, json_file, device, precision, backend, limit, image, camera_info, workers)
+        options = Options(report, json_file, device, precision, backend, limit, image, camera_info, spread(workers, ray))
         evaluate_model(model, data, options, Terminal())
 
 

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mtl_perception.cli.command_line import Device, Workers, errors_in_one_line
-from mtl_perception.cli.exchange import import_extra, pictures_bar
+from mtl_perception.cli.command_line import Device, RayAddress, Workers, errors_in_one_line, spread
+from mtl_perception.cli.exchange import import_extra, pictures_bar, say_kept
 
 app = typer.Typer()
 
@@ -31,6 +31,7 @@ def autolabel(
     ] = "1.5",
     device: Device = "auto",
     workers: Workers = 1,
+    ray: RayAddress = None,
 ) -> None:
     """Let a network label pictures: boxes with their scores, masks, depth (docs/autolabel.md)."""
     from mtl_perception.core.terminal import Terminal
@@ -47,7 +48,7 @@ def autolabel(
             raise ValueError(f"--scales: '{scales}' are no numbers with commas, such as 0.7,1.5") from None
         options = AutolabelOptions(wanted, score, views, flip, zooms)
         with pictures_bar(console) as (on_start, on_pictures):
-            done = label_pictures(source, teacher, out, options, device, workers, on_start, on_pictures)
+            done = label_pictures(source, teacher, out, options, device, spread(workers, ray), on_start, on_pictures, say_kept(console))
         console.print(f"{out}: {done.pictures} pictures, {done.boxes} boxes of the teacher", highlight=False, markup=False, soft_wrap=True)
         if done.nothing:
             console.print(

@@ -8,15 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mtl_perception.core.interrupts import STATUS, interruptions, raised
 from mtl_perception.ros.environment import require_ros
 
+if TYPE_CHECKING:
+    from mtl_perception.core.workers import OnRay
+
 Model = Annotated[str, typer.Option(help="A shipped model's name, or a .safetensors file.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes; with --ray the most tasks at a time, all it can if not given.")]
+RayAddress = Annotated[
+    str | None, typer.Option("--ray", metavar="ADDRESS", help="HOST:PORT of a Ray cluster that does the work, or auto (docs/ray.md).")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 ...")]
 Precision = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")]
 Image = Annotated[str | None, typer.Option(help="Image topic of the bag; found by itself if there is one camera.")]
@@ -25,6 +31,13 @@ ParamsFile = Annotated[Path | None, typer.Option(help="ROS parameter file; confi
 
 _NOT_ON_ROBOTS = ("mtl_perception.simulation", "mtl_perception.studies")
 """Left out where colcon installs the package (CMakeLists.txt)."""
+
+
+def spread(workers: int, ray: str | None) -> int | OnRay:
+    """Where the work is done, by the two options."""
+    from mtl_perception.core.workers import OnRay
+
+    return workers if ray is None else OnRay(ray, None if workers == 1 else workers)
 
 
 @contextmanager

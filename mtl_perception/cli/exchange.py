@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mtl_perception.cli.command_line import Workers, errors_in_one_line
+from mtl_perception.cli.command_line import RayAddress, Workers, errors_in_one_line, spread
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,6 +54,7 @@ def import_(
     skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out pictures that can't be used, and list them.")] = False,
     seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
     workers: Workers = 1,
+    ray: RayAddress = None,
 ) -> None:
     """Bring a data set of another format into this project's (docs/import.md)."""
     from mtl_perception.core.terminal import Terminal
@@ -73,7 +74,7 @@ def import_(
             "skip_broken": skip_broken, "seed": seed,
         }  # fmt: skip
         with pictures_bar(console) as (on_start, on_pictures):
-            show = import_command(source_format, source, out, values, workers, on_start, on_pictures)
+            show = import_command(source_format, source, out, values, spread(workers, ray), on_start, on_pictures, say_kept(console))
         show(console)
 
 
@@ -195,6 +196,13 @@ def import_extra() -> Iterator[None]:
         if (error.name or "").startswith("mtl_perception"):
             raise
         raise ImportError(f"data sets of other formats need {error.name}: pip install 'mtl-perception[import]'") from None
+
+
+def say_kept(console: Console) -> Callable[[int, int | None], None]:
+    """What prints how much of the work an earlier call has done."""
+    from mtl_perception.core.unfinished import done_already
+
+    return lambda done, total: console.print(done_already(done, total), highlight=False)
 
 
 Progress = tuple[Callable[[str, int | None], None], Callable[[int], None]]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Work that goes picture by picture, spread over processes."""
+"""Work that goes picture by picture, spread over processes of this machine or of a Ray cluster."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
@@ -22,7 +23,28 @@ MOST_TRIES = 3
 """Of a job whose process is killed."""
 
 
-def in_order(function: Callable[[Job], Result], jobs: Iterable[Job], workers: int, *, apart: bool = False) -> Iterator[Result]:
+@dataclass(frozen=True)
+class OnRay:
+    """A Ray cluster that works.
+
+    Its machines have this package in the same version, models under the same paths, and the folders that are read and written.
+
+    Attributes:
+        address: HOST:PORT, or ``auto`` for a cluster that this machine belongs to.
+        at_once: most tasks at a time; None: as many as the cluster has processors.
+    """
+
+    address: str
+    at_once: int | None = None
+
+
+Workers = int | OnRay
+"""How many processes of this machine, or whose."""
+
+
+def in_order(
+    function: Callable[[Job], Result], jobs: Iterable[Job], workers: Workers, jobs_per_process: int | None = None
+) -> Iterator[Result]:
     """Yields ``function(job)`` of each job, in their order.
 
     With one worker in this process; with more in as many spawned ones, which share the processors among them. Jobs are taken as they
@@ -31,14 +53,27 @@ def in_order(function: Callable[[Job], Result], jobs: Iterable[Job], workers: in
 
     Args:
         function: can be imported by its name. What it raises is raised here, behind the results before it.
-        apart: one worker has a process of its own too, for what should end with the jobs.
+        jobs_per_process: then another process takes its place, as what it used has leaks; not even one worker is this process.
 
     Raises:
+        ImportError, ConnectionError: there is no Ray, or no cluster.
         ChildProcessError: the processes of one job were killed ``MOST_TRIES`` times.
     """
-    if workers <= 1 and not apart:
+    if isinstance(workers, OnRay):
+        from mtl_perception.core.ray_tasks import in_order_on_ray
+
+        yield from in_order_on_ray(function, jobs, workers.address, workers.at_once, MOST_TRIES, jobs_per_process)
+    elif jobs_per_process is not None:
+        waiting = iter(jobs)
+        while stretch := list(islice(waiting, workers * jobs_per_process)):
+            yield from _in_processes(function, stretch, min(workers, len(stretch)))
+    elif workers == 1:
         yield from map(function, jobs)
-        return
+    else:
+        yield from _in_processes(function, jobs, workers)
+
+
+def _in_processes(function: Callable[[Job], Result], jobs: Iterable[Job], workers: int) -> Iterator[Result]:
     waiting, running = iter(jobs), deque[tuple[Future[Result], Job]]()
     pool, kills = _pool(workers), 0
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,9 @@ from mtl_perception import __version__
 from mtl_perception.core.progress import frame_progress
 from mtl_perception.core.resources import find_model
 from mtl_perception.core.scene import Scene
+from mtl_perception.core.unfinished import Unfinished, done_already, fingerprint
+from mtl_perception.core.workers import Workers
+from mtl_perception.evaluation.kept import KeptScores
 from mtl_perception.evaluation.prefetch import prefetched
 from mtl_perception.evaluation.processes import EngineSettings, scenes_of
 from mtl_perception.evaluation.report import Report
@@ -49,13 +52,13 @@ class Options:
     limit: int | None = None
     image: str | None = None
     camera_info: str | None = None
-    workers: int = 1
+    workers: Workers = 1
 
 
 def evaluate_model(model: str, data: Sequence[str], options: Options, console: Console) -> EvaluationResult:
     """Score a model on data folders and bags: tables to ``console``, and a folder with scores.json and index.html.
 
-    Scores and report are written after each set, so that what is done stays when the run is ended.
+    Scores and report are written after each set, so that what is done stays when the run is ended; the same call goes on.
 
     Args:
         model: a shipped model's name, or a checkpoint.
@@ -85,10 +88,12 @@ def evaluate_model(model: str, data: Sequence[str], options: Options, console: C
             precision=engine.precision,
         )
         report = Report(engine.card)
-        for name, path in sets.items():
+        unfinished = Unfinished(out / "unfinished", _fingerprint(checkpoint, sets, options))
+        for number, (name, path) in enumerate(sets.items()):
             with open_samples(path, engine.card, options.limit, options.image, options.camera_info) as samples:
-                ask = None if options.workers <= 1 else functools.partial(scenes_of, settings, options.workers)
-                evaluation = _score(engine, samples, f"{engine.card.name} on {name}", console, ask)
+                ask = None if options.workers == 1 else functools.partial(scenes_of, settings, options.workers)
+                kept = KeptScores(unfinished.folder / f"{number}.scores", engine.card)
+                evaluation = _score(engine, samples, f"{engine.card.name} on {name}", console, ask, kept)
                 one = _set_result(path, samples, evaluation, engine.tasks, options.limit)
                 for remark in _remarks(one):
                     console.print(remark, highlight=False)
@@ -99,6 +104,7 @@ def evaluate_model(model: str, data: Sequence[str], options: Options, console: C
                     result.write(place)
                 report.add_set(name, one, evaluation, samples, engine)
                 report.write(result, out / "index.html")
+        unfinished.finish()
     finally:
         engine.close()
     console.print(sets_table(result))
@@ -163,6 +169,18 @@ def describe_model(card: ModelCard, checkpoint: Path) -> ModelResult:
     )
 
 
+def _fingerprint(checkpoint: Path, sets: Mapping[str, Path], options: Options) -> dict[str, Any]:
+    """Returns what must be the same for an evaluation to go on."""
+    labels = [file for path in sets.values() for file in (sorted(path.glob("*.*")) if path.is_dir() else [path]) if file.is_file()]
+    return {
+        "mtl_perception": __version__,
+        "model": [str(checkpoint.resolve()), fingerprint([checkpoint])],
+        "sets": [str(path.resolve()) for path in sets.values()],
+        "labels": fingerprint(labels),
+        "asked": [options.device, options.precision, options.backend, options.limit, options.image, options.camera_info],
+    }
+
+
 def _device_name(engine: Engine) -> str:
     import torch
 
@@ -171,17 +189,25 @@ def _device_name(engine: Engine) -> str:
 
 
 def _score(
-    engine: Engine, samples: Samples, what: str, console: Console, ask: Callable[[Iterator[Image]], Iterator[Scene]] | None
+    engine: Engine,
+    samples: Samples,
+    what: str,
+    console: Console,
+    ask: Callable[[Iterator[Image]], Iterator[Scene]] | None,
+    kept: KeptScores,
 ) -> Evaluation:
-    done = 0
-    with frame_progress(console, what, len(samples)) as show, closing(prefetched(samples)) as frames:
+    done = len(kept.evaluator)
+    if done:
+        console.print(f"{what}: {done_already(done, len(samples))}", markup=False, highlight=False)
+    with frame_progress(console, what, len(samples)) as show, closing(prefetched(samples.behind(done))) as frames:
 
         def on_frame(_: Scene, __: FrameScores) -> None:
-            nonlocal done
-            done += 1
-            show(done)
+            show(len(kept.evaluator))
+            kept.keep()
 
-        return evaluate_engine(engine, frames, on_frame, ask)
+        evaluation = evaluate_engine(engine, frames, on_frame, ask, kept.evaluator)
+    kept.keep(always=True)
+    return evaluation
 
 
 def _set_result(path: Path, samples: Samples, evaluation: Evaluation, tasks: Sequence[str], limit: int | None) -> SetResult:

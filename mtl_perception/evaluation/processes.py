@@ -12,7 +12,7 @@ import numpy as np
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import Scene
-from mtl_perception.core.workers import in_order
+from mtl_perception.core.workers import Workers, in_order
 from mtl_perception.evaluation.scenes import WEAKEST_SCORE
 from mtl_perception.inference.engine import Engine
 
@@ -38,7 +38,7 @@ class _Look(NamedTuple):
     intrinsics: Intrinsics | None
 
 
-def scenes_of(settings: EngineSettings, workers: int, images: Iterable[tuple[np.ndarray, Intrinsics | None]]) -> Iterator[Scene]:
+def scenes_of(settings: EngineSettings, workers: Workers, images: Iterable[tuple[np.ndarray, Intrinsics | None]]) -> Iterator[Scene]:
     """Yields what is found in each of ``images``, in their order, with boxes down to ``WEAKEST_SCORE``."""
     return in_order(_look, (_Look(settings, image, intrinsics) for image, intrinsics in images), workers)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -41,6 +42,9 @@ class Samples(Protocol):
     def __len__(self) -> int: ...
 
     def __iter__(self) -> Iterator[Sample]: ...
+
+    def behind(self, done: int) -> Iterator[Sample]:  # pyright: ignore[reportReturnType]
+        """All but the first ``done`` of those that a pass gives."""
 
     def some(self, indices: Collection[int]) -> Iterator[tuple[int, Sample]]:  # pyright: ignore[reportReturnType]
         """(index, sample) of some of the frames, in order."""
@@ -100,7 +104,10 @@ class FolderSamples:
         return len(self._folder)
 
     def __iter__(self) -> Iterator[Sample]:
-        return (sample for _, sample in self.some(range(len(self))))
+        return self.behind(0)
+
+    def behind(self, done: int) -> Iterator[Sample]:
+        return (sample for _, sample in self.some(range(done, len(self))))
 
     def some(self, indices: Collection[int]) -> Iterator[tuple[int, Sample]]:
         for index in sorted(indices):
@@ -143,6 +150,9 @@ class BagSamples:
         missing = len(self) - seen - len(self.problems)
         if missing:
             self.problems.append(f"{missing} labelled stamps of {len(self)} have no image on {self._image.name}")
+
+    def behind(self, done: int) -> Iterator[Sample]:
+        return islice(self, done, None)  # what is wrong with the others is to be known too
 
     def some(self, indices: Collection[int]) -> Iterator[tuple[int, Sample]]:
         wanted = {self.stamps_ns[index]: index for index in indices}

@@ -102,6 +102,18 @@ class SceneEvaluator:
         self._frames.append(FrameScores(len(self._frames), scores))
         return self._frames[-1]
 
+    def __len__(self) -> int:
+        """How many frames there were."""
+        return len(self._frames)
+
+    def state(self) -> tuple[Any, ...]:
+        """Returns all that it holds of its frames, for another one to ``restore``."""
+        return self._metrics, self._counts, self._frames
+
+    def restore(self, state: tuple[Any, ...]) -> None:
+        """Begin with the frames of another one of the same model."""
+        self._metrics, self._counts, self._frames = state
+
     def compute(self) -> Evaluation:
         """Scores of every task that had at least one frame with truth; ``frames`` in each says how many."""
         metrics = {task: self._metrics[task] for task in METRICS if task in self._metrics}
@@ -114,6 +126,7 @@ def evaluate_engine(
     samples: Iterable[tuple[np.ndarray, Intrinsics | None, Truth]],
     on_frame: Callable[[Scene, FrameScores], None] | None = None,
     ask: Callable[[Iterator[Image]], Iterator[Scene]] | None = None,
+    evaluator: SceneEvaluator | None = None,
 ) -> Evaluation:
     """Run the engine over samples and score it.
 
@@ -124,8 +137,9 @@ def evaluate_engine(
         samples: (image_rgb, intrinsics, truth) of each frame; truth in the engine's own labels.
         on_frame: called after each frame, with what was found and the frame's scores.
         ask: gives the scenes of images, in their order, in place of ``engine``.
+        evaluator: scores them, beside the frames that it has already.
     """
-    evaluator = SceneEvaluator(engine.card)
+    evaluator = SceneEvaluator(engine.card) if evaluator is None else evaluator
     threshold, engine.score_threshold = engine.score_threshold, WEAKEST_SCORE
     try:
         waiting: deque[Truth] = deque()

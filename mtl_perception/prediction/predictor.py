@@ -61,7 +61,7 @@ class Prediction:
         """(H, W) float32 metres along the optical axis, NaN where unknown."""
         return None if self.scene.depth is None else self.scene.depth.depth_m
 
-    @property
+    @functools.cached_property
     def overlay_rgb(self) -> np.ndarray:
         """(H, W, 3) uint8: boxes and classes drawn over the image."""
         return draw_overlay(self.image_rgb, self.scene, self.card)

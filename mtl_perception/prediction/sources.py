@@ -6,7 +6,7 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,16 +46,20 @@ class Picture:
 class Source:
     """
     Attributes:
-        pictures: one after the other; read once.
+        pictures: one after the other; read once. Files whose names are in ``done`` by then are not read any more.
         count: how many there will be; None where only the end tells.
         rate_hz: of a film or a stream; None for single pictures.
         skipped: names of files that could not be read, with the reason; grows while ``pictures`` is read.
+        files: what the pictures are read from; none of a camera or a stream, which never shows the same again.
+        done: names of pictures that are not wanted; may be filled before the first one is read.
     """
 
     pictures: Iterator[Picture]
     count: int | None
     rate_hz: float | None
     skipped: list[str]
+    files: list[Path] = field(default_factory=list)
+    done: set[str] = field(default_factory=set)
 
 
 def open_source(source: str, image_topic: str | None = None, camera_info_topic: str | None = None) -> Source:
@@ -119,24 +123,31 @@ def _files(paths: list[Path], what: str) -> Source:
     if not paths:
         raise SourceError(f"{what}: no picture in it; expected files that end with {', '.join(PICTURES)}")
     skipped: list[str] = []
+    done: set[str] = set()
 
     def pictures() -> Iterator[Picture]:
-        names: set[str] = set()
-        for path in paths:
+        for path, name in zip(paths, _names(paths), strict=True):
+            if name in done:
+                continue
             try:
-                picture = read_picture(path)
+                yield replace(read_picture(path), name=name)
             except SourceError as error:
                 if len(paths) == 1:
                     raise
                 skipped.append(str(error))
-                continue
-            name, number = picture.name, 2
-            while name in names:  # a/1.jpg and b/1.jpg, or 1.jpg and 1.png
-                name, number = f"{picture.name}_{number}", number + 1
-            names.add(name)
-            yield Picture(name, picture.image_rgb, picture.intrinsics, picture.focal_35mm)
 
-    return Source(pictures(), len(paths), None, skipped)
+    return Source(pictures(), len(paths), None, skipped, paths, done)
+
+
+def _names(paths: list[Path]) -> Iterator[str]:
+    """A name of its own for each: there may be a/1.jpg and b/1.jpg, or 1.jpg and 1.png."""
+    names: set[str] = set()
+    for path in paths:
+        name, number = path.stem, 2
+        while name in names:
+            name, number = f"{path.stem}_{number}", number + 1
+        names.add(name)
+        yield name
 
 
 def _film(address: str, name: str) -> Source:
@@ -165,7 +176,8 @@ def _film(address: str, name: str) -> Source:
                 skipped.append(f"{address} breaks off after frame {number} ({str(error)[:100]})")
 
     rate = stream.average_rate or stream.guessed_rate
-    return Source(pictures(), stream.frames or None, float(rate) if rate else 25.0, skipped)
+    files = [] if _STREAM.match(address) else [Path(address)]
+    return Source(pictures(), stream.frames or None, float(rate) if rate else 25.0, skipped, files)
 
 
 def _camera(number: int) -> Source:
@@ -205,4 +217,5 @@ def _bag(path: Path, image_topic: str | None, camera_info_topic: str | None) -> 
                 if frame.image_rgb is not None:
                     yield Picture(f"{path.stem}_{number:06d}", frame.image_rgb, frame.intrinsics)
 
-    return Source(pictures(), image.count, image.count / seconds if seconds > 0 else 10.0, skipped)
+    files = sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+    return Source(pictures(), image.count, image.count / seconds if seconds > 0 else 10.0, skipped, files)

@@ -20,7 +20,7 @@ from rich.progress import Progress
 
 from mtl_perception.core.files import write_json
 from mtl_perception.core.progress import columns
-from mtl_perception.core.workers import in_order
+from mtl_perception.core.workers import Workers, in_order
 from mtl_perception.data.writer import LabelledImage, write_index, write_sample
 from mtl_perception.simulation.catalogue import CATALOGUES
 from mtl_perception.simulation.optics import CAMERAS, jpeg_quality
@@ -78,7 +78,7 @@ class DatasetSettings:
 def render_dataset(
     out: Path,
     settings: DatasetSettings,
-    workers: int = 1,
+    workers: Workers = 1,
     progress: bool = True,
     rooms_per_process: int = ROOMS_PER_PROCESS,
 ) -> None:
@@ -99,17 +99,14 @@ def render_dataset(
     try:
         with Progress(*columns(), disable=not progress, speed_estimate_period=300) as bar:
             task = bar.add_task("rendering rooms", total=settings.rooms, completed=len(entries), note="")
-            stretch = max(1, workers) * rooms_per_process
-            for start in range(0, len(missing), stretch):
-                rooms = missing[start : start + stretch]
-                rendered = in_order(functools.partial(_render_room, out, settings), rooms, max(1, min(workers, len(rooms))), apart=True)
-                for index, images in zip(rooms, rendered):
-                    entries[index] = images
-                    bar.advance(task)
-                    if speed := bar.tasks[task].speed:
-                        bar.update(task, note=f"{settings.views * speed:.1f} images/s")
-                    if len(entries) % _ROOMS_PER_INDEX == 0:
-                        _write_index(out, settings, entries)
+            rooms = in_order(_render_room, ((out, settings, index) for index in missing), workers, rooms_per_process)
+            for index, images in zip(missing, rooms, strict=True):
+                entries[index] = images
+                bar.advance(task)
+                if speed := bar.tasks[task].speed:
+                    bar.update(task, note=f"{settings.views * speed:.1f} images/s")
+                if len(entries) % _ROOMS_PER_INDEX == 0:
+                    _write_index(out, settings, entries)
     except BaseException:
         try:
             _write_index(out, settings, entries)
@@ -119,8 +116,9 @@ def render_dataset(
     _write_index(out, settings, entries)
 
 
-def _render_room(out: Path, settings: DatasetSettings, index: int) -> list[dict[str, Any]]:
+def _render_room(job: tuple[Path, DatasetSettings, int]) -> list[dict[str, Any]]:
     """Writes the images of one room, then the file that says that it is finished."""
+    out, settings, index = job
     renderer = _renderer(settings.renderer, settings.width, settings.height)
     room = furnished_room((settings.seed, index), settings.textures, content=settings.content, own=own_objects(settings))
     world = room.world.compile()

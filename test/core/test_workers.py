@@ -32,7 +32,7 @@ def test_an_error_comes_behind_the_results_before_it(workers: int) -> None:
 
 
 def test_one_worker_can_have_a_process_of_its_own(tmp_path: Path) -> None:
-    assert list(in_order(noted, [(7, tmp_path)], 1, apart=True)) == [7]
+    assert list(in_order(noted, [(7, tmp_path)], 1, jobs_per_process=5)) == [7]
     assert [path.name for path in tmp_path.iterdir()] != [str(os.getpid())]
 
 

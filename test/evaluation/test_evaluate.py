@@ -2,8 +2,12 @@
 """The command, with a real network that has learned nothing, on real folders and bags."""
 
 import json
+import pickle
 import re
 import shutil
+import subprocess
+import sys
+import time
 from html.parser import HTMLParser
 from io import StringIO
 
@@ -15,6 +19,7 @@ from small_bags import SmallBag, write_drive
 
 from mtl_perception.data.format import DataError
 from mtl_perception.evaluation.command import Options, evaluate_model, named_sets
+from mtl_perception.evaluation.kept import KeptScores
 from mtl_perception.evaluation.results import ResultError, read_result
 from mtl_perception.inference.engine import Engine
 from mtl_perception.model.checkpoint import save_checkpoint
@@ -194,6 +199,37 @@ def test_an_ended_run_keeps_the_sets_that_were_done(root, tmp_path, monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         evaluate(root, root / "shapes", root / "others", report=tmp_path / "out")
     assert list(read_result(tmp_path / "out/scores.json").sets) == ["shapes"]
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on_and_scores_no_frame_twice(root, tmp_path):
+    write_shapes(tmp_path / "many", 150)
+    out = tmp_path / "out"
+    sets = [str(root / "shapes"), str(tmp_path / "many")]
+    command = [sys.executable, "-m", "mtl_perception.cli", "evaluate", str(root / "tiny.safetensors"), *sets, "--device", "cpu"]
+    process = subprocess.Popen([*command, "--report", str(out)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (out / "unfinished/1.scores").exists():
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    kept = len(KeptScores(out / "unfinished/1.scores", tiny_card()).evaluator)
+    assert 0 < kept < 150
+    found, text = evaluate(root, *sets, report=out)
+    assert "5 of 5 pictures are done already" in text and f"{kept} of 150 pictures are done already" in text
+    assert not (out / "unfinished").exists()
+    straight, text = evaluate(root, *sets, report=tmp_path / "straight")
+    assert "already" not in text
+    assert found.model_dump()["sets"] == straight.model_dump()["sets"]
+
+
+def test_kept_scores_run_no_code(tmp_path):
+    path = tmp_path / "0.scores"
+    for module, name in (("os", "system"), ("mtl_perception.evaluation.kept", "time.sleep"), ("mtl_perception.core.files", "write_json")):
+        text, target = str(tmp_path / "ran"), f"c{module}\n{name}\n"
+        path.write_bytes(f"{target}(V{text}\ntR.".encode())
+        with pytest.raises(pickle.UnpicklingError, match="remove the folder 'unfinished'"):
+            KeptScores(path, tiny_card())
 
 
 def test_names_of_sets(tmp_path, monkeypatch):

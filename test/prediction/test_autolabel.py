@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import cv2
@@ -181,6 +184,45 @@ def test_a_call_that_was_cut_off_asks_of_the_rest_only(tmp_path: Path) -> None:
     assert len(folder) == 5 and not (out / "unfinished").exists()
     with pytest.raises(DataError, match="holds a data set already"):
         autolabel(source, teacher, out, ONE_LOOK)
+
+
+@pytest.mark.slow
+def test_a_call_that_was_killed_goes_on_and_says_with_how_many(tmp_path: Path) -> None:
+    source, out = write_shapes(tmp_path / "shapes", 80), tmp_path / "out"
+    teacher = str(write_red_detector(tmp_path / "red", labels="[crate]"))
+    command = [
+        sys.executable,
+        "-m",
+        "mtl_perception.cli",
+        "autolabel",
+        str(source),
+        "--teacher",
+        teacher,
+        "--out",
+        str(out),
+        "--workers",
+        "2",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    answers = out / "unfinished/answers"
+    while len(list(answers.rglob("*.jpg.json"))) < 8:
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    stamps = {}
+    until = time.monotonic() + 60
+    while time.monotonic() < until:  # a worker may be at its last picture
+        time.sleep(0.5)
+        stamps, before = {path: path.stat().st_mtime_ns for path in answers.rglob("*.jpg.json")}, stamps
+        if stamps == before:
+            break
+    assert not (out / "dataset.json").exists() and 8 <= len(stamps) < 80
+    kept = []
+    autolabel(source, teacher, out, on_kept=lambda done, total: kept.append((done, total)))
+    assert kept == [(len(stamps), 80)]
+    autolabel(source, teacher, tmp_path / "straight")
+    assert (out / "annotations.json").read_bytes() == (tmp_path / "straight/annotations.json").read_bytes()
 
 
 def test_another_teacher_is_asked_of_everything(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 
 import av
@@ -15,12 +16,14 @@ import numpy as np
 import pytest
 from made_pictures import bomb
 from PIL import Image
+from rich.console import Console
 
 import mtl_perception
 from mtl_perception.core.depth_image import depth_to_millimetres
 from mtl_perception.core.resources import resource
 from mtl_perception.pipeline import PipelineOptions
 from mtl_perception.prediction import Predictor, intrinsics_for
+from mtl_perception.prediction.command import CameraOptions, predict_source
 from mtl_perception.prediction.files import ply
 from mtl_perception.prediction.sources import SourceError, open_source, read_picture
 from mtl_perception.spatial.points import POINT
@@ -92,7 +95,7 @@ def test_pycocotools_reads_the_boxes(tmp_path: Path, predictor: Predictor) -> No
 
     from mtl_perception.prediction.files import PredictionFiles
 
-    files = PredictionFiles(tmp_path)
+    files = PredictionFiles(tmp_path, predictor.card)
     files.add("one", predictor(picture(3)))
     files.close()
     read = COCO(str(tmp_path / "detections.json"))
@@ -198,6 +201,67 @@ def test_ctrl_c_leaves_whole_files(tmp_path: Path) -> None:
     assert 0 < len(images) < 400
     for file in (tmp_path / "out").rglob("*.png"):
         assert cv2.imread(str(file), cv2.IMREAD_UNCHANGED) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["folder", "film"])
+def test_a_call_that_was_killed_goes_on(tmp_path: Path, predictor: Predictor, kind: str) -> None:
+    """Nothing is looked at twice, lost or there twice; the results are those of a call that was not cut off."""
+    source, count = tmp_path / "in", 40
+    source.mkdir()
+    if kind == "folder":
+        for i in range(count):
+            write(source / f"{i:03d}.jpg", picture(i))
+    else:
+        source = source / "in.mp4"
+        with av.open(str(source), "w") as container:
+            stream = container.add_stream("mpeg4", rate=10)
+            stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+            for i in range(count):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture(i), format="rgb24")))
+            container.mux(stream.encode(None))
+    out, straight = tmp_path / "out", tmp_path / "straight"
+    command = [sys.executable, "-m", "mtl_perception.cli", "predict", str(source), "--out", str(out), "--device", "cpu"]
+    process = subprocess.Popen(
+        [*command, "--precision", "float32", "--score", "0.05", "--fov", "70"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT
+    )
+    while len(list((out / "depth").glob("*.png"))) < 5:
+        assert process.poll() is None, process.stdout.read()
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    kept = {json.loads(line)["name"] for line in (out / "unfinished/done.jsonl").read_bytes().splitlines()}
+    stamps = {path: path.stat().st_mtime_ns for path in out.rglob("*.png") if path.stem in kept}
+    assert 4 <= len(kept) < count and len(stamps) == 2 * len(kept)
+    with (out / "unfinished/done.jsonl").open("ab") as file:
+        file.write(b'{"name":"torn')
+    said = {folder: Console(file=StringIO(), width=200) for folder in (out, straight)}
+    for folder, console in said.items():
+        assert predict_source(open_source(str(source)), predictor, folder, console, CameraOptions(fov_deg=70)) == count
+    assert f"{len(kept)} of {count} pictures are done already" in said[out].file.getvalue()
+    assert "already" not in said[straight].file.getvalue()
+    assert all(path.stat().st_mtime_ns == stamp for path, stamp in stamps.items())
+    files = [{p.relative_to(o): p for p in o.rglob("*") if p.is_file() and p.suffix != ".webm"} for o in (out, straight)]
+    assert files[0].keys() == files[1].keys() and all(files[0][name].read_bytes() == files[1][name].read_bytes() for name in files[0])
+    if kind == "film":
+        films = []
+        for folder in (out, straight):
+            with av.open(str(folder / "overlay.webm")) as container:
+                films.append([frame.to_ndarray(format="rgb24").astype(int) for frame in container.decode(video=0)])
+        assert len(films[0]) == len(films[1]) == count
+        assert np.mean([np.abs(one - other).mean() for one, other in zip(*films, strict=True)]) < 1
+
+
+@pytest.mark.slow
+def test_a_call_with_other_options_begins_anew(tmp_path: Path, predictor: Predictor) -> None:
+    from mtl_perception.prediction.files import PredictionFiles
+
+    first = PredictionFiles(tmp_path, predictor.card, settings={"score": 0.1})
+    first.add("a", predictor(picture()))
+    first.close(complete=False)
+    assert list(PredictionFiles(tmp_path, predictor.card, settings={"score": 0.1}).done) == ["a"]
+    assert not PredictionFiles(tmp_path, predictor.card, settings={"score": 0.2}).done
+    assert not PredictionFiles(tmp_path, predictor.card).done  # a camera's
 
 
 def test_exif_turns_the_picture_and_gives_the_lens(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mtl_perception.core.workers import in_order
+from mtl_perception.core.workers import Workers, in_order
 from mtl_perception.data.exporters.item import Labels, item_of, lost
 from mtl_perception.data.exporters.registry import Format, find_format
 from mtl_perception.data.format import DataError
@@ -34,7 +34,7 @@ def export_data(
     data: Path,
     out: Path,
     name: str,
-    workers: int = 1,
+    workers: Workers = 1,
     on_start: Callable[[str, int | None], None] = lambda what, total: None,
     on_pictures: Callable[[int], None] = lambda count: None,
 ) -> Export:
@@ -80,7 +80,7 @@ def export_data(
 _Made = tuple[list[Any], tuple[dict[str, int], dict[str, str]]]
 
 
-def _written(pictures: list[Picture], chosen: Format, out: Path, labels: Labels, workers: int) -> Iterator[_Made]:
+def _written(pictures: list[Picture], chosen: Format, out: Path, labels: Labels, workers: Workers) -> Iterator[_Made]:
     """Yields the result of each chunk of pictures, in their order."""
     chunks = [(first + 1, pictures[first : first + _PICTURES]) for first in range(0, len(pictures), _PICTURES)]
     yield from in_order(_write_chunk, ((chunk, number, chosen, out, labels) for number, chunk in chunks), workers)

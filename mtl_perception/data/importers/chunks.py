@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mtl_perception.core.files import write_json
-from mtl_perception.core.workers import in_order
+from mtl_perception.core.workers import Workers, in_order
 from mtl_perception.data.importers.convert import Job, Plan, convert
 from mtl_perception.data.importers.labelled import Notes
 
@@ -32,7 +32,7 @@ def chunks(jobs: Iterable[Job]) -> Iterator[list[Job]]:
         yield chunk
 
 
-def convert_all(jobs: Iterable[Job], plan: Plan, state: Path, workers: int, on_pictures: Callable[[int], None]) -> list[str]:
+def convert_all(jobs: Iterable[Job], plan: Plan, state: Path, workers: Workers, on_pictures: Callable[[int], None]) -> list[str]:
     """Convert all jobs, but for chunks that an earlier run finished.
 
     Args:

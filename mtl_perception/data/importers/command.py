@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from mtl_perception.core.terminal_table import TerminalTable
+from mtl_perception.core.workers import Workers
 from mtl_perception.data.importers.class_map import read_class_map
 from mtl_perception.data.importers.recipes import find_recipe
 from mtl_perception.data.importers.registry import FORMATS
@@ -32,9 +33,10 @@ def import_command(
     source: Path,
     out: Path,
     values: dict[str, Any],
-    workers: int,
+    workers: Workers,
     on_start: Callable[[str, int | None], None],
     on_pictures: Callable[[int], None],
+    on_kept: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Callable[[Console], None]:
     """Import as ``run.import_data`` does; gives what shows the report.
 
@@ -42,7 +44,7 @@ def import_command(
         ValueError: an option can't be understood; and as ``run.import_data``.
     """
     settings = _settings(name, values)
-    report = import_data(source, out, settings, workers, on_start, on_pictures)
+    report = import_data(source, out, settings, workers, on_start, on_pictures, on_kept)
     return lambda console: show(report, source, console)
 
 

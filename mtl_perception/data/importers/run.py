@@ -7,7 +7,6 @@ not finished: the same call goes on with it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from mtl_perception.core.files import write_json
+from mtl_perception.core.unfinished import fingerprint, settings_in
+from mtl_perception.core.workers import Workers
 from mtl_perception.data.format import TASKS, DataError
 from mtl_perception.data.importers.archive import is_archive, unpack
 from mtl_perception.data.importers.chunks import convert_all, entries, summaries
@@ -128,9 +129,10 @@ def import_data(
     source: Path,
     out: Path,
     settings: Settings,
-    workers: int = 1,
+    workers: Workers = 1,
     on_start: Callable[[str, int | None], None] = lambda what, total: None,
     on_pictures: Callable[[int], None] = lambda count: None,
+    on_kept: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Report:
     """Import the data set at ``source`` into ``out``. Goes on where an earlier call with the same settings was cut off.
 
@@ -138,6 +140,7 @@ def import_data(
         source: a folder, a file, or a zip archive.
         out: folder of the data set; with a split, of one data set for each side.
         on_start: told what is done and of how many pictures; ``on_pictures``: how many more are done.
+        on_kept: told how many of how many pictures an earlier call has done, if there are any.
 
     Raises:
         DataError: the source can't be read as this format, or ``out`` holds something else; BrokenPictures: some pictures
@@ -163,6 +166,8 @@ def import_data(
         left.unlink()
     total = labelled.total if labelled.total is not None else len(labelled.pictures)  # type: ignore[arg-type]
     on_start("importing", total)
+    if kept := sum(len(chunk.pictures) for chunk in summaries(state)):
+        on_kept(kept, total)
     sides: dict[str, str] = {}
     jobs = _jobs(labelled, settings, sides)
     problems = convert_all(jobs, plan, state, workers, on_pictures)
@@ -189,13 +194,13 @@ def _claim(source: Path, out: Path, settings: Settings) -> Report | None:
         return Report(**{**content, "was_complete": True})
     if (out / "dataset.json").exists():
         raise DataError(f"{out} holds a data set already; choose another folder", "taken")
-    path = out / STATE / "settings.json"
-    if path.exists():
-        _check_same(json.loads(path.read_bytes()), wanted, out)
+    begun = settings_in(out / STATE)
+    if begun is not None:
+        _check_same(begun, wanted, out)
     else:
         if out.exists() and any(out.iterdir()):
             raise DataError(f"{out} is not empty; choose another folder for the new data set", "taken")
-        write_json(path, wanted)
+        write_json(out / STATE / "settings.json", wanted)
     return None
 
 
@@ -226,13 +231,8 @@ def _fingerprint(source: Path, settings: Settings) -> dict[str, Any]:
 
 def _label_files(source: Path) -> str:
     """Changes when a label file is changed. Pictures may be mended meanwhile."""
-    digest = hashlib.blake2b(digest_size=8)
     files = [source] if source.is_file() else (Path(f) / n for f, _, names in sorted(os.walk(source)) for n in sorted(names))
-    for path in files:
-        if not has_picture_suffix(path.name):
-            stat = path.stat()
-            digest.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()
+    return fingerprint(path for path in files if not has_picture_suffix(path.name))
 
 
 def _plan(labelled: Labelled, out: Path, settings: Settings) -> Plan:

@@ -13,7 +13,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from mtl_perception.core.files import write_atomically, write_json
+from mtl_perception.core.files import write_atomically
+from mtl_perception.core.unfinished import Unfinished
 from mtl_perception.prediction.autolabel.teachers import Answer, Boxes
 from mtl_perception.tasks import LABELS, MapCodec
 
@@ -27,12 +28,7 @@ class Answers:
     @classmethod
     def of_call(cls, folder: Path, settings: Mapping[str, Any]) -> Answers:
         """Those in ``folder``; without those that were given under other ``settings``."""
-        told = json.loads(json.dumps(settings))
-        file = folder / "settings.json"
-        if not file.exists() or json.loads(file.read_bytes()) != told:
-            shutil.rmtree(folder, ignore_errors=True)
-            write_json(file, told)
-        return cls(folder)
+        return cls(Unfinished(folder, settings).folder)
 
     def has(self, name: str) -> bool:
         """Whether there is one on the picture of this name."""

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import cv2
 
 from mtl_perception.core.files import write_atomically
+from mtl_perception.core.workers import Workers
 from mtl_perception.data.errors import DataError
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.importers.image_file import SUFFIXES, ImageFile, read_header, read_pixels
@@ -21,7 +22,12 @@ BAGS = (".mcap", ".db3")
 
 
 def data_folders(
-    source: Path, made: Path, workers: int, on_start: Callable[[str, int | None], None], on_pictures: Callable[[int], None]
+    source: Path,
+    made: Path,
+    workers: Workers,
+    on_start: Callable[[str, int | None], None],
+    on_pictures: Callable[[int], None],
+    on_kept: Callable[[int, int | None], None],
 ) -> list[Path]:
     """The data folders of ``source``: itself, or what is made below ``made`` of a bag or of pictures.
 
@@ -33,7 +39,7 @@ def data_folders(
         return [source]
     if source.suffix in BAGS or (source / "metadata.yaml").is_file():
         frames = made / "frames"
-        import_data(source, frames, Settings("rosbag2"), workers, on_start, on_pictures)
+        import_data(source, frames, Settings("rosbag2"), workers, on_start, on_pictures, on_kept)
         labelled = [frames] if (frames / "dataset.json").is_file() else []
         plain = frames / "unlabelled"  # those without depth
         return labelled + ([folder_of_pictures(plain, made / "plain", source.stem)] if plain.is_dir() else [])

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from mtl_perception.core.geometry import Intrinsics
-from mtl_perception.core.workers import in_order
+from mtl_perception.core.unfinished import fingerprint
+from mtl_perception.core.workers import Workers, in_order
 from mtl_perception.data.errors import DataError
 from mtl_perception.data.index_writer import IndexWriter
 from mtl_perception.data.pixels import read_rgb
@@ -98,9 +99,10 @@ def autolabel(
     out: Path,
     options: AutolabelOptions = AutolabelOptions(),
     device: str = "auto",
-    workers: int = 1,
+    workers: Workers = 1,
     on_start: Callable[[str, int | None], None] = lambda what, total: None,
     on_pictures: Callable[[int], None] = lambda count: None,
+    on_kept: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Report:
     """Label the pictures of ``source``, a data folder, a bag or a folder of pictures, and write them as the data folder ``out``.
 
@@ -111,6 +113,7 @@ def autolabel(
         teacher: as ``open_teacher`` takes it.
         workers: processes that look at pictures, each with a teacher of its own.
         on_start: told what is done and of how many pictures; ``on_pictures``: how many more are done.
+        on_kept: told how many of how many pictures an earlier call has done, if there are any.
 
     Raises:
         DataError: the source can't be used, or the teacher has nothing to say of ``options.tasks``.
@@ -122,11 +125,21 @@ def autolabel(
     opened = open_teacher(teacher, device)
     tasks = options.tasks_of(opened)
     unfinished = out / "unfinished"
-    folders = [Pictures.open(root) for root in data_folders(source, unfinished, workers, on_start, on_pictures)]
-    looks = {"teacher": teacher, "source": str(source.resolve()), "tasks": tasks, "flip": options.flip, "scales": list(options.scales)}
+    folders = [Pictures.open(root) for root in data_folders(source, unfinished, workers, on_start, on_pictures, on_kept)]
+    file = Path(teacher)
+    looks = {
+        "teacher": teacher,
+        "file": fingerprint([file] if file.is_file() else []),
+        "source": str(source.resolve()),
+        "tasks": tasks,
+        "flip": options.flip,
+        "scales": list(options.scales),
+    }
     answers = Answers.of_call(unfinished / "answers", looks)
     for folder in folders:
         on_start(f"{opened.name} looks at {folder.root.name}", len(folder.entries))
+        if kept := sum(answers.has(folder.name(i)) for i in range(len(folder.entries))):
+            on_kept(kept, len(folder.entries))
         for done in in_order(_look, _looks(folder, teacher, device, options, answers), workers):
             on_pictures(done)
     labels = LabelLists([folder.index.description for folder in folders], opened, tasks)
