@@ -199,7 +199,7 @@ def import_extra() -> Iterator[None]:
 
 
 def say_kept(console: Console) -> Callable[[int, int | None], None]:
-    """What prints how much of the work an earlier call has done."""
+    """Returns a function that prints how much of the work an earlier call has done."""
     from mtl_perception.core.unfinished import done_already
 
     return lambda done, total: console.print(done_already(done, total), highlight=False)

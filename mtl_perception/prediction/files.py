@@ -111,7 +111,7 @@ class PredictionFiles:
         self._journal.add(row)
 
     def _scene(self, name: str) -> Scene:
-        """What is written of a picture."""
+        """Returns what is written of a picture."""
         detections = segmentation = depth = None
         row = self._rows[name]
         boxes = row["boxes"]
