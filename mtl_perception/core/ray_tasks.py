@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -12,6 +13,8 @@ from typing import Any, TypeVar
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+_ANSWERS_WITHIN_S = 30
 
 
 def in_order_on_ray(
@@ -37,8 +40,11 @@ def in_order_on_ray(
         raise ImportError("--ray needs Ray, here and on the cluster: pip install 'mtl-perception[ray]'") from None
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nobody is told of it
     try:
+        if address != "auto":  # Ray itself takes minutes to find that nobody is there, and ends the process
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), timeout=_ANSWERS_WITHIN_S).close()
         ray.init(address, logging_level=logging.ERROR, log_to_driver=False, configure_logging=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).partition("\n")[0][:200]
         raise ConnectionError(f"no Ray cluster can be reached at {address} ({reason}); 'ray start --head' starts one") from error
     waiting: Iterator[Job] = iter(jobs)
