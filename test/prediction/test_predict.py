@@ -252,6 +252,16 @@ def test_a_call_that_was_killed_goes_on(tmp_path: Path, predictor: Predictor, ki
         assert np.mean([np.abs(one - other).mean() for one, other in zip(*films, strict=True)]) < 1
 
 
+def test_masks_that_were_written_are_drawn_again() -> None:
+    from mtl_perception.core.instances import InstanceMasks
+    from mtl_perception.prediction.files import _KeptMasks
+
+    crops = [np.random.default_rng(0).random((4, 5)) > 0.5, np.ones((7, 12), bool), np.ones((1, 1), bool)]
+    masks = InstanceMasks(12, 7, [(2, 1), (0, 0), (11, 6)], crops)
+    again = _KeptMasks([masks.run_lengths(i) for i in range(3)]).of(np.zeros((3, 4)), 12, 7)
+    assert all((again.whole(i) == masks.whole(i)).all() for i in range(3))
+
+
 @pytest.mark.slow
 def test_a_call_with_other_options_begins_anew(tmp_path: Path, predictor: Predictor) -> None:
     from mtl_perception.prediction.files import PredictionFiles

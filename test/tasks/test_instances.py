@@ -246,7 +246,7 @@ def test_predictions_hold_masks_that_pycocotools_reads(tmp_path: Path) -> None:
     scene = Engine.of(tiny_network(card), card, "cpu", "float32")(image)
     found = Detections(np.float32([[20, 8, 60, 48], [72, 32, 120, 88]]), np.float32([0.9, 0.5]), np.array([0, 1]))
     prediction = Prediction(image, replace(scene, detections=found), card)
-    files = PredictionFiles(tmp_path)
+    files = PredictionFiles(tmp_path, card)
     files.add("some", prediction)
     files.close()
     truth = COCO(str(tmp_path / "detections.json"))
