@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,7 +24,17 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     if shutil.which("Xvfb") is None:
         pytest.skip("needs Xvfb (apt install xvfb)")
     pytest.importorskip("tkinter", reason="needs python3-tk")
-    command = ["Xvfb", "-displayfd", "1", "-screen", "0", "640x480x24", "-nolisten", "tcp"]
+    command = [
+        "Xvfb",
+        "-displayfd",
+        "1",
+        "-screen",
+        "0",
+        "640x480x24",
+        "-nolisten",
+        "tcp",
+        "-noreset",
+    ]  # which refuses whoever comes while it resets
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         display = f":{process.stdout.readline().strip()}"
@@ -88,6 +99,7 @@ def test_the_command_shows_what_it_writes(screen: str, tmp_path: Path) -> None:
     try:
         while np.asarray(ImageGrab.grab(xdisplay=screen)).max() == 0:
             assert process.poll() is None, process.stderr.read()
+            time.sleep(0.2)
         assert process.poll() is None  # it stays until somebody ends it
         assert (tmp_path / "out/overlay/a.jpg").exists() and not (tmp_path / "out/unfinished").exists()
     finally:
