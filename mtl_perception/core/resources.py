@@ -39,7 +39,8 @@ def shipped_models() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for root in roots():
         for path in sorted((root / "models").glob("*.safetensors")):
-            found.setdefault(path.stem, path)
+            if path.is_file():  # colcon leaves links to models that are no longer shipped
+                found.setdefault(path.stem, path)
     return found
 
 

@@ -73,6 +73,15 @@ def test_an_unknown_model_is_named_with_those_there_are() -> None:
     assert all(name in str(error.value) for name in shipped_models())
 
 
+def test_a_link_to_a_model_that_is_no_longer_shipped_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An update leaves it in the install folder of a workspace that was built with links."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "kept.safetensors").write_bytes(b"weights")
+    (tmp_path / "models" / "gone.safetensors").symlink_to(tmp_path / "elsewhere.safetensors")
+    monkeypatch.setattr("mtl_perception.core.resources.roots", lambda: [tmp_path])
+    assert list(shipped_models()) == ["kept"]
+
+
 def test_a_missing_file_is_named_with_the_places_searched() -> None:
     with pytest.raises(FileNotFoundError, match="bags/other") as error:
         resource("bags/other")
