@@ -8,11 +8,14 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+YOLOX_NORM_EPS = 1e-3
+"""``eps`` of the batch norms of YOLOX's published weights."""
 
-def take_norm(norm: nn.BatchNorm2d, stored: Mapping[str, Tensor], prefix: str, eps: float) -> None:
-    """Load a batch norm that was trained with another ``eps`` so that it gives the same numbers."""
+
+def take_yolox_norm(norm: nn.BatchNorm2d, stored: Mapping[str, Tensor], prefix: str) -> None:
+    """Load a batch norm of YOLOX's published weights into one of another ``eps``, so that it gives the same numbers."""
     norm.load_state_dict({key: stored[f"{prefix}.{key}"] for key in norm.state_dict()})
-    norm.running_var.add_(eps - norm.eps)  # pyright: ignore[reportOptionalMemberAccess]
+    norm.running_var.add_(YOLOX_NORM_EPS - norm.eps)  # pyright: ignore[reportOptionalMemberAccess]
 
 
 class ConvNormAct(nn.Sequential):

@@ -47,7 +47,7 @@ def settings_in(folder: Path) -> Any:
 
 
 class Journal:
-    """One line of JSON for each thing that is done. A line that a crash has torn counts as not written.
+    """One line of JSON for each picture that is done. A line that a crash has torn counts as not written.
 
     Attributes:
         rows: all of them, those of earlier calls first.

@@ -41,7 +41,7 @@ class KeptScores:
         """Write what is done by now; now and then, unless ``always``."""
         began_s = time.monotonic()
         if always or began_s >= self._due_s:
-            write_atomically(self._path, pickle.dumps(self.evaluator.state()), durable=False)
+            write_atomically(self._path, pickle.dumps(self.evaluator.state()))
             ended_s = time.monotonic()
             self._due_s = ended_s + max(_EVERY_S, _LEAST_WORK * (ended_s - began_s))
 

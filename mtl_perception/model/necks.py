@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtl_perception.core.layers import ConvNormAct, SeparableConv, take_norm
+from mtl_perception.core.layers import ConvNormAct, SeparableConv, take_yolox_norm
 from mtl_perception.model.encoders import LEVELS
-from mtl_perception.model.yolox_nano import BATCH_NORM_EPS
 
 
 class Neck(nn.Module):
@@ -81,7 +80,7 @@ class DenseFPN(Neck):
                 for key, value in module.state_dict().items()
             ):
                 convolution.load_state_dict({"weight": stored[f"head.stems.{i}.conv.weight"]})
-                take_norm(norm, stored, f"head.stems.{i}.bn", BATCH_NORM_EPS)
+                take_yolox_norm(norm, stored, f"head.stems.{i}.bn")
                 nn.init.zeros_(self.context.weight)
                 nn.init.zeros_(self.context.bias)
 

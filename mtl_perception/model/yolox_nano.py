@@ -13,11 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtl_perception.core.layers import Float32BackwardConv2d
+from mtl_perception.core.layers import YOLOX_NORM_EPS, Float32BackwardConv2d
 
 CHANNELS = (32, 64, 128, 256)
 """Of the feature maps at strides 4, 8, 16 and 32."""
-BATCH_NORM_EPS = 1e-3
 POOLING = 5
 """Side of the window; three in a row see what windows of 5, 9 and 13 do."""
 
@@ -106,7 +105,7 @@ def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, gro
     convolution = Float32BackwardConv2d if groups > 1 else nn.Conv2d
     return nn.Sequential(
         convolution(in_channels, out_channels, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(out_channels, eps=BATCH_NORM_EPS),
+        nn.BatchNorm2d(out_channels, eps=YOLOX_NORM_EPS),
         nn.SiLU(inplace=True),
     )
 

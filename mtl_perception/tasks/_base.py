@@ -102,11 +102,6 @@ class Task(ABC, Generic[SettingsT]):
     class_layers: ClassVar[tuple[str, ...]] = ()
     """Layers of the head whose parameters have a row for each of ``labels``, in their order."""
 
-    gives_class_maps: ClassVar[bool] = False
-    """Whether it has ``class_maps``."""
-    learns_from_class_maps: ClassVar[bool] = False
-    """Whether it has ``loss_by_class_maps``."""
-
     def __init__(self, settings: SettingsT) -> None:
         self.settings = settings
 

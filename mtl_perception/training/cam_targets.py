@@ -44,12 +44,12 @@ class CamTargets(BaseModel):
 
 def givers() -> list[str]:
     """Names of the tasks whose heads say where they look."""
-    return [name for name, task in TASKS.items() if task.gives_class_maps]
+    return [name for name, task in TASKS.items() if task.class_maps is not Task.class_maps]
 
 
 def takers() -> list[str]:
     """Names of the tasks that such maps teach."""
-    return [name for name, task in TASKS.items() if task.learns_from_class_maps]
+    return [name for name, task in TASKS.items() if task.loss_by_class_maps is not Task.loss_by_class_maps]
 
 
 class CamTeacher:

@@ -63,7 +63,6 @@ class ClassificationTask(Task[ClassificationSettings]):
     codec: ClassVar[LabelCodec] = CODEC
     metric: ClassVar[type[Metric]] = ClassificationMetric
     class_layers: ClassVar[tuple[str, ...]] = ("layers.2",)
-    gives_class_maps: ClassVar[bool] = True
 
     def likeness(self, lesson: Lesson) -> dict[str, LossTerm]:
         return likeness_of_several_classes(lesson)

@@ -22,7 +22,7 @@ from mtl_perception.tasks._likeness import Lesson
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
 from mtl_perception.tasks.detection.assignment import assign
-from mtl_perception.tasks.detection.cells import LEVEL_STRIDES, cell_centres
+from mtl_perception.tasks.detection.cells import LEVEL_STRIDES, CellHead
 from mtl_perception.tasks.detection.labels import CODEC
 from mtl_perception.tasks.detection.likeness import likeness
 from mtl_perception.tasks.detection.metric import DetectionMetric
@@ -43,7 +43,7 @@ class DetectionSettings(TaskSettings):
     nms_iou: float = Field(0.6, gt=0, le=1)
 
 
-class DetectionHead(nn.Module):
+class DetectionHead(CellHead):
     """Decoupled towers per level: one for the class, one for the distances to the box's four sides. Slim: both begin with one
     convolution that they share, and are separable."""
 
@@ -68,26 +68,12 @@ class DetectionHead(nn.Module):
             nn.init.constant_(self.classify[level].bias, -math.log(99))
             nn.init.constant_(self.regress[level].bias, 2.0)
 
-    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """→ {"class_logits": (B, A, classes); "boxes_xyxy": (B, A, 4), pixels of the input, float32;
-        "points": (A, 2) centres of the cells in pixels; "strides": (A,)}, A over p3, p4, p5 in row-major order."""
-        logits, boxes, points, strides = [], [], [], []
-        for level, stride in LEVEL_STRIDES.items():
-            feature = features[level]
-            centres = cell_centres(feature, stride)
-            feature = self.shared[level](feature)
-            raw = self.regress[level](self.box_towers[level](feature)).float()
-            distances = F.softplus(raw.flatten(2).transpose(1, 2)) * stride
-            boxes.append(torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], -1))
-            logits.append(self.classify[level](self.class_towers[level](feature)).flatten(2).transpose(1, 2))
-            points.append(centres)
-            strides.append(centres.new_full((len(centres),), stride))
-        return {
-            "class_logits": torch.cat(logits, 1),
-            "boxes_xyxy": torch.cat(boxes, 1),
-            "points": torch.cat(points),
-            "strides": torch.cat(strides),
-        }
+    def at_level(self, level: str, feature: Tensor, centres: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+        feature = self.shared[level](feature)
+        raw = self.regress[level](self.box_towers[level](feature)).float()
+        distances = F.softplus(raw.flatten(2).transpose(1, 2)) * stride
+        boxes = torch.cat([centres - distances[..., :2], centres + distances[..., 2:]], -1)
+        return self.classify[level](self.class_towers[level](feature)), boxes
 
 
 class DetectionTask(Task[DetectionSettings]):

@@ -10,17 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtl_perception.core.layers import DepthwiseSeparableConv, take_norm
-from mtl_perception.tasks.detection.cells import LEVEL_STRIDES, cell_centres
+from mtl_perception.core.layers import DepthwiseSeparableConv, take_yolox_norm
+from mtl_perception.tasks.detection.cells import LEVEL_STRIDES, CellHead
 
 _LARGEST_LOG_SIDE = 6.0
 """Of a box's side in cells: 403, more than any input has; a network that is just beginning must not reach infinity."""
 
-_PUBLISHED_EPS = 1e-3
-"""Of the batch norms of the published weights."""
 
-
-class YoloxHead(nn.Module):
+class YoloxHead(CellHead):
     """A tower of two depthwise separable convolutions for the classes; one for the box and for whether there is an object at all."""
 
     def __init__(self, channels: int, classes: int) -> None:
@@ -40,28 +37,15 @@ class YoloxHead(nn.Module):
             nn.init.constant_(self.objectness[level].bias, -math.log(49))
             self.regress[level].bias.data.copy_(torch.tensor([0.5, 0.5, math.log(4), math.log(4)]))
 
-    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Returns what ``DetectionHead`` returns. A class's logit is that of the product of both probabilities: that there is an
-        object, and that it is of this class."""
-        logits, boxes, points, strides = [], [], [], []
-        for level, stride in LEVEL_STRIDES.items():
-            feature = features[level]
-            centres = cell_centres(feature, stride)
-            located = self.box_towers[level](feature)
-            raw = self.regress[level](located).float().flatten(2).transpose(1, 2)
-            middles = centres + (raw[..., :2] - 0.5) * stride
-            halves = raw[..., 2:].clamp(max=_LARGEST_LOG_SIDE).exp() * (stride / 2)
-            boxes.append(torch.cat([middles - halves, middles + halves], -1))
-            of_class = self.classify[level](self.class_towers[level](feature)).float()
-            logits.append(_both(of_class, self.objectness[level](located).float()).flatten(2).transpose(1, 2))
-            points.append(centres)
-            strides.append(centres.new_full((len(centres),), stride))
-        return {
-            "class_logits": torch.cat(logits, 1),
-            "boxes_xyxy": torch.cat(boxes, 1),
-            "points": torch.cat(points),
-            "strides": torch.cat(strides),
-        }
+    def at_level(self, level: str, feature: Tensor, centres: Tensor, stride: int) -> tuple[Tensor, Tensor]:
+        """A class's logit is that of the product of both probabilities: that there is an object, and that it is of this class."""
+        located = self.box_towers[level](feature)
+        raw = self.regress[level](located).float().flatten(2).transpose(1, 2)
+        middles = centres + (raw[..., :2] - 0.5) * stride
+        halves = raw[..., 2:].clamp(max=_LARGEST_LOG_SIDE).exp() * (stride / 2)
+        of_class = self.classify[level](self.class_towers[level](feature)).float()
+        logits = _both(of_class, self.objectness[level](located).float())
+        return logits, torch.cat([middles - halves, middles + halves], -1)
 
     def take_published(self, stored: Mapping[str, Tensor], labels: Sequence[str]) -> list[str]:
         """Take the weights of a published network of this head's width.
@@ -91,7 +75,7 @@ class YoloxHead(nn.Module):
             return []
         for prefix, module in parts:
             if isinstance(module, nn.BatchNorm2d):
-                take_norm(module, stored, prefix, _PUBLISHED_EPS)
+                take_yolox_norm(module, stored, prefix)
                 continue
             module.load_state_dict({key: stored[f"{prefix}.{key}"] for key in module.state_dict()})
         for i, classify in enumerate(self.classify.values()):

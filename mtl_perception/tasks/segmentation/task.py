@@ -48,7 +48,6 @@ class SegmentationTask(Task[SegmentationSettings]):
     metric: ClassVar[type[Metric]] = SegmentationMetric
     panels = staticmethod(panels)
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
-    learns_from_class_maps: ClassVar[bool] = True
 
     @classmethod
     def balancing_settings(cls, samples: Iterable[Sample], classes: int) -> dict[str, Any]:
