@@ -5,9 +5,13 @@ scripts/run python examples/nearest_object.py    # beside a node that runs
 scripts/run python examples/nearest_object.py --ros-args -r __ns:=/robot1    # of the node /robot1/perception
 """
 
+import signal
+import threading
+
 import numpy as np
 import rclpy
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2D, Detection2DArray
 
@@ -50,16 +54,17 @@ def median_depth_m(depth_m: np.ndarray, box: Detection2D) -> float:
 
 
 def main() -> None:
-    """Runs the node until Ctrl-C."""
-    rclpy.init()
+    """Runs the node until Ctrl-C or SIGTERM."""
+    # Not rclpy's own handler: it raises KeyboardInterrupt wherever the node is, and out of the middle of a take that is a RuntimeError.
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = NearestObject()
-    try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, rclpy.executors.ExternalShutdownException):
-        pass
-    finally:
-        node.destroy_node()
-        rclpy.try_shutdown()
+    while not ended.is_set():
+        rclpy.spin_once(node, timeout_sec=0.2)
+    node.destroy_node()
+    rclpy.shutdown()
 
 
 if __name__ == "__main__":
