@@ -7,7 +7,7 @@ right; the teacher speaks of the tasks and classes that nobody labelled there, a
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from mtl_perception.core.resources import find_model
 from mtl_perception.data.batch import Batch
-from mtl_perception.model.checkpoint import load_checkpoint
+from mtl_perception.model.checkpoint import CheckpointError, load_checkpoint
 from mtl_perception.model.network import MultiTaskNetwork
 from mtl_perception.tasks import LossTerm
 from mtl_perception.tasks._likeness import Lesson
@@ -28,19 +28,33 @@ class Teacher:
         tasks: those that it teaches: it knows them, and something of the student's may still change their answers.
 
     Args:
-        start: a checkpoint, or the name of a shipped model.
+        path: a checkpoint, or the name of a shipped model.
         student: in training; its frozen parameters are known.
         replay: folders in whose pictures the teacher speaks of everything.
-        weight: of its terms in the loss.
+        weights: of its terms in the loss, by the tasks that it is asked about.
+
+    Raises:
+        CheckpointError: there is none, it knows none of these tasks, or a class of one that the student does not have.
     """
 
-    def __init__(self, start: Path, student: MultiTaskNetwork, replay: Collection[Path], weight: float, device: torch.device) -> None:
-        network, _ = load_checkpoint(find_model(start))
+    def __init__(
+        self, path: Path, student: MultiTaskNetwork, replay: Collection[Path], weights: Mapping[str, float], device: torch.device
+    ) -> None:
+        network = _network_at(path)
         self._network = network.to(device, memory_format=torch.channels_last).requires_grad_(False)
-        self._student_tasks, self._weight = student.tasks, weight
+        self._student_tasks, self._weights = student.tasks, weights
         self._replay = tuple(f"{path}/" for path in replay)
         trunk_moves = any(p.requires_grad for p in student.shared_parameters())
-        known = [name for name, task in student.tasks.items() if name in network.tasks and task.agrees_with(network.tasks[name])]
+        known = [name for name in weights if name in network.tasks and student.tasks[name].agrees_with(network.tasks[name])]
+        for name in known:
+            more = [label for label in network.tasks[name].labels if label not in student.tasks[name].labels]
+            if more:
+                raise CheckpointError(f"finetuning: the teacher {path} knows the class '{more[0]}' of {name}, which is not trained here")
+        if not known:
+            raise CheckpointError(
+                f"finetuning: the teacher {path} knows {', '.join(network.tasks)}; expected a network that knows one of "
+                f"{', '.join(weights)}, with the settings that it has here"
+            )
         self.tasks = [name for name in known if trunk_moves or any(p.requires_grad for p in student.heads[name].parameters())]
         self._columns = {
             name: torch.tensor([student.tasks[name].labels.index(label) for label in network.tasks[name].labels], device=device)
@@ -57,5 +71,12 @@ class Teacher:
             task = self._student_tasks[name]
             lesson = Lesson(raw[name], said[name], self._columns[name], batch.labelled[name] & ~replayed, batch.targets[name])
             for term, value in task.likeness(lesson).items():
-                found[f"{name}/kept_{term}"] = value._replace(weight=self._weight * value.weight)
+                found[f"{name}/kept_{term}"] = value._replace(weight=self._weights[name] * value.weight)
         return found
+
+
+def _network_at(path: Path) -> MultiTaskNetwork:
+    try:
+        return load_checkpoint(find_model(path))[0]
+    except FileNotFoundError as error:
+        raise CheckpointError(f"finetuning: teacher: {error}") from error

@@ -20,6 +20,7 @@ from mtl_perception.model.network import MultiTaskNetwork
 SHARED_PARTS: dict[str, type[nn.Module]] = {"encoder": Encoder, "neck": Neck}
 
 Rate = Annotated[float, Field(ge=0, le=10)]
+Weight = Annotated[float, Field(ge=0)]
 
 
 class Finetuning(BaseModel):
@@ -28,7 +29,8 @@ class Finetuning(BaseModel):
 
     Attributes:
         replay: those of ``data`` that show what the start has learned from; there the teacher speaks of labelled pictures too.
-        distillation: weight of the teacher's word beside that of the labels; 0: no teacher.
+        teacher: a checkpoint, or a shipped model's name; None: ``start_from``. It knows some of the tasks, and of these no class more.
+        distillation: weight of the teacher's word beside that of the labels; by task: those that are named are taught. 0: no teacher.
         freeze: parts that stay as they are: ``encoder``, ``neck``, and heads by their task.
         rates: factors of the learning rate, by part; 0 freezes.
         frozen_batch_norms: keep the statistics of all batch norms, which a few pictures would spoil.
@@ -38,7 +40,8 @@ class Finetuning(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     replay: list[Path] = Field(default_factory=list)
-    distillation: float = Field(1.0, ge=0)
+    teacher: Path | None = None
+    distillation: Weight | dict[str, Weight] = 1.0
     freeze: list[str] = Field(default_factory=list)
     rates: dict[str, Rate] = Field(default_factory=dict)
     frozen_batch_norms: bool = True
@@ -54,11 +57,21 @@ class Finetuning(BaseModel):
                 raise ValueError(
                     f"finetuning: part {shown(name)} is not known; expected some of: {', '.join(parts)}{did_you_mean(name, parts)}"
                 )
+        if isinstance(self.distillation, dict) and (unknown := [task for task in self.distillation if task not in tasks]):
+            raise ValueError(
+                f"finetuning: distillation names {shown(unknown[0])}, which is not trained; expected some of: {', '.join(tasks)}"
+                f"{did_you_mean(unknown[0], tasks)}"
+            )
         if all(self.is_frozen(part) for part in parts):
             raise ValueError("finetuning: every part of the network is frozen, so nothing would be learned; leave one out of 'freeze'")
 
     def is_frozen(self, part: str) -> bool:
         return part in self.freeze or self.rates.get(part) == 0
+
+    def taught(self, tasks: Collection[str]) -> dict[str, float]:
+        """Of ``tasks`` those that the teacher speaks of, with its weight."""
+        weights = self.distillation if isinstance(self.distillation, dict) else dict.fromkeys(tasks, self.distillation)
+        return {task: weight for task, weight in weights.items() if weight}
 
     def rate_of(self, part: str) -> float:
         return self.rates.get(part, 1.0)

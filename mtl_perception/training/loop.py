@@ -210,9 +210,11 @@ class Run:
 
     def _teacher(self) -> Teacher | None:
         config, settings = self._config, self._config.finetuning
-        if settings is None or config.start_from is None or not settings.distillation:
+        if settings is None or config.start_from is None:
             return None
-        return Teacher(config.start_from, self._learner.network, settings.replay, settings.distillation, self._device)
+        weights = settings.taught(self._learner.network.tasks)
+        path = settings.teacher or config.start_from
+        return Teacher(path, self._learner.network, settings.replay, weights, self._device) if weights else None
 
     def _agree(self) -> None:
         """Take over the first process's clock and anybody's wish to stop."""

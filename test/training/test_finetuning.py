@@ -128,7 +128,7 @@ def test_the_teacher_speaks_of_the_classes_that_it_knows_alone(tmp_path: Path) -
     labels = {task: settings["labels"] for task, settings in grown.items() if "labels" in settings}
     folder = ImageFolder(write_labelled(tmp_path / "shapes", 2)).with_labels(labels)
     batch = collate([folder[i] for i in range(2)], student.tasks)
-    teacher = Teacher(start, student, [], 1.0, torch.device("cpu"))
+    teacher = Teacher(start, student, [], dict.fromkeys(student.tasks, 1.0), torch.device("cpu"))
 
     terms = teacher.terms(student(batch.images), batch)
     assert all(
@@ -146,7 +146,7 @@ def test_a_network_that_is_its_own_teacher_has_nothing_to_learn(tmp_path: Path) 
     student, _ = load_checkpoint(start)
     folder = ImageFolder(write_labelled(tmp_path / "shapes", 2))
     batch = collate([folder[i] for i in range(2)], student.tasks)
-    teacher = Teacher(start, student, [], 1.0, torch.device("cpu"))
+    teacher = Teacher(start, student, [], dict.fromkeys(student.tasks, 1.0), torch.device("cpu"))
     assert teacher.tasks == list(OLD)
     terms = teacher.terms(student(batch.images), batch)
     assert {name.partition("/")[0] for name in terms} == set(OLD)
@@ -154,11 +154,44 @@ def test_a_network_that_is_its_own_teacher_has_nothing_to_learn(tmp_path: Path) 
         assert float(term.total.detach().abs()) < 1e-2 * max(1.0, float(term.count)), name
 
 
+def test_another_network_teaches_what_it_is_asked_about(tmp_path: Path) -> None:
+    student, _ = load_checkpoint(write_start(tmp_path / "old.safetensors"))
+    other = write_start(tmp_path / "other.safetensors", {"detection": {"labels": ["cup", "chair"]}, "depth": {"max_m": 20.0}})
+    folder = ImageFolder(write_labelled(tmp_path / "shapes", 2))
+    batch = collate([folder[i] for i in range(2)], student.tasks)
+    settings = Finetuning(teacher=other, distillation={"detection": 2.0, "lanes": 1.0, "depth": 0.0})
+    weights = settings.taught(student.tasks)
+    terms = Teacher(other, student, [], weights, torch.device("cpu")).terms(student(batch.images), batch)
+    assert {name: term.weight for name, term in terms.items()} == {"detection/kept_classes": 2.0, "detection/kept_boxes": 4.0}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "message"),
+    [
+        ({"detection": {"labels": ["cup", "mug"]}}, "knows the class 'mug' of detection, which is not trained here"),
+        ({"depth": {"max_m": 5.0}}, "knows depth; expected a network that knows one of detection, segmentation, depth"),
+        (None, "teacher: "),
+    ],
+)
+def test_a_teacher_that_can_not_teach_is_named(tmp_path: Path, tasks: dict | None, message: str) -> None:
+    student, _ = load_checkpoint(write_start(tmp_path / "old.safetensors"))
+    path = tmp_path / "other.safetensors"
+    if tasks is not None:
+        write_start(path, tasks)
+    with pytest.raises(CheckpointError, match=message):
+        Teacher(path, student, [], dict.fromkeys(student.tasks, 1.0), torch.device("cpu"))
+
+
+def test_distillation_of_a_task_that_is_not_trained_is_named() -> None:
+    with pytest.raises(ValueError, match=r"distillation names 'detecton'.*did you mean 'detection'"):
+        Finetuning(distillation={"detecton": 1.0}).check(["detection", "depth"])
+
+
 def test_a_frozen_head_on_a_frozen_trunk_is_not_taught(tmp_path: Path) -> None:
     start = write_start(tmp_path / "old.safetensors")
     student, _ = load_checkpoint(start)
     hold(student.train(), Finetuning(freeze=["encoder", "neck", "lanes"]), {"detection", "lanes"})
-    assert Teacher(start, student, [], 1.0, torch.device("cpu")).tasks == ["detection"]
+    assert Teacher(start, student, [], dict.fromkeys(student.tasks, 1.0), torch.device("cpu")).tasks == ["detection"]
     assert not student.heads["lanes"].training and not any(p.requires_grad for p in student.encoder.parameters())
 
 
@@ -171,7 +204,7 @@ def test_labels_silence_the_teacher_but_not_in_replayed_pictures(tmp_path: Path)
     batch = collate([folder[i] for i in range(2)], student.tasks)
     counts = {}
     for replay in ([], [root]):
-        terms = Teacher(start, student, replay, 1.0, torch.device("cpu")).terms(other(batch.images), batch)
+        terms = Teacher(start, student, replay, dict.fromkeys(student.tasks, 1.0), torch.device("cpu")).terms(other(batch.images), batch)
         counts[bool(replay)] = float(terms["depth/kept_log_depth"].count)
     assert counts == {False: 0.0, True: 2 * 24 * 32}
 
