@@ -38,6 +38,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("render")
 
 
+@pytest.fixture(autouse=True)
+def _ordinary_priority() -> Generator[None, None, None]:
+    """No test leaves a thread with real-time priority behind, as an encoder of video may: what it starts would have it too, and
+    nothing else on the machine would run beside it."""
+    yield
+    real_time = [task for task in os.listdir("/proc/self/task") if _scheduling(int(task)) in (os.SCHED_FIFO, os.SCHED_RR)]
+    assert not real_time, f"{len(real_time)} threads of this process have real-time priority; run what sets it in a process of its own"
+
+
+def _scheduling(thread: int) -> int:
+    try:
+        return os.sched_getscheduler(thread)
+    except ProcessLookupError:  # it has ended meanwhile
+        return os.SCHED_OTHER
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, None, None]:
     """Says below everything else what did not run for want of a system package."""
