@@ -93,6 +93,17 @@ def test_an_exported_file_answers_like_its_checkpoint(exported: ExportReport, ch
         engine(images[0])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_a_file_without_depth_is_run_though_nothing_reads_the_focal_length(checkpoint: Path, tmp_path: Path, backend: str) -> None:
+    pytest.importorskip(backend)
+    report = export(checkpoint, tmp_path / "mask.onnx", ExportSettings(tasks=["segmentation"]))
+    engine = Engine.load(report.path, "cpu", "float32" if backend == "openvino" else "auto", backend)
+    image = picture(96, 128)
+    mask = reference(checkpoint)(image, CAMERA, ["segmentation"]).segmentation.mask
+    assert (engine(image, CAMERA).segmentation.mask == mask).mean() > 0.999
+
+
 def test_a_larger_image_of_the_same_shape_is_answered_at_its_own_size(exported: ExportReport, checkpoint: Path) -> None:
     image, camera = picture(288, 384), CAMERA.scaled(384, 288)
     assert_agree(Engine.load(exported.path, "cpu", backend="onnxruntime")(image, camera), reference(checkpoint)(image, camera))

@@ -103,7 +103,10 @@ def openvino_session(serialized: bytes, precision: str, tasks: Collection[str] |
         raise CheckpointError(f"OpenVINO can't read the graph ({cut(error, 300)}); export it again") from error
     results = {result.input_value(0).get_any_name(): result for result in model.get_results()}
     names = [name for name in results if tasks is None or name.split(".")[0] in tasks]
-    model = openvino.Model([results[name] for name in names], model.get_parameters())  # pyright: ignore[reportGeneralTypeIssues]
+    # The plugin forgets an input that nothing reads, as the focal length without depth, and then refuses its value.
+    read = [one for one in model.get_parameters() if one.output(0).get_target_inputs()]
+    inputs_read = {one.output(0).get_any_name() for one in read}
+    model = openvino.Model([results[name] for name in names], read)  # pyright: ignore[reportGeneralTypeIssues]
     settings = {
         "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
@@ -116,7 +119,7 @@ def openvino_session(serialized: bytes, precision: str, tasks: Collection[str] |
 
     def run(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         try:
-            request.infer(dict(inputs), share_inputs=True)
+            request.infer({name: value for name, value in inputs.items() if name in inputs_read}, share_inputs=True)
         except RuntimeError as error:
             raise BackendError(f"OpenVINO failed in the graph: {cut(error, 300)}") from error
         # Copied: the request writes the next answers to the same place.
