@@ -60,6 +60,8 @@ class _Workplaces:
         self._two = rng.uniform(0.1, 0.7)
 
     def __call__(self, rng: Rng, support: Support) -> list[OnDesk]:
+        if not 0.6 < support.z < 1.0:  # the floor, the top of a cabinet
+            return []
         back, x = -0.35 * support.half_y, float(rng.uniform(-0.25, 0.25) * support.half_x)
         if rng.uniform() < 0.15:
             return [OnDesk(self._laptop, x, rng.uniform(-0.2, 0.2) * support.half_y, rng.normal(0, 0.2))]
