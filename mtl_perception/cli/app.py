@@ -176,7 +176,9 @@ def render(
     textures: Annotated[
         str, typer.Option(help="train; varied: half of them under patterns of no material; or unseen: those that are held out for tests.")
     ] = "train",
-    content: Annotated[int, typer.Option(help="1: the rooms of the published tests; 2: more furniture, classes and cameras.")] = 1,
+    content: Annotated[
+        int, typer.Option(help="1: the rooms of the published tests; 2: more furniture, classes and cameras; 3: these in deep rooms.")
+    ] = 1,
     camera: Annotated[str, typer.Option(help="mild, or photographic: exposure, noise, sharpness and colour of photographs.")] = "mild",
     objects: Annotated[
         Path | None, typer.Option(help="Folder of your own meshes, CLASS/*.glb, .obj, .stl …, to put into the rooms.")
@@ -204,7 +206,7 @@ def render_sheet(
     seed: Annotated[int, typer.Option(min=0)] = 2,
     renderer: Annotated[str, typer.Option(help="filament or classic.")] = "filament",
     textures: Annotated[str, typer.Option(help="train, varied or unseen.")] = "train",
-    content: Annotated[int, typer.Option(help="1 or 2, as for render.")] = 1,
+    content: Annotated[int, typer.Option(help="1, 2 or 3, as for render.")] = 1,
     camera: Annotated[str, typer.Option(help="mild or photographic.")] = "mild",
 ) -> None:
     """Draw examples of the rendered rooms on one sheet."""

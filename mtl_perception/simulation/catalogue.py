@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Furnishings of rooms: the content that tests were rendered with since 0.4.0, and a richer one."""
+"""Furnishings of rooms: the content that tests were rendered with since 0.4.0, a richer one, and one of deep rooms."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from mtl_perception.simulation import doors, fittings, furniture, objects, openings, refrigerators
+from mtl_perception.simulation import doors, fittings, furniture, next_room, objects, openings, refrigerators
 from mtl_perception.simulation.labels import FIRST_LABELS, SECOND_LABELS, LabelSet
 from mtl_perception.simulation.objects import Menu
 from mtl_perception.simulation.own_objects import OwnObjects
@@ -34,7 +34,9 @@ class Catalogue:
 
     Attributes:
         labels: the classes that are labelled.
-        lived_in: whether rooms have televisions, rugs, radiators and switches, and people take pictures in them.
+        lived_in: whether rooms have televisions, rugs, radiators and switches.
+        deep: whether living rooms, kitchens and corridors are long.
+        held: shares of the views that people take, by their kinds (hand_held.KINDS); the rest are a robot's.
         door: makes a door for a hole of half this width, of this height; with this trim, and this leaf if given.
         fronts: draws the style of a kitchen's doors.
         screens: draws what stands on a desk that has a screen.
@@ -43,6 +45,8 @@ class Catalogue:
 
     labels: LabelSet
     lived_in: bool
+    deep: bool
+    held: Mapping[str, float]
     chair: Maker
     dining_table: Maker
     coffee_table: Maker
@@ -100,6 +104,8 @@ def _first_fronts(rng: Rng) -> Callable:
 FIRST = Catalogue(
     labels=FIRST_LABELS,
     lived_in=False,
+    deep=False,
+    held={},
     chair=furniture.chair,
     dining_table=furniture.dining_table,
     coffee_table=furniture.coffee_table,
@@ -119,6 +125,8 @@ FIRST = Catalogue(
 SECOND = Catalogue(
     labels=SECOND_LABELS,
     lived_in=True,
+    deep=False,
+    held={"tabletop": 0.17, "close-up": 0.22, "eye level": 0.16},
     chair=furniture.any_chair,
     dining_table=furniture.any_dining_table,
     coffee_table=furniture.any_coffee_table,
@@ -135,5 +143,11 @@ SECOND = Catalogue(
     office=objects.SECOND_OFFICE,
     store=objects.SECOND_STORE,
 )
-CATALOGUES = {1: FIRST, 2: SECOND}
+THIRD = replace(
+    SECOND,
+    deep=True,
+    held={"over": 0.33, "along": 0.2, "through": 0.09, "fronts": 0.12, "close-up": 0.1, "tabletop": 0.04, "eye level": 0.05},
+    door=next_room.door,
+)
+CATALOGUES = {1: FIRST, 2: SECOND, 3: THIRD}
 """By the number that ``mtl-perception render --content`` takes."""

@@ -24,7 +24,8 @@ Rng = np.random.Generator
 
 
 def corridor(rng: Rng, mood: Mood, catalogue: Catalogue = FIRST) -> Room:
-    room = Room(rng.uniform(0.8, 1.4), rng.uniform(3.5, 7.5), rng.uniform(2.35, 3.0), catalogue, mood=mood, menu=catalogue.home)
+    shortest, longest = (5.0, 9.0) if catalogue.deep else (3.5, 7.5)
+    room = Room(rng.uniform(0.8, 1.4), rng.uniform(shortest, longest), rng.uniform(2.35, 3.0), catalogue, mood=mood, menu=catalogue.home)
     walls = four_walls(room)
     add_floor_and_ceiling(rng, room, materials.public_floor(rng))
     paint, trim = materials.wall(rng), materials.trim(rng)

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mtl_perception.simulation import handles, materials, textures
@@ -16,8 +18,17 @@ _DEEP_M = 1.3
 """How far one sees into what is behind an open door."""
 
 
-def door(rng: Rng, half: float, high: float, trim: Material, leaf: Material | None = None) -> Item:
-    """A door for a hole of 2 ``half`` × ``high`` metres; wide ones have two leaves, some stand open."""
+def door(
+    rng: Rng, half: float, high: float, trim: Material, leaf: Material | None = None,
+    open_share: float = 0.22, least_rad: float = 0.25, behind: Callable[[Rng, float, float], tuple[Item, ...]] | None = None,
+) -> Item:  # fmt: skip
+    """A door for a hole of 2 ``half`` × ``high`` metres; wide ones have two leaves.
+
+    Args:
+        open_share: how many of the others stand open.
+        least_rad: by as much at least.
+        behind: makes what is seen through an open one, from half the hole's width and its height; a bare end of a room where None.
+    """
     leaf = leaf or _leaf_material(rng)
     casing = trim if rng.uniform() < 0.7 else leaf
     rim, proud = rng.uniform(0.035, 0.085), rng.uniform(0.006, 0.025)
@@ -36,7 +47,7 @@ def door(rng: Rng, half: float, high: float, trim: Material, leaf: Material | No
     else:
         hinge = int(rng.choice([-1, 1]))
         leaf_parts, grip = style.leaf(rng, 2 * (half - rim), high - rim, leaf, handle, grip_m, hinge)
-        opened = rng.uniform(0.25, 1.75) if rng.uniform() < 0.22 else 0.0
+        opened = rng.uniform(least_rad, 1.75) if rng.uniform() < open_share else 0.0
         at = hinge * (half - rim)
 
         def swung(mesh: Mesh) -> Mesh:
@@ -45,8 +56,8 @@ def door(rng: Rng, half: float, high: float, trim: Material, leaf: Material | No
 
         parts += [(swung(mesh), stuff) for mesh, stuff in leaf_parts]
         details.append(Detail("handle", [(swung(mesh), stuff) for mesh, stuff in grip]))
-    behind = (_behind(rng, half, high),) if opened else ()
-    return Item("door", parts, half, 0.1, high, carries=behind, details=tuple(details))
+    seen = (behind or _behind)(rng, half, high) if opened else ()
+    return Item("door", parts, half, 0.1, high, carries=seen, details=tuple(details))
 
 
 class _Style:
@@ -120,7 +131,7 @@ def _leaf_material(rng: Rng) -> Material:
     return Material(textures.plain(rng, textures.vivid(rng)), rng.uniform(0.3, 0.7))
 
 
-def _behind(rng: Rng, half: float, high: float) -> Item:
+def _behind(rng: Rng, half: float, high: float) -> tuple[Item, ...]:
     """The end of another room, seen through an open door. It has no class."""
     paint, ground = materials.wall(rng), materials.floor(rng)
     wide, top = half + 0.4, high + 0.25
@@ -130,4 +141,4 @@ def _behind(rng: Rng, half: float, high: float) -> Item:
         (board(-wide, wide, -_DEEP_M, -0.16, -0.05, 0), ground),
         (board(-wide, wide, -_DEEP_M, -0.15, top, top + 0.05), paint),
     ]
-    return Item(CLUTTER, parts, wide, _DEEP_M, top)
+    return (Item(CLUTTER, parts, wide, _DEEP_M, top),)

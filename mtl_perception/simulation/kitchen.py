@@ -10,13 +10,14 @@ from mtl_perception.simulation.catalogue import FIRST, Catalogue
 from mtl_perception.simulation.lighting import add_lights
 from mtl_perception.simulation.living_room import (
     free_spot,
+    furnish_walls,
     litter,
     scatter,
     seat_around,
 )
 from mtl_perception.simulation.meshes import box
 from mtl_perception.simulation.mood import Mood
-from mtl_perception.simulation.plan import Opening, Room, Wall, area_of, four_walls
+from mtl_perception.simulation.plan import Opening, Room, Wall, area_of, draw_half_sides, four_walls
 from mtl_perception.simulation.shell import (
     add_door,
     add_floor_and_ceiling,
@@ -31,7 +32,7 @@ Rng = np.random.Generator
 
 def kitchen(rng: Rng, mood: Mood, catalogue: Catalogue = FIRST) -> Room:
     room = Room(
-        rng.uniform(1.4, 2.4), rng.uniform(1.4, 2.4), rng.uniform(2.35, 2.8),
+        *draw_half_sides(rng, catalogue, 1.4, 2.4), rng.uniform(2.35, 2.8),
         catalogue, mood=mood, menu=catalogue.kitchen, screens=0.05,
     )  # fmt: skip
     walls = four_walls(room)
@@ -59,6 +60,9 @@ def kitchen(rng: Rng, mood: Mood, catalogue: Catalogue = FIRST) -> Room:
         add_wall(room, wall, holes[wall.index], paint, None if wall in (row, side) else trim)
     _fit(rng, room, row, side, row_holes)
     _table(rng, room)
+    if catalogue.deep:
+        makers = [catalogue.cabinet] * 3 + [furniture.shelf, catalogue.sofa, catalogue.plant, catalogue.desk]
+        furnish_walls(rng, room, walls, makers)
     scatter(rng, room, chairs=False)
     litter(rng, room, 0.4)
     add_lights(rng, room)
@@ -71,6 +75,9 @@ def _fit(rng: Rng, room: Room, row: Wall, side: Wall, holes: list[Opening]) -> N
     style = fittings.draw_style(rng, catalogue.fronts)
     fridge = catalogue.refrigerator(rng) if rng.uniform() < 0.7 else None
     start, end = -row.half_length + 0.01, row.half_length - 0.01
+    if catalogue.deep:
+        end = min(end, max(start + rng.uniform(3.0, 5.0), 0.8))  # not short of the window
+    to_corner = end == row.half_length - 0.01
     if fridge is not None:
         along = start + fridge.half_x
         area = row.area(along, fridge.half_x, 0.0, 2 * fridge.half_y + 0.02, fridge.height)
@@ -81,11 +88,21 @@ def _fit(rng: Rng, room: Room, row: Wall, side: Wall, holes: list[Opening]) -> N
     counter = fittings.counter(rng, style, (end - start) / 2, sink=True, hob=hob, oven=oven)
     _stand(rng, room, counter, row, (start + end) / 2)
     _backsplash(rng, room, row, start, end, counter.height, holes)
-    if rng.uniform() < 0.45:  # around the corner, on the wall where the row ends
+    if rng.uniform() < 0.45 and to_corner:  # around the corner, on the wall where the row ends
         depth, far = 2 * counter.half_y + 0.03, side.half_length * rng.uniform(0.1, 0.9)
         second = fittings.counter(rng, style, (far + side.half_length - depth) / 2, sink=False, hob=False)
         _stand(rng, room, second, side, -side.half_length + depth + second.half_x)
     _hang(rng, room, row, style, start, end, holes)
+    if catalogue.deep and rng.uniform() < 0.6:
+        _island(rng, room, style)
+
+
+def _island(rng: Rng, room: Room, style: fittings.Style) -> None:
+    """Cabinets with a worktop that stand free."""
+    island = fittings.counter(rng, style, rng.uniform(0.6, 1.2), sink=False, hob=False)
+    spot = free_spot(rng, room, island, lambda: float(rng.integers(4)) * np.pi / 2)
+    if spot is not None:
+        place(rng, room, island, spot, area_of(island, spot), rng.uniform(0.5, 1.2))
 
 
 def _stand(rng: Rng, room: Room, item: Item, wall: Wall, along: float) -> None:

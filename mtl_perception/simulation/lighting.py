@@ -16,16 +16,16 @@ Rng = np.random.Generator
 MAX_SHADOWS = 2  # each costs a quarter of the rendering time
 
 
-def add_lights(rng: Rng, room: Room, brightness: float = 1.0, rows: int | None = None) -> None:
+def add_lights(rng: Rng, room: Room, brightness: float = 1.0, rows: int | None = None, columns: int = 1) -> None:
     """Ceiling lamps beside the daylight, and the light that comes back from everywhere.
 
     Args:
         brightness: factor on all of it, daylight included.
-        rows: lamps one behind the other along y; one or two across where None.
+        rows: lamps one behind the other along y, in as many ``columns``; one or two across where None.
     """
     world, mood = room.world, room.mood
     if rows is not None:
-        spots = [(0.0, y) for y in (np.arange(rows) + 0.5) * 2 / rows - 1]
+        spots = [(x, y) for x in (np.arange(columns) + 0.5) * 2 / columns - 1 for y in (np.arange(rows) + 0.5) * 2 / rows - 1]
     else:
         spots = [(0.0, 0.0)] if rng.uniform() < 0.6 else [(-0.45, 0.0), (0.45, 0.0)]
     on = mood.lamps > 0

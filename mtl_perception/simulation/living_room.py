@@ -17,7 +17,7 @@ from mtl_perception.simulation.lighting import add_lights
 from mtl_perception.simulation.lived_in import add_rug, hang_clock
 from mtl_perception.simulation.meshes import box
 from mtl_perception.simulation.mood import Mood
-from mtl_perception.simulation.plan import Obstacle, Room, Wall, area_of, four_walls
+from mtl_perception.simulation.plan import Obstacle, Room, Wall, area_of, draw_half_sides, four_walls
 from mtl_perception.simulation.shell import add_shell
 from mtl_perception.simulation.stocking import Tray, place
 from mtl_perception.simulation.world import Item, Material, Part, Spot, Support
@@ -26,12 +26,14 @@ Rng = np.random.Generator
 
 
 def living_room(rng: Rng, mood: Mood, catalogue: Catalogue = FIRST) -> Room:
-    room = Room(rng.uniform(1.5, 3.0), rng.uniform(1.5, 3.0), rng.uniform(2.35, 2.9), catalogue, mood=mood, menu=catalogue.home)
+    room = Room(*draw_half_sides(rng, catalogue, 1.5, 3.0), rng.uniform(2.35, 2.9), catalogue, mood=mood, menu=catalogue.home)
     walls = four_walls(room)
     add_shell(rng, room, walls)
     if catalogue.lived_in and rng.uniform() < 0.5:
         add_rug(rng, room)
     furnish_walls(rng, room, walls, _wall_furniture(rng, catalogue))
+    if catalogue.deep:  # twice as much wall
+        furnish_walls(rng, room, walls, [*_wall_furniture(rng, catalogue), catalogue.cabinet])
     _furnish_middle(rng, room)
     scatter(rng, room)
     litter(rng, room)

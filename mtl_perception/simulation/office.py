@@ -62,12 +62,22 @@ def _back_to_back(rng: Rng, room: Room) -> None:
     spot = free_spot(rng, room, island, lambda: float(rng.choice([0, np.pi / 2])))
     if spot is None or rng.uniform() < 0.25:
         return
+    stand_back_to_back(rng, room, desk, spot, count)
+
+
+def stand_back_to_back(rng: Rng, room: Room, desk: Item, spot: Spot, count: int, crowd: tuple[float, float] | None = None) -> None:
+    """``count`` desks in each of two rows around ``spot``, with chairs.
+
+    Args:
+        crowd: bounds of how many small objects are on each, 1 for an ordinary home; as ``place`` draws it where None.
+    """
+    half_x, half_y = count * desk.half_x, 2 * desk.half_y
     for row in (-1, 1):
         for column in range(count):
             # The front of each desk, where its chair is, is away from the other row.
             at = spot.moved((2 * column + 1) * desk.half_x - half_x, row * (desk.half_y + 0.01))
             turned = Spot(at.x, at.y, 0.0, spot.yaw + (0.0 if row > 0 else np.pi))
-            place(rng, room, desk, turned, area_of(desk, turned))
+            place(rng, room, desk, turned, area_of(desk, turned), None if crowd is None else rng.uniform(*crowd))
             seat = turned.moved(rng.uniform(-0.15, 0.15), desk.half_y + rng.uniform(0.1, 0.3))
             if rng.uniform() < 0.85:
                 seat_at(rng, room, Spot(seat.x, seat.y, 0.0, seat.yaw + np.pi + rng.normal(0, 0.3)))

@@ -80,6 +80,10 @@ class Room:
     """The small objects so far; some turn up again."""
     screens: float = 0.25
     """How likely a deep table has a laptop or a monitor."""
+    monitors: list[Subject] = field(default_factory=list)
+    """The screens on its desks."""
+    passages: list[Target] = field(default_factory=list)
+    """Its open doors."""
 
     def __post_init__(self) -> None:
         self.world = World(self.catalogue.labels)
@@ -93,6 +97,13 @@ class Room:
         inside_x = -self.half_x < area.x0 and area.x1 < self.half_x
         inside_y = -self.half_y < area.y0 and area.y1 < self.half_y
         return inside_x and inside_y and not any(area.overlaps(other) for other in self.obstacles)
+
+
+def draw_half_sides(rng: np.random.Generator, catalogue: Catalogue, low: float, high: float) -> tuple[float, float]:
+    """Half of a room's sides in metres, each from ``low`` to ``high``; rooms of deep contents are 5 to 9 m long."""
+    if catalogue.deep:
+        return rng.uniform(1.7, 3.0), rng.uniform(2.5, 4.5)
+    return rng.uniform(low, high), rng.uniform(low, high)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from mtl_perception.simulation.kitchen import kitchen
 from mtl_perception.simulation.living_room import living_room
 from mtl_perception.simulation.mood import Mood, draw_mood
 from mtl_perception.simulation.office import office
+from mtl_perception.simulation.open_plan import open_plan_office
 from mtl_perception.simulation.own_objects import OwnObjects
 from mtl_perception.simulation.plan import Room
 from mtl_perception.simulation.textures import generator
@@ -36,11 +37,21 @@ SECOND_PLACES: dict[str, tuple[float, Builder]] = {
     "warehouse": (0.08, warehouse),
 }
 """The same for content 2."""
+THIRD_PLACES: dict[str, tuple[float, Builder]] = {
+    "living room": (0.2, living_room),
+    "kitchen": (0.2, kitchen),
+    "bedroom": (0.04, bedroom),
+    "office": (0.06, office),
+    "open-plan office": (0.33, open_plan_office),
+    "corridor": (0.13, corridor),
+    "warehouse": (0.04, warehouse),
+}
+"""The same for content 3."""
 
 
 def places(content: int) -> dict[str, tuple[float, Builder]]:
     """Of a key of CATALOGUES."""
-    return PLACES if content == 1 else SECOND_PLACES
+    return {1: PLACES, 2: SECOND_PLACES, 3: THIRD_PLACES}[content]
 
 
 def draw_place(rng: np.random.Generator, content: int = 1) -> str:

@@ -22,7 +22,7 @@ from mtl_perception.simulation.views import choose_view, visible_objects
 
 WIDTH, HEIGHT = 320, 240
 _HOURS = ("day", "lamp", "dark")
-_ROW = 6
+_ROWS = (6, 7)
 
 
 def write_sheet(
@@ -34,7 +34,7 @@ def write_sheet(
     camera: str = "mild",
     progress: bool = True,
 ) -> None:
-    """Writes a PNG: rows of six views, masks and depth below each. Boxes of parts of objects are drawn into the masks.
+    """Writes a PNG: rows of six or seven views, masks and depth below each. Boxes of parts of objects are drawn into the masks.
 
     Args:
         content, camera: as in :class:`~mtl_perception.simulation.dataset.DatasetSettings`.
@@ -50,7 +50,8 @@ def write_sheet(
     opened = open_renderer(renderer, WIDTH, HEIGHT)
     pairs = [(place, hour) for place in range(len(places(content))) for hour in range(len(_HOURS))]
     views = [_view(opened, *pair, settings) for pair in track(pairs, "rendering", disable=not progress)]
-    rows = np.vstack([np.hstack(views[start : start + _ROW]) for start in range(0, len(views), _ROW)])
+    row = next(row for row in _ROWS if len(views) % row == 0)
+    rows = np.vstack([np.hstack(views[start : start + row]) for start in range(0, len(views), row)])
     sheet = cv2.resize(rows, None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
     _, encoded = cv2.imencode(".png", sheet[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
     write_atomically(path, encoded.tobytes())
@@ -66,7 +67,8 @@ def _view(renderer: Renderer, place: int, hour: int, settings: DatasetSettings) 
     room = build(rng, mood, catalogue)
     world = room.world.compile()
     renderer.load(world)
-    kinds = ("eye level", "tabletop", "close-up") if catalogue.lived_in else ("room", "small")
+    kinds = ("over", "along", "through", "fronts") if catalogue.deep else ("eye level", "tabletop", "close-up")
+    kinds = kinds if catalogue.held else ("room", "small")
     camera, pose = choose_view(rng, room, renderer, kinds[(place + hour) % len(kinds)])
     semantic, instance, depth_m = renderer.labels(camera, pose)
     mask = colorize_mask(semantic, catalogue.labels.segmentation)

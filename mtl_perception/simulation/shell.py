@@ -81,11 +81,14 @@ def add_door(
     rng: Rng, room: Room, wall: Wall, along: float, half: float, high: float, trim: Material,
     leaf: Material | None = None,
 ) -> Opening:  # fmt: skip
-    """A closed door whose hole is returned; the floor before it stays free."""
+    """A door whose hole is returned; the floor before it stays free."""
     spot = wall.spot(along, 0)
-    room.world.add_item(room.catalogue.door(rng, half, high, trim, leaf), spot)
+    door = room.catalogue.door(rng, half, high, trim, leaf)
+    room.world.add_item(door, spot)
     room.obstacles.append(wall.area(along, half + 0.05, -0.1, rng.uniform(0.7, 0.9), 0.0))
     room.targets.append(Target(spot.x, spot.y, 1.0, wall.yaw + np.pi / 2, 1))
+    if door.carries:  # open, with another room behind it
+        room.passages.append(room.targets[-1])
     room.subjects.append(Subject("door", spot.x, spot.y, high / 2, half, high / 2, wall.yaw + np.pi / 2))
     if room.catalogue.lived_in:
         add_door_fittings(rng, room, wall, along, half)

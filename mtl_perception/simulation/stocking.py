@@ -65,14 +65,14 @@ _WITH_A_FRONT = ("shelf", "cabinet", "refrigerator", "sofa", "screen")
 def _subjects(room: Room, item: Item, spot: Spot) -> list[Subject]:
     """``item`` and a screen on it, as far as they have a class."""
     labels = room.catalogue.labels.detection
-    return [
-        Subject(
-            obj.label, spot.x, spot.y, spot.z + obj.height / 2, max(obj.half_x, 0.7 * obj.half_y), obj.height / 2,
-            spot.yaw + np.pi / 2 if obj.label in _WITH_A_FRONT else None,
-        )
-        for obj in (item, *(fixed for fixed in item.carries if fixed.label == "screen"))
-        if obj.label in labels
-    ]  # fmt: skip
+    with_screen = (item, *(fixed for fixed in item.carries if fixed.label == "screen"))
+    return [_subject(obj, spot) for obj in with_screen if obj.label in labels]
+
+
+def _subject(obj: Item, spot: Spot) -> Subject:
+    front = spot.yaw + np.pi / 2 if obj.label in _WITH_A_FRONT else None
+    half_width, half_height = max(obj.half_x, 0.7 * obj.half_y), obj.height / 2
+    return Subject(obj.label, spot.x, spot.y, spot.z + half_height, half_width, half_height, front)
 
 
 class Tray:
@@ -98,7 +98,8 @@ class Tray:
             self._book_row()
         if deep and support.half_x > 0.45 and support.clearance > 1 and rng.uniform() < self._room.screens:
             for obj in self._room.catalogue.screens(rng, support):
-                self.put(obj.item, obj.x, obj.y, obj.yaw)
+                if self.put(obj.item, obj.x, obj.y, obj.yaw) and obj.item.label == "screen":
+                    self._room.monitors.append(_subject(obj.item, self._spots[-1]))
         if support.clearance > 0.25 and support.half_y > 0.11 and rng.uniform() < 0.4 * min(crowd, 1.5):
             self._pile()
         wanted = rng.poisson(crowd * min(15.0, 3.2 + 16 * support.half_x * support.half_y))

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from mtl_perception.core.geometry import Intrinsics
@@ -27,12 +29,13 @@ _PREVIEW = 4
 
 def choose_view(rng: np.random.Generator, room: Room, renderer: Renderer, kind: str | None = None) -> tuple[Intrinsics, Pose]:
     """A camera whose view shows something: not too near, not one surface only, in many of them several small
-    objects from close by. It looks at small previews only.
+    objects from close by, in others the depth of the room. It looks at small previews only.
 
     Args:
-        kind: as in ``draw_kind`` or, where the room is lived in, of HAND_HELD; drawn where None.
+        kind: as in ``draw_kind`` or of hand_held.KINDS; drawn where None, as often as the room's catalogue says.
     """
-    kind = kind or (_draw_any_kind if room.catalogue.lived_in else draw_kind)(rng)
+    held = room.catalogue.held
+    kind = kind or (_draw_any_kind(rng, held) if held else draw_kind(rng))
     preview = (max(renderer.width // _PREVIEW, 1), max(renderer.height // _PREVIEW, 1))
     small = np.zeros(256, bool)
     small[[room.world.labels.segmentation_id(label) for label in room.world.labels.small]] = True
@@ -46,21 +49,24 @@ def choose_view(rng: np.random.Generator, room: Room, renderer: Renderer, kind: 
         if not (near and share.max() < most and share[UNLABELLED] < 0.4 and (share > 0.015).sum() >= classes):
             continue
         fallback = hfov_deg, pose
+        if kind in _DEEP and np.percentile(depth_m, 85) < _DEEP_M:
+            continue
         if kind not in ("small", "tabletop") or _large_enough(instance * small[semantic]) >= _SMALL_OBJECTS:
             break
     hfov_deg, pose = fallback or (hfov_deg, pose)
     return intrinsics(renderer.width, renderer.height, hfov_deg), pose
 
 
-HAND_HELD = {"tabletop": 0.17, "close-up": 0.22, "eye level": 0.16}
-"""Shares of the views that people take in rooms that are lived in; the rest are a robot's."""
-_LIMITS = {"tabletop": (0.8, 2), "close-up": (0.85, 2)}
+_DEEP = ("over", "along", "through")
+_DEEP_M = 3.0
+"""At least a seventh of such a view lies farther away."""
+_LIMITS = {"tabletop": (0.8, 2), "close-up": (0.85, 2), "fronts": (0.85, 2)}
 """The largest share of one class in a view, and how many classes it must show; 0.7 and 3 for other kinds."""
 
 
-def _draw_any_kind(rng: np.random.Generator) -> str:
+def _draw_any_kind(rng: np.random.Generator, held: Mapping[str, float]) -> str:
     drawn = rng.uniform()
-    for kind, share in HAND_HELD.items():
+    for kind, share in held.items():
         if drawn < share:
             return kind
         drawn -= share
@@ -69,11 +75,12 @@ def _draw_any_kind(rng: np.random.Generator) -> str:
 
 def _draw_camera(rng: np.random.Generator, room: Room, kind: str) -> tuple[float, Pose]:
     """Horizontal field of view in degrees, and pose."""
-    held = hand_held.draw_camera(rng, room, kind) if kind in HAND_HELD else None
+    by_people = kind in hand_held.KINDS
+    held = hand_held.draw_camera(rng, room, kind) if by_people else None
     if held is not None:
         return held
     hfov_deg = rng.uniform(50, 100)
-    return hfov_deg, random_pose(rng, room, "room" if kind in HAND_HELD else kind)
+    return hfov_deg, random_pose(rng, room, "room" if by_people else kind)
 
 
 def visible_objects(instance: np.ndarray, world: BuiltWorld, pose: Pose) -> dict[int, Instance]:

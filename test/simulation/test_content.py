@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The second content: what it labels, and that parts belong to their objects. And the first, which must stay as it is."""
+"""The richer contents: what they label, and that parts belong to their objects. And that contents stay as they are."""
+
+import hashlib
 
 import mujoco
 import numpy as np
 import pytest
 
-from mtl_perception.simulation.camera import look_at
-from mtl_perception.simulation.catalogue import CATALOGUES
+from mtl_perception.simulation import hand_held
+from mtl_perception.simulation.camera import draw_kind, look_at, random_pose
+from mtl_perception.simulation.catalogue import CATALOGUES, SECOND
 from mtl_perception.simulation.labels import FIRST_LABELS, SECOND_LABELS
 from mtl_perception.simulation.meshes import box
-from mtl_perception.simulation.room import PLACES, SECOND_PLACES, draw_place, furnished_room
+from mtl_perception.simulation.room import PLACES, SECOND_PLACES, THIRD_PLACES, draw_place, furnished_room, places
 from mtl_perception.simulation.textures import plain
-from mtl_perception.simulation.views import HAND_HELD, choose_view, visible_objects
+from mtl_perception.simulation.views import choose_view, visible_objects
 from mtl_perception.simulation.world import Detail, Item, Material, Spot, World
 
+RICH = [(content, place) for content in (2, 3) for place in places(content)]
 PARENTS = {
     "handle": {"cabinet door", "refrigerator door", "door", "cabinet", "table", "refrigerator"},
     "cabinet door": {"cabinet", "table"},
@@ -22,20 +26,41 @@ PARENTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("place", "geoms", "instances", "triangles", "middle"),
-    [
-        ("living room", 98, 46, 14308, (0.3305, 0.9144, 0.6492)),
-        ("kitchen", 98, 53, 20864, (-0.3567, 0.7561, 1.0081)),
-        ("corridor", 95, 42, 13856, (-0.0886, 2.2348, 0.899)),
-        ("warehouse", 224, 154, 39000, (0.1257, 0.2164, 1.2159)),
-    ],
-)
-def test_the_first_content_is_as_it_was(built, place, geoms, instances, triangles, middle):
-    """Rooms of published tests must come out again: what is drawn, and in which order, is part of the tests."""
-    _, world = built(place)
-    assert (world.model.ngeom, len(world.instance_labels) - 1, world.model.nmeshface) == (geoms, instances, triangles)
+# What rooms of published tests and data sets consist of: a digest of the classes and instances of their parts, the number of parts
+# and triangles, the mean of the parts' places and that of a few cameras' places in metres.
+KNOWN = [
+    (1, "living room", "1444f7703064", 98, 14308, (0.3305, 0.9144, 0.6492), (-0.1692, 0.6213, 1.2175)),
+    (1, "kitchen", "1124d70a3674", 98, 20864, (-0.3567, 0.7561, 1.0081), (-0.4501, 0.4131, 1.3473)),
+    (1, "corridor", "09b8ed8a99b9", 95, 13856, (-0.0886, 2.2348, 0.899), (0.0552, 3.3747, 0.9031)),
+    (1, "warehouse", "2b04ca7d1cc7", 224, 39000, (0.1257, 0.2164, 1.2159), (0.3085, -0.6835, 0.4749)),
+    (2, "living room", "ed4898fe5378", 163, 28144, (-0.4339, 1.2097, 0.8327), (0.1625, 0.8632, 1.3478)),
+    (2, "kitchen", "8d97094734de", 154, 20970, (-0.2679, 0.6569, 0.96), (-0.5577, 0.6751, 1.3497)),
+    (2, "bedroom", "279821f196ff", 152, 17600, (0.0968, 0.9814, 0.9107), (-0.1605, -0.3696, 1.03)),
+    (2, "office", "9e554165ce13", 218, 41354, (-0.0245, 1.241, 0.7578), (-0.2978, 0.1134, 1.1722)),
+    (2, "corridor", "f412e7ed4758", 206, 35302, (-0.3699, 0.2603, 1.0263), (-0.0638, -1.157, 1.2203)),
+    (2, "warehouse", "d36e0f45f5a6", 251, 36234, (0.1582, -0.0151, 1.1075), (0.1764, -0.0275, 0.9693)),
+]
+
+
+@pytest.mark.parametrize(("content", "place", "digest", "parts", "triangles", "middle", "cameras"), KNOWN)
+def test_contents_are_as_they_were(built, content, place, digest, parts, triangles, middle, cameras):
+    """Rooms must come out again: what is drawn, and in which order, is part of published tests and of data sets that go on."""
+    room, world = built(place, content)
+    assert (world.model.ngeom, world.model.nmeshface) == (parts, triangles)
+    labels = "\n".join(world.instance_labels).encode() + world.geom_class.tobytes() + world.geom_instance.astype("<i4").tobytes()
+    assert hashlib.blake2s(labels, digest_size=6).hexdigest() == digest
     assert world.data.geom_xpos.mean(0) == pytest.approx(middle, abs=2e-4)
+    rng = np.random.default_rng(8)
+    poses = [random_pose(rng, room, draw_kind(rng)) for _ in range(4)]
+    if content == 2:
+        drawn = [hand_held.draw_camera(rng, room, kind) for kind in SECOND.held]
+        poses += [pose for _, pose in filter(None, drawn)]
+    assert np.mean([pose.position for pose in poses], 0) == pytest.approx(cameras, abs=2e-4)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_first_content_tells_no_parts_apart(built, place):
+    _, world = built(place)
     assert not world.instance_parent.any()
     assert set(world.instance_labels[1:]) <= set(FIRST_LABELS.detection)
 
@@ -58,9 +83,9 @@ def test_every_class_of_the_second_content_turns_up(built):
     assert ids[: len(SECOND_LABELS.segmentation)].all()
 
 
-@pytest.mark.parametrize("place", SECOND_PLACES)
-def test_parts_belong_to_objects_of_the_right_kind(built, place):
-    _, world = built(place, 2)
+@pytest.mark.parametrize(("content", "place"), RICH)
+def test_parts_belong_to_objects_of_the_right_kind(built, content, place):
+    _, world = built(place, content)
     for number, label in enumerate(world.instance_labels):
         parent = world.instance_parent[number]
         if label in PARENTS and parent:
@@ -76,11 +101,11 @@ def test_parts_belong_to_objects_of_the_right_kind(built, place):
             assert world.geom_class[geom] == SECOND_LABELS.segmentation_id(label)
 
 
-@pytest.mark.parametrize("place", SECOND_PLACES)
+@pytest.mark.parametrize(("content", "place"), RICH)
 @pytest.mark.parametrize("seed", range(2))
-def test_rooms_of_the_second_content_are_closed(place, seed):
+def test_rooms_are_closed(content, place, seed):
     """Behind an open door too."""
-    world = furnished_room((33, seed), place=place, content=2).world.compile()
+    world = furnished_room((33, seed), place=place, content=content).world.compile()
     rng = np.random.default_rng(0)
     directions = rng.normal(size=(300, 3))
     for direction in directions / np.linalg.norm(directions, axis=1, keepdims=True):
@@ -127,7 +152,7 @@ def test_masks_of_objects_hold_those_of_their_parts():
     assert tuple(objects[3].box_xyxy) == (12, 10, 22, 12)
 
 
-@pytest.mark.parametrize("kind", HAND_HELD)
+@pytest.mark.parametrize("kind", SECOND.held)
 def test_people_hold_their_cameras_where_people_do(built, renderer, kind):
     """At most 1.9 m high; tables from above, rooms from where people stand."""
     heights, down_deg = [], []
@@ -152,4 +177,4 @@ def test_what_is_in_a_room_follows_from_its_seed():
     first, again = (furnished_room((4, 1), content=2).world.compile() for _ in range(2))
     assert np.array_equal(first.model.mesh_vert, again.model.mesh_vert)
     assert first.instance_labels == again.instance_labels
-    assert set(CATALOGUES) == {1, 2} and set(PLACES) < set(SECOND_PLACES)
+    assert set(CATALOGUES) == {1, 2, 3} and set(PLACES) < set(SECOND_PLACES) < set(THIRD_PLACES)

@@ -142,7 +142,7 @@ def test_other_settings_are_refused(folder):
     [
         ({"views": 0}, "views is 0"),
         ({"textures": "odd"}, "'odd', expected one of: train, varied, unseen"),
-        ({"content": 3}, "content is '3', expected one of: 1, 2"),
+        ({"content": 4}, "content is '4', expected one of: 1, 2, 3"),
         ({"camera": "pinhole"}, "'pinhole', expected one of: mild, photographic"),
     ],
 )

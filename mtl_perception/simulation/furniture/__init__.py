@@ -4,7 +4,7 @@
 Every function returns an :class:`~mtl_perception.simulation.world.Item`, sizes drawn from what is sold.
 """
 
-from mtl_perception.simulation.furniture._chairs import any_chair, easy_chair
+from mtl_perception.simulation.furniture._chairs import any_chair, easy_chair, office_chair
 from mtl_perception.simulation.furniture._fronts import FrontStyle, front_style
 from mtl_perception.simulation.furniture._legs import FREE
 from mtl_perception.simulation.furniture._media import television, television_cabinet
@@ -28,6 +28,6 @@ from mtl_perception.simulation.furniture._tables import coffee_table, desk, dini
 __all__ = [
     "FREE", "FrontStyle", "any_chair", "any_coffee_table", "any_desk", "any_dining_table", "any_plant", "bed", "bench", "cabinet",
     "cabinet_front", "chair", "coffee_table", "desk", "dining_table", "easy_chair", "floor_lamp", "front_style", "nightstand",
-    "plant", "shelf", "sofa", "soft_sofa", "television",
+    "office_chair", "plant", "shelf", "sofa", "soft_sofa", "television",
     "television_cabinet", "wall_board", "waste_bin",
 ]  # fmt: skip

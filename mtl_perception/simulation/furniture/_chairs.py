@@ -26,7 +26,7 @@ Rng = np.random.Generator
 
 def any_chair(rng: Rng) -> Item:
     """A chair for a table or a desk; its back is at -y."""
-    kinds = (plain_chair, _shell_chair, _cantilever, _office_chair)
+    kinds = (plain_chair, _shell_chair, _cantilever, office_chair)
     return kinds[int(rng.choice(len(kinds), p=[0.46, 0.22, 0.16, 0.16]))](rng)
 
 
@@ -106,7 +106,7 @@ def _cantilever(rng: Rng) -> Item:
     return Item("chair", parts, half + 0.01, half + 0.06, height + back, (support,))
 
 
-def _office_chair(rng: Rng) -> Item:
+def office_chair(rng: Rng) -> Item:
     """On castors, its back bent and its arms padded."""
     cover, black = materials.upholstery(rng), Material(textures.plain(rng, (0.07, 0.07, 0.075)), 0.5)
     cover = black if rng.uniform() < 0.35 else cover
