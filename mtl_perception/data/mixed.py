@@ -85,12 +85,24 @@ class MixedData:
 
     def locate(self, i: int) -> tuple[int, int]:
         """The folder, and the image in it, that sample ``i`` ≥ 0 is."""
+        folder, number = self.draw(i)
+        images = len(self.folders[folder])
+        pass_, position = divmod(number, images)
+        return folder, int(_pass_order(images, self._seed, folder, pass_)[position])
+
+    def draw(self, i: int) -> tuple[int, int]:
+        """The folder that sample ``i`` ≥ 0 comes from, and how many samples came from there before."""
         block, place = divmod(i, sum(self._counts))
         folders, ranks = _block_order(tuple(self._counts), self._seed, block)
         folder = int(folders[place])
-        images = len(self.folders[folder])
-        pass_, position = divmod(block * self._counts[folder] + int(ranks[place]), images)
-        return folder, int(_pass_order(images, self._seed, folder, pass_)[position])
+        return folder, block * self._counts[folder] + int(ranks[place])
+
+    def draws_before(self, i: int) -> list[int]:
+        """How many of the samples before ``i`` ≥ 0 come from each folder."""
+        block, place = divmod(i, sum(self._counts))
+        folders, _ = _block_order(tuple(self._counts), self._seed, block)
+        begun = np.bincount(folders[:place], minlength=len(self._counts))
+        return [block * count + int(more) for count, more in zip(self._counts, begun, strict=True)]
 
 
 @functools.lru_cache(maxsize=8)

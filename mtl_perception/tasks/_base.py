@@ -141,6 +141,10 @@ class Task(ABC, Generic[SettingsT]):
         """Whether ``sample`` teaches this task anything: labels of which every value is unknown count as none."""
         return self.kind in sample.labels and self.codec.teaches(sample.labels[self.kind])
 
+    def raw_of_image(self, raw: Mapping[str, Tensor], i: int) -> dict[str, Tensor]:
+        """Image ``i`` of what the head returned, as the head would return it of this image alone."""
+        return {name: value[i : i + 1] for name, value in raw.items()}
+
     @abstractmethod
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """Label tensors of a batch, the first dimension as long as ``samples``; unlabelled samples are filled with

@@ -18,6 +18,7 @@ from mtl_perception.training.balancing import Balancing, Fixed
 from mtl_perception.training.cam_targets import CamTargets
 from mtl_perception.training.channel_control import ChannelControl
 from mtl_perception.training.finetuning import Finetuning
+from mtl_perception.training.sampling import Sampling, Uniform
 from mtl_perception.training.task_schedule import AllTasks, TaskSchedule
 
 __all__ = ["ConfigError", "Stage", "TrainingConfig", "ValidationSettings", "read_config"]
@@ -136,6 +137,7 @@ class TrainingConfig(_Strict):
         data_alpha: a folder with n images gives a share ∝ n^alpha of the samples.
         data_weights: factors of these shares, one for each folder of ``data``.
         label_share: of one task, the share of the samples that are labelled for it, however few images are: ``{segmentation: 0.5}``.
+        sampling: which images of a folder are drawn how often.
         labels: by task, the class names to train, in this order; a task that is not named trains all that the data have.
         data_share: train on this share of the groups only, to see what less data would do.
         output: the checkpoint. Beside it, in a folder of its name without the suffix, lies what a run needs to go on.
@@ -178,6 +180,7 @@ class TrainingConfig(_Strict):
     data_alpha: float = Field(1.0, ge=0, le=1)
     data_weights: list[Annotated[float, Field(gt=0)]] | None = None
     label_share: dict[str, Annotated[float, Field(gt=0, lt=1)]] = Field(default_factory=dict, max_length=1)
+    sampling: Sampling = Uniform()
     labels: dict[str, list[str]] = Field(default_factory=dict)
     data_share: float = Field(1.0, gt=0, le=1)
     output: Path

@@ -11,6 +11,7 @@ import torch
 
 from mtl_perception.model.checkpoint import save_checkpoint
 from mtl_perception.training.config import TrainingConfig
+from mtl_perception.training.difficulty import Difficulty
 from mtl_perception.training.learner import Learner
 from mtl_perception.training.schedule import Schedule
 from mtl_perception.training.state import RunFolder, save_state
@@ -26,18 +27,32 @@ class Keeper:
     """
 
     def __init__(
-        self, config: TrainingConfig, folder: RunFolder, learner: Learner, schedule: Schedule, device: torch.device, processes: int
+        self,
+        config: TrainingConfig,
+        folder: RunFolder,
+        learner: Learner,
+        schedule: Schedule,
+        device: torch.device,
+        processes: int,
+        difficulty: Difficulty | None = None,
     ) -> None:
-        self._config, self._folder, self._learner, self._schedule = config, folder, learner, schedule
+        self._config, self._folder, self._learner, self._schedule, self._difficulty = config, folder, learner, schedule, difficulty
         self._device, self._processes = device, processes
         self.best: dict[str, Any] | None = None
         self.validated: dict[str, Any] = {"step": 0, "spent_s": 0.0, "scores": {}}
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from a state."""
+    def load(self, state: dict[str, Any]) -> list[str]:
+        """Go on from a state.
+
+        Returns:
+            What could not be taken over, in sentences.
+        """
         self._learner.load_state_dict(state)
         self._schedule.load_state_dict(state["schedule"])
         self.best, self.validated = state["best"], state["validated"]
+        if self._difficulty is None or self._difficulty.load_state_dict(state["difficulty"]):
+            return []
+        return ["sampling: there are other images than when this run began, so what they cost is measured anew"]
 
     def save(self) -> None:
         """Write what is needed to go on, and the running average as it is now.
@@ -60,6 +75,7 @@ class Keeper:
             "schedule": self._schedule.state_dict(),
             "best": self.best,
             "validated": self.validated,
+            "difficulty": None if self._difficulty is None else self._difficulty.state_dict(),
         }
         save_state(self._folder.state, state, self._config)
 

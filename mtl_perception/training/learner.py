@@ -164,7 +164,7 @@ def _card(config: TrainingConfig, sources: Sources, report: ChannelReport | None
         training={
             "data": ", ".join(path.name for path in config.data),
             "images": sources.images,
-            "sources": [folder.origin for folder in sources.samples.folders],
+            "sources": sources.origins,
             "seed": config.seed,
             "balancing": config.balancing.method,
             "stages": [stage.model_dump() for stage in config.stages],

@@ -16,6 +16,7 @@ from mtl_perception.data.batch import Batch
 from mtl_perception.inference.device import resolve_device
 from mtl_perception.model.checkpoint import ModelCard
 from mtl_perception.training.config import TrainingConfig
+from mtl_perception.training.difficulty import Difficulty
 from mtl_perception.training.distillation import Teacher
 from mtl_perception.training.distributed import Ranks, joined, local_device
 from mtl_perception.training.errors import LoaderDied, TrainingDiverged
@@ -23,6 +24,7 @@ from mtl_perception.training.keeper import Keeper
 from mtl_perception.training.learner import Learner
 from mtl_perception.training.log import TrainingLog, event_writer
 from mtl_perception.training.losses import present_tasks
+from mtl_perception.training.sampling import LossRank
 from mtl_perception.training.schedule import Schedule
 from mtl_perception.training.sources import Sources, check_same_labels, held_out_samples, open_sources
 from mtl_perception.training.state import RunFolder, load_state, note_validation
@@ -97,10 +99,14 @@ class Run:
         self._learner = Learner(config, sources, device, ranks, card)
         self._held_out = held_out_samples(config, sources) if self._learner.balancer.wants_validation else None
         self._schedule = Schedule(config)
-        self._keeper = Keeper(config, folder, self._learner, self._schedule, device, ranks.size)
         self._notes = [*config.remarks, *self._learner.notes, *sources.notes]
+        self._difficulty: Difficulty | None = None
+        if isinstance(config.sampling, LossRank):
+            self._difficulty = Difficulty(config.sampling, sources.samples, config, ranks)
+            self._notes += self._difficulty.remarks(config.steps, config.stages[0].batch_size)
+        self._keeper = Keeper(config, folder, self._learner, self._schedule, device, ranks.size, self._difficulty)
         if state is not None:
-            self._keeper.load(state)
+            self._notes += self._keeper.load(state)
             self._check_data(sources)
         self._validator: Validator | None = None
         if config.validation is not None and ranks.is_first:
@@ -167,9 +173,10 @@ class Run:
         config, schedule, learner, ranks = self._config, self._schedule, self._learner, self._ranks
         on_gpu = self._device.type == "cuda"
         watch = LossWatch(STEPS_UNREAD_ON_GPU if on_gpu else 1, learner.precision.scaler is not None)
-        step = Step(config, learner, self._device, ranks, watch, self._teacher())
+        step = Step(config, learner, self._device, ranks, watch, self._teacher(), self._difficulty is not None)
         tasks = {task: learner.network.tasks[task] for task in config.tasks}
-        steps = stack.enter_context(closing(iter(Stream(config, self._samples, tasks, schedule, ranks, pinned=on_gpu))))
+        stream = Stream(config, self._samples, tasks, schedule, ranks, on_gpu, self._difficulty)
+        steps = stack.enter_context(closing(iter(stream)))
         held_out = None
         if self._held_out is not None:
             held_out = stack.enter_context(closing(iter(Stream(config, self._held_out, tasks, schedule, ranks, pinned=on_gpu))))
@@ -187,6 +194,8 @@ class Run:
             factors = config.task_schedule.factors(list(config.tasks), schedule.step, schedule.share, self._keeper.validated["scores"])
             step(schedule.step + 1, schedule.learning_rate, batches, present, factors)
             learner.average.update_parameters(learner.network)
+            if self._difficulty is not None:
+                self._difficulty.note(schedule.samples, parts, step.image_losses)
             schedule.step += 1
             schedule.samples += parts[0].images_in_step
             if schedule.step % config.log_every_steps == 0:

@@ -44,6 +44,11 @@ class Sources:
         return {task for folder in self.samples.folders for entry in folder.entries for task in entry.tasks}
 
     @property
+    def origins(self) -> list[dict[str, str]]:
+        """Name, source and licence of each folder on disk once, whatever parts it is drawn in."""
+        return list({folder.root: folder.origin for folder in self.samples.folders}.values())
+
+    @property
     def images(self) -> int:
         """How many different ones are trained on."""
         return sum(len(folder) for folder in self.samples.folders)
@@ -105,10 +110,12 @@ def _kept(config: TrainingConfig) -> dict[str, list[str]]:
 
 
 def _mixture(samples: MixedData) -> list[str]:
-    if len(samples.folders) == 1:
+    shares: dict[Path, float] = {}
+    for folder, share in zip(samples.folders, samples.shares, strict=True):
+        shares[folder.root] = shares.get(folder.root, 0.0) + share
+    if len(shares) == 1:
         return []
-    pairs = zip(samples.folders, samples.shares, strict=True)
-    return ["of the samples " + ", ".join(f"{100 * share:.1f} % come from {folder.root}" for folder, share in pairs)]
+    return ["of the samples " + ", ".join(f"{100 * share:.1f} % come from {root}" for root, share in shares.items())]
 
 
 def _unscored(config: TrainingConfig, samples: MixedData, held_out: Sequence[ImageFolder]) -> list[str]:

@@ -12,6 +12,7 @@ from mtl_perception.data.batch import Batch
 from mtl_perception.training.batch_norm import running_statistics_kept
 from mtl_perception.training.cam_targets import CamTeacher
 from mtl_perception.training.config import TrainingConfig
+from mtl_perception.training.difficulty import image_losses
 from mtl_perception.training.distillation import Teacher
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.learner import Learner
@@ -25,9 +26,11 @@ class Step:
 
     Attributes:
         weights: by task, its weight in the last step's gradient.
+        image_losses: of each part of the last step, (B, tasks) the loss of each image; empty unless they are measured.
 
     Args:
         teacher: adds to the losses what the network is to keep.
+        measures_images: whether the loss of each image is wanted.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class Step:
         ranks: Ranks,
         watch: LossWatch,
         teacher: Teacher | None = None,
+        measures_images: bool = False,
     ) -> None:
         self._config, self._device, self._ranks, self._watch = config, device, ranks, watch
         self._network, self._optimizer, self._balancer = learner.network, learner.optimizer, learner.balancer
@@ -49,6 +53,8 @@ class Step:
             self._cam = CamTeacher(config.cam_targets, self._tasks, learner.network.heads)
         self._moved = [self._network] if self._small_heads is None else [self._network, self._small_heads]
         self.weights: dict[str, float] = {}
+        self._measures_images = measures_images
+        self.image_losses: list[Tensor] = []
 
     def __call__(
         self, number: int, learning_rate: float, batches: Sequence[Batch], present: Sequence[Sequence[str]], factors: Mapping[str, float]
@@ -68,12 +74,13 @@ class Step:
             group["lr"] = learning_rate * group["rate"]
         self._optimizer.zero_grad(set_to_none=True)
         self.weights = dict.fromkeys(self._tasks, 0.0)
+        self.image_losses = []
         draws = random_state(self._device)
         whole = self._look_at(batches, wanted, draws) if len(batches) > 1 else None
         step_values = None if whole is None else divided(whole).values
         terms: dict[str, Tensor] = {}
         for i, (batch, tasks) in enumerate(zip(batches, wanted, strict=True)):
-            found = divided(self._sums(batch.to(self._device), tasks), whole)
+            found = divided(self._sums(batch.to(self._device), tasks, self._measures_images), whole)
             last = i == len(batches) - 1
             regulariser = self._network.regulariser() if last else None
             self.weights |= self._balancer.backward(
@@ -103,7 +110,7 @@ class Step:
         with running_statistics_kept(*self._moved), drawing_again(draws):
             return added(self._sums(batch.to(self._device), tasks) for batch, tasks in zip(batches, wanted, strict=True))
 
-    def _sums(self, batch: Batch, tasks: Sequence[str]) -> dict[str, Summed]:
+    def _sums(self, batch: Batch, tasks: Sequence[str], measures_images: bool = False) -> dict[str, Summed]:
         with self._precision.autocast():
             taught = [] if self._teacher is None else self._teacher.tasks
             pyramids = self._network.pyramids(batch.images, [task for task in self._tasks if task in tasks or task in taught])
@@ -112,6 +119,8 @@ class Step:
             raw = {task: self._network.heads[task](features) for task, features in pyramids.items()}
             small = None if self._small_heads is None else self._small_heads(pyramids)
         terms = loss_terms(raw, batch, self._tasks, tasks)
+        if measures_images:
+            self.image_losses.append(image_losses(raw, batch, self._tasks, tasks))
         if self._teacher is not None:
             with self._precision.autocast():
                 terms |= self._teacher.terms(raw, batch)

@@ -26,6 +26,7 @@ from mtl_perception.data.mixed import MixedData
 from mtl_perception.data.recoloring import recolored
 from mtl_perception.tasks import Sample, Task
 from mtl_perception.training.config import ConfigError, Stage, TrainingConfig
+from mtl_perception.training.difficulty import Difficulty
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.errors import LoaderDied
 from mtl_perception.training.schedule import Schedule
@@ -43,19 +44,25 @@ class Part:
         stage: its number.
         first, count: numbers of the samples.
         images_in_step: of all parts of all processes.
+        places: the folder of each sample, and the image in it; None: those that ``MixedData`` draws.
     """
 
     stage: int
     first: int
     count: int
     images_in_step: int
+    places: tuple[tuple[int, int], ...] | None = None
 
 
 class Plan(Sampler[Part]):
-    """The parts of one process, step after step, from where ``schedule`` stands until its end."""
+    """The parts of one process, step after step, from where ``schedule`` stands until its end.
 
-    def __init__(self, config: TrainingConfig, schedule: Schedule, ranks: Ranks) -> None:
-        self._config, self._schedule, self._ranks = config, schedule, ranks
+    Args:
+        difficulty: decides which images the samples are; None: ``MixedData`` does.
+    """
+
+    def __init__(self, config: TrainingConfig, schedule: Schedule, ranks: Ranks, difficulty: Difficulty | None = None) -> None:
+        self._config, self._schedule, self._ranks, self._difficulty = config, schedule, ranks, difficulty
         self.handed_out: deque[Part] = deque()
 
     def __iter__(self) -> Iterator[Part]:
@@ -65,7 +72,8 @@ class Plan(Sampler[Part]):
             count = size // (self._config.gradient_accumulation * self._ranks.size)
             for part in range(self._config.gradient_accumulation):
                 first = position + (part * self._ranks.size + self._ranks.rank) * count
-                self.handed_out.append(Part(number, first, count, size))
+                places = None if self._difficulty is None else tuple(self._difficulty.places(first, count))
+                self.handed_out.append(Part(number, first, count, size, places))
                 yield self.handed_out[-1]
             step, position = step + 1, position + size
 
@@ -79,13 +87,16 @@ class _Batches(Dataset):
 
     def __getitem__(self, part: Part) -> Batch | Exception:
         try:
-            return collate([self._view(i, self.stages[part.stage]) for i in range(part.first, part.first + part.count)], self.tasks)
+            places = part.places or [self.samples.locate(i) for i in range(part.first, part.first + part.count)]
+            return collate([self._view(part.first + i, place, self.stages[part.stage]) for i, place in enumerate(places)], self.tasks)
         except (DataError, OSError) as error:
             return error
 
-    def _view(self, i: int, stage: Stage) -> Sample:
+    def _view(self, i: int, place: tuple[int, int], stage: Stage) -> Sample:
+        """Sample ``i``, the image at ``place``, as it is augmented."""
         rng = np.random.default_rng([self.seed, 1, i])
-        viewed = random_view(self.samples[i], stage.width, stage.height, stage.max_zoom, rng, stage.whole)
+        folder, row = place
+        viewed = random_view(self.samples.folders[folder][row], stage.width, stage.height, stage.max_zoom, rng, stage.whole)
         if stage.recolored and rng.uniform() < stage.recolored:
             viewed = recolored(viewed, rng)
         return random_appearance(viewed, rng, stage.appearance)
@@ -93,6 +104,9 @@ class _Batches(Dataset):
 
 class Stream:
     """Iterates over steps: for each its parts and their batches, on the host.
+
+    Args:
+        difficulty: decides which images are drawn; None: uniformly.
 
     Raises:
         DataError: a sample can't be read; the message names its file.
@@ -106,9 +120,10 @@ class Stream:
         schedule: Schedule,
         ranks: Ranks,
         pinned: bool,
+        difficulty: Difficulty | None = None,
     ) -> None:
         self._parts = config.gradient_accumulation
-        self._plan = Plan(config, schedule, ranks)
+        self._plan = Plan(config, schedule, ranks, difficulty)
         self._loader = DataLoader(
             _Batches(samples, config.stages, tasks, config.seed),
             batch_size=None,

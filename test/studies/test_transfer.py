@@ -468,7 +468,7 @@ def test_the_shipped_configuration_holds_what_it_should() -> None:
     methods = {run.training.balancing.method for run in runs}
     gradient_methods = {"mgda", "pcgrad", "cagrad", "nash_mtl", "imtl_g", "aligned_mtl", "upgrad", "graddrop", "famo"}
     assert methods == gradient_methods | {"fixed", "uncertainty", "dwa", "gradnorm", "rlw", "geometric", "auto_lambda"}
-    assert {run.training.built_architecture.neck for run in runs} == set(NECKS) - {"dense_fpn"}
+    assert {run.training.built_architecture.neck for run in runs} == set(NECKS)
     assert {run.training.built_architecture.sharing.method for run in runs} == {"hard", "soft", "cross_stitch", "clustered"}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from shapes import write_shapes
-from tiny import tiny_config, tiny_encoder
+from tiny import Tiny, tiny_config, tiny_encoder
 
 from mtl_perception.training import ConfigError
 from mtl_perception.training.sources import open_sources
@@ -43,6 +43,16 @@ def test_so_large_a_share_of_the_samples_is_labelled_and_every_image_comes(tmp_p
     sources = open_sources(config)
     assert sources.images == 10
     assert sum(mask for _, mask in drawn([root], tmp_path, label_share={"segmentation": 0.5})) == pytest.approx(0.5 * SAMPLES, rel=0.02)
+
+
+def test_a_card_names_each_folder_once_whatever_parts_it_is_drawn_in(tmp_path: Path) -> None:
+    roots = [masked(tmp_path / "large", 6, 2), masked(tmp_path / "small", 4, 2)]
+    with tiny_encoder():
+        tiny = Tiny(tiny_config(roots[0], tmp_path, data=roots, tasks=["segmentation", "depth"], label_share={"segmentation": 0.5}))
+    assert len(tiny.sources.samples.folders) == 4
+    assert [source["name"] for source in tiny.learner.card.training["sources"]] == ["large", "small"]
+    (note,) = tiny.sources.notes
+    assert note.count("come from") == 2 and f"58.3 % come from {roots[0]}" in note  # half of .5, and four of six of the other half
 
 
 @pytest.mark.parametrize("alpha", [1.0, 0.5, 0.0])

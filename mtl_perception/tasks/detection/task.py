@@ -97,6 +97,10 @@ class DetectionTask(Task[DetectionSettings]):
     def take_published(self, head: nn.Module, stored: Mapping[str, Tensor]) -> list[str]:
         return head.take_published(stored, self.labels) if isinstance(head, YoloxHead) else []
 
+    def raw_of_image(self, raw: Mapping[str, Tensor], i: int) -> dict[str, Tensor]:
+        """Cells are where they are in every image."""
+        return {name: value if name in ("points", "strides") else value[i : i + 1] for name, value in raw.items()}
+
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
         """{"boxes_xyxy": (B, M, 4) float32; "class_ids": (B, M) int64, −1 past the last box of a sample;
         "weights": (B, M) float32; "labelled_classes": (B, classes) bool}."""
