@@ -119,6 +119,7 @@ class Bridge:
         yield feed("depth/image_rect", pictures, schemas.depth_picture)
         yield feed("depth/source", pictures, schemas.source_picture)
         yield feed("instances", pictures, schemas.instances_picture)
+        yield feed("instances/masks", channels.ImageAnnotationsChannel, schemas.outlines)
         yield feed("normals/image", pictures, schemas.normals_picture)
         yield feed("depth/camera_info", channels.CameraCalibrationChannel, schemas.calibration)
         clouds = partial(schemas.point_cloud, most=self._settings.points)
