@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -77,7 +77,7 @@ class _Feed:
     channel: Any
     convert: Callable[[Any], Any]
     raw: bool = False
-    qos: QoSProfile = _NEWEST
+    qos: QoSProfile = field(default_factory=lambda: _NEWEST)
     first: Callable[[Any], Any] = lambda message: message
     lose: Callable[[], None] = lambda: None
     subscription: Subscription | None = None
