@@ -4,19 +4,25 @@
 from mtl_perception.bags.bag import GROUND_TRUTH, Bag, BagFrame, BagMessage, Topic, stamp_ns
 from mtl_perception.bags.error import BagError
 from mtl_perception.bags.files import is_bag
-from mtl_perception.bags.types import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, TRANSFORMS
+from mtl_perception.bags.types import CAMERA_INFO, COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET, IMAGE, TRANSFORMS, VIDEO
+from mtl_perception.bags.video import VideoFrame, VideoPacket
 
 __all__ = [
     "CAMERA_INFO",
     "COMPRESSED_IMAGE",
+    "COMPRESSED_VIDEO",
+    "FFMPEG_PACKET",
     "GROUND_TRUTH",
     "IMAGE",
     "TRANSFORMS",
+    "VIDEO",
     "Bag",
     "BagError",
     "BagFrame",
     "BagMessage",
     "Topic",
+    "VideoFrame",
+    "VideoPacket",
     "is_bag",
     "stamp_ns",
 ]

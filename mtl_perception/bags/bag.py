@@ -18,11 +18,13 @@ from mtl_perception.bags.cameras import camera_info_beside, image_kind, is_depth
 from mtl_perception.bags.error import BagError
 from mtl_perception.bags.files import damaged, find_files, open_files
 from mtl_perception.bags.storage import LAST_NS, Channel, Recorded
-from mtl_perception.bags.types import CAMERA_INFO, COMPRESSED_IMAGE, IMAGE, BagTypes
+from mtl_perception.bags.types import CAMERA_INFO, CAMERAS, COMPRESSED_IMAGE, IMAGE, VIDEO, BagTypes
+from mtl_perception.bags.video import VideoFrame, VideoPacket, VideoStream
 from mtl_perception.core.camera_info import read_intrinsics
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.image_messages import InputSettings, compressed_image_to_rgb, image_to_rgb
+from mtl_perception.core.video import MissingPyAV
 
 GROUND_TRUTH = "/ground_truth/"
 """Topics under this name hold what is true, not what a camera saw."""
@@ -58,7 +60,7 @@ class BagFrame:
     Attributes:
         time_ns: when it was recorded.
         stamp_ns: its header's stamp; what belongs to the same frame has the same. ``time_ns`` where there is no message.
-        message: the deserialised image message; None where its bytes are no message.
+        message: the deserialised image message, of video a ``VideoPacket``; None where its bytes are no message.
         image_rgb: (H, W, 3) uint8, or None where the message holds no image.
         intrinsics: of the image by K or P, region and binning, or None where no usable camera_info came before.
         problem: what is wrong with the message or its camera_info; empty if nothing is.
@@ -177,7 +179,8 @@ class Bag:
     def find_image(self, wanted: str | None = None) -> Topic:
         """The camera's image topic: ``wanted``, or the only one that can be meant.
 
-        Colour goes before grey, an image with a camera_info before one without, raw before compressed.
+        Colour goes before grey, an image with a camera_info before one without, raw before compressed,
+        and that before video.
         Depth and ground truth are no camera's images.
 
         Raises:
@@ -185,21 +188,21 @@ class Bag:
         """
         if wanted is not None:
             topic = self._existing(wanted)
-            if topic.type not in (IMAGE, COMPRESSED_IMAGE):
-                raise BagError(f"bag {self.path}: {wanted} is {topic.type}, expected {IMAGE} or {COMPRESSED_IMAGE}")
+            if topic.type not in CAMERAS:
+                raise BagError(f"bag {self.path}: {wanted} is {topic.type}, expected {', '.join(CAMERAS[:-1])} or {CAMERAS[-1]}")
             if topic.type == COMPRESSED_IMAGE and is_depth_stream(self._first(topic)):
                 raise BagError(f"bag {self.path}: {wanted} is depth (compressedDepth), expected a camera's JPEG or PNG images")
             return topic
         ranked: dict[Topic, tuple] = {}
         others: list[str] = []
         for topic in self.topics.values():
-            if topic.type not in (IMAGE, COMPRESSED_IMAGE) or not topic.count or topic.name.startswith(GROUND_TRUTH):
+            if topic.type not in CAMERAS or not topic.count or topic.name.startswith(GROUND_TRUTH):
                 continue
             kind, what = image_kind(self._first(topic), topic.type)
             if kind is None:
                 others.append(f"{topic.name} is {what}")
             else:
-                ranked[topic] = (kind, camera_info_beside(topic.name) not in self.topics, topic.type != IMAGE)
+                ranked[topic] = (kind, camera_info_beside(topic.name) not in self.topics, min(CAMERAS.index(topic.type), 2))
         if not ranked:
             raise BagError(f"bag {self.path} holds no camera images; it has {self._listed()}" + "".join(f"; {one}" for one in others))
         best = [topic for topic, rank in ranked.items() if rank == min(ranked.values())]
@@ -229,12 +232,16 @@ class Bag:
         """Every image in the order of recording, with the calibration that was valid then.
 
         The first calibration also holds for the images before it. A message that holds no image is given too,
-        with what is wrong.
+        with what is wrong; of video, a packet before the first key frame or behind a lost one too.
 
         Args:
             settings: how images are read.
             rectified: the images are, so that the calibration's P holds, not its K.
+
+        Raises:
+            BagError: as ``messages`` does; or the topic is of video and PyAV is missing.
         """
+        video = self.video(image, settings) if image.type in VIDEO else None
         info, problem = None, ""
         if camera_info is not None:
             info, problem = self._understood(next(self.messages(camera_info.name)))
@@ -247,10 +254,29 @@ class Bag:
             message, trouble = self._understood(recorded)
             if message is None:
                 yield BagFrame(recorded.time_ns, recorded.time_ns, None, None, None, trouble, info)
+            elif video is not None:
+                for shown in video.frames(recorded.time_ns, VideoPacket.of(message, recorded.type)):
+                    frame = _video_frame(shown, info, rectified)
+                    yield replace(frame, problem="; ".join(filter(None, (problem, frame.problem))))
+                    problem = ""
+                continue
             else:
                 frame = _frame(recorded, message, info, settings, rectified)
                 yield replace(frame, problem="; ".join(filter(None, (problem, frame.problem))))
             problem = ""
+        if video is not None:
+            yield from (_video_frame(shown, info, rectified) for shown in video.rest())
+
+    def video(self, image: Topic, settings: InputSettings = InputSettings()) -> VideoStream:
+        """Returns a decoder of the packets of a topic of video.
+
+        Raises:
+            BagError: PyAV is missing.
+        """
+        try:
+            return VideoStream(settings.max_pixels)
+        except MissingPyAV as error:
+            raise BagError(f"bag {self.path}: {image.name} is {image.type}, and {error}") from None
 
     def _understood(self, recorded: BagMessage) -> tuple[Any, str]:
         """(message, "") or (None, what is wrong with it)."""
@@ -329,12 +355,29 @@ def _frame(recorded: BagMessage, message: Any, info: Any, settings: InputSetting
         else:
             image_rgb = compressed_image_to_rgb(message, settings, damage.append)
             problem = f"a damaged JPEG was used ({damage[0]})" if damage else ""
-        if info is not None:
-            height, width = image_rgb.shape[:2]
-            intrinsics = read_intrinsics(info, width, height, rectified=rectified)
+        intrinsics = _intrinsics(info, image_rgb, rectified)
     except ValueError as error:
         problem = str(error)
     return BagFrame(recorded.time_ns, stamp_ns(message), message, image_rgb, intrinsics, problem, info)
+
+
+def _video_frame(shown: VideoFrame, info: Any, rectified: bool) -> BagFrame:
+    problem, image_rgb, intrinsics = shown.problem, None, None
+    if shown.picture is not None:
+        image_rgb = shown.picture.to_rgb()
+        try:
+            intrinsics = _intrinsics(info, image_rgb, rectified)
+        except ValueError as error:
+            problem = str(error)
+    return BagFrame(shown.time_ns, stamp_ns(shown.packet), shown.packet, image_rgb, intrinsics, problem, info)
+
+
+def _intrinsics(info: Any, image_rgb: np.ndarray, rectified: bool) -> Intrinsics | None:
+    """Raises ValueError for a camera_info that is of no use."""
+    if info is None:
+        return None
+    height, width = image_rgb.shape[:2]
+    return read_intrinsics(info, width, height, rectified=rectified)
 
 
 def _sorted_out(channels: list[Channel]) -> tuple[dict[str, Topic], dict[str, str]]:

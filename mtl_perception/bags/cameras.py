@@ -5,8 +5,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mtl_perception.bags.types import IMAGE
+from mtl_perception.bags.types import IMAGE, VIDEO
+from mtl_perception.bags.video import VideoPacket
 from mtl_perception.core.foreign_text import cut
+from mtl_perception.core.image_messages import ConversionError
+from mtl_perception.core.video import codec_of
 
 _COLOR = ("rgb", "bgr", "bayer", "yuv", "uyvy", "yuyv", "nv12", "nv21", "8uc3", "8uc4")
 _GREY = ("mono", "8uc1")
@@ -17,9 +20,15 @@ def image_kind(message: Any, kind: str) -> tuple[int | None, str]:
     """(0 for colour, 1 for grey, "") for a camera's image, and (None, what it is) for another one.
 
     Args:
-        message: an Image or a CompressedImage.
-        kind: which of the two.
+        message: an Image, a CompressedImage or a packet of video.
+        kind: which of them.
     """
+    if kind in VIDEO:
+        try:
+            codec_of(VideoPacket.of(message, kind).codec)
+        except ConversionError as error:
+            return None, f"video that is not read ({error})"
+        return 0, ""
     return _raw_kind(message.encoding) if kind == IMAGE else _compressed_kind(message)
 
 
@@ -30,7 +39,9 @@ def is_depth_stream(message: Any) -> bool:
 
 def camera_info_beside(image_topic: str) -> str:
     """image_transport's rule: the last element of the raw image's name becomes camera_info."""
-    return image_topic.removesuffix("/compressed").rpartition("/")[0] + "/camera_info"
+    for transport in ("/compressed", "/ffmpeg", "/foxglove"):
+        image_topic = image_topic.removesuffix(transport)
+    return image_topic.rpartition("/")[0] + "/camera_info"
 
 
 def _raw_kind(encoding: str) -> tuple[int | None, str]:

@@ -12,6 +12,11 @@ from mtl_perception.bags.storage import Definition
 
 IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
+FFMPEG_PACKET = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
+COMPRESSED_VIDEO = "foxglove_msgs/msg/CompressedVideo"
+VIDEO = (FFMPEG_PACKET, COMPRESSED_VIDEO)
+CAMERAS = (IMAGE, COMPRESSED_IMAGE, *VIDEO)
+"""Types of which a camera's images may be."""
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 TRANSFORMS = "tf2_msgs/msg/TFMessage"
 
@@ -36,13 +41,24 @@ _VISION_MSGS = {
 """Version 4.1, as in Jazzy: same fields, hence same bytes and type hashes."""
 
 
+_VIDEO_MSGS = {
+    FFMPEG_PACKET: (
+        "std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\nuint8 flags\nbool is_bigendian\nuint8[] data"
+    ),
+    COMPRESSED_VIDEO: "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format",
+}
+"""As in Jazzy; bags of SQLite before Iron have no definitions of their own."""
+
+
 @cache
 def jazzy_with_vision_msgs() -> Typestore:
-    """The message types of ROS 2 Jazzy and those of vision_msgs that results and ground truth are made of. One for all, since
+    """The message types of ROS 2 Jazzy, of vision_msgs those that results and ground truth are made of, and of video. One for all, since
     it compiles a type when it is first used: register nothing in it."""
     store = get_typestore(Stores.ROS2_JAZZY)
     for name, definition in _VISION_MSGS.items():
         store.register(get_types_from_msg(definition, f"vision_msgs/msg/{name}"))
+    for name, definition in _VIDEO_MSGS.items():
+        store.register(get_types_from_msg(definition, name))
     return store
 
 

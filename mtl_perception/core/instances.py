@@ -39,6 +39,15 @@ class InstanceMasks:
     corners_xy: Sequence[tuple[int, int]]
     crops: Sequence[np.ndarray]
 
+    @classmethod
+    def of_counts(cls, width: int, height: int, counts: Sequence[Sequence[int] | np.ndarray]) -> InstanceMasks:
+        """Masks from their run lengths in COCO's form, as ``counts`` gives them. Raises ValueError if these don't fill the image."""
+        for pixels in (sum(map(int, one)) for one in counts):
+            if pixels != width * height:
+                raise ValueError(f"run lengths of a mask are of {pixels} pixels, expected {width}x{height} = {width * height}")
+        crops = [np.repeat(np.arange(len(one)) % 2 == 1, one).reshape(width, height).T for one in counts]
+        return cls(width, height, [(0, 0)] * len(crops), crops)
+
     def __len__(self) -> int:
         return len(self.crops)
 
@@ -73,10 +82,20 @@ class InstanceMasks:
 
     def run_lengths(self, number: int) -> dict[str, list[int]]:
         """The mask of one object in COCO's form: how many pixels, column by column, are not the object's, then are, and so on."""
-        columns = np.pad(self.whole(number).T.ravel(), 1)
-        columns[-1] = not columns[-2]  # ends the last run
-        changes = np.flatnonzero(columns[1:] != columns[:-1])
-        return {"size": [self.height, self.width], "counts": np.diff(changes, prepend=0).tolist()}
+        return {"size": [self.height, self.width], "counts": self.counts(number).tolist()}
+
+    def counts(self, number: int) -> np.ndarray:
+        """(R,) uint32 run lengths of one object in COCO's form; looks at its rectangle alone."""
+        (left, top), crop = self.corners_xy[number], self.crops[number]
+        columns = np.pad(crop.T.view(np.int8), ((0, 0), (1, 1)))
+        column, row = np.nonzero(np.diff(columns, axis=1))  # where runs begin and end, in turn
+        places = (left + column) * self.height + top + row
+        # A run that ends with a column and goes on with the next is one.
+        joined = np.flatnonzero(places[1:-1:2] == places[2::2]) * 2 + 1
+        places = np.delete(places, np.concatenate([joined, joined + 1]))
+        ends = np.concatenate([[0], places, [self.width * self.height]])
+        counts = np.diff(ends).astype(np.uint32)
+        return counts if counts[-1] else counts[:-1]
 
     def at(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """(N, R, C) bool: of each object the pixels at its own (N, R) rows and (N, C) columns."""

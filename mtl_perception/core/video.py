@@ -21,7 +21,7 @@ _DECODERS = {"h264": ("h264",), "hevc": ("hevc",), "av1": ("libdav1d", "libaom-a
 """Codec → FFmpeg's decoders that run without special hardware, the preferred one first."""
 _CODEC_OF = {"264": "h264", "avc": "h264", "265": "hevc", "hevc": "hevc", "av1": "av1", "vp9": "vp9"}
 """Part of a name that encoders and formats go by, such as libx264, h264_nvenc or h265 → codec."""
-_KEPT = 64
+KEPT = 64
 """Packets whose picture may still come: encoders put some behind later ones."""
 _UNIFORM = 3
 """Equal steps of pts in a row after which another step is a gap."""
@@ -41,6 +41,11 @@ class Picture:
 
     tag: Any
     frame: Any
+
+    @property
+    def is_key(self) -> bool:
+        """It needs none before it."""
+        return bool(self.frame.key_frame)
 
     def to_rgb(self) -> np.ndarray:
         """(H, W, 3) uint8."""
@@ -105,7 +110,7 @@ class VideoDecoder:
             self._context = self._opened(codec)
         self._count += 1
         self._tags[self._count] = tag
-        while len(self._tags) > _KEPT:
+        while len(self._tags) > KEPT:
             self._tags.popitem(last=False)
         packet = av.Packet(data)
         packet.pts = packet.dts = self._count
@@ -114,6 +119,18 @@ class VideoDecoder:
         except (av.FFmpegError, MemoryError, ValueError, OverflowError) as error:
             raise self._refused(error) from None
         return [picture for frame in frames if (picture := self._shown(frame)) is not None]
+
+    def rest(self) -> list[Picture]:
+        """The pictures that were held back for ones behind them. Afterwards a key frame is awaited."""
+        import av
+
+        try:
+            frames = [] if self._context is None else self._context.decode(None)
+        except (av.FFmpegError, MemoryError, ValueError, OverflowError):  # of a stream that is damaged at its end
+            frames = []
+        pictures = [picture for frame in frames if (picture := self._shown(frame)) is not None]
+        self.lose()
+        return pictures
 
     def lose(self) -> None:
         """A packet got lost: pictures until the next key frame would be wrong."""

@@ -182,9 +182,7 @@ class _KeptMasks:
         self._run_lengths = run_lengths
 
     def of(self, boxes_xyxy: np.ndarray, width: int, height: int) -> InstanceMasks:
-        counts = [runs["counts"] for runs in self._run_lengths]
-        crops = [np.repeat(np.arange(len(one)) % 2 == 1, one).reshape(width, height).T for one in counts]
-        return InstanceMasks(width, height, [(0, 0)] * len(crops), crops)
+        return InstanceMasks.of_counts(width, height, [runs["counts"] for runs in self._run_lengths])
 
 
 def ply(cloud: np.ndarray) -> bytes:

@@ -79,6 +79,17 @@ def test_each_object_has_a_colour():
     assert len(np.unique(picture[0], axis=0)) == 3 and (picture[0, 2] == picture[0, 3]).all()
 
 
+def test_each_object_has_a_line_around_it():
+    """Of what its runs say, column by column."""
+    square = SimpleNamespace(id="3", class_id="box", counts=[2 * 6 + 1, 3, 3, 3, 3, 3, 48 - 28])
+    message = SimpleNamespace(header=HEADER, width=8, height=6, instances=[square, SimpleNamespace(id="", class_id="can", counts=[48])])
+    (line,) = read(foxglove.outlines(message)).points
+    assert {(point.x, point.y) for point in line.points} == {(2, 1), (4, 1), (4, 3), (2, 3)}
+    assert [(one.key, one.value) for one in line.metadata] == [("class", "box"), ("id", "3")]
+    with pytest.raises(ValueError, match="expected 7x6"):
+        foxglove.outlines(SimpleNamespace(header=HEADER, width=7, height=6, instances=[square]))
+
+
 def test_normals_are_directions_as_colours():
     vectors = np.zeros((32, 64, 3), np.float32)
     vectors[:, :32, 2], vectors[:16, 32:, 0], vectors[16:, 32:] = -1, 1, np.nan

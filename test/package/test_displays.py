@@ -44,4 +44,5 @@ def test_foxglove_layout_places_every_panel_once_and_names_our_topics():
         "depth/source",
         "normals/image",
         "instances",
+        "instances/masks",
     }

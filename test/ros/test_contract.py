@@ -21,7 +21,7 @@ from vision_msgs.msg import (
 )
 from visualization_msgs.msg import Marker, MarkerArray
 
-from mtl_perception.msg import Track, TrackArray
+from mtl_perception.msg import InstanceMask, InstanceMaskArray, Track, TrackArray
 from mtl_perception.ros.doctor import contract
 from mtl_perception.spatial.points import POINT
 
@@ -271,6 +271,22 @@ def test_instances():
     assert "holds 3, and there are 2 detections" in " ".join(contract.broken_instances(instances([0, 1, 3]), two))
     for change in ({"encoding": "mono8"}, {"step": 3}, {"is_bigendian": 1}, {"data": [0] * 5}):
         assert "expected little-endian mono16" in " ".join(contract.broken_instances(instances([0, 0, 0], **change), two))
+
+
+def test_masks_of_instances():
+    def masks(*counts, names="ab") -> InstanceMaskArray:
+        return InstanceMaskArray(width=3, height=2, instances=[InstanceMask(class_id=n, counts=c) for n, c in zip(names, counts)])
+
+    def named(*names) -> Detection2DArray:
+        results = [[ObjectHypothesisWithPose(hypothesis=ObjectHypothesis(class_id=name))] for name in names]
+        return Detection2DArray(detections=[Detection2D(results=result) for result in results])
+
+    assert list(contract.broken_instance_masks(masks([6], [0, 2, 4]), named("a", "b"))) == []
+    assert list(contract.broken_instance_masks(masks([6], [0, 2, 4]), None)) == []
+    assert "holds 1 masks, expected one for each of 2" in " ".join(contract.broken_instance_masks(masks([6]), named("a", "b")))
+    assert "other classes" in " ".join(contract.broken_instance_masks(masks([6], [6]), named("b", "a")))
+    assert "runs of 7 pixels, expected 3x2 = 6" in " ".join(contract.broken_instance_masks(masks([3, 4]), None))
+    assert "an empty run" in " ".join(contract.broken_instance_masks(masks([3, 0, 3]), None))
 
 
 def test_normals():

@@ -227,3 +227,27 @@ def test_two_thousand_channels_that_there_are_not_are_one_line(peer):
     assert server.end() == 0
     assert server.said.count("unknown channel") == 1 and server.said.count("unknown variant") == 1
     assert len(server.said) < 2000
+
+
+@pytest.mark.parametrize("transport", ["ffmpeg", "foxglove"])
+def test_a_camera_that_sends_video_is_shown_as_pictures(peer, start_node, transport):
+    """Each decoded, from the first key frame on; shown are as many as the rate says."""
+    pytest.importorskip("av", reason="decodes video: pip install av")
+    video = pytest.importorskip("video_camera", reason="make setup builds its messages where ROS comes from PyPI")
+    from videos import GOP, HEIGHT, WIDTH, brightness, has_encoder, shade
+
+    if not has_encoder("h264"):
+        pytest.skip("no encoder of H.264")
+    node = start_node("-p", f"transport:={transport}")
+    server = Server("--node", node.name, "--port", "0", "--rate", "5")
+    camera = video.VideoCamera(peer, node, transport, "h264", start=3)
+    with Viewer(server.port) as viewer:
+        viewer.subscribe(f"{node.name}/image")
+        shown = viewer.seen[f"{node.name}/image"]
+        watch(peer, viewer, lambda: len(shown) >= 5, "pictures", camera.send)
+        numbers = [one.timestamp.seconds - 1000 for one in shown]
+        assert min(numbers) >= GOP and numbers == sorted(set(numbers)), "nothing before the first key frame, and each once"
+        for number, one in zip(numbers, shown):
+            picture_rgb = picture(one)
+            assert picture_rgb.shape == (HEIGHT, WIDTH, 3) and abs(brightness(picture_rgb) - shade(number)) < 6
+    assert server.end() == 0, server.said

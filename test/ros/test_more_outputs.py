@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 from std_msgs.msg import Header
 
-from mtl_perception.core.instances import PLACE_TERMS, MaskPrototypes
+from mtl_perception.core.instances import PLACE_TERMS, InstanceMasks, MaskPrototypes
 from mtl_perception.core.scene import Detections, Scene
 from mtl_perception.core.transforms import TransformBuffer
 from mtl_perception.ros.node.specs import SPECS
@@ -19,6 +19,7 @@ from mtl_perception.tasks.lanes.answer import Lanes
 from mtl_perception.tasks.normals.answer import Normals
 
 DEFAULTS = {spec.name: spec.default for spec in SPECS}
+MASKS = {"~/instances", "~/instances/masks"}
 BITS = np.arange(48, dtype=np.uint8).reshape(6, 8) % 4
 
 
@@ -43,7 +44,10 @@ def topics_of(**labels) -> tuple[Outputs, dict[str, Publisher]]:
 
     clock = SimpleNamespace(now=lambda: SimpleNamespace(to_msg=lambda: Header().stamp))
     node = SimpleNamespace(create_lifecycle_publisher=create, get_clock=lambda: clock)
-    card = SimpleNamespace(detection_labels=[], segmentation_labels=[], kinds=list(labels), labels_of=lambda kind: labels.get(kind, []))
+    boxes = labels.get("detection", [])
+    card = SimpleNamespace(
+        detection_labels=boxes, segmentation_labels=[], kinds=list(labels), labels_of=lambda kind: labels.get(kind, [])
+    )
     return Outputs(node, DEFAULTS, card), publishers
 
 
@@ -92,7 +96,7 @@ def test_normals_are_vectors_of_the_image() -> None:
 
 def test_each_pixel_names_its_detection() -> None:
     """Of those that are published; a network without masks has no such topic, and a scene without them says nothing."""
-    outputs, publishers = topics_of(instances=[])
+    outputs, publishers = topics_of(detection=["box"], instances=[])
     (writer,) = [one for one in outputs.read() if one.publisher is publishers["~/instances"]]
     assert set(wanted_tasks([writer], ("detection", "instances", "depth"))) == {"detection", "instances"}
     prototypes, coefficients = np.zeros((16, 6, 8), np.float32), np.zeros((3, 16 + PLACE_TERMS, 3, 4), np.float32)
@@ -106,6 +110,11 @@ def test_each_pixel_names_its_detection() -> None:
     expected = np.zeros((24, 32), np.uint16)
     expected[:12, :16], expected[4:20, 20:30] = 1, 2
     assert np.array_equal(np.frombuffer(message.data, np.uint16).reshape(24, 32), expected)
+    (array,) = [one.fill(result) for one in outputs.read() if one.publisher is publishers["~/instances/masks"]]
+    assert (array.header, array.width, array.height) == (header, 32, 24)
+    assert [(one.class_id, round(one.score, 2), one.id) for one in array.instances] == [("box", 0.9, ""), ("box", 0.8, "")]
+    whole = InstanceMasks.of_counts(32, 24, [one.counts for one in array.instances])
+    assert np.array_equal(whole.painted([1, 2]), expected)
     bare = outputs.frame(header, replace(scene, instances=None), np.zeros((24, 32, 3), np.uint8), None, result.place)
-    assert list(outputs.fill(bare, [writer])) == []
-    assert "~/instances" not in topics_of()[1]
+    assert list(outputs.fill(bare, [one for one in outputs.read() if one.publisher in map(publishers.get, MASKS)])) == []
+    assert not MASKS & set(topics_of()[1])

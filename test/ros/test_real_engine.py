@@ -14,9 +14,12 @@ from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray
 
 from mtl_perception.core.camera_info import read_intrinsics
+from mtl_perception.core.instances import InstanceMasks
 from mtl_perception.inference.engine import Engine
 from mtl_perception.model.checkpoint import save_checkpoint
+from mtl_perception.msg import InstanceMaskArray
 from mtl_perception.pipeline import PipelineOptions, Selection, published
+from mtl_perception.ros.doctor.contract import broken_instance_masks
 from mtl_perception.ros.main import load_model
 from mtl_perception.ros.node.node import PerceptionNode
 
@@ -67,17 +70,25 @@ def test_each_detection_has_its_mask(peer, start_node, tmp_path):
     node = start_node("-p", "device:=cpu", "-p", "score_threshold:=0.0", "-p", "max_detections:=7", model=str(path), program=REAL)
     pixels = np.random.default_rng(3).integers(0, 256, (120, 160, 3), np.uint8)
     masks = peer.subscribe(f"{node.name}/instances", Image)
+    arrays = peer.subscribe(f"{node.name}/instances/masks", InstanceMaskArray)
     detections = peer.subscribe(f"{node.name}/detections", Detection2DArray)
     peer.until(
-        lambda: len(masks) >= 3 and len(detections) >= 3, "masks", every=lambda: peer.publish(f"{node.name}/image", image(pixels, "rgb8"))
+        lambda: min(map(len, (masks, arrays, detections))) >= 3,
+        "masks",
+        every=lambda: peer.publish(f"{node.name}/image", image(pixels, "rgb8")),
     )
     engine = Engine.load(path, "cpu", backend="torch")
     engine.score_threshold = 0.0
     scene = published(engine(pixels), PipelineOptions(score_threshold=0.0, selection=Selection(max_detections=7)))
     assert len(scene.detections) == len(detections[-1].detections) == 7
     found = np.frombuffer(masks[-1].data, np.uint16).reshape(120, 160)
-    expected = scene.instances.of(scene.detections.boxes_xyxy, 160, 120).painted(range(1, 8))
+    true = scene.instances.of(scene.detections.boxes_xyxy, 160, 120)
+    expected = true.painted(range(1, 8))
     assert masks[-1].encoding == "mono16" and (found == expected).mean() > 0.99 and len(np.unique(found)) > 2
+    array = arrays[-1]
+    assert list(broken_instance_masks(array, detections[-1])) == [] and (array.width, array.height) == (160, 120)
+    whole = InstanceMasks.of_counts(160, 120, [one.counts for one in array.instances])
+    assert all((whole.whole(number) == true.whole(number)).mean() > 0.99 for number in range(7)) and whole.areas.sum() > 0
 
 
 def test_a_model_that_is_missing_ends_with_status_1(start_node):

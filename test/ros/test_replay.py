@@ -18,7 +18,7 @@ from mcap.reader import make_reader
 from replays import RED_NODE, live, offline
 from rich.console import Console
 from rosbags.highlevel import AnyReader
-from small_bags import HEIGHT, WIDTH, SmallBag, box, write_drive
+from small_bags import HEIGHT, START_NS, WIDTH, SmallBag, box, write_drive
 from small_disk import small_disk
 from strange_mcap import StrangeMcap
 
@@ -102,6 +102,47 @@ def test_recordings_hold_what_ros2_bag_reads(drive, tmp_path):
         qos = {one.topic: one.ext.offered_qos_profiles[0].durability.name for one in bag.connections}
         assert {qos.pop(LABEL_INFO), *qos.values()} == {"TRANSIENT_LOCAL", "VOLATILE"}
         assert sum(1 for _ in bag.messages()) == content["message_count"] == bag.message_count
+
+
+@pytest.fixture(scope="module", params=["FFMPEGPacket", "CompressedVideo"])
+def video_drive(request, tmp_path_factory) -> Path:
+    pytest.importorskip("av", reason="decodes video: pip install av")
+    from video_bags import COMPRESSED_VIDEO, FFMPEG_PACKET, write_video
+    from videos import has_encoder, packets
+
+    if not has_encoder("h264"):
+        pytest.skip("no encoder of H.264")
+    (kind,) = (one for one in (FFMPEG_PACKET, COMPRESSED_VIDEO) if one.endswith(request.param))
+    return write_video(tmp_path_factory.mktemp("bags") / "video", kind, "h264", packets("h264")[3:])
+
+
+def left_edges(path: Path) -> dict[int, float]:
+    """Number of the picture → left edge of the red box in it."""
+    found = {}
+    for _, message in read(path, "/perception/detections"):
+        box = message.detections[0].bbox
+        found[round((stamp_ns(message) - START_NS) / 1e8)] = box.center.position.x - box.size_x / 2
+    return found
+
+
+def test_a_camera_of_video_is_replayed_offline(video_drive, tmp_path):
+    """From its first key frame on; the red box moves by a pixel a picture."""
+    report = offline(video_drive, tmp_path / "out")
+    assert (report.frames_in, report.frames_processed, report.frames_rejected) == (27, 20, 7)
+    assert any("begins in the middle: nothing is shown until the first key frame" in warning for warning in report.warnings)
+    found = left_edges(tmp_path / "out")
+    assert list(found) == list(range(10, 30)) and all(abs(left - (8 + number)) < 5 for number, left in found.items())
+
+
+@pytest.mark.slow
+def test_a_camera_of_video_is_replayed_live(video_drive, tmp_path):
+    """Over the node's own transport for it. Which pictures the node finds time for depends on the machine."""
+    pytest.importorskip("ffmpeg_image_transport_msgs.msg", reason="make setup builds it where ROS comes from PyPI")
+    pytest.importorskip("foxglove_msgs.msg", reason="make setup builds it where ROS comes from PyPI")
+    report = live(video_drive, tmp_path / "out", rate=0.5)
+    found = left_edges(tmp_path / "out")
+    assert report.frames_in == 27 and report.frames_processed == len(found) > 0 and min(found) >= 10
+    assert all(abs(left - (8 + number)) < 5 for number, left in found.items())
 
 
 @pytest.mark.slow

@@ -10,58 +10,19 @@ pytest.importorskip("ffmpeg_image_transport_msgs.msg", reason="make setup builds
 pytest.importorskip("foxglove_msgs.msg", reason="make setup builds it where ROS comes from PyPI")
 
 import red_engine
-from builtin_interfaces.msg import Time
-from ffmpeg_image_transport_msgs.msg import FFMPEGPacket
-from foxglove_msgs.msg import CompressedVideo
-from peer import FRAME_ID, RELIABLE
-from std_msgs.msg import Header
-from videos import GOP, HEIGHT, WIDTH, has_encoder, packets
-from vision_msgs.msg import Detection2DArray
+from peer import FRAME_ID
+from video_camera import VideoCamera
+from videos import GOP, has_encoder, packets
 
 pytestmark = pytest.mark.slow
 
 RED = (str(Path(red_engine.__file__)),)
-FILM = {codec: packets(codec, 30) for codec in ("h264", "hevc", "av1", "vp9") if has_encoder(codec)}
-
-
-class VideoCamera:
-    """Sends a film over and over, one packet each time; the seconds of the stamp are the number of the packet, from 1000."""
-
-    def __init__(self, peer, node, transport: str, codec: str, start: int = 0) -> None:
-        self.peer, self.topic, self.transport, self.codec = peer, f"{node.name}/image/{transport}", transport, codec
-        self.next = start
-        self.found = peer.subscribe(f"{node.name}/detections", Detection2DArray, RELIABLE)
-        self.lost: set[int] = set()
-
-    def send(self) -> None:
-        number, self.next = self.next, self.next + 1
-        if number not in self.lost:
-            film = FILM[self.codec]
-            self.peer.publish(self.topic, self.message(film[number % len(film)][0], number))
-
-    def message(self, data: bytes, number: int):
-        stamp = Time(sec=1000 + number)
-        if self.transport == "ffmpeg":
-            message = FFMPEGPacket(header=Header(stamp=stamp, frame_id=FRAME_ID), width=WIDTH, height=HEIGHT, pts=number)
-            message.encoding = f"{self.codec};yuv420p;bgr8;bgr8"
-        else:
-            message = CompressedVideo(timestamp=stamp, frame_id=FRAME_ID, format={"hevc": "h265"}.get(self.codec, self.codec))
-        message.data.frombytes(data)
-        return message
-
-    def shown(self) -> dict[int, float]:
-        """Number of the packet → left edge of the red box in its picture."""
-        return {one.header.stamp.sec - 1000: _left(one) for one in self.found if one.detections}
-
-
-def _left(found: Detection2DArray) -> float:
-    box = found.detections[0].bbox
-    return box.center.position.x - box.size_x / 2
+CODECS = [codec for codec in ("h264", "hevc", "av1", "vp9") if has_encoder(codec)]
 
 
 @pytest.mark.parametrize(
     ("transport", "codec"),
-    [(transport, codec) for transport in ("ffmpeg", "foxglove") for codec in FILM if (transport, codec) != ("ffmpeg", "vp9")],
+    [(transport, codec) for transport in ("ffmpeg", "foxglove") for codec in CODECS if (transport, codec) != ("ffmpeg", "vp9")],
 )
 def test_pictures_of_video_are_answered_under_their_own_stamps(peer, start_node, transport: str, codec: str) -> None:
     node = start_node("-p", f"transport:={transport}", "-p", "input.reliability:=reliable", model="'0'", program=RED)
@@ -75,7 +36,7 @@ def test_pictures_of_video_are_answered_under_their_own_stamps(peer, start_node,
 
 
 def test_a_lost_packet_is_named_and_nothing_is_shown_before_the_next_key_frame(peer, start_node) -> None:
-    if "h264" not in FILM:
+    if "h264" not in CODECS:
         pytest.skip("no encoder for it")
     node = start_node("-p", "transport:=ffmpeg", "-p", "input.reliability:=reliable", model="'0'", program=RED)
     camera = VideoCamera(peer, node, "ffmpeg", "h264")
@@ -92,7 +53,7 @@ def test_a_lost_packet_is_named_and_nothing_is_shown_before_the_next_key_frame(p
 
 
 def test_what_is_no_video_is_named_and_the_stream_goes_on(peer, start_node) -> None:
-    if "h264" not in FILM:
+    if "h264" not in CODECS:
         pytest.skip("no encoder for it")
     node = start_node("-p", "transport:=foxglove", "-p", "input.max_pixels:=76800", model="'0'", program=RED)
     camera = VideoCamera(peer, node, "foxglove", "h264")

@@ -227,8 +227,11 @@ def test_outlines_go_around_and_the_smaller_object_lies_in_front() -> None:
     np.testing.assert_array_equal(masks.first(1).painted([1]) > 0, masks.whole(0))
 
 
+HALF = np.random.default_rng(0).random((10, 10)) < 0.5
+
+
 @pytest.mark.parametrize("corner", [(0, 0), (5, 3), (90, 70)])
-@pytest.mark.parametrize("crop", [np.ones((10, 10), bool), np.eye(10, dtype=bool), np.zeros((10, 10), bool)])
+@pytest.mark.parametrize("crop", [np.ones((10, 10), bool), np.eye(10, dtype=bool), np.zeros((10, 10), bool), np.zeros((0, 0), bool), HALF])
 def test_run_lengths_are_those_of_coco(corner: tuple[int, int], crop: np.ndarray) -> None:
     from pycocotools import mask as coco_mask
 
@@ -236,6 +239,20 @@ def test_run_lengths_are_those_of_coco(corner: tuple[int, int], crop: np.ndarray
     encoded = masks.run_lengths(0)
     np.testing.assert_array_equal(coco_mask.decode(coco_mask.frPyObjects(encoded, 80, 100)), masks.whole(0))
     np.testing.assert_array_equal(decode_mask(json.loads(json.dumps(encoded)), 80, 100), masks.whole(0))
+
+
+@pytest.mark.parametrize("crop", [np.ones((10, 10), bool), HALF, np.random.default_rng(1).random((10, 10)) < 0.95])
+def test_runs_go_on_from_one_column_to_the_next(crop: np.ndarray) -> None:
+    """Where the object reaches from the upper to the lower side; what comes back is what went."""
+    from pycocotools import mask as coco_mask
+
+    masks = InstanceMasks(30, 10, [(20, 0)], [crop])
+    encoded = masks.run_lengths(0)
+    assert 0 not in encoded["counts"][1:] and sum(encoded["counts"]) == 300
+    np.testing.assert_array_equal(coco_mask.decode(coco_mask.frPyObjects(encoded, 10, 30)), masks.whole(0))
+    np.testing.assert_array_equal(InstanceMasks.of_counts(30, 10, [masks.counts(0)]).whole(0), masks.whole(0))
+    with pytest.raises(ValueError, match="of 300 pixels, expected 20x10 = 200"):
+        InstanceMasks.of_counts(20, 10, [masks.counts(0)])
 
 
 def test_predictions_hold_masks_that_pycocotools_reads(tmp_path: Path) -> None:

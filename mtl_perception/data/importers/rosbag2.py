@@ -12,7 +12,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from mtl_perception.bags import IMAGE, Bag, BagError, Topic, stamp_ns
+from mtl_perception.bags import COMPRESSED_IMAGE, IMAGE, VIDEO, Bag, BagError, BagMessage, Topic, VideoFrame, VideoPacket, stamp_ns
 from mtl_perception.bags.transforms import BagTransforms
 from mtl_perception.core.camera_info import calibrate
 from mtl_perception.core.geometry import Intrinsics
@@ -96,12 +96,13 @@ def _find_depth(bag: Bag, image: Topic, wanted: str | None) -> Topic | None:
             raise BagError(f"bag {bag.path} has no topic {wanted}; it has {', '.join(sorted(bag.topics))}")
         return bag.topics[wanted]
     first = bag.deserialize(next(bag.messages(image.name)))
+    frame_id = (VideoPacket.of(first, image.type) if image.type in VIDEO else first).header.frame_id
     found = []
     for topic in bag.topics.values():
         if topic.type != IMAGE or not topic.count or topic.name == image.name:
             continue
         message = bag.deserialize(next(bag.messages(topic.name)))
-        if message.encoding in _DEPTH_ENCODINGS and message.header.frame_id == first.header.frame_id:
+        if message.encoding in _DEPTH_ENCODINGS and message.header.frame_id == frame_id:
             found.append(topic)
     if len(found) > 1:
         raise BagError(f"bag {bag.path} has several depth topics: choose one out of {', '.join(t.name for t in found)} (--set depth=TOPIC)")
@@ -128,6 +129,7 @@ class _Reader:
         self._last_hash: int | None = None
         self._depths: deque[tuple[int, Any]] = deque(maxlen=60)
         self._waiting: deque[tuple[int, int, Any, Any]] = deque()
+        self._video = bag.video(image) if image.type in VIDEO else None
 
     def pictures(self) -> Iterator[Picture]:
         topics = [topic.name for topic in (self._image, self._info_topic, self._depth_topic) if topic is not None]
@@ -140,21 +142,37 @@ class _Reader:
                 self._notes.add("messages that can't be read, left out", error)
                 continue
             if recorded.topic == self._image.name:
-                if self._is_wanted(message):
-                    self._waiting.append((recorded.time_ns, stamp_ns(message), message, info))
+                for time_ns, image in self._images(recorded, message):
+                    if self._is_wanted(image):
+                        self._waiting.append((time_ns, stamp_ns(_message(image)), image, info))
             elif self._depth_topic is not None and recorded.topic == self._depth_topic.name:
                 self._depths.append((stamp_ns(message), message))
             else:
                 info = message
             yield from self._ready(recorded.time_ns)
+        if self._video is not None:
+            for shown in self._video.rest():
+                if self._is_wanted(shown):
+                    self._waiting.append((shown.time_ns, stamp_ns(shown.packet), shown, info))
         yield from self._ready(None)
 
-    def _is_wanted(self, message: Any) -> bool:
-        stamp = stamp_ns(message)
+    def _images(self, recorded: BagMessage, message: Any) -> Iterator[tuple[int, Any]]:
+        """When it was recorded and what holds it, of each image that is known with this message: one, but of video."""
+        if self._video is None:
+            yield recorded.time_ns, message
+            return
+        for shown in self._video.frames(recorded.time_ns, VideoPacket.of(message, recorded.type)):
+            if shown.picture is None:
+                self._notes.add("packets of video without a picture, left out", shown.problem)
+            else:
+                yield shown.time_ns, shown
+
+    def _is_wanted(self, image: Any) -> bool:
+        stamp = stamp_ns(_message(image))
         if self._last_ns is not None and 0 <= stamp - self._last_ns < self._settings.every * _SECOND_NS - 1000:
             return False
         if self._settings.novelty:
-            rgb = self._decoded(message)
+            rgb = self._decoded(image)
             if rgb is None:
                 return False
             value = perceptual_hash(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
@@ -168,24 +186,24 @@ class _Reader:
         """Pictures whose depth has come, or whose second has passed."""
         tolerance_ns = int(self._settings.tolerance * _SECOND_NS)
         while self._waiting:
-            time_ns, stamp, message, info = self._waiting[0]
+            time_ns, stamp, image, info = self._waiting[0]
             has_come = self._depth_topic is None or any(other >= stamp + tolerance_ns or other == stamp for other, _ in self._depths)
             if not has_come and now_ns is not None and now_ns - time_ns < _SECOND_NS:
                 return
             self._waiting.popleft()
-            picture = self._picture(time_ns, stamp, message, info, tolerance_ns)
+            picture = self._picture(time_ns, stamp, image, info, tolerance_ns)
             if picture is not None:
                 yield picture
 
-    def _picture(self, time_ns: int, stamp: int, message: Any, info: Any, tolerance_ns: int) -> Picture | None:
-        pixels = self._pixels(message)
+    def _picture(self, time_ns: int, stamp: int, image: Any, info: Any, tolerance_ns: int) -> Picture | None:
+        pixels = self._pixels(image)
         if pixels is None:
             return None
         height, width = self._size(pixels)
         camera, rectify = self._camera(info, width, height)
         depth_m = self._depth(stamp, tolerance_ns)
         if rectify is not None:
-            pixels = rectify(pixels if isinstance(pixels, np.ndarray) else self._decoded(message))
+            pixels = rectify(pixels if isinstance(pixels, np.ndarray) else self._decoded(image))
             if depth_m is not None:
                 self._notes.add("depth beside a lens that is bent back, left out: it is of the bent picture", str(stamp))
                 depth_m = None
@@ -193,7 +211,7 @@ class _Reader:
             self._notes.add("depth images of another size than the picture, left out", f"{depth_m.shape[1]}x{depth_m.shape[0]}")
             depth_m = None
         extra: dict[str, Any] = {"stamp_ns": stamp}
-        pose = self._pose(time_ns, stamp, message.header.frame_id)
+        pose = self._pose(time_ns, stamp, _message(image).header.frame_id)
         if pose is not None:
             extra["pose"] = pose
         return Picture(
@@ -207,17 +225,17 @@ class _Reader:
             where=self._image.name,
         )
 
-    def _pixels(self, message: Any) -> ImageBytes | np.ndarray | None:
+    def _pixels(self, image: Any) -> ImageBytes | np.ndarray | None:
         """A JPEG as it was recorded; anything else decoded."""
-        if self._image.type != IMAGE and "jp" in message.format.lower() and "bayer" not in message.format.lower():
-            found = ImageBytes(bytes(message.data), f"{self._image.name} at {stamp_ns(message)}")
+        if self._image.type == COMPRESSED_IMAGE and "jp" in image.format.lower() and "bayer" not in image.format.lower():
+            found = ImageBytes(bytes(image.data), f"{self._image.name} at {stamp_ns(image)}")
             try:
                 read_header(found)
             except DataError as error:
                 self._notes.add("pictures that can't be decoded, left out", error)
                 return None
             return found
-        return self._decoded(message)
+        return self._decoded(image)
 
     def _size(self, pixels: ImageBytes | np.ndarray) -> tuple[int, int]:
         if isinstance(pixels, np.ndarray):
@@ -225,9 +243,12 @@ class _Reader:
         header = read_header(pixels)
         return header.height, header.width
 
-    def _decoded(self, message: Any) -> np.ndarray | None:
+    def _decoded(self, image: Any) -> np.ndarray | None:
+        if isinstance(image, VideoFrame):
+            assert image.picture is not None
+            return image.picture.to_rgb()
         try:
-            return (image_to_rgb if self._image.type == IMAGE else compressed_image_to_rgb)(message)
+            return (image_to_rgb if self._image.type == IMAGE else compressed_image_to_rgb)(image)
         except ValueError as error:
             self._notes.add("pictures that can't be decoded, left out", error)
             return None
@@ -284,3 +305,8 @@ class _Reader:
         if self._fixed or "/tf" in self._bag.topics:
             self._notes.add("pictures without a pose", reason)
         return None
+
+
+def _message(image: Any) -> Any:
+    """Returns the one that has the header: a message, or of video its packet."""
+    return image.packet if isinstance(image, VideoFrame) else image

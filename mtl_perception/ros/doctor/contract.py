@@ -17,7 +17,7 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.scene import UNLABELLED
-from mtl_perception.msg import TrackArray
+from mtl_perception.msg import InstanceMaskArray, TrackArray
 from mtl_perception.spatial.depth_fusion import Source
 
 _DEPTH_BYTES = {"32FC1": 4, "16UC1": 2}
@@ -120,6 +120,22 @@ def broken_instances(message: Image, detections: Detection2DArray | None) -> Ite
     highest = int(np.frombuffer(message.data, "<u2").max(initial=0))
     if detections is not None and highest > len(detections.detections):
         yield f"instances holds {highest}, and there are {len(detections.detections)} detections: expected at most their number"
+
+
+def broken_instance_masks(message: InstanceMaskArray, detections: Detection2DArray | None) -> Iterator[str]:
+    """Whose mask it is, is known by its place among the detections of the same stamp; readers unpack runs into width x height pixels."""
+    if detections is not None and len(message.instances) != len(detections.detections):
+        yield f"instances/masks holds {len(message.instances)} masks, expected one for each of {len(detections.detections)} detections"
+    elif detections is not None and [one.class_id for one in message.instances] != [
+        one.results[0].hypothesis.class_id for one in detections.detections
+    ]:
+        yield "instances/masks has other classes than detections, expected the same in the same order"
+    for one in message.instances:
+        pixels = sum(one.counts)
+        if pixels != message.width * message.height:
+            yield f"a mask has runs of {pixels} pixels, expected {message.width}x{message.height} = {message.width * message.height}"
+        if 0 in one.counts[1:]:
+            yield "a mask has an empty run, expected none but the first to be"
 
 
 def broken_normals(message: Image) -> Iterator[str]:

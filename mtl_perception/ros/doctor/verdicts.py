@@ -122,6 +122,7 @@ def _judge_contents(heard: Heard) -> Iterator[Finding]:
         "depth/camera_info": [contract.broken_camera_info(*pair) for pair in heard.pairs("depth/camera_info", "depth/image_rect")],
         "depth/source": [contract.broken_source(*pair) for pair in heard.pairs("depth/source", "depth/image_rect")],
         "instances": [contract.broken_instances(*pair) for pair in heard.pairs("instances", "detections")],
+        "instances/masks": [contract.broken_instance_masks(*pair) for pair in heard.pairs("instances/masks", "detections")],
         "normals/image": [contract.broken_normals(message) for message in said["normals/image"]],
         "points": [contract.broken_points(*pair) for pair in heard.pairs("points", "segmentation/mask")],
         "free_space": [contract.broken_free_space(message) for message in said["free_space"]],

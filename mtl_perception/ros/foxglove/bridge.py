@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import foxglove
 from diagnostic_msgs.msg import DiagnosticArray
 from foxglove import channels
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -26,6 +27,7 @@ from vision_msgs.msg import LabelInfo
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.image_messages import ConversionError, image_to_rgb
 from mtl_perception.ros.foxglove import schemas
+from mtl_perception.ros.foxglove.video import VIDEO_QOS, VideoPictures, readable_video
 from mtl_perception.ros.outputs.topic import type_name
 from mtl_perception.ros.outputs.topics import TOPICS
 from mtl_perception.ros.replay.recording import MessageTypes
@@ -62,13 +64,22 @@ class Settings:
 
 @dataclass
 class _Feed:
-    """One ROS topic to one channel; ``convert`` gives what the channel takes, or None for nothing to show."""
+    """One ROS topic to one channel.
+
+    Attributes:
+        convert: gives what the channel takes.
+        lose: is told of messages that were not received.
+        first: what every message goes through, also those that are too many to be shown; what gives None is not shown.
+    """
 
     topic: str
     message_type: type
     channel: Any
     convert: Callable[[Any], Any]
     raw: bool = False
+    qos: QoSProfile = field(default_factory=lambda: _NEWEST)
+    first: Callable[[Any], Any] = lambda message: message
+    lose: Callable[[], None] = lambda: None
     subscription: Subscription | None = None
     sent_s: float = 0.0
 
@@ -98,7 +109,11 @@ class Bridge:
         for feed in self._feeds:
             if feed.channel.has_sinks() and feed.subscription is None:
                 callback = partial(self._on_message, feed)
-                feed.subscription = self._node.create_subscription(feed.message_type, feed.topic, callback, _NEWEST, raw=feed.raw)
+                events = SubscriptionEventCallbacks(message_lost=lambda event, feed=feed: feed.lose(), use_default_callbacks=False)
+                feed.lose()
+                feed.subscription = self._node.create_subscription(
+                    feed.message_type, feed.topic, callback, feed.qos, event_callbacks=events, raw=feed.raw
+                )
             elif not feed.channel.has_sinks() and feed.subscription is not None:
                 self._node.destroy_subscription(feed.subscription)
                 feed.subscription = None
@@ -119,6 +134,7 @@ class Bridge:
         yield feed("depth/image_rect", pictures, schemas.depth_picture)
         yield feed("depth/source", pictures, schemas.source_picture)
         yield feed("instances", pictures, schemas.instances_picture)
+        yield feed("instances/masks", channels.ImageAnnotationsChannel, schemas.outlines)
         yield feed("normals/image", pictures, schemas.normals_picture)
         yield feed("depth/camera_info", channels.CameraCalibrationChannel, schemas.calibration)
         clouds = partial(schemas.point_cloud, most=self._settings.points)
@@ -142,7 +158,7 @@ class Bridge:
 
     def _find_camera(self) -> _Feed | None:
         """The topic that the node reads its images from; None while the node is not there."""
-        wanted = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CompressedImage": CompressedImage}
+        wanted = {"sensor_msgs/msg/Image": Image, "sensor_msgs/msg/CompressedImage": CompressedImage} | readable_video()
         if self._settings.image:
             known = dict(self._node.get_topic_names_and_types())
             found = {self._settings.image: wanted.get((known.get(self._settings.image) or [""])[0])}
@@ -162,8 +178,12 @@ class Bridge:
                 self._node.get_logger().warning(f"{self._settings.node} reads {names}: say --camera or --image", throttle_duration_sec=10.0)
             return None
         ((topic, message_type),) = found.items()
-        convert = schemas.compressed_picture if message_type is CompressedImage else self._picture
-        return _Feed(topic, message_type, self._image, convert)
+        if message_type is CompressedImage:
+            return _Feed(topic, message_type, self._image, schemas.compressed_picture)
+        if message_type is Image:
+            return _Feed(topic, message_type, self._image, self._picture)
+        video = VideoPictures(type_name(message_type))
+        return _Feed(topic, message_type, self._image, video.shown, raw=True, qos=VIDEO_QOS, first=video.newest, lose=video.lose)
 
     @staticmethod
     def _picture(message: Image) -> Any:
@@ -171,11 +191,12 @@ class Bridge:
 
     def _on_message(self, feed: _Feed, message: Any) -> None:
         now_s = time.monotonic()
-        # /tf comes in many small messages, of which none is like another.
-        if feed.message_type is not TFMessage and now_s - feed.sent_s < 0.9 * self._period_s:
-            return
-        feed.sent_s = now_s
         try:
+            message = feed.first(message)
+            # /tf comes in many small messages, of which none is like another.
+            if message is None or (feed.message_type is not TFMessage and now_s - feed.sent_s < 0.9 * self._period_s):
+                return
+            feed.sent_s = now_s
             feed.channel.log(feed.convert(message))
         except (ConversionError, ValueError, IndexError, KeyError) as error:
             self._node.get_logger().warning(f"{feed.topic}: not shown: {cut(error, 300)}", throttle_duration_sec=10.0)

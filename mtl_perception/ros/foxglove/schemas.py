@@ -43,6 +43,8 @@ from foxglove.messages import (
 )
 
 from mtl_perception.core.drawing import class_color, colorize_depth, colorize_ids, colorize_mask, colorize_normals, colorize_source
+from mtl_perception.core.image_files import MAX_PIXELS
+from mtl_perception.core.instances import InstanceMasks
 
 NEAR_M, FAR_M = 0.3, 6.0
 """Depths of the warmest and the coldest colour."""
@@ -89,6 +91,27 @@ def instances_picture(message: Any) -> CompressedImage:
     """mono16 numbers of objects in a colour each, as PNG."""
     ids = np.frombuffer(message.data, "<u2").reshape(message.height, message.width)
     return _encoded(message.header, ".png", colorize_ids(ids), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+
+
+def outlines(message: Any) -> ImageAnnotations:
+    """A ``mtl_perception/InstanceMaskArray``: lines around the parts of each object, over the camera's image."""
+    if message.width * message.height > MAX_PIXELS:
+        raise ValueError(f"masks are of {message.width}x{message.height} pixels, expected at most {MAX_PIXELS} in all")
+    masks = InstanceMasks.of_counts(message.width, message.height, [one.counts for one in message.instances])
+    return ImageAnnotations(
+        points=[
+            PointsAnnotation(
+                timestamp=_time(message.header),
+                type=PointsAnnotationType.LineLoop,
+                points=[Point2(x=float(x), y=float(y)) for x, y in part],
+                outline_color=_color(*(value / 255 for value in class_color(one.class_id))),
+                thickness=1.0,
+                metadata=[KeyValuePair(key="class", value=one.class_id), KeyValuePair(key="id", value=one.id)],
+            )
+            for number, one in enumerate(message.instances)
+            for part in masks.outlines(number)
+        ]
+    )
 
 
 def normals_picture(message: Any) -> CompressedImage:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rclpy.lifecycle import LifecyclePublisher
 from vision_msgs.msg import Classification, ObjectHypothesis
 
-from mtl_perception.ros.outputs.further import Publish, Topics
+from mtl_perception.ros.outputs.further import Labels, Publish, Topics
 from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.writer import Result, Writer
 
@@ -33,8 +33,8 @@ class ClassificationWriter(Writer):
         return Classification(header=result.header, results=results)
 
 
-def topics(publish: Publish, labels: Sequence[str]) -> Topics:
-    return Topics([ClassificationWriter(publish(ClassificationWriter.topic), labels)])
+def topics(publish: Publish, labels: Labels) -> Topics:
+    return Topics([ClassificationWriter(publish(ClassificationWriter.topic), labels("classification"))])
 
 
 TOPICS = (ClassificationWriter.topic,)

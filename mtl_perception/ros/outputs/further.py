@@ -21,6 +21,9 @@ from mtl_perception.tasks import TASKS
 Publish = Callable[[Topic], LifecyclePublisher]
 """Makes the publisher of a topic."""
 
+Labels = Callable[[str], Sequence[str]]
+"""The model's classes of a task."""
+
 
 class Topics(NamedTuple):
     """Topics of one task.
@@ -34,12 +37,8 @@ class Topics(NamedTuple):
     label_infos: Mapping[Topic, Mapping[int, str]] = {}
 
 
-def further_topics(kind: str, publish: Publish, labels: Sequence[str]) -> Topics:
-    """The topics of the task ``kind``, by ``topics(publish, labels)`` of its module; none where there is no such module.
-
-    Args:
-        labels: the model's classes of this task.
-    """
+def further_topics(kind: str, publish: Publish, labels: Labels) -> Topics:
+    """The topics of the task ``kind``, by ``topics(publish, labels)`` of its module; none where there is no such module."""
     module = _module(kind)
     return Topics([]) if module is None else module.topics(publish, labels)
 

@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 
+from rclpy.lifecycle import LifecyclePublisher
 from sensor_msgs.msg import Image
 
-from mtl_perception.ros.outputs.further import Publish, Topics
+from mtl_perception.msg import InstanceMask, InstanceMaskArray
+from mtl_perception.ros.outputs.further import Labels, Publish, Topics
 from mtl_perception.ros.outputs.images import ImageWriter
 from mtl_perception.ros.outputs.topic import Topic
-from mtl_perception.ros.outputs.writer import Result
+from mtl_perception.ros.outputs.writer import Result, Writer
 
 
 class InstancesWriter(ImageWriter):
@@ -29,8 +32,37 @@ class InstancesWriter(ImageWriter):
         return None if masks is None else self.image(result.header, "mono16", masks.painted(range(1, len(masks) + 1)))
 
 
-def topics(publish: Publish, labels: Sequence[str]) -> Topics:
-    return Topics([InstancesWriter(publish(InstancesWriter.topic))])
+class InstanceMasksWriter(Writer):
+    """``mtl_perception/InstanceMaskArray``: the whole mask of each of the detections of the same stamp, in their order."""
+
+    topic = Topic(
+        "instances/masks",
+        InstanceMaskArray,
+        "the whole mask of each of `detections` of the same stamp, as run lengths in COCO's form",
+        ("detection", "instances"),
+        "camera",
+    )
+
+    def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str]) -> None:
+        super().__init__(publisher)
+        self._labels = labels
+
+    def fill(self, result: Result) -> InstanceMaskArray | None:
+        masks, found = result.frame.masks, result.scene.detections
+        if masks is None or found is None:
+            return None
+        ids = [""] * len(found) if result.tracks is None else result.tracks.detection_ids
+        rows = zip(ids, found.class_ids.tolist(), found.scores.tolist(), strict=True)
+        instances = [
+            InstanceMask(id=id, class_id=self._labels[class_id], score=score, counts=array("I", masks.counts(number).tobytes()))
+            for number, (id, class_id, score) in enumerate(rows)
+        ]
+        return InstanceMaskArray(header=result.header, width=masks.width, height=masks.height, instances=instances)
 
 
-TOPICS = (InstancesWriter.topic,)
+def topics(publish: Publish, labels: Labels) -> Topics:
+    masks = InstanceMasksWriter(publish(InstanceMasksWriter.topic), labels("detection"))
+    return Topics([InstancesWriter(publish(InstancesWriter.topic)), masks])
+
+
+TOPICS = (InstancesWriter.topic, InstanceMasksWriter.topic)

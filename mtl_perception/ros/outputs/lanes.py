@@ -3,12 +3,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sensor_msgs.msg import Image
 from vision_msgs.msg import LabelInfo
 
-from mtl_perception.ros.outputs.further import Publish, Topics
+from mtl_perception.ros.outputs.further import Labels, Publish, Topics
 from mtl_perception.ros.outputs.images import ImageWriter
 from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.writer import Result
@@ -25,8 +23,8 @@ class LanesWriter(ImageWriter):
         return None if lanes is None else self.image(result.header, "mono8", lanes.bits)
 
 
-def topics(publish: Publish, labels: Sequence[str]) -> Topics:
-    names = {1 << bit: label for bit, label in enumerate(labels)}
+def topics(publish: Publish, labels: Labels) -> Topics:
+    names = {1 << bit: label for bit, label in enumerate(labels("lanes"))}
     return Topics([LanesWriter(publish(LanesWriter.topic))], {LanesWriter.label_info: names})
 
 

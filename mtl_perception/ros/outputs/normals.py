@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from sensor_msgs.msg import Image
 
-from mtl_perception.ros.outputs.further import Publish, Topics
+from mtl_perception.ros.outputs.further import Labels, Publish, Topics
 from mtl_perception.ros.outputs.images import ImageWriter
 from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.writer import Result
@@ -23,7 +21,7 @@ class NormalsWriter(ImageWriter):
         return None if normals is None else self.image(result.header, "32FC3", normals.vectors)
 
 
-def topics(publish: Publish, labels: Sequence[str]) -> Topics:
+def topics(publish: Publish, labels: Labels) -> Topics:
     return Topics([NormalsWriter(publish(NormalsWriter.topic))])
 
 

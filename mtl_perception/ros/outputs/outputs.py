@@ -70,7 +70,7 @@ class Outputs:
         if person_ids(objects) and People is not None:
             navigation += [writer(PeopleWriter, objects, parameters)]
         stride = parameters["stride"]
-        further = [further_topics(kind, publish, [cut(label) for label in card.labels_of(kind)]) for kind in card.kinds]
+        further = [further_topics(kind, publish, lambda task: [cut(label) for label in card.labels_of(task)]) for kind in card.kinds]
         names: dict[Topic, Mapping[int, str]] = {MaskWriter.label_info: dict(enumerate(stuff))}
         for topics_of_task in further:
             names |= topics_of_task.label_infos

@@ -38,6 +38,7 @@ from mtl_perception.bags.transforms import transforms_of
 from mtl_perception.core.interrupts import raised
 from mtl_perception.core.transforms import TF, TF_STATIC
 from mtl_perception.msg import PerceptionStatus
+from mtl_perception.ros.node.video import VIDEO_TRANSPORTS, require_transport
 from mtl_perception.ros.node_process import NODE_COMMAND, last_words, node_process, ros_arguments
 from mtl_perception.ros.patience import Patience
 from mtl_perception.ros.replay.recording import LATCHED_TOPICS, LEFT_OUT_TOPICS, Recording
@@ -90,7 +91,7 @@ def replay_live(
     """
     report = ReplayReport("live", image.name)
     fixed = {
-        "transport": "compressed" if image.type == COMPRESSED_IMAGE else "raw",
+        "transport": _transport(image),
         "use_sim_time": True,
         "autostart": True,
         "input.reliability": "reliable",
@@ -98,6 +99,10 @@ def replay_live(
         "output.reliability": "reliable",
         "output.depth": 10,
     }
+    try:
+        require_transport(_transport(image))
+    except ValueError as error:
+        raise ReplayError(f"{image.name} is {image.type}: {error}") from None
     namespace = f"/replay_{os.getpid()}"
     arguments = ros_arguments(namespace, {**parameters, **fixed}, params_file)
     try:
@@ -186,8 +191,9 @@ class _Player:
         """Publishers to the node, subscriptions to all of its outputs; each is matched when this returns."""
         private = f"{self._namespace}/perception"
         qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-        compressed = self._image.type == COMPRESSED_IMAGE
-        image_type, suffix = (CompressedImage, "image/compressed") if compressed else (Image, "image")
+        transport = _transport(self._image)
+        image_type = {"raw": Image, "compressed": CompressedImage}.get(transport) or VIDEO_TRANSPORTS[transport].message_type
+        suffix = "image" if transport == "raw" else f"image/{transport}"
         self._images = self._node.create_publisher(image_type, f"{private}/{suffix}", qos)
         self._infos = self._node.create_publisher(CameraInfo, f"{private}/camera_info", qos)
         self._clock = self._node.create_publisher(Clock, f"{self._namespace}/clock", 10)
@@ -345,6 +351,12 @@ class _Player:
             if patience.is_over():
                 raise ReplayError(f"{problem} within {_MATCH_LIMIT_S:.0f} s; {last_words(self._log)}")
             self._spin_for(every_s)
+
+
+def _transport(image: Topic) -> str:
+    """The node's, by which it reads messages of this type."""
+    by_type = {way.type_name: name for name, way in VIDEO_TRANSPORTS.items()}
+    return by_type.get(image.type) or ("compressed" if image.type == COMPRESSED_IMAGE else "raw")
 
 
 def _stamp_ns(serialised: bytes) -> int:

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cameras that were recorded as video: the packets of a topic to pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from mtl_perception.bags.types import FFMPEG_PACKET
+from mtl_perception.core.image_messages import ConversionError
+from mtl_perception.core.video import KEPT, AwaitedKeyFrame, Picture, VideoDecoder, codec_of
+
+_LOST = "packets of video got lost: nothing is shown until the next key frame"
+_JOINED = "the video begins in the middle: nothing is shown until the first key frame"
+
+
+@dataclass(frozen=True)
+class Header:
+    """``std_msgs/Header``, for messages without one."""
+
+    stamp: Any
+    frame_id: str
+
+
+@dataclass(frozen=True)
+class VideoPacket:
+    """A message of either kind.
+
+    Attributes:
+        codec: as the sender names it.
+        pts: rises evenly with every packet; None where there is no such number.
+    """
+
+    header: Any
+    codec: str
+    pts: int | None
+    data: bytes
+
+    @classmethod
+    def of(cls, message: Any, kind: str) -> VideoPacket:
+        """Of a deserialised message of one of ``VIDEO``."""
+        if kind == FFMPEG_PACKET:
+            return cls(message.header, message.encoding.partition(";")[0], message.pts, bytes(message.data))
+        return cls(Header(message.timestamp, message.frame_id), message.format, None, bytes(message.data))
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One packet, and the picture that it became.
+
+    Attributes:
+        time_ns: when it was recorded.
+        picture: None where there is none.
+        problem: why; empty if nothing is wrong.
+    """
+
+    time_ns: int
+    packet: VideoPacket
+    picture: Picture | None
+    problem: str = ""
+
+
+class VideoStream:
+    """The packets of one topic, in the order of recording.
+
+    Raises:
+        MissingPyAV: video can't be decoded here.
+    """
+
+    def __init__(self, max_pixels: int) -> None:
+        self._decoder = VideoDecoder(max_pixels)
+        self._count = 0
+        self._open: dict[int, tuple[int, VideoPacket]] = {}  # packets whose picture may still come
+        self._is_joined = False
+
+    def frames(self, time_ns: int, packet: VideoPacket) -> Iterator[VideoFrame]:
+        """Frames that are known with this packet: its own, or of those before it, where an encoder reorders pictures or one got lost.
+
+        Each packet is told of once, with its picture or with why it has none.
+        """
+        self._count += 1
+        self._open[self._count] = (time_ns, packet)
+        try:
+            pictures = self._decoder.decode(codec_of(packet.codec), packet.data, (self._count, time_ns, packet), packet.pts)
+        except AwaitedKeyFrame:
+            pictures = []
+        except ConversionError as error:
+            del self._open[self._count]
+            yield VideoFrame(time_ns, packet, None, str(error))
+            return
+        yield from self._shown(pictures)
+        if len(self._open) > KEPT:
+            yield from self._without_picture(self._count - KEPT + 1)
+
+    def rest(self) -> Iterator[VideoFrame]:
+        """Frames that are left to be told of at the end."""
+        yield from self._shown(self._decoder.rest())
+        yield from self._without_picture(self._count + 1)
+
+    def _shown(self, pictures: list[Picture]) -> Iterator[VideoFrame]:
+        for picture in pictures:
+            number, time_ns, packet = picture.tag
+            if picture.is_key:  # nothing that was sent before it comes after it
+                yield from self._without_picture(number)
+            self._is_joined = True
+            if self._open.pop(number, None) is not None:
+                yield VideoFrame(time_ns, packet, picture)
+
+    def _without_picture(self, before: int) -> Iterator[VideoFrame]:
+        for number in [number for number in self._open if number < before]:
+            yield VideoFrame(*self._open.pop(number), None, _LOST if self._is_joined else _JOINED)
