@@ -29,7 +29,7 @@ def finetune(
     minutes: Annotated[float | None, typer.Option(help="Time to train; 8 if not given.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Instead of a time: the same result every time.")] = None,
     freeze: Annotated[
-        str | None, typer.Option(help="Parts that stay as they are, with commas: encoder, neck, or a task.", rich_help_panel=_HOW)
+        str | None, typer.Option(help="Parts that stay as they are, with commas: encoder, neck, lateral, or a task.", rich_help_panel=_HOW)
     ] = None,
     rates: Annotated[
         str | None, typer.Option(metavar="PART=FACTOR,…", help="Factors of the learning rate by part.", rich_help_panel=_HOW)

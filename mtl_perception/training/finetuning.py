@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +13,12 @@ from torch import nn
 from mtl_perception.core.resources import find_model
 from mtl_perception.core.validation_text import did_you_mean, shown
 from mtl_perception.model.checkpoint import CheckpointError, ModelCard, TaskCard, read_card
-from mtl_perception.model.encoders import Encoder
+from mtl_perception.model.encoders import LEVELS, Encoder
 from mtl_perception.model.necks import Neck
 from mtl_perception.model.network import MultiTaskNetwork
 
-SHARED_PARTS: dict[str, type[nn.Module]] = {"encoder": Encoder, "neck": Neck}
+SHARED_PARTS = ("encoder", "neck", "lateral")
+"""Those under all heads; ``lateral`` is of the neck: what brings the encoder's levels at strides 8 to 32 to its channels."""
 
 Rate = Annotated[float, Field(ge=0, le=10)]
 Weight = Annotated[float, Field(ge=0)]
@@ -31,8 +32,10 @@ class Finetuning(BaseModel):
         replay: those of ``data`` that show what the start has learned from; there the teacher speaks of labelled pictures too.
         teacher: a checkpoint, or a shipped model's name; None: ``start_from``. It knows some of the tasks, and of these no class more.
         distillation: weight of the teacher's word beside that of the labels; by task: those that are named are taught. 0: no teacher.
-        freeze: parts that stay as they are: ``encoder``, ``neck``, and heads by their task.
-        rates: factors of the learning rate, by part; 0 freezes.
+        freeze: parts that stay as they are: ``encoder``, ``neck``, ``lateral`` and heads by their task. Of a ``dense_fpn`` boxes see
+            the ``lateral`` part alone: with ``encoder``, ``lateral`` and ``detection`` frozen they stay as they are, bit by bit, while
+            masks and depth learn.
+        rates: factors of the learning rate, by part; 0 freezes. ``lateral`` goes by ``neck`` if it is not named.
         frozen_batch_norms: keep the statistics of all batch norms, which a few pictures would spoil.
         patience: end after so many validations in a row that are not better; None: never before the schedule does.
     """
@@ -66,7 +69,7 @@ class Finetuning(BaseModel):
             raise ValueError("finetuning: every part of the network is frozen, so nothing would be learned; leave one out of 'freeze'")
 
     def is_frozen(self, part: str) -> bool:
-        return part in self.freeze or self.rates.get(part) == 0
+        return part in self.freeze or self.rates.get(part) == 0 or (part == "lateral" and self.is_frozen("neck"))
 
     def taught(self, tasks: Collection[str]) -> dict[str, float]:
         """Of ``tasks`` those that the teacher speaks of, with its weight."""
@@ -74,7 +77,7 @@ class Finetuning(BaseModel):
         return {task: weight for task, weight in weights.items() if weight}
 
     def rate_of(self, part: str) -> float:
-        return self.rates.get(part, 1.0)
+        return self.rates.get(part, self.rate_of("neck") if part == "lateral" else 1.0)
 
 
 def start_card(start: Path) -> ModelCard:
@@ -121,27 +124,36 @@ def hold(network: MultiTaskNetwork, settings: Finetuning, labelled: Collection[s
         for module in network.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
-    for part, kind in SHARED_PARTS.items():
+    for part in SHARED_PARTS:
         if settings.is_frozen(part):
-            for module in network.modules():
-                if isinstance(module, kind):
-                    module.requires_grad_(False).eval()
+            for module in _modules_of(part, network):
+                module.requires_grad_(False).eval()
     trunk_moves = any(p.requires_grad for p in network.shared_parameters())
     idle = [task for task in network.tasks if settings.is_frozen(task) or not (trunk_moves or task in labelled)]
     for task in idle:
         network.heads[task].requires_grad_(False).eval()
-    frozen = [*(part for part in SHARED_PARTS if settings.is_frozen(part)), *(f"the head of {task}" for task in idle)]
+    parts = [part for part in SHARED_PARTS if settings.is_frozen(part) and not (part == "lateral" and settings.is_frozen("neck"))]
+    frozen = [*parts, *(f"the head of {task}" for task in idle)]
     return [f"frozen: {', '.join(frozen)}"] if frozen else []
 
 
 def part_rates(network: nn.Module, settings: Finetuning) -> dict[nn.Parameter, float]:
     """By parameter, the factor of its learning rate, where it is not 1."""
     rates: dict[nn.Parameter, float] = {}
+    for part in SHARED_PARTS:
+        for module in _modules_of(part, network):
+            rates |= dict.fromkeys(module.parameters(), settings.rate_of(part))
     for name, module in network.named_modules():
-        for part, kind in SHARED_PARTS.items():
-            if isinstance(module, kind):
-                rates |= dict.fromkeys(module.parameters(), settings.rate_of(part))
         above, _, task = name.rpartition(".")
         if above.rpartition(".")[2] == "heads":
             rates |= dict.fromkeys(module.parameters(), settings.rate_of(task))
     return rates
+
+
+def _modules_of(part: str, network: nn.Module) -> Iterator[nn.Module]:
+    for module in network.modules():
+        if part == "encoder" and isinstance(module, Encoder):
+            yield module
+        elif isinstance(module, Neck):
+            wide = [module.lateral[level] for level in LEVELS[1:]]
+            yield from {"neck": [module], "lateral": [*wide, module.context]}.get(part, [])

@@ -21,7 +21,7 @@ from mtl_perception.model.network import Architecture, MultiTaskNetwork
 from mtl_perception.training import ConfigError
 from mtl_perception.training.distillation import Teacher
 from mtl_perception.training.finetune_command import FinetuneOptions, configuration, finetune
-from mtl_perception.training.finetuning import Finetuning, hold
+from mtl_perception.training.finetuning import Finetuning, hold, part_rates
 
 OLD = {
     "detection": {"labels": ["cup", "box", "chair"]},
@@ -112,6 +112,38 @@ def test_under_a_frozen_trunk_tasks_without_new_labels_answer_bit_for_bit_as_bef
             half = stored[name].half().float() if stored[name].is_floating_point() and not name.endswith("running_var") else stored[name]
             assert torch.equal(value, half), name
     assert not torch.equal(network.heads["detection"].regress["p3"].weight, before.heads["detection"].regress["p3"].weight)
+
+
+def test_boxes_of_a_dense_pyramid_stay_bit_for_bit_while_masks_and_depth_learn() -> None:
+    card = card_of({task: OLD[task] for task in ("detection", "segmentation", "depth")})
+    architecture = Architecture(encoder="mobilenet_v3_small", neck="dense_fpn", neck_channels=8, heads="slim")
+    network = tiny_network(card.model_copy(update={"architecture": architecture}), seed=9).train()
+    said = hold(network, Finetuning(freeze=["encoder", "lateral", "detection"]), {"segmentation", "depth"})
+    assert said == ["frozen: encoder, lateral, the head of detection"]
+
+    before = network(IMAGES)
+    loss = before["segmentation"]["logits"].square().mean() + sum(value.float().square().mean() for value in before["depth"].values())
+    loss.backward()
+    moved = {name for name, parameter in network.named_parameters() if parameter.grad is not None}
+    assert {name.split(".")[1] for name in moved} == {"lateral", "top_down", "stem", "segmentation", "depth"}
+    assert {name.split(".")[2] for name in moved if name.startswith("neck.lateral")} == {"c2"}
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.grad is not None:
+                parameter.add_(0.1)
+    after = network(IMAGES)
+    for name, value in after["detection"].items():
+        assert torch.equal(value, before["detection"][name]), name
+    assert not torch.equal(after["segmentation"]["logits"], before["segmentation"]["logits"])
+
+
+def test_the_lateral_part_goes_by_the_neck_unless_it_is_named() -> None:
+    network = tiny_network(card_of(OLD), seed=9)
+    of_lateral, of_c2 = network.neck.lateral["c3"][0].weight, network.neck.lateral["c2"][0].weight
+    assert part_rates(network, Finetuning(rates={"neck": 0.3}))[of_lateral] == 0.3
+    named = part_rates(network, Finetuning(rates={"neck": 0.3, "lateral": 0.1}))
+    assert (named[of_lateral], named[of_c2]) == (0.1, 0.3)
+    assert hold(network, Finetuning(freeze=["neck"]), set(OLD)) == ["frozen: neck"]
 
 
 def test_the_teacher_speaks_of_the_classes_that_it_knows_alone(tmp_path: Path) -> None:
