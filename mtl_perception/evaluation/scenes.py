@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -154,7 +154,7 @@ def evaluate_engine(
 
 
 def _noting(samples: Iterable[tuple[np.ndarray, Intrinsics | None, Truth]], waiting: deque[Truth]) -> Iterator[Image]:
-    """Yields the images; their truth waits until they are answered."""
+    """Yields the images; their truth waits, with them, until they are answered."""
     for image_rgb, intrinsics, truth in samples:
-        waiting.append(truth)
+        waiting.append(replace(truth, image_rgb=image_rgb))
         yield image_rgb, intrinsics

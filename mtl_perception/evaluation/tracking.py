@@ -26,7 +26,8 @@ class TrackingMetric(Metric):
     """Follows what the network detects as the node would, and compares identities with the true ones.
 
     The frames of a data set are one drive, in order and complete. All classes are scored together; boxes of different
-    classes never match. MOTA and IDF1 come from py-motmetrics.
+    classes never match. Tracks of classes that the truth of the drive never shows are left out, as they are of average precision: nobody
+    may have labelled these. MOTA and IDF1 come from py-motmetrics.
 
     Args:
         detection_labels, segmentation_labels: the model's.
@@ -79,7 +80,8 @@ class TrackingMetric(Metric):
         return (scene, truth) if is_known and scene.detections is not None else None
 
     def update(self, scene: Scene, truth: Truth) -> dict[str, float]:
-        frame = self._postprocess(scene, _NO_IMAGE, truth.intrinsics, truth.stamp_s, KnownPlacement(truth.camera_pose))
+        image_rgb = _NO_IMAGE if truth.image_rgb is None else truth.image_rgb
+        frame = self._postprocess(scene, image_rgb, truth.intrinsics, truth.stamp_s, KnownPlacement(truth.camera_pose))
         self.add(frame.tracks.tracks, truth, frame.tracks.is_in_fixed_frame)
         return {}
 
@@ -120,7 +122,9 @@ class _Drive:
     """
 
     def __init__(self) -> None:
-        self.frames: list[Frame] = []
+        self._frames: list[Frame] = []
+        self._class_ids: list[np.ndarray] = []
+        self._true_classes: set[int] = set()
         self.stamps_s: list[float] = []
         self.errors: list[tuple[float, float]] = []
         self._places: dict[int, tuple[float, np.ndarray]] = {}
@@ -132,12 +136,22 @@ class _Drive:
         similarity = box_iou(np.asarray(truth.boxes_xyxy, np.float64), boxes)
         similarity[truth.class_ids[:, None] != class_ids] = 0.0
         frame = Frame(truth.track_ids, np.array([track.id for track in seen], int), similarity)
-        self.frames.append(frame)
+        self._frames.append(frame)
+        self._class_ids.append(class_ids)
+        self._true_classes.update(truth.class_ids.tolist())
         self.stamps_s.append(truth.stamp_s)
         if truth.boxes_3d is not None:
             pose = truth.camera_pose if is_in_fixed_frame else np.eye(4)
             if pose is not None:
                 self._add_errors(seen, frame, truth, pose)
+
+    @property
+    def frames(self) -> list[Frame]:
+        """Those so far, with the tracks of the classes that the truth has."""
+        known = [np.isin(class_ids, list(self._true_classes)) for class_ids in self._class_ids]
+        return [
+            Frame(frame.true_ids, frame.found_ids[chosen], frame.similarity[:, chosen]) for frame, chosen in zip(self._frames, known)
+        ]
 
     def _add_errors(self, seen: Sequence[Track], frame: Frame, truth: Truth, pose: np.ndarray) -> None:
         centers = truth.boxes_3d.centers_m @ pose[:3, :3].T + pose[:3, 3]

@@ -16,15 +16,19 @@ class TrackingOptions:
 
     Attributes:
         low_score: detections from here on, though not published below ``score_threshold``, continue tracks.
+        begin_score: detections from here on begin tracks, if they are published.
         confirm_hits: successive frames in which a new object must be seen to get an id.
         keep_s: how long an object out of sight is followed, seconds.
         gallery_s: how long its place is remembered where it was at rest; what comes back there has the old id. 0: not at all.
+        appearance: how much it counts that two look different, see ``TrackerSettings``; 0: looks are not compared.
     """
 
     low_score: float = TrackerSettings.low_score
+    begin_score: float = TrackerSettings.begin_score
     confirm_hits: int = TrackerSettings.confirm_hits
     keep_s: float = TrackerSettings.keep_s
     gallery_s: float = TrackerSettings.gallery_s
+    appearance: float = TrackerSettings.appearance
 
 
 DEPTH_SOURCES = ("network", "camera", "fused")

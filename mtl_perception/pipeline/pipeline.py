@@ -25,6 +25,7 @@ from mtl_perception.spatial.depth_scale import (
     scaled,
 )
 from mtl_perception.tracking import Tracker, TrackerSettings
+from mtl_perception.tracking.appearance import looks
 
 
 def published(scene: Scene, options: PipelineOptions = PipelineOptions()) -> Scene:
@@ -96,7 +97,7 @@ class Postprocessor:
 
         Args:
             scene: what the engine found from ``options.least_score`` on.
-            image_rgb: (H, W, 3) uint8, the image that the engine saw.
+            image_rgb: (H, W, 3) uint8, the image that the engine saw; without pixels looks are not compared.
             stamp_s: when it was taken, seconds; for tracks.
             measured_m: (H, W) float32 metres, what a depth sensor saw of the same image; NaN, 0 or infinite where nothing.
             points_m: (N, 3) metres in the optical frame, measured elsewhere, such as by a laser; for the scale of depth.
@@ -147,15 +148,18 @@ class Postprocessor:
         settings = TrackerSettings(
             high_score=options.score_threshold,
             low_score=min(options.tracking.low_score, options.score_threshold),
+            begin_score=options.tracking.begin_score,
             confirm_hits=options.tracking.confirm_hits,
             keep_s=options.tracking.keep_s,
             gallery_s=options.tracking.gallery_s,
+            appearance=options.tracking.appearance,
         )
         if self._tracker is None:
             self._tracker = Tracker(settings)
         self._tracker.settings = settings
         pose = None if boxes_3d is None else result.placement.camera_pose
-        tracks = self._tracker.update(stamp_s, found, boxes_3d, pose, is_published(found, options))
+        looked = looks(result.image_rgb, found.boxes_xyxy) if settings.appearance > 0 and result.image_rgb.size else None
+        tracks = self._tracker.update(stamp_s, found, boxes_3d, pose, is_published(found, options), looked)
         ids = [""] * len(found)
         for track in tracks:
             if track.is_seen:

@@ -29,6 +29,7 @@ class Truth:
         stamp_s: when the image was taken, seconds.
         camera_pose: (4, 4) from the optical frame to one that does not move and whose z points up.
         intrinsics: of the camera.
+        image_rgb: (H, W, 3) uint8, the image itself.
         labels: those of a sample, by kind.
     """
 
@@ -42,4 +43,5 @@ class Truth:
     stamp_s: float | None = None
     camera_pose: np.ndarray | None = None
     intrinsics: Intrinsics | None = None
+    image_rgb: np.ndarray | None = None
     labels: Mapping[str, Any] = field(default_factory=dict)

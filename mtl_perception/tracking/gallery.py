@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
+from mtl_perception.tracking.appearance import LENGTH, with_looks
 from mtl_perception.tracking.association import assign_pairs
 from mtl_perception.tracking.symmetric import mahalanobis_squared
 
@@ -28,6 +29,7 @@ class Sightings:
         ids, class_ids: (N,).
         places, noise: (N, 3) metres and (N, 3, 3) covariances of ``sighting_noise``; NaN where a place is not known.
         first_s, seen_s: (N,) seconds.
+        looks: (N, LENGTH) of ``appearance.looks``; NaN where they are not known.
     """
 
     ids: np.ndarray
@@ -36,6 +38,7 @@ class Sightings:
     noise: np.ndarray
     first_s: np.ndarray
     seen_s: np.ndarray
+    looks: np.ndarray
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -61,8 +64,8 @@ def sighting_noise(noise: np.ndarray, places: np.ndarray, sizes_m: np.ndarray, c
 
 
 class Gallery:
-    """Remembers objects that are followed no more. Places alone tell who comes back: two of one class that stood closer together
-    than their places are known may be taken for each other."""
+    """Remembers objects that are followed no more. Places and looks tell who comes back: two of one class that look alike and stood
+    closer together than their places are known may be taken for each other."""
 
     def __init__(self) -> None:
         self.clear()
@@ -71,8 +74,8 @@ class Gallery:
         return len(self._objects)
 
     def clear(self) -> None:
-        none = np.zeros(0)
-        self._objects = Sightings(none.astype(np.int64), none.astype(np.int64), np.zeros((0, 3)), np.zeros((0, 3, 3)), none, none)
+        none, ids = np.zeros(0), np.zeros(0, np.int64)
+        self._objects = Sightings(ids, ids, np.zeros((0, 3)), np.zeros((0, 3, 3)), none, none, np.zeros((0, LENGTH), np.float32))
 
     def remember(self, objects: Sightings) -> None:
         """Take in objects that were lost; those without a place can't be known again and are left out."""
@@ -87,8 +90,11 @@ class Gallery:
         if len(self._objects) and self._objects.seen_s.min() < before_s:
             self._objects = self._objects.where(self._objects.seen_s >= before_s)
 
-    def claim(self, new: Sightings, now_s: float) -> tuple[np.ndarray, Sightings]:
+    def claim(self, new: Sightings, now_s: float, appearance: float = 0.0) -> tuple[np.ndarray, Sightings]:
         """Which of N new objects are ones that are remembered.
+
+        Args:
+            appearance: of ``TrackerSettings``.
 
         Returns:
             (K,) indices of the new objects and the K remembered ones that they are. Those are forgotten here.
@@ -98,6 +104,8 @@ class Gallery:
         drift = np.square(_DRIFT_M) * (now_s - objects.seen_s[old])
         spread = new.noise[fresh] + objects.noise[old] + drift[:, None, None] * np.eye(3)
         cost = mahalanobis_squared(new.places[fresh] - objects.places[old], spread) / _GATE
+        if appearance > 0:
+            cost = with_looks(cost, new.looks[fresh], objects.looks[old], appearance)
         possible = cost < 1  # false where a place is not known
         chosen, taken = assign_pairs(fresh[possible], old[possible], cost[possible])
         if len(taken):

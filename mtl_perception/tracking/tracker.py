@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mtl_perception.core.scene import SCORE_THRESHOLD, Detections
+from mtl_perception.tracking.appearance import LENGTH, with_looks
 from mtl_perception.tracking.association import assign_pairs, paired_iou
 from mtl_perception.tracking.gallery import Gallery, Sightings, sighting_noise
 from mtl_perception.tracking.kalman import ConstantVelocity, IsotropicVelocity
@@ -24,10 +25,13 @@ _GATE, _VETO = 11.34, 30.66
 _AT_REST_M_S = 0.1
 """Slower objects stay where they are."""
 
+_LOOK_RATE = 0.1
+"""Share of the newest sighting in how a track looks."""
+
 # Spreads in the image as shares of a box's mean side, after ByteTrack's at 30 Hz.
 _BOX_NOISE, _BOX_DRIFT, _BOX_ACCELERATION, _BOX_SPEED = 0.05, 0.25, 1.0, 2.0
 
-_ROWS = ("_ids", "_class_ids", "_scores", "_first_s", "_seen_s", "_hits", "_seen_places", "_seen_noise")
+_ROWS = ("_ids", "_class_ids", "_scores", "_first_s", "_seen_s", "_hits", "_seen_places", "_seen_noise", "_looks")
 """Names of the arrays that hold one entry for each track, beside its filters."""
 
 
@@ -36,11 +40,14 @@ class TrackerSettings:
     """How identities are kept.
 
     Attributes:
-        high_score: detections from here on are matched first, and alone begin new tracks.
+        high_score: detections from here on are matched first.
         low_score: weaker ones than this are not looked at; those between continue tracks that nothing better continued.
+        begin_score: of those, detections from here on begin new tracks.
         confirm_hits: successive frames in which a new object must be seen before it gets an id.
         keep_s: how long an object that is out of sight is followed; a gap in time longer than that ends every track.
         gallery_s: how long after it was last seen an object that comes back to its place in the fixed frame gets its id again; 0 never.
+        appearance: cost of pairs that look wholly different, where looks are known. Whatever costs 1 or more is no pair: the same
+            box or place costs nothing, one at the limit of what is possible 1.
         min_iou: least overlap of a detection with a track's predicted box where their places in space are not compared.
         acceleration_m_s2: how abruptly objects change their velocity (root of the power density, m/s²/√Hz).
         speed_m_s: how fast objects may be when they are first seen (standard deviation, each axis).
@@ -52,9 +59,11 @@ class TrackerSettings:
 
     high_score: float = SCORE_THRESHOLD
     low_score: float = 0.1
+    begin_score: float = 0.4
     confirm_hits: int = 2
     keep_s: float = 3.0
     gallery_s: float = 300.0
+    appearance: float = 0.8
     min_iou: float = 0.2
     acceleration_m_s2: float = 0.3
     speed_m_s: float = 0.4
@@ -63,6 +72,10 @@ class TrackerSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.low_score <= self.high_score <= 1:
             raise ValueError(f"tracking: low_score is {self.low_score} and high_score {self.high_score}, expected 0 ≤ low ≤ high ≤ 1")
+        if not 0 <= self.begin_score <= 1:
+            raise ValueError(f"tracking: begin_score is {self.begin_score}, expected 0 to 1")
+        if not 0 <= self.appearance <= 10:
+            raise ValueError(f"tracking: appearance is {self.appearance}, expected 0 to 10")
         if self.confirm_hits < 1:
             raise ValueError(f"tracking: confirm_hits is {self.confirm_hits}, expected 1 or more")
         if not 0 <= self.min_iou < 1:
@@ -81,7 +94,7 @@ class Tracker:
     Two-stage association as in ByteTrack (Zhang et al., ECCV 2022): the sure detections are matched first, then the unsure
     ones to the tracks in sight that are left, for an object half hidden is often detected weakly. A pair is possible if
     both are of one class and either the boxes overlap or the places in space agree (Mahalanobis distance over the
-    uncertainties of both), and if these places do not contradict it. Other than there, tentative tracks take part in
+    uncertainties of both), and if neither these places nor their looks contradict it. Other than there, tentative tracks take part in
     the first stage: places reach farther than boxes, and a track whose object is hidden would take the detection of its
     neighbour that is new.
 
@@ -110,6 +123,7 @@ class Tracker:
         self._hits = np.zeros(0, np.int64)
         # As they were last seen in the fixed frame; NaN where they never were.
         self._seen_places, self._seen_noise = np.zeros((0, 3)), np.zeros((0, 3, 3))
+        self._looks = np.zeros((0, LENGTH), np.float32)  # means over time; NaN where they never were known
         self._stamp_s: float | None = None
         self._posed_s: float | None = None
 
@@ -125,6 +139,7 @@ class Tracker:
         boxes_3d: Boxes3D | None = None,
         camera_pose: np.ndarray | None = None,
         is_strong: np.ndarray | None = None,
+        looks: np.ndarray | None = None,
     ) -> list[Track]:
         """Take in one frame.
 
@@ -134,6 +149,7 @@ class Tracker:
             boxes_3d: parallel to ``detections``, in the camera's optical frame.
             camera_pose: (4, 4) optical frame → a frame that does not move, at ``stamp_s``. Without one, places are tracked
                 in the camera's own frame. If it is missing now and then, such frames are matched in the image alone.
+            looks: (M, LENGTH) of ``appearance.looks``; without them nobody's looks are compared.
             is_strong: (M,) bool, the detections that count as ``high_score`` and better, where that differs by class.
 
         Returns:
@@ -141,7 +157,7 @@ class Tracker:
         """
         self._go_to(stamp_s)
         places, noise = self._measured_places(detections, boxes_3d, camera_pose)
-        found = _Found(detections, places, noise)
+        found = _Found(detections, places, noise, looks)
         if camera_pose is not None and boxes_3d is not None and self.settings.gallery_s > 0:
             found.sighting_noise = sighting_noise(noise, places, np.asarray(boxes_3d.sizes_m, np.float64), camera_pose[:3, 3])
         strong = found.scores >= self.settings.high_score if is_strong is None else is_strong
@@ -153,7 +169,7 @@ class Tracker:
         self._correct(detection, found)
         kept = (self._ids > 0) | (detection >= 0)
         self._keep(kept)
-        new = strong.copy()
+        new = strong & (found.scores >= self.settings.begin_score)
         new[detection[detection >= 0]] = False
         self._begin(np.flatnonzero(new), found)
         detection = np.concatenate([detection[kept], np.flatnonzero(new)])
@@ -256,7 +272,12 @@ class Tracker:
         chosen = ((apart <= 1 - self.settings.min_iou) | (squared <= _GATE)) & ~(squared > _VETO)
         cost = np.where(np.isnan(squared), apart, (2 * apart + np.minimum(squared / _GATE, 1.0)) / 3)
         chosen &= cost < 1
-        return i[chosen], j[chosen], cost[chosen]
+        i, j, cost = i[chosen], j[chosen], cost[chosen]
+        if self.settings.appearance == 0:
+            return i, j, cost
+        cost = with_looks(cost, self._looks[rows[i]], found.looks[columns[j]], self.settings.appearance)
+        alike = cost < 1
+        return i[alike], j[alike], cost[alike]
 
     def _correct(self, detection: np.ndarray, found: _Found) -> None:
         rows = np.flatnonzero(detection >= 0)
@@ -269,6 +290,11 @@ class Tracker:
         self._scores[rows] = found.scores[columns]
         self._seen_s[rows] = self._now_s
         self._hits[rows] += 1
+        known, new = self._looks[rows], found.looks[columns]
+        mean = known + _LOOK_RATE * (new - known)
+        if (half := np.isnan(mean[:, 0])).any():  # one of them is not known
+            mean[half] = np.where(np.isnan(new[half]), known[half], new[half])
+        self._looks[rows] = mean
 
     def _begin(self, columns: np.ndarray, found: _Found) -> None:
         count = len(columns)
@@ -290,6 +316,7 @@ class Tracker:
         self._class_ids = np.concatenate([self._class_ids, found.class_ids[columns]])
         self._scores = np.concatenate([self._scores, found.scores[columns]])
         self._hits = np.concatenate([self._hits, np.ones(count, np.int64)])
+        self._looks = np.concatenate([self._looks, found.looks[columns]])
         self._first_s, self._seen_s = np.concatenate([self._first_s, now]), np.concatenate([self._seen_s, now])
         self._seen_places = np.concatenate([self._seen_places, np.full((count, 3), np.nan)])
         self._seen_noise = np.concatenate([self._seen_noise, np.full((count, 3, 3), np.nan)])
@@ -315,6 +342,7 @@ class Tracker:
             self._seen_noise[rows],
             self._first_s[rows],
             self._seen_s[rows],
+            self._looks[rows],
         )
 
     def _remember(self, lost: np.ndarray) -> None:
@@ -329,7 +357,7 @@ class Tracker:
         """Give ids to what was seen often enough: that of an object which the gallery remembers there, else a new one."""
         ready = np.flatnonzero((self._ids == 0) & (self._hits >= self.settings.confirm_hits))
         if len(ready) and len(self._gallery) and self._posed_s == self._now_s:
-            chosen, known = self._gallery.claim(self._sightings(ready), self._now_s)
+            chosen, known = self._gallery.claim(self._sightings(ready), self._now_s, self.settings.appearance)
             self._ids[ready[chosen]], self._first_s[ready[chosen]] = known.ids, known.first_s
             ready = np.delete(ready, chosen)
         self._ids[ready] = self._next_id + np.arange(len(ready))
@@ -372,11 +400,12 @@ class _Found:
         sighting_noise: (M, 3, 3), for the gallery; None where places are not in the fixed frame.
     """
 
-    def __init__(self, detections: Detections, places: np.ndarray, noise: np.ndarray) -> None:
+    def __init__(self, detections: Detections, places: np.ndarray, noise: np.ndarray, looks: np.ndarray | None = None) -> None:
         self.boxes_xyxy = np.asarray(detections.boxes_xyxy, np.float32).reshape(-1, 4)
         self.scores = np.asarray(detections.scores, np.float64)
         self.class_ids = np.asarray(detections.class_ids, np.int64)
         self.places, self.noise = places, noise
+        self.looks = np.full((len(self.scores), LENGTH), np.nan, np.float32) if looks is None else looks
         self.sighting_noise: np.ndarray | None = None
         sides = (self.boxes_xyxy[:, 2:] - self.boxes_xyxy[:, :2]).clip(min=1.0)
         self.centred = np.concatenate([(self.boxes_xyxy[:, :2] + self.boxes_xyxy[:, 2:]) / 2, sides], 1)

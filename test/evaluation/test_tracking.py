@@ -76,8 +76,11 @@ def track(id: int, box: np.ndarray = BOX[0], class_id: int = 0, **fields) -> Tra
     return Track(id, class_id, 0.9, box, age_s=1.0, unseen_s=0.0, detection=0, **known)
 
 
-def score(names: list[list[Track]], visible: list[bool] | None = None) -> dict:
+def score(names: list[list[Track]], visible: list[bool] | None = None, known: bool = False) -> dict:
+    """Args: known: the truth has an object of the other class too, in a frame before."""
     metric = TrackingMetric(["cup", "can"])
+    if known:
+        metric.add([track(99, class_id=1)], Truth(BOX, np.ones(1, int), track_ids=np.array([8]), stamp_s=-1.0), False)
     for k, tracks in enumerate(names):
         shown = slice(None) if visible is None or visible[k] else slice(0)
         truth = Truth(BOX[shown], np.zeros(1, int)[shown], track_ids=np.array([7])[shown], stamp_s=k / 10)
@@ -90,7 +93,9 @@ def test_what_can_be_counted_by_hand() -> None:
     assert (scores["MOTA"], scores["IDF1"], scores["switches"], scores["things"]) == (pytest.approx(0.9), 0.5, 1, 1)
     beside = score([[track(1, BOX[0] + 60)]] * 4)  # overlaps by less than a half
     assert beside["MOTA"] == -1.0
-    assert score([[track(1, class_id=1)]] * 4)["MOTA"] == -1.0  # the right place, but another class
+    # The right place, but another class: one missed and one too much, of five and one that is right.
+    assert score([[track(1, class_id=1)]] * 4, known=True)["MOTA"] == pytest.approx(1 - 8 / 5)
+    assert score([[track(1, class_id=1)]] * 4)["MOTA"] == 0.0  # of a class that the truth never shows: missed, and no more
     assert score([[]] * 4)["MOTA"] == 0.0
 
 

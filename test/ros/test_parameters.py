@@ -28,6 +28,8 @@ AT_RUN_TIME = {
     "region",
     "max_frame_age",
     "tracking.low_score",
+    "tracking.begin_score",
+    "tracking.appearance",
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from mtl_perception.core.scene import Boxes3D, Detections
 from mtl_perception.tracking import Track, Tracker, TrackerSettings
+from mtl_perception.tracking.appearance import LENGTH
 from mtl_perception.tracking.gallery import Gallery, Sightings
 
 FOCAL_PX, CENTER_PX, RATE_HZ = 400.0, (320.0, 240.0), 10.0
@@ -151,6 +152,7 @@ def test_the_gallery_has_an_end() -> None:
         np.tile(0.01 * np.eye(3), (count, 1, 1)),
         np.zeros(count),
         np.linspace(0, 1, count),
+        np.full((count, LENGTH), np.nan, np.float32),
     )
     gallery.remember(objects)
     gallery.remember(replace(objects, ids=objects.ids + count, places=objects.places + (0, 50, 0), seen_s=objects.seen_s + 2))

@@ -158,6 +158,14 @@ SPECS = (
         high=1.0,
         at_run_time=True,
     ),
+    Spec(
+        "tracking.begin_score",
+        0.4,
+        "published detections from this score on begin tracks",
+        low=0.0,
+        high=1.0,
+        at_run_time=True,
+    ),
     Spec("tracking.confirm_hits", 2, "successive frames in which a new object must be seen to get an id", low=1, high=100),
     Spec("tracking.keep", 3.0, "seconds for which an object out of sight is followed", low=0.1, high=60.0),
     Spec(
@@ -166,6 +174,14 @@ SPECS = (
         "seconds for which the place of an object at rest is remembered in fixed_frame: what comes back there has the old id; 0 for never",
         low=0.0,
         high=86400.0,
+    ),
+    Spec(
+        "tracking.appearance",
+        0.8,
+        "how much it counts that two objects differ in colours: the cost of wholly different ones, where 1 is the limit; 0: nothing",
+        low=0.0,
+        high=10.0,
+        at_run_time=True,
     ),
     Spec(
         "memory_headroom",

@@ -186,9 +186,11 @@ def pipeline_options(parameters: Mapping[str, Any], detection_labels: Sequence[s
     if parameters["tracking.enabled"]:
         names = {
             "low_score": "tracking.low_score",
+            "begin_score": "tracking.begin_score",
             "confirm_hits": "tracking.confirm_hits",
             "keep_s": "tracking.keep",
             "gallery_s": "tracking.gallery_s",
+            "appearance": "tracking.appearance",
         }
         tracking = TrackingOptions(**{field: parameters[name] for field, name in names.items()})
     return PipelineOptions(
