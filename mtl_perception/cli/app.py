@@ -217,6 +217,21 @@ def render_sheet(
 
 
 @app.command()
+def render_ultrasound(
+    out: Annotated[Path, typer.Option(help="Folder of the data set.")],
+    images: Annotated[int, typer.Option(help="Four of each patient.")] = 1200,
+    seed: Annotated[int, typer.Option(help="Other seeds give other patients.")] = 1,
+    width: Annotated[int, typer.Option(help="Pixels.")] = 256,
+    height: Annotated[int, typer.Option(help="Pixels.")] = 192,
+) -> None:
+    """Draw labelled pictures like those of ultrasound, to try masks and classes of findings on (docs/applications/medical.md)."""
+    with errors_in_one_line():
+        from mtl_perception.simulation.ultrasound import UltrasoundSettings, render_ultrasound
+
+        render_ultrasound(out, UltrasoundSettings(images, seed, width, height))
+
+
+@app.command()
 def demo_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]) -> None:
     """Render the drive of the demo again."""
     with errors_in_one_line():

@@ -25,13 +25,13 @@ from shapes import write_shapes
 from mtl_perception.model.necks import NECKS
 from mtl_perception.reporting.charts import bar_chart, heat_map, line_chart
 from mtl_perception.studies.intervals import paired_gains
-from mtl_perception.studies.plan import plan, read_transfer_config, remarks
+from mtl_perception.studies.plan import plan, plan_trials, read_transfer_config, remarks
 from mtl_perception.studies.runs import RunResult, TransferError, finished
 from mtl_perception.studies.sweep import choose_rates
 from mtl_perception.studies.transfer import report_transfer
 from mtl_perception.studies.transfer_page import html, markdown
 from mtl_perception.studies.transfer_table import Transfer, crossing, tabulate
-from mtl_perception.training import ConfigError
+from mtl_perception.training import ConfigError, read_config
 
 QUIET = Console(quiet=True)
 PATIENCE_S = 300
@@ -470,6 +470,19 @@ def test_the_shipped_configuration_holds_what_it_should() -> None:
     assert methods == gradient_methods | {"fixed", "uncertainty", "dwa", "gradnorm", "rlw", "geometric", "auto_lambda"}
     assert {run.training.built_architecture.neck for run in runs} == set(NECKS)
     assert {run.training.built_architecture.sharing.method for run in runs} == {"hard", "soft", "cross_stitch", "clustered"}
+
+
+def test_the_plan_for_driving_chooses_rates_without_the_test_set_and_gives_every_network_the_same_start() -> None:
+    config = read_transfer_config(Path(__file__).parents[2] / "config" / "camvid_transfer.yaml")
+    runs, trials = plan(config, 3), plan_trials(config)
+    names = ["single detection", "single segmentation", "single lanes", "fixed", "gradnorm"]
+    assert [run.setup for run in runs] == 3 * names and len(trials) == 3 * len(names)
+    assert remarks(runs) == []
+    for run in [*runs, *trials]:
+        assert run.training.encoder_weights == "imagenet" and run.training.built_architecture.encoder == "efficientnet_lite0"
+        assert config.test not in [*run.training.data, *run.training.validation.data]
+    driving = read_config(Path(__file__).parents[2] / "config" / "applications" / "driving.yaml")
+    assert runs[3].training.built_architecture == driving.built_architecture and set(runs[3].training.tasks) == set(driving.tasks)
 
 
 def test_what_is_trained_once_is_trained_with_the_first_seed(tmp_path: Path) -> None:

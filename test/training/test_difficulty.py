@@ -8,11 +8,12 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 import torch
+import torch.multiprocessing
+from difficult_ranks import BATCH, ROUND, Part, measured, rank_of_difficulty
 from rich.console import Console
 from runs import spoken, weights_of
 from shapes import write_shapes
@@ -25,15 +26,6 @@ from mtl_perception.training.losses import loss_terms
 from mtl_perception.training.sampling import LossRank
 from mtl_perception.training.sources import open_sources
 from mtl_perception.training.state import load_state
-
-BATCH = 4
-ROUND = STEPS_AHEAD * BATCH
-
-
-class Part(NamedTuple):
-    first: int
-    count: int
-    images_in_step: int
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +43,8 @@ def ranked(root: Path, folder: Path, **changes: object) -> TrainingConfig:
     return tiny_config(root, folder, **{"sampling": {"method": "loss_rank", "pressure": 8.0}, **changes})
 
 
-def opened(config: TrainingConfig, ranks: Ranks | None = None) -> Difficulty:
-    return Difficulty(config.sampling, open_sources(config).samples, config, ranks or Ranks())
+def opened(config: TrainingConfig) -> Difficulty:
+    return Difficulty(config.sampling, open_sources(config).samples, config, Ranks())
 
 
 def passed(difficulty: Difficulty, rounds: int, first: int = 0, hard: int = 3) -> Counter[int]:
@@ -152,26 +144,16 @@ def test_what_is_saved_draws_what_would_have_been_drawn(root: Path, tmp_path: Pa
     assert not opened(ranked(fewer, tmp_path)).load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
 
 
-class Half(Ranks):
-    """The second of two processes, whose first has ``other``."""
-
-    def __init__(self, other: torch.Tensor) -> None:
-        super().__init__(1, 2)
-        self.other = other
-
-    def sum_(self, tensors: list[torch.Tensor]) -> None:
-        values, known = tensors
-        values[: len(self.other)] += self.other
-        known[: len(self.other)] += 1
-
-
-def test_processes_know_what_the_others_measured(root: Path, tmp_path: Path) -> None:
-    alone, half = opened(ranked(root, tmp_path)), opened(ranked(root, tmp_path), Half(torch.tensor([[4.0] * 3, [3.0] * 3])))
-    losses = torch.tensor([[4.0] * 3, [3.0] * 3, [2.0] * 3, [1.0] * 3])
-    alone.note(0, [Part(0, 4, 4)], [losses])
-    half.note(0, [Part(2, 2, 4)], [losses[2:]])
-    assert torch.equal(alone.state_dict()["losses"].nan_to_num(-1), half.state_dict()["losses"].nan_to_num(-1))
-    assert (~alone.state_dict()["losses"].isnan()).all(1).sum() == 4
+@pytest.mark.slow
+def test_two_processes_know_and_draw_what_one_would(root: Path, tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(rank_of_difficulty, (str(root), str(tmp_path)), nprocs=2)
+    alone = measured(str(root), str(tmp_path), Ranks())
+    expected, places = alone.state_dict()["losses"], alone.places(2 * ROUND, ROUND)
+    assert expected[:, 0].isfinite().all() and 0 < int(expected[:, 1].isnan().sum()) < len(expected)
+    for rank in (0, 1):
+        found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        torch.testing.assert_close(found["state"]["losses"], expected, equal_nan=True)
+        assert found["places"] == places
 
 
 @pytest.mark.slow

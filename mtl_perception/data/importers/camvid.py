@@ -4,18 +4,74 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+
+import cv2
+import numpy as np
 
 from mtl_perception.data.importers.finder import PictureFinder
 from mtl_perception.data.importers.image_file import ImageFile
 from mtl_perception.data.importers.label_colors import LabelColors, LabelImage, read_label_colors
-from mtl_perception.data.importers.labelled import Labelled, Notes, Picture
-from mtl_perception.data.importers.registry import NotThisFormat
-from mtl_perception.data.importers.registry import Options as Settings
-
-__all__ = ["Settings", "looks_like", "read"]
+from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
+from mtl_perception.data.importers.registry import NotThisFormat, Options
 
 _ELEVEN = ["sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "bicyclist"]
+_AREAS = {"road": "drivable", "lanemkgsdriv": "drivable", "pavement": "pavement", "sidewalk": "pavement"}
+"""Classes of either palette → the area that they lie in."""
+_COUNTED = {"car": "car", "suvpickuptruck": "car", "pedestrian": "pedestrian", "child": "pedestrian", "bicyclist": "bicyclist",
+            "sign": "sign", "signsymbol": "sign"}  # fmt: skip
+"""Classes of which connected pixels are mostly one object → the class of its box."""
+_LEAST_SHARE = 40 / (480 * 360)
+"""Of the picture's pixels; smaller parts get no box."""
+
+
+class Settings(Options):
+    """``areas``: make ``lanes`` of the label maps too, drivable and pavement. ``boxes``: a box around each connected part of cars,
+    pedestrians, bicyclists and signs; two that touch are one."""
+
+    areas: bool = False
+    boxes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Areas:
+    """Lanes out of a label map.
+
+    Attributes:
+        bits: id in the label map → the bit of its area.
+    """
+
+    semantic: LabelImage
+    bits: Mapping[int, int]
+
+    def read(self) -> np.ndarray:
+        ids = self.semantic.read()
+        return sum((np.where(ids == id_, np.uint8(1 << bit), np.uint8(0)) for id_, bit in self.bits.items()), np.zeros(ids.shape, np.uint8))
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """Boxes out of a label map.
+
+    Attributes:
+        classes: id in the label map → the class of its boxes.
+    """
+
+    semantic: LabelImage
+    classes: Mapping[int, str]
+
+    def read(self) -> list[Instance]:
+        ids = self.semantic.read()
+        found = []
+        for label in dict.fromkeys(self.classes.values()):
+            mask = np.isin(ids, [id_ for id_, name in self.classes.items() if name == label])
+            _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+            for x, y, width, height, pixels in stats[1:].tolist():
+                if pixels >= _LEAST_SHARE * ids.size:
+                    found.append(Instance(label, (x, y, x + width, y + height)))
+        return found
 
 
 def looks_like(source: Path) -> str:
@@ -33,7 +89,7 @@ def read(source: Path, settings: Settings) -> Labelled:
     """
     colored = _colored(source)
     if colored is not None:
-        return _read_colored(source, read_label_colors(colored))
+        return _read_colored(source, read_label_colors(colored), settings)
     if not _annotated(source):
         raise NotThisFormat(f"{source} has neither label_colors.txt with *_L.png nor trainannot/")
     palette = source / "label_colors.txt"
@@ -52,9 +108,10 @@ def read(source: Path, settings: Settings) -> Labelled:
                     images.path(found),
                     LabelImage(masks.path(mask), colors),
                     side if side in ("train", "val", "test") else None,
+                    settings,
                 )
             )
-    return Labelled(pictures, segmentation_labels=colors.labels, notes=notes)
+    return _labelled(pictures, colors, settings, notes)
 
 
 def _annotated(source: Path) -> list[str]:
@@ -70,7 +127,7 @@ def _colored(source: Path) -> Path | None:
     return path if path.is_file() and next(source.rglob("*_L.png"), None) is not None else None
 
 
-def _read_colored(source: Path, colors: LabelColors) -> Labelled:
+def _read_colored(source: Path, colors: LabelColors, settings: Settings) -> Labelled:
     finder, notes, pictures = PictureFinder(source), Notes(), []
     masks = {Path(found).stem.removesuffix("_L"): found for found in finder.all() if Path(found).stem.endswith("_L")}
     for found in finder.all():
@@ -80,11 +137,34 @@ def _read_colored(source: Path, colors: LabelColors) -> Labelled:
         if stem not in masks:
             notes.add("pictures without a label map, left out", found)
             continue
-        pictures.append(_picture(found, finder.path(found), LabelImage(finder.path(masks[stem]), colors), None))
-    return Labelled(pictures, segmentation_labels=colors.labels, notes=notes)
+        pictures.append(_picture(found, finder.path(found), LabelImage(finder.path(masks[stem]), colors), None, settings))
+    return _labelled(pictures, colors, settings, notes)
 
 
-def _picture(name: str, path: Path, semantic: LabelImage, side: str | None) -> Picture:
+def _named(colors: LabelColors, wanted: Mapping[str, str]) -> dict[int, str]:
+    """Id → what ``wanted`` says of the class of this name, in either palette's spelling."""
+    found = {id_: wanted.get(re.sub("[^a-z]", "", name.lower())) for id_, name in enumerate(colors.labels)}
+    return {id_: name for id_, name in found.items() if name is not None}
+
+
+def _labelled(pictures: list[Picture], colors: LabelColors, settings: Settings, notes: Notes) -> Labelled:
+    areas = list(dict.fromkeys(_named(colors, _AREAS).values())) if settings.areas else []
+    boxes = list(dict.fromkeys(_named(colors, _COUNTED).values())) if settings.boxes else []
+    return Labelled(pictures, boxes, colors.labels, lanes_labels=areas, notes=notes)
+
+
+def _picture(name: str, path: Path, semantic: LabelImage, side: str | None, settings: Settings) -> Picture:
     drive = re.match(r"([A-Za-z]*\d*[A-Za-z]*\d*)_", path.name)
     group = drive[1] if drive else None
-    return Picture(name=name, image=ImageFile(path), group=group, side=side, semantic=semantic, where=semantic.path.name)
+    areas, counted = (_named(semantic.colors, wanted) for wanted in (_AREAS, _COUNTED))
+    names = list(dict.fromkeys(areas.values()))
+    return Picture(
+        name=name,
+        image=ImageFile(path),
+        group=group,
+        side=side,
+        instances=_Parts(semantic, counted) if settings.boxes else None,
+        semantic=semantic,
+        lanes=_Areas(semantic, {id_: names.index(area) for id_, area in areas.items()}) if settings.areas else None,
+        where=semantic.path.name,
+    )

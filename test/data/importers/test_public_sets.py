@@ -69,6 +69,34 @@ def test_camvid_of_both_kinds(tmp_path: Path) -> None:
     assert report.format == "camvid" and folder.labels["segmentation"] == ["Road"] and (folder[0].labels["segmentation"] == 0).all()
 
 
+def test_areas_and_boxes_of_camvid_are_made_of_its_label_maps(tmp_path: Path) -> None:
+    ids = np.full((HEIGHT, WIDTH), 1, np.uint8)  # building
+    ids[24:] = 3  # road
+    ids[40:, :10] = 4  # pavement
+    ids[10:20, 10:22], ids[10:20, 30:40] = 8, 8  # two cars
+    ids[2, 2:4] = 9  # two pixels of a pedestrian
+    write_picture(tmp_path / "in/camvid/train/0001TP_006690.png")
+    write_png(tmp_path / "in/camvid/trainannot/0001TP_006690.png", ids)
+    folder, _ = read(tmp_path, "camvid", options={"areas": "yes", "boxes": "yes"})
+    assert folder.labels["lanes"] == ["drivable", "pavement"]
+    assert folder.labels["detection"] == ["sign", "car", "pedestrian", "bicyclist"]
+    assert sorted(boxes(folder)) == [("car", [10, 10, 22, 20]), ("car", [30, 10, 40, 20]), ("pedestrian", [2, 2, 4, 3])]
+    bits = folder[0].labels["lanes"].bits
+    assert [bits[30, 30], bits[45, 5], bits[5, 5]] == [1, 2, 0]
+
+
+def test_cambridge_spells_classes_otherwise(tmp_path: Path) -> None:
+    colors = np.full((HEIGHT, WIDTH, 3), (128, 64, 128), np.uint8)
+    colors[:8], colors[20:24] = (128, 0, 64), (192, 0, 128)  # blue first
+    write_picture(tmp_path / "in/camvid/701_StillsRaw_full/0016E5_00390.png")
+    write_png(tmp_path / "in/camvid/LabeledApproved_full/0016E5_00390_L.png", colors)
+    write_text(tmp_path / "in/camvid/label_colors.txt", "128 64 128\tRoad\n64 0 128\tCar\n128 0 192\tLaneMkgsDriv\n")
+    folder, _ = read(tmp_path, "camvid", options={"areas": "yes", "boxes": "yes"})
+    assert folder.labels["lanes"] == ["drivable"] and boxes(folder) == [("car", [0, 0, WIDTH, 8])]
+    bits = folder[0].labels["lanes"].bits
+    assert [bits[22, 3], bits[40, 3], bits[3, 3]] == [1, 1, 0], "markings lie on what is drivable"
+
+
 def test_bdd100k_boxes_areas_and_lanes(tmp_path: Path) -> None:
     folder, notes = read(tmp_path, "bdd100k")
     assert boxes(folder) == [("car", [10, 5, 40, 25])] and folder.labels["lanes"] == ["drivable", "alternative", "lane"]
