@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -26,7 +27,7 @@ class Part(NamedTuple):
 def measured(root: str, folder: str, ranks: Ranks) -> Difficulty:
     """Two rounds of steps, of which each process sees its share."""
     with tiny_encoder():
-        config = tiny_config(root, folder, sampling="loss_rank", tasks=["segmentation", "depth"])
+        config = tiny_config(Path(root), Path(folder), sampling="loss_rank", tasks=["segmentation", "depth"])
     difficulty = Difficulty(config.sampling, open_sources(config).samples, config, ranks)
     count = BATCH // ranks.size
     for at in range(0, 2 * ROUND, BATCH):
