@@ -149,9 +149,7 @@ class _Drive:
     def frames(self) -> list[Frame]:
         """Those so far, with the tracks of the classes that the truth has."""
         known = [np.isin(class_ids, list(self._true_classes)) for class_ids in self._class_ids]
-        return [
-            Frame(frame.true_ids, frame.found_ids[chosen], frame.similarity[:, chosen]) for frame, chosen in zip(self._frames, known)
-        ]
+        return [Frame(frame.true_ids, frame.found_ids[chosen], frame.similarity[:, chosen]) for frame, chosen in zip(self._frames, known)]
 
     def _add_errors(self, seen: Sequence[Track], frame: Frame, truth: Truth, pose: np.ndarray) -> None:
         centers = truth.boxes_3d.centers_m @ pose[:3, :3].T + pose[:3, 3]

@@ -45,9 +45,7 @@ def topics_of(**labels) -> tuple[Outputs, dict[str, Publisher]]:
     clock = SimpleNamespace(now=lambda: SimpleNamespace(to_msg=lambda: Header().stamp))
     node = SimpleNamespace(create_lifecycle_publisher=create, get_clock=lambda: clock)
     boxes = labels.get("detection", [])
-    card = SimpleNamespace(
-        detection_labels=boxes, segmentation_labels=[], kinds=list(labels), labels_of=lambda kind: labels.get(kind, [])
-    )
+    card = SimpleNamespace(detection_labels=boxes, segmentation_labels=[], kinds=list(labels), labels_of=lambda kind: labels.get(kind, []))
     return Outputs(node, DEFAULTS, card), publishers
 
 
