@@ -175,9 +175,10 @@ class OnnxTeacher:
         plane = np.asarray(answer)
         if self._description.answer == "logits":
             plane = plane[0].argmax(0)
-        plane = plane.reshape(plane.shape[-2:])
+        height, width = plane.shape[-2:]
         told = self._description
-        return plane[: max(1, round(plane.shape[0] * content[1] / told.height)), : max(1, round(plane.shape[1] * content[0] / told.width))]
+        kept = max(1, round(height * content[1] / told.height)), max(1, round(width * content[0] / told.width))
+        return plane.reshape(height, width)[: kept[0], : kept[1]]
 
 
 def _table(new_ids: np.ndarray) -> np.ndarray:
