@@ -106,7 +106,7 @@ def _fronts(rng: Rng, room: Room, hfov_deg: float) -> Pose | None:
 
 
 _FRONTS = {"door": 2.0, "cabinet": 1.5, "refrigerator": 0.7}
-"""What ``_fronts`` looks at, and how often."""
+"""How often ``_fronts`` looks at each class."""
 
 
 def _over(rng: Rng, room: Room, hfov_deg: float) -> Pose | None:

@@ -52,7 +52,7 @@ def open_plan_office(rng: Rng, mood: Mood, catalogue: Catalogue = THIRD) -> Room
 
 
 class _Workplaces:
-    """What stands on the desks of one office: the same few screens and keyboards again and again."""
+    """Draws screens and keyboards for the desks of one office: the same few again and again."""
 
     def __init__(self, rng: Rng) -> None:
         self._monitors = [objects.any_monitor(rng) for _ in range(int(rng.integers(2, 5)))]
