@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The third content: its rooms are deep, and so are its views."""
 
 import mujoco
