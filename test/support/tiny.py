@@ -43,11 +43,14 @@ def tiny_encoder() -> Iterator[None]:
         ]
         return Encoder(stages, widths[1:])
 
+    outer = ENCODERS.get("tiny")  # of a block around this one
     ENCODERS["tiny"] = build
     try:
         yield
     finally:
         del ENCODERS["tiny"]
+        if outer is not None:
+            ENCODERS["tiny"] = outer
 
 
 def tiny_config(
