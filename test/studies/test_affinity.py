@@ -138,11 +138,11 @@ def test_from_training_to_the_page(tmp_path: Path) -> None:
     assert [one.step for one in found.course] == [0, 2, 3]
     assert list(found.course[0].cosine) == ["detection, segmentation", "detection, depth", "segmentation, depth"]
     assert list(found.course[0].cosine["segmentation, depth"]) == ["stage 1", "stage 2", "stage 3", "stage 4", "neck", "all"]
-    for one in found.course:
-        # Its own loss falls, by about the share that was asked for. So small a network is not linear enough to say more of the others:
-        # depth's rises by .001 with one seed or one processor and falls by .008 with another.
-        assert 0 < one.affinity["segmentation"]["segmentation"] < 0.03
-        assert all(isfinite(value) for row in one.affinity.values() for value in row.values())
+    # Their own loss falls by about the share that was asked for. Detection's is divided by how well boxes fit, which its gradient does not
+    # know; and once depth is trained, so small a network is not linear enough: it rises by .001 on one processor and falls by .006 on another.
+    own = {task: [one.affinity[task][task] for one in found.course] for task in found.tasks}
+    assert all(0.002 < value < 0.02 for value in [*own["segmentation"], own["depth"][0]])
+    assert all(isfinite(value) for one in found.course for row in one.affinity.values() for value in row.values())
     assert sorted(task for group in found.proposed for task in group) == sorted(found.tasks)
     assert sorted(c for channels in found.channels.values() for c in channels) == list(range(8))
     page = (tmp_path / "out" / "index.html").read_text()

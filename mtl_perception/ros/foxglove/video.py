@@ -14,7 +14,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from mtl_perception.core.image_files import MAX_PIXELS
 from mtl_perception.ros.foxglove import schemas
 from mtl_perception.ros.node.frames import FrameCounts
-from mtl_perception.ros.node.video import VIDEO_DEPTH, VIDEO_TRANSPORTS, PictureView, VideoInput, require_transport
+from mtl_perception.ros.node.video import VIDEO_DEPTH, VIDEO_TRANSPORTS, PictureView, VideoInput, require_transport, transport_of
 
 VIDEO_QOS = QoSProfile(depth=VIDEO_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
 
@@ -35,7 +35,8 @@ class VideoPictures:
     """The packets of one topic to pictures. ``newest`` wants every packet, ``shown`` those pictures that are shown."""
 
     def __init__(self, type_name: str) -> None:
-        (transport,) = (name for name, one in VIDEO_TRANSPORTS.items() if one.type_name == type_name)
+        transport = transport_of(type_name)
+        assert transport is not None, type_name
         self._input = VideoInput(transport, MAX_PIXELS, FrameCounts())
 
     def newest(self, serialised: bytes) -> PictureView | None:

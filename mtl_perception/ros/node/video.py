@@ -49,6 +49,11 @@ VIDEO_TRANSPORTS: Mapping[str, VideoTransport] = {
 """By the name that image_transport has for them, which is also the last element of their topics."""
 
 
+def transport_of(type_name: str) -> str | None:
+    """Returns the name of the transport of video whose messages are of this type; None where it is no video."""
+    return next((name for name, transport in VIDEO_TRANSPORTS.items() if transport.type_name == type_name), None)
+
+
 def require_transport(name: str) -> None:
     """Raise ValueError, which says what to install, if the transport ``name`` is one of video and cannot be read here."""
     if name not in VIDEO_TRANSPORTS:

@@ -38,7 +38,7 @@ from mtl_perception.bags.transforms import transforms_of
 from mtl_perception.core.interrupts import raised
 from mtl_perception.core.transforms import TF, TF_STATIC
 from mtl_perception.msg import PerceptionStatus
-from mtl_perception.ros.node.video import VIDEO_TRANSPORTS, require_transport
+from mtl_perception.ros.node.video import VIDEO_TRANSPORTS, require_transport, transport_of
 from mtl_perception.ros.node_process import NODE_COMMAND, last_words, node_process, ros_arguments
 from mtl_perception.ros.patience import Patience
 from mtl_perception.ros.replay.recording import LATCHED_TOPICS, LEFT_OUT_TOPICS, Recording
@@ -355,8 +355,7 @@ class _Player:
 
 def _transport(image: Topic) -> str:
     """The node's, by which it reads messages of this type."""
-    by_type = {way.type_name: name for name, way in VIDEO_TRANSPORTS.items()}
-    return by_type.get(image.type) or ("compressed" if image.type == COMPRESSED_IMAGE else "raw")
+    return transport_of(image.type) or ("compressed" if image.type == COMPRESSED_IMAGE else "raw")
 
 
 def _stamp_ns(serialised: bytes) -> int:
