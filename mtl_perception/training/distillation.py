@@ -16,7 +16,7 @@ from torch import Tensor
 from mtl_perception.core.resources import find_model
 from mtl_perception.data.batch import Batch
 from mtl_perception.model.checkpoint import CheckpointError, load_checkpoint
-from mtl_perception.model.network import MultiTaskNetwork
+from mtl_perception.model.network import Features, MultiTaskNetwork
 from mtl_perception.tasks import LossTerm
 from mtl_perception.tasks._likeness import Lesson
 
@@ -56,15 +56,24 @@ class Teacher:
                 f"{', '.join(weights)}, with the settings that it has here"
             )
         self.tasks = [name for name in known if trunk_moves or any(p.requires_grad for p in student.heads[name].parameters())]
+        # The frozen trunk of a student that began with this one has the same features: no need to find them twice.
+        self._sees_the_same = not trunk_moves and _same_trunk(network, student)
         self._columns = {
             name: torch.tensor([student.tasks[name].labels.index(label) for label in network.tasks[name].labels], device=device)
             for name in self.tasks
         }
 
-    def terms(self, raw: dict[str, dict[str, Tensor]], batch: Batch) -> dict[str, LossTerm]:
-        """By "task/term", how far what the student said of ``batch``, on the device, is from what the teacher says of it."""
+    def terms(self, raw: dict[str, dict[str, Tensor]], batch: Batch, pyramids: Mapping[str, Features] | None = None) -> dict[str, LossTerm]:
+        """By "task/term", how far what the student said of ``batch``, on the device, is from what the teacher says of it.
+
+        Args:
+            pyramids: by task, what the student's heads saw; not looked for again where the teacher sees the same.
+        """
         with torch.no_grad():
-            said = self._network(batch.images, self.tasks)
+            if self._sees_the_same and pyramids is not None:
+                said = {name: self._network.heads[name](pyramids[name]) for name in self.tasks}
+            else:
+                said = self._network(batch.images, self.tasks)
         replayed = torch.tensor([name.startswith(self._replay) for name in batch.names], device=batch.images.device)
         found: dict[str, LossTerm] = {}
         for name in self.tasks:
@@ -73,6 +82,13 @@ class Teacher:
             for term, value in task.likeness(lesson).items():
                 found[f"{name}/kept_{term}"] = value._replace(weight=self._weights[name] * value.weight)
         return found
+
+
+def _same_trunk(one: MultiTaskNetwork, other: MultiTaskNetwork) -> bool:
+    """Whether what is under the heads is the same, weight by weight."""
+    mine, theirs = ({key: value for key, value in n.state_dict().items() if not key.startswith("heads.")} for n in (one, other))
+    gains = one.architecture.channel_gains == other.architecture.channel_gains
+    return gains and mine.keys() == theirs.keys() and all(torch.equal(mine[key], theirs[key]) for key in mine)
 
 
 def _network_at(path: Path) -> MultiTaskNetwork:

@@ -80,11 +80,13 @@ class Learner:
             small = SmallHeads(network.tasks, self.card.architecture.neck_channels, config.small_heads.channels).to(device)
             self.small_heads = synchronize_batch_norms(small, device) if ranks.size > 1 else small
         self.optimizer = _optimizer(config, self.trained)
+        self._trunk = _trainable(self.network.shared_parameters())
+        self._own = {task: self._own_parameters(task) for task in config.tasks}
         self.balancer: Balancer = build_balancer(
             config.balancing,
             config.tasks,
-            _trainable(self.network.shared_parameters()),
-            {task: self._own_parameters(task) for task in config.tasks},
+            self._trunk,
+            self._own,
             config.seed,
             ranks.sum_ if ranks.size > 1 else None,
         )
@@ -93,6 +95,11 @@ class Learner:
         if config.channel_control is None:
             return None
         return read_channel_report(config.channel_control.report, list(config.tasks), config.built_architecture.neck_channels)
+
+    @property
+    def learning_tasks(self) -> list[str]:
+        """Those whose loss moves anything: frozen heads on a frozen trunk are not even run."""
+        return [task for task, own in self._own.items() if own or self._trunk]
 
     @property
     def trained(self) -> nn.ModuleList:

@@ -232,8 +232,8 @@ class Run:
         self._schedule.share, self._spent_s, self._is_stopping = share, spent_s, stop > 0
 
     def _present(self, batches: Sequence[Batch]) -> list[list[str]]:
-        """For each batch, the tasks that any process has labels for."""
-        return present_tasks(batches, list(self._config.tasks), self._ranks)
+        """For each batch, the tasks that any process has labels for, of those that anything can be learned for."""
+        return present_tasks(batches, self._learner.learning_tasks, self._ranks)
 
     @property
     def _is_done(self) -> bool:

@@ -113,7 +113,7 @@ class Step:
     def _sums(self, batch: Batch, tasks: Sequence[str], measures_images: bool = False) -> dict[str, Summed]:
         with self._precision.autocast():
             taught = [] if self._teacher is None else self._teacher.tasks
-            pyramids = self._network.pyramids(batch.images, [task for task in self._tasks if task in tasks or task in taught])
+            pyramids = seen = self._network.pyramids(batch.images, [task for task in self._tasks if task in tasks or task in taught])
             if self._gate is not None:
                 pyramids = {task: self._gate(task, features) for task, features in pyramids.items()}
             raw = {task: self._network.heads[task](features) for task, features in pyramids.items()}
@@ -123,7 +123,7 @@ class Step:
             self.image_losses.append(image_losses(raw, batch, self._tasks, tasks))
         if self._teacher is not None:
             with self._precision.autocast():
-                terms |= self._teacher.terms(raw, batch)
+                terms |= self._teacher.terms(raw, batch, seen)
         if self._cam is not None and all(task in tasks for task in self._cam.needed):
             with self._precision.autocast():
                 terms |= self._cam.terms(pyramids[self._cam.needed[0]], raw, batch)

@@ -227,6 +227,36 @@ def test_a_frozen_head_on_a_frozen_trunk_is_not_taught(tmp_path: Path) -> None:
     assert not student.heads["lanes"].training and not any(p.requires_grad for p in student.encoder.parameters())
 
 
+def test_over_a_frozen_trunk_the_teacher_takes_the_features_that_are_there(tmp_path: Path) -> None:
+    start = write_start(tmp_path / "old.safetensors")
+    folder = ImageFolder(write_labelled(tmp_path / "shapes", 2))
+    for freeze, shares in (["encoder", "neck"], True), (["encoder"], False):
+        student, _ = load_checkpoint(start)
+        hold(student.train(), Finetuning(freeze=freeze), {"detection", "depth"})
+        batch = collate([folder[i] for i in range(2)], student.tasks)
+        teacher = Teacher(start, student, [], {"detection": 1.0, "depth": 1.0}, torch.device("cpu"))
+        with torch.no_grad():
+            for parameter in student.heads["depth"].parameters():
+                parameter.add_(0.1)
+        pyramids = student.pyramids(batch.images, teacher.tasks)
+        raw = {task: student.heads[task](features) for task, features in pyramids.items()}
+        shared, apart = teacher.terms(raw, batch, pyramids), teacher.terms(raw, batch)
+        assert shared.keys() == apart.keys() and float(shared["depth/kept_log_depth"].total.detach()) > 0
+        assert all(torch.equal(shared[name].total, apart[name].total) for name in shared)
+        # Other features than those of the picture are noticed by who uses them, and by nobody else.
+        nothing = {task: {level: torch.zeros_like(value) for level, value in of.items()} for task, of in pyramids.items()}
+        assert torch.equal(teacher.terms(raw, batch, nothing)["depth/kept_log_depth"].total, apart["depth/kept_log_depth"].total) != shares
+
+
+@pytest.mark.slow
+def test_frozen_tasks_cost_nothing(tmp_path: Path) -> None:
+    start = write_start(tmp_path / "old.safetensors")
+    data = write_labelled(tmp_path / "shapes", tasks=("detection", "segmentation", "depth"))
+    _, _, said = finetuned(start, [data], options(tmp_path, freeze=["encoder", "neck", "segmentation", "depth"], steps=10))
+    line = next(line for line in said.splitlines() if "step 10 " in line)
+    assert "det/quality" in line and "seg/" not in line and "dep/" not in line, line
+
+
 def test_labels_silence_the_teacher_but_not_in_replayed_pictures(tmp_path: Path) -> None:
     start = write_start(tmp_path / "old.safetensors")
     student, _ = load_checkpoint(start)
