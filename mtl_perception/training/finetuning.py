@@ -20,6 +20,10 @@ from mtl_perception.model.network import MultiTaskNetwork
 SHARED_PARTS = ("encoder", "neck", "lateral")
 """Those under all heads; ``lateral`` is of the neck: what brings the encoder's levels at strides 8 to 32 to its channels."""
 
+CLASSES = "classes"
+"""A part that only has a rate: the last layers of all heads, which have a row for each class. Rows of new classes have far to go, where
+the rest of a trained network should move little."""
+
 Rate = Annotated[float, Field(ge=0, le=10)]
 Weight = Annotated[float, Field(ge=0)]
 
@@ -35,7 +39,8 @@ class Finetuning(BaseModel):
         freeze: parts that stay as they are: ``encoder``, ``neck``, ``lateral`` and heads by their task. Of a ``dense_fpn`` boxes see
             the ``lateral`` part alone: with ``encoder``, ``lateral`` and ``detection`` frozen they stay as they are, bit by bit, while
             masks and depth learn.
-        rates: factors of the learning rate, by part; 0 freezes. ``lateral`` goes by ``neck`` if it is not named.
+        rates: factors of the learning rate, by part; 0 freezes. ``lateral`` goes by ``neck`` if it is not named. That of ``classes``, the
+            layers with a row for each class, is on top of their head's.
         frozen_batch_norms: keep the statistics of all batch norms, which a few pictures would spoil.
         patience: end after so many validations in a row that are not better; None: never before the schedule does.
     """
@@ -55,11 +60,12 @@ class Finetuning(BaseModel):
         ValueError: a part is named that a network of ``tasks`` does not have, or none is left to be trained.
         """
         parts = [*SHARED_PARTS, *tasks]
-        for name in [*self.freeze, *self.rates]:
-            if name not in parts:
-                raise ValueError(
-                    f"finetuning: part {shown(name)} is not known; expected some of: {', '.join(parts)}{did_you_mean(name, parts)}"
-                )
+        for named, known in (self.freeze, parts), (self.rates, [*parts, CLASSES]):
+            for name in named:
+                if name not in known:
+                    raise ValueError(
+                        f"finetuning: part {shown(name)} is not known; expected some of: {', '.join(known)}{did_you_mean(name, known)}"
+                    )
         if isinstance(self.distillation, dict) and (unknown := [task for task in self.distillation if task not in tasks]):
             raise ValueError(
                 f"finetuning: distillation names {shown(unknown[0])}, which is not trained; expected some of: {', '.join(tasks)}"
@@ -140,6 +146,7 @@ def hold(network: MultiTaskNetwork, settings: Finetuning, labelled: Collection[s
 def part_rates(network: nn.Module, settings: Finetuning) -> dict[nn.Parameter, float]:
     """By parameter, the factor of its learning rate, where it is not 1."""
     rates: dict[nn.Parameter, float] = {}
+    with_classes: set[nn.Parameter] = set()
     for part in SHARED_PARTS:
         for module in _modules_of(part, network):
             rates |= dict.fromkeys(module.parameters(), settings.rate_of(part))
@@ -147,6 +154,11 @@ def part_rates(network: nn.Module, settings: Finetuning) -> dict[nn.Parameter, f
         above, _, task = name.rpartition(".")
         if above.rpartition(".")[2] == "heads":
             rates |= dict.fromkeys(module.parameters(), settings.rate_of(task))
+        if isinstance(module, MultiTaskNetwork):
+            by_class = {key for key in module.named_axes() if key.startswith("heads.")}
+            with_classes.update(parameter for key, parameter in module.named_parameters() if key in by_class)
+    for parameter in with_classes:
+        rates[parameter] = rates.get(parameter, 1.0) * settings.rate_of(CLASSES)
     return rates
 
 

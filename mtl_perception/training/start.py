@@ -18,7 +18,7 @@ def take_over(start: Path, network: MultiTaskNetwork, card: ModelCard) -> list[s
     """Copy into ``network`` every weight of a checkpoint that means the same there; ``card`` remembers the origin.
 
     What stands for a class or a task goes by its name, wherever that is in either order. What the checkpoint has no
-    counterpart for stays as it is: new.
+    counterpart for stays as it is: new. But a new class beside known ones begins as their mean.
 
     Args:
         start: a checkpoint, or the name of a shipped model.
@@ -79,6 +79,9 @@ def _copy(source: Tensor, target: Tensor, source_names: AxisNames, target_names:
     if not named:
         target.copy_(source)
         return True
+    if named == 1 and source.is_floating_point() and not set(target_names[0]) <= set(source_names[0]):
+        # A new class begins as the mean of those that are known. It has learned already what is no object at all.
+        target[:] = source.mean(0)
     common = [[name for name in own if name in other] for own, other in zip(target_names, source_names, strict=True)]
     target[_places(target_names, common)] = source[_places(source_names, common)]
     return True

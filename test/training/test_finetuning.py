@@ -146,6 +146,18 @@ def test_the_lateral_part_goes_by_the_neck_unless_it_is_named() -> None:
     assert hold(network, Finetuning(freeze=["neck"]), set(OLD)) == ["frozen: neck"]
 
 
+def test_rows_of_classes_have_a_rate_on_top_of_their_head() -> None:
+    network = tiny_network(card_of(OLD), seed=9)
+    rates = part_rates(network, Finetuning(rates={"classes": 10, "detection": 0.5}))
+    head = network.heads["detection"]
+    assert rates[head.classify["p3"].weight] == rates[head.classify["p3"].bias] == 5.0
+    assert rates[head.regress["p3"].weight] == 0.5
+    assert rates[network.heads["segmentation"].classify.weight] == 10.0
+    Finetuning(rates={"classes": 10}).check(list(OLD))
+    with pytest.raises(ValueError, match=r"part 'classes' is not known; expected some of: encoder, neck, lateral, detection"):
+        Finetuning(freeze=["classes"]).check(list(OLD))
+
+
 def test_the_teacher_speaks_of_the_classes_that_it_knows_alone(tmp_path: Path) -> None:
     start = write_start(tmp_path / "old.safetensors")
     grown = {
