@@ -3,7 +3,7 @@
 
 A subscription with ``raw=True`` hands over the serialised message, and ``publish`` takes one. Reading the few fields
 around the pixels here saves a copy of every image, made with the interpreter lock held, and writing detections here
-the building of fifty objects (measured by benchmarks/node_overhead.py). Images go out as messages, see ``images.py``.
+the building of fifty objects (measured by ros/benchmark/node_overhead.py). Images go out as messages, see ``images.py``.
 
 Every value is aligned to its own size, counted from behind the four bytes of encapsulation.
 """

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decoding of JPEG and PNG beside OpenCV's, and how much damage each of them notices.
 
-    python benchmarks/image_decoding.py docs/rooms.png bags/demo
+    scripts/run python -m mtl_perception.benchmark.components.image_decoding docs/rooms.png bags/demo
 
 Pictures come from image files and from bags. Times are of this process's CPU, best of several rounds in turns, so that a
 busy machine disturbs them little.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a known height over the floor and the usual sizes of objects are worth, and how good the free floor is.
+"""Depth scaled by a known height over the floor or by usual sizes of objects, and the free floor, beside the truth.
 
-    scripts/run python benchmarks/floor.py DATA [DATA ...] [--model lite] [--images 24]
+    scripts/run python -m mtl_perception.benchmark.components.floor DATA [DATA ...] [--model lite] [--images 24]
 
 DATA are folders or bags whose truth has segmentation with a class floor, and depth (docs/data.md, docs/evaluation.md). Height and tilt of
 the camera, which TF gives a robot, are those of the plane through the true depth of the floor.
