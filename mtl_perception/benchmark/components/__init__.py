@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What single components cost and are worth: ``python -m mtl_perception.benchmark.components.NAME --help``.
+"""Costs and accuracy of single components: ``python -m mtl_perception.benchmark.components.NAME --help``.
 
 Measured where the package is developed, as ratios within one run; a robot's installation is without them.
 """

@@ -87,6 +87,7 @@ def ground_pose(depth_m: np.ndarray, is_floor: np.ndarray, intrinsics: Intrinsic
         return None
     z = depth_m[rows, columns].astype(np.float64)
     points = np.stack([(columns - intrinsics.cx) / intrinsics.fx * z, (rows - intrinsics.cy) / intrinsics.fy * z, z], 1)
+    middle, up = points.mean(0), np.zeros(3)
     for _ in range(3):  # what stands on it may be labelled floor at its rim
         middle = points.mean(0)
         up = np.linalg.svd(points[:: max(1, len(points) // 5000)] - middle, full_matrices=False)[2][2]
