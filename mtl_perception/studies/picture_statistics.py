@@ -29,7 +29,7 @@ def lab_of(path: Path) -> np.ndarray:
     """
     bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if bgr is None:
-        raise OSError(f"{path} is no picture that can be read")
+        raise OSError(f"{path} is not a readable image")
     scale = LONG_SIDE / max(bgr.shape[:2])
     if scale < 1:
         bgr = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -73,7 +73,7 @@ def test_a_class_without_a_namesake_begins_anew_and_is_listed(tmp_path: Path, ta
     untouched, now = rows(fresh, NOW), rows(network, NOW)
     assert {name.split()[-1] for name in now if torch.equal(now[name], untouched[name])} >= {"sofa", "lamp", "tray"}
     assert said[1:] == [
-        f"classes of {task} that begin anew (3 of 6): sofa, lamp, tray",
+        f"classes of {task} that are newly initialised (3 of 6): sofa, lamp, tray",
         f"classes of {task} that are left behind (1 of 4): chair",
     ]
 
@@ -142,7 +142,7 @@ def test_a_run_starts_from_a_shipped_model_by_its_name_class_by_class(tmp_path: 
     config = small_config(tmp_path, steps=1, ema_decay=0.0, learning_rate=1e-9, warmup_steps=0, start_from="lite", tasks=["detection"])
     said = spoken(config)
     assert "starting from lite\n" in said
-    assert "classes of detection that begin anew (1 of 2): spaceship\n" in said
+    assert "classes of detection that are newly initialised (1 of 2): spaceship\n" in said
     tuned, card = load_checkpoint(config.output)
     assert card.training["start_from"]["name"] == "lite"
     for level, layer in tuned.heads["detection"].classify.items():
