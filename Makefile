@@ -34,7 +34,7 @@ demo: setup  ## replay the recorded drive through the node; results in out/demo
 	@scripts/run mtl-perception demo --out out/demo
 
 bench: setup  ## measure what the node costs beside the network
-	@scripts/run python benchmarks/node_overhead.py
+	@scripts/run python -m mtl_perception.ros.benchmark.node_overhead
 
 image:  ## build the image mtl_perception:cpu, or DEVICE=cuda
 	docker build --build-arg DEVICE=$(or $(DEVICE),cpu) --tag mtl_perception:$(or $(DEVICE),cpu) .

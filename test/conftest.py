@@ -26,7 +26,30 @@ use_own_domain()
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config.option, "loadscopereorder"):  # pytest-xdist would begin with the files of many tests, and end with one long test
+        config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    _mark(items)
+    yield  # -m and -k select
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        _begin_with_long_files(items)
+
+
+def _begin_with_long_files(items: list[pytest.Item]) -> None:
+    """So that the processes end at about the same time: what is begun last should be short. ``slow(30)`` takes about 30 s."""
+    duration_s: dict[Path, float] = {}
+    for item in items:
+        slow = item.get_closest_marker("slow")
+        own_s = 0.05 if slow is None else slow.args[0] if slow.args else 2.0
+        duration_s[item.path] = duration_s.get(item.path, 0.0) + own_s
+    items.sort(key=lambda item: -duration_s[item.path])
+
+
+def _mark(items: list[pytest.Item]) -> None:
     """Marks by what a test uses, where nobody would think of it: nodes over DDS, those that start one for themselves, and renderers."""
     for item in items:
         fixtures = getattr(item, "fixturenames", ())

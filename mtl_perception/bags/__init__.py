@@ -5,7 +5,7 @@ from mtl_perception.bags.bag import GROUND_TRUTH, Bag, BagFrame, BagMessage, Top
 from mtl_perception.bags.error import BagError
 from mtl_perception.bags.files import is_bag
 from mtl_perception.bags.types import CAMERA_INFO, COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET, IMAGE, TRANSFORMS, VIDEO
-from mtl_perception.bags.video import VideoFrame, VideoPacket
+from mtl_perception.bags.video import VideoFrame, packet_of
 
 __all__ = [
     "CAMERA_INFO",
@@ -22,7 +22,7 @@ __all__ = [
     "BagMessage",
     "Topic",
     "VideoFrame",
-    "VideoPacket",
     "is_bag",
+    "packet_of",
     "stamp_ns",
 ]

@@ -19,7 +19,7 @@ from mtl_perception.bags.error import BagError
 from mtl_perception.bags.files import damaged, find_files, open_files
 from mtl_perception.bags.storage import LAST_NS, Channel, Recorded
 from mtl_perception.bags.types import CAMERA_INFO, CAMERAS, COMPRESSED_IMAGE, IMAGE, VIDEO, BagTypes
-from mtl_perception.bags.video import VideoFrame, VideoPacket, VideoStream
+from mtl_perception.bags.video import VideoFrame, VideoStream, packet_of
 from mtl_perception.core.camera_info import read_intrinsics
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.geometry import Intrinsics
@@ -255,7 +255,7 @@ class Bag:
             if message is None:
                 yield BagFrame(recorded.time_ns, recorded.time_ns, None, None, None, trouble, info)
             elif video is not None:
-                for shown in video.frames(recorded.time_ns, VideoPacket.of(message, recorded.type)):
+                for shown in video.frames(recorded.time_ns, packet_of(message, recorded.type)):
                     frame = _video_frame(shown, info, rectified)
                     yield replace(frame, problem="; ".join(filter(None, (problem, frame.problem))))
                     problem = ""

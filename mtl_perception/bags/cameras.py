@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from mtl_perception.bags.types import IMAGE, VIDEO
-from mtl_perception.bags.video import VideoPacket
+from mtl_perception.bags.video import packet_of
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.image_messages import ConversionError
 from mtl_perception.core.video import codec_of
@@ -25,7 +25,7 @@ def image_kind(message: Any, kind: str) -> tuple[int | None, str]:
     """
     if kind in VIDEO:
         try:
-            codec_of(VideoPacket.of(message, kind).codec)
+            codec_of(packet_of(message, kind).codec)
         except ConversionError as error:
             return None, f"video that is not read ({error})"
         return 0, ""

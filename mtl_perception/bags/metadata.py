@@ -59,9 +59,9 @@ def read_metadata(folder: Path) -> Metadata:
     try:
         metadata = read_yaml(folder / FILE_NAME, _Root).rosbag2_bagfile_information
     except (ConfigError, UnicodeDecodeError, RecursionError, OSError) as error:
-        raise BagError(f"bag {folder}: {FILE_NAME} can't be read ({error}); 'ros2 bag reindex {folder}' writes it anew") from error
+        raise BagError(f"bag {folder}: {FILE_NAME} can't be read ({error}); 'ros2 bag reindex {folder}' rebuilds it") from error
     if not metadata.relative_file_paths:
-        raise BagError(f"bag {folder}: {FILE_NAME} names no file; 'ros2 bag reindex {folder}' writes it anew")
+        raise BagError(f"bag {folder}: {FILE_NAME} names no file; 'ros2 bag reindex {folder}' rebuilds it")
     if metadata.compression_mode and metadata.compression_mode.lower() != "none" and metadata.compression_format != "zstd":
         raise BagError(
             f"bag {folder} is compressed with {metadata.compression_format!r}, expected zstd; convert it with 'ros2 bag convert'"

@@ -9,40 +9,17 @@ from typing import Any
 
 from mtl_perception.bags.types import FFMPEG_PACKET
 from mtl_perception.core.image_messages import ConversionError
-from mtl_perception.core.video import KEPT, AwaitedKeyFrame, Picture, VideoDecoder, codec_of
+from mtl_perception.core.video import KEPT, AwaitedKeyFrame, PacketHeader, Picture, VideoDecoder, VideoPacket, codec_of
 
 _LOST = "packets of video got lost: nothing is shown until the next key frame"
 _JOINED = "the video begins in the middle: nothing is shown until the first key frame"
 
 
-@dataclass(frozen=True)
-class Header:
-    """``std_msgs/Header``, for messages without one."""
-
-    stamp: Any
-    frame_id: str
-
-
-@dataclass(frozen=True)
-class VideoPacket:
-    """A message of either kind.
-
-    Attributes:
-        codec: as the sender names it.
-        pts: rises evenly with every packet; None where there is no such number.
-    """
-
-    header: Any
-    codec: str
-    pts: int | None
-    data: bytes
-
-    @classmethod
-    def of(cls, message: Any, kind: str) -> VideoPacket:
-        """Of a deserialised message of one of ``VIDEO``."""
-        if kind == FFMPEG_PACKET:
-            return cls(message.header, message.encoding.partition(";")[0], message.pts, bytes(message.data))
-        return cls(Header(message.timestamp, message.frame_id), message.format, None, bytes(message.data))
+def packet_of(message: Any, kind: str) -> VideoPacket:
+    """The packet in a deserialised message of one of ``VIDEO``."""
+    if kind == FFMPEG_PACKET:
+        return VideoPacket(message.header, message.encoding.partition(";")[0], message.pts, bytes(message.data))
+    return VideoPacket(PacketHeader(message.timestamp, message.frame_id), message.format, None, bytes(message.data))
 
 
 @dataclass(frozen=True)

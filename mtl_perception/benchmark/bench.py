@@ -56,6 +56,11 @@ class Bench:
         """An architecture, for these tasks or all, with an input as large as the camera's image."""
         return self._spec(write_network(self.folder, name, self.settings.size, tasks))
 
+    def each_variant(self, run: Callable[[Bench, str, OnStep], Part]) -> list[Measurement]:
+        """A measurement for each architecture of the settings, which reports a step each round."""
+        rounds = self.settings.rounds
+        return [Measurement(name, rounds, lambda on_step, v=name: run(self, v, on_step)) for name in self.settings.variants]
+
     def _spec(self, path: Path, image: Size | None = None) -> EngineSpec:
         chosen = self.settings
         return EngineSpec(

@@ -60,23 +60,23 @@ def run(
 
 @app.command()
 def predict(
-    source: Annotated[str, typer.Argument(help="A picture, a folder, a pattern, a film, a camera's number, a stream's address, or a bag.")],
-    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("out/predict"),
+    source: Annotated[str, typer.Argument(help="An image, a folder, a glob pattern, a video, a camera's index, a stream's URL, or a bag.")],
+    out: Annotated[Path, typer.Option(help="Output folder.")] = Path("out/predict"),
     model: Model = "lite",
     device: Device = "auto",
     precision: Precision = "auto",
-    score: Annotated[float | None, typer.Option(min=0, max=1, help="Least score of a box; as the node if not given.")] = None,
-    fov: Annotated[float | None, typer.Option(help="The camera's horizontal field of view, degrees.")] = None,
-    focal: Annotated[float | None, typer.Option(help="The camera's focal length, pixels of these images.")] = None,
-    show: Annotated[bool, typer.Option("--show", help="Show the overlays in a window; q ends.")] = False,
-    points: Annotated[bool, typer.Option("--points", help="Write point clouds (PLY) too, where the camera is known.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many images.")] = None,
+    score: Annotated[float | None, typer.Option(min=0, max=1, help="Score threshold of detections; default: the node's.")] = None,
+    fov: Annotated[float | None, typer.Option(help="Horizontal field of view of the camera, degrees.")] = None,
+    focal: Annotated[float | None, typer.Option(help="Focal length of the camera, in pixels of these images.")] = None,
+    show: Annotated[bool, typer.Option("--show", help="Show the overlays in a window; q quits.")] = False,
+    points: Annotated[bool, typer.Option("--points", help="Also write point clouds (PLY), if the camera's intrinsics are known.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="Stop after this many images.")] = None,
     workers: Workers = 1,
     ray: RayAddress = None,
     image: Image = None,
     camera_info: CameraInfo = None,
 ) -> None:
-    """Run the network on pictures, without ROS: overlays, boxes, masks, depth."""
+    """Run the network on images or video, without ROS: overlays, detections, masks, depth."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
@@ -98,17 +98,17 @@ def predict(
 def replay(
     bag: Annotated[Path, typer.Argument(help="A rosbag2 folder, or a .mcap or .db3 file.")],
     out: Annotated[Path, typer.Option(help="Folder of the new bag.")],
-    offline: Annotated[bool, typer.Option("--offline", help="No DDS, no clock: every frame, the same every time.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Without DDS and clock: every frame, reproducibly.")] = False,
     model: Model = "lite",
     device: Device = "auto",
     precision: Precision = "auto",
     params_file: ParamsFile = None,
-    rate: Annotated[float, typer.Option(min=0.01, help="2 plays twice as fast; not with --offline.")] = 1.0,
+    rate: Annotated[float, typer.Option(min=0.01, help="Playback speed; not with --offline.")] = 1.0,
     image: Image = None,
     camera_info: CameraInfo = None,
-    overlay: Annotated[bool, typer.Option("--overlay", help="Record the overlay picture too.")] = False,
+    overlay: Annotated[bool, typer.Option("--overlay", help="Also record the overlay.")] = False,
 ) -> None:
-    """Play a bag through the node and record what it says."""
+    """Play a bag through the node and record its outputs."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
@@ -139,13 +139,13 @@ def replay(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder of the results; those of an earlier demo are replaced.")] = Path("out/demo"),
-    bag: Annotated[Path | None, typer.Option(help="Another bag than the shipped drive.")] = None,
+    out: Annotated[Path, typer.Option(help="Output folder; the results of an earlier demo are replaced.")] = Path("out/demo"),
+    bag: Annotated[Path | None, typer.Option(help="A bag; default: the shipped drive.")] = None,
     model: Model = "lite",
     device: Device = "auto",
     precision: Precision = "auto",
 ) -> None:
-    """Replay the recorded drive through the node; pictures, a film and a report."""
+    """Replay the shipped drive through the node and write images, a video and a report."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
@@ -166,27 +166,27 @@ def demo(
 
 @app.command()
 def render(
-    out: Annotated[Path, typer.Option(help="Folder of the data set; a run that was cut off goes on.")],
-    rooms: Annotated[int, typer.Option(min=1, help="Of all kinds; each is as good as the next.")] = 500,
+    out: Annotated[Path, typer.Option(help="Folder of the data set; an interrupted run resumes.")],
+    rooms: Annotated[int, typer.Option(min=1, help="Number of rooms, of all kinds.")] = 500,
     views: Annotated[int, typer.Option(min=1, help="Images of each room.")] = 8,
     seed: Annotated[int, typer.Option(min=0)] = 1,
     width: Annotated[int, typer.Option(min=32)] = 384,
     height: Annotated[int, typer.Option(min=32)] = 288,
-    renderer: Annotated[str, typer.Option(help="filament, or classic: OpenGL, for a second look.")] = "filament",
+    renderer: Annotated[str, typer.Option(help="filament, or classic (OpenGL), for cross-checks.")] = "filament",
     textures: Annotated[
-        str, typer.Option(help="train; varied: half of them under patterns of no material; or unseen: those that are held out for tests.")
+        str, typer.Option(help="train; varied: half of them replaced by random patterns; unseen: those held out for tests.")
     ] = "train",
     content: Annotated[
-        int, typer.Option(help="1: the rooms of the published tests; 2: more furniture, classes and cameras; 3: these in deep rooms.")
+        int, typer.Option(help="1: the rooms of the published tests; 2: more furniture, classes and cameras; 3: the same in deep rooms.")
     ] = 1,
-    camera: Annotated[str, typer.Option(help="mild, or photographic: exposure, noise, sharpness and colour of photographs.")] = "mild",
+    camera: Annotated[str, typer.Option(help="mild, or photographic: exposure, noise, sharpness and colour as in photographs.")] = "mild",
     objects: Annotated[
         Path | None, typer.Option(help="Folder of your own meshes, CLASS/*.glb, .obj, .stl …, to put into the rooms.")
     ] = None,
-    object_units: Annotated[str, typer.Option(help="What numbers in .obj, .stl and .ply are: m, cm, mm or in.")] = "m",
-    object_up: Annotated[str | None, typer.Option(help="Their axis that points up: y or z; y in .glb, z in others if not given.")] = None,
+    object_units: Annotated[str, typer.Option(help="Unit of .obj, .stl and .ply files: m, cm, mm or in.")] = "m",
+    object_up: Annotated[str | None, typer.Option(help="Up axis of the meshes, y or z; default: y for .glb, z for the others.")] = None,
     object_share: Annotated[float, typer.Option(help="Share of the small objects that are yours.")] = 0.3,
-    workers: Annotated[int, typer.Option(min=1, help="Processes; one a core if not given.")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes; default: one per core.")] = os.cpu_count() or 1,
     ray: RayAddress = None,
 ) -> None:
     """Render labelled rooms to train on."""
@@ -209,7 +209,7 @@ def render_sheet(
     content: Annotated[int, typer.Option(help="1, 2 or 3, as for render.")] = 1,
     camera: Annotated[str, typer.Option(help="mild or photographic.")] = "mild",
 ) -> None:
-    """Draw examples of the rendered rooms on one sheet."""
+    """Draw a contact sheet of rendered rooms."""
     with errors_in_one_line():
         from mtl_perception.simulation.sheet import write_sheet
 
@@ -219,12 +219,12 @@ def render_sheet(
 @app.command()
 def render_ultrasound(
     out: Annotated[Path, typer.Option(help="Folder of the data set.")],
-    images: Annotated[int, typer.Option(help="Four of each patient.")] = 1200,
+    images: Annotated[int, typer.Option(help="Images, four per patient.")] = 1200,
     seed: Annotated[int, typer.Option(help="Other seeds give other patients.")] = 1,
     width: Annotated[int, typer.Option(help="Pixels.")] = 256,
     height: Annotated[int, typer.Option(help="Pixels.")] = 192,
 ) -> None:
-    """Draw labelled pictures like those of ultrasound, to try masks and classes of findings on (docs/applications/medical.md)."""
+    """Draw labelled synthetic ultrasound images, to try segmentation and classification on (docs/applications/medical.md)."""
     with errors_in_one_line():
         from mtl_perception.simulation.ultrasound import UltrasoundSettings, render_ultrasound
 
@@ -233,7 +233,7 @@ def render_ultrasound(
 
 @app.command()
 def demo_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]) -> None:
-    """Render the drive of the demo again."""
+    """Render the drive of the demo."""
     with errors_in_one_line():
         from mtl_perception.simulation.demo_bag import write_demo_bag
 
@@ -242,7 +242,7 @@ def demo_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]
 
 @app.command()
 def moving_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]) -> None:
-    """Render a drive among objects that move, to score tracking on."""
+    """Render a drive among moving objects, to evaluate tracking."""
     with errors_in_one_line():
         from mtl_perception.simulation.moving import write_moving_bag
 
@@ -251,7 +251,7 @@ def moving_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag."
 
 @app.command()
 def returning_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]) -> None:
-    """Render a drive that comes back to where it was, to score who is known again."""
+    """Render a drive that returns to earlier places, to evaluate re-identification."""
     with errors_in_one_line():
         from mtl_perception.simulation.returning import write_returning_bag
 
@@ -261,15 +261,13 @@ def returning_bag(out: Annotated[Path, typer.Argument(help="Folder of the new ba
 @app.command()
 def check(
     data: Annotated[Path, typer.Argument(help="A folder of labelled images, see docs/data.md.")],
-    show_all: Annotated[bool, typer.Option("--all", help="Name every problem, not the first of a kind.")] = False,
-    html: Annotated[Path | None, typer.Option(help="Also write a page about the set, with pictures.")] = None,
-    against: Annotated[
-        list[Path] | None, typer.Option(help="Of the page: a folder of another split; pictures that are in both are shown.")
-    ] = None,
-    model: Annotated[str | None, typer.Option(help="Of the page: labels that this model strongly disagrees with are shown.")] = None,
+    show_all: Annotated[bool, typer.Option("--all", help="List every problem, not only the first of each kind.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Also write an HTML page about the data set, with images.")] = None,
+    against: Annotated[list[Path] | None, typer.Option(help="For --html: a folder of another split; images in both are shown.")] = None,
+    model: Annotated[str | None, typer.Option(help="For --html: show labels that this model strongly disagrees with.")] = None,
     device: Device = "auto",
 ) -> None:
-    """Look for broken files and labels in a data set."""
+    """Check a data set for broken files and labels."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
@@ -289,9 +287,9 @@ def check(
 @app.command()
 def train(
     config: Annotated[Path, typer.Argument(help="A YAML file, such as those in config/train/.")],
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew where an earlier run could go on.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Start over instead of resuming an earlier run.")] = False,
 ) -> None:
-    """Train a network; a run that was interrupted or killed goes on."""
+    """Train a network; an interrupted run resumes."""
     with errors_in_one_line():
         from mtl_perception.training import read_config
         from mtl_perception.training import train as train_network
@@ -304,20 +302,20 @@ def evaluate(
     model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
     data: Annotated[
         list[str],
-        typer.Argument(help="Data folders or bags with ground truth, as PATH or NAME=PATH; the first is compared with."),
+        typer.Argument(help="Data folders or bags with ground truth, as PATH or NAME=PATH; the first is the reference of the others."),
     ],
-    report: Annotated[Path | None, typer.Option(help="Folder of index.html and scores.json; out/evaluate/MODEL if not given.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the scores here too.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Folder for index.html and scores.json; default: out/evaluate/MODEL.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the scores here.")] = None,
     device: Device = "auto",
     precision: Precision = "float32",
-    backend: Annotated[str, typer.Option(help="torch or openvino; exported files choose for themselves.")] = "torch",
-    limit: Annotated[int | None, typer.Option(min=1, help="Only so many images of each, spread over all.")] = None,
+    backend: Annotated[str, typer.Option(help="torch or openvino; an exported file determines its own.")] = "torch",
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many images of each data set, evenly spaced.")] = None,
     workers: Workers = 1,
     ray: RayAddress = None,
     image: Image = None,
     camera_info: CameraInfo = None,
 ) -> None:
-    """Score a model: mAP, mIoU, depth errors; tables, JSON and an HTML report."""
+    """Evaluate a model: mAP, mIoU, depth errors; tables, JSON and an HTML report."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
@@ -329,12 +327,12 @@ def evaluate(
 
 @app.command()
 def compare(
-    scores: Annotated[list[Path], typer.Argument(help="JSON files of evaluate: of multi-task networks, and of one a task.")],
-    set_name: Annotated[str | None, typer.Option("--set", help="The set to compare on; the first common one.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the comparison here too.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write the table here, as Markdown.")] = None,
+    scores: Annotated[list[Path], typer.Argument(help="JSON files that evaluate wrote, of multi-task and single-task networks.")],
+    set_name: Annotated[str | None, typer.Option("--set", help="The data set to compare on; default: the first that all have.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the comparison here.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also write the table here, as Markdown.")] = None,
 ) -> None:
-    """Multi-task against single-task networks: every measure, Δm and costs."""
+    """Compare multi-task with single-task networks: every metric, Δm and costs."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
@@ -360,11 +358,11 @@ def results(
 @app.command()
 def card(
     model: Annotated[Path, typer.Argument(help="A .safetensors file.")],
-    scores: Annotated[Path, typer.Argument(help="The JSON file that evaluate wrote of it.")],
-    out: Annotated[Path | None, typer.Option(help="The Markdown page; beside the model if not given.")] = None,
-    limits: Annotated[str | None, typer.Option(help="What the model can't do; as before if not given.")] = None,
+    scores: Annotated[Path, typer.Argument(help="The JSON file that evaluate wrote for it.")],
+    out: Annotated[Path | None, typer.Option(help="The Markdown page; default: beside the model.")] = None,
+    limits: Annotated[str | None, typer.Option(help="Known limitations; default: unchanged.")] = None,
 ) -> None:
-    """Put scores into a model's card, and write the card as a page."""
+    """Put scores into a model card and write the card as a page."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
@@ -377,7 +375,7 @@ def card(
 def info(
     model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
 ) -> None:
-    """Show a model: tasks, labels, training, scores."""
+    """Show a model card: tasks, labels, training, scores."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
@@ -387,19 +385,19 @@ def info(
         Terminal().print_json(read_card(find_model(model)).model_dump_json())
 
 
-report = typer.Typer(help="How the tasks of a network get on with each other.", no_args_is_help=True)
+report = typer.Typer(help="Studies of multi-task training: transfer, channels, affinity.", no_args_is_help=True)
 app.add_typer(report, name="report")
 
 
 @report.command()
 def transfer(
     config: Annotated[Path, typer.Argument(help="A YAML file, such as config/transfer.yaml.")],
-    seeds: Annotated[int, typer.Option(help="Networks of each kind: at least 2, and 5 for a claim.")] = 5,
-    docs: Annotated[Path | None, typer.Option(help="Also write Markdown with its charts beside it into this folder.")] = None,
-    training: Annotated[bool, typer.Option("--train/--no-train", help="Or report what is done, whatever is missing.")] = True,
-    jobs: Annotated[int, typer.Option(min=1, help="Networks to train at a time.")] = 1,
+    seeds: Annotated[int, typer.Option(help="Seeds per setup: at least 2, and 5 for a claim.")] = 5,
+    docs: Annotated[Path | None, typer.Option(help="Also write Markdown and charts into this folder.")] = None,
+    training: Annotated[bool, typer.Option("--train/--no-train", help="Or only report the finished trainings.")] = True,
+    jobs: Annotated[int, typer.Option(min=1, help="Networks to train in parallel.")] = 1,
 ) -> None:
-    """Train single-task networks and multi-task set-ups and compare them; a run that was cut off goes on."""
+    """Train single-task networks and multi-task setups and compare them; an interrupted run resumes."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
@@ -411,10 +409,10 @@ def transfer(
 @report.command()
 def channels(
     config: Annotated[Path, typer.Argument(help="A training configuration with 'start_from'.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the report; out/channels/NAME if not given.")] = None,
-    batches: Annotated[int, typer.Option(min=1, help="Batches that are looked at.")] = 2,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; default: out/channels/NAME.")] = None,
+    batches: Annotated[int, typer.Option(min=1, help="Batches to measure on.")] = 2,
 ) -> None:
-    """Measure which channels of a trained network carry which task, for 'channel_control' in a training configuration."""
+    """Measure which channels of a trained network matter to which task, for 'channel_control' in a training configuration."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
@@ -426,12 +424,12 @@ def channels(
 @report.command()
 def affinity(
     config: Annotated[Path, typer.Argument(help="A training configuration, such as those in config/train/.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the report; out/affinity/NAME if not given.")] = None,
-    every: Annotated[int, typer.Option(min=1, help="Steps between two measurements.")] = 50,
-    batches: Annotated[int, typer.Option(min=1, help="Batches that each measurement looks at.")] = 2,
-    docs: Annotated[Path | None, typer.Option(help="Also write Markdown with its charts beside it into this folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; default: out/affinity/NAME.")] = None,
+    every: Annotated[int, typer.Option(min=1, help="Steps between measurements.")] = 50,
+    batches: Annotated[int, typer.Option(min=1, help="Batches per measurement.")] = 2,
+    docs: Annotated[Path | None, typer.Option(help="Also write Markdown and charts into this folder.")] = None,
 ) -> None:
-    """Train a network and measure where its tasks' gradients agree or conflict; groups of tasks that help each other."""
+    """Train a network, measure where the gradients of its tasks agree or conflict, and suggest groups of tasks."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():

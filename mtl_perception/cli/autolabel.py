@@ -16,24 +16,26 @@ app = typer.Typer()
 
 @app.command()
 def autolabel(
-    source: Annotated[Path, typer.Argument(help="A data folder (docs/data.md), a bag, or a folder of pictures.")],
+    source: Annotated[Path, typer.Argument(help="A data folder (docs/data.md), a bag, or a folder of images.")],
     teacher: Annotated[str, typer.Option(help="A shipped model's name, a checkpoint, or a YAML file that describes an ONNX network.")],
-    out: Annotated[Path, typer.Option(help="Folder of the new data set; a run that was cut off goes on.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new data set; an interrupted run resumes.")],
     tasks: Annotated[
         str | None,
-        typer.Option(help="With commas: detection, segmentation, depth; the first two, where the teacher has them, if not given."),
+        typer.Option(help="detection, segmentation, depth; comma-separated; default: the first two, if the teacher has them."),
     ] = None,
-    score: Annotated[float, typer.Option(min=0, max=1, help="Least score of a box; scores are weights in training.")] = 0.4,
-    views: Annotated[int, typer.Option(min=1, help="Views that must see an object, where poses and depth tell that they could.")] = 2,
-    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="Look at the mirror image too.")] = True,
+    score: Annotated[float, typer.Option(min=0, max=1, help="Score threshold of boxes; scores are weights in training.")] = 0.4,
+    views: Annotated[
+        int, typer.Option(min=1, help="Views that must agree on an object, where poses and depth tell that it is visible.")
+    ] = 2,
+    flip: Annotated[bool, typer.Option("--flip/--no-flip", help="Test-time augmentation: also predict on the mirrored image.")] = True,
     scales: Annotated[
-        str, typer.Option(help="More looks for boxes: 1.5 at enlarged parts, .7 at the shrunk picture; '' for none.")
+        str, typer.Option(help="Test-time augmentation of boxes: 1.5 on enlarged tiles, .7 on the downscaled image; '' for none.")
     ] = "1.5",
     device: Device = "auto",
     workers: Workers = 1,
     ray: RayAddress = None,
 ) -> None:
-    """Let a network label pictures: boxes with their scores, masks, depth (docs/autolabel.md)."""
+    """Label images with a network: boxes with scores, masks, depth (docs/autolabel.md)."""
     from mtl_perception.core.terminal import Terminal
 
     console = Terminal()

@@ -15,24 +15,26 @@ app = typer.Typer()
 
 @app.command()
 def benchmark(
-    quick: Annotated[bool, typer.Option("--quick", help="A few minutes on two cores; rougher.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="A few minutes on two cores, less precise.")] = False,
     model: Model = "lite",
     device: Device = "auto",
     precision: Precision = "auto",
-    backend: Annotated[str, typer.Option(help="auto, or what runs our networks where backends are not compared.")] = "auto",
-    size: Annotated[str, typer.Option(help="Of the camera's images.")] = "640x480",
-    rounds: Annotated[int | None, typer.Option(min=1, help="Turns of each contender that is compared; 30 if not given.")] = None,
-    frames: Annotated[int | None, typer.Option(min=1, help="Of stages and node; 200 if not given.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of the processor; one a core if not given.")] = None,
+    backend: Annotated[
+        str, typer.Option(help="auto, or the backend for our networks in the sections that do not compare backends.")
+    ] = "auto",
+    size: Annotated[str, typer.Option(help="Size of the camera images.")] = "640x480",
+    rounds: Annotated[int | None, typer.Option(min=1, help="Rounds of each comparison; default: 30.")] = None,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames in the sections stages and node; default: 200.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads; default: one per core.")] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option(help="A section: stages, node, sharing, peers, backends, memory, cameras, resolution; once for each."),
+        typer.Option(help="Only this section: stages, node, sharing, peers, backends, memory, cameras, resolution; repeatable."),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the result; a run that was cut off goes on.")] = Path("out/benchmark"),
-    restart: Annotated[bool, typer.Option("--restart", help="Measure again what is there, or begin anew with other settings.")] = False,
-    remark: Annotated[str, typer.Option(help="What a reader should know, such as what else ran meanwhile.")] = "",
+    out: Annotated[Path, typer.Option(help="Output folder; an interrupted run resumes.")] = Path("out/benchmark"),
+    restart: Annotated[bool, typer.Option("--restart", help="Discard earlier results; needed after a change of settings.")] = False,
+    remark: Annotated[str, typer.Option(help="A remark for the page, such as what else was running.")] = "",
 ) -> None:
-    """Measure stages, memory and scaling, beside single-task networks, torchvision's and other backends."""
+    """Benchmark stages, memory and scaling against single-task networks, torchvision's and other backends."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():

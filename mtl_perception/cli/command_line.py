@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from mtl_perception.core.workers import OnRay
 
 Model = Annotated[str, typer.Option(help="A shipped model's name, or a .safetensors file.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes; with --ray the most tasks at a time, all it can if not given.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes; with --ray, the maximum of parallel tasks; default: no limit.")]
 RayAddress = Annotated[
-    str | None, typer.Option("--ray", metavar="ADDRESS", help="HOST:PORT of a Ray cluster that does the work, or auto (docs/ray.md).")
+    str | None, typer.Option("--ray", metavar="ADDRESS", help="HOST:PORT of a Ray cluster to run on, or auto (docs/ray.md).")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:0 ...")]
 Precision = Annotated[str, typer.Option(help="auto, float32, float16 or bfloat16.")]
-Image = Annotated[str | None, typer.Option(help="Image topic of the bag; found by itself if there is one camera.")]
-CameraInfo = Annotated[str | None, typer.Option(help="CameraInfo topic; the one beside the image if not given.")]
-ParamsFile = Annotated[Path | None, typer.Option(help="ROS parameter file; config/robot.yaml if not given.")]
+Image = Annotated[str | None, typer.Option(help="Image topic of the bag; needed only if there are several cameras.")]
+CameraInfo = Annotated[str | None, typer.Option(help="CameraInfo topic; default: the one beside the image topic.")]
+ParamsFile = Annotated[Path | None, typer.Option(help="ROS parameter file; default: config/robot.yaml.")]
 
 _NOT_ON_ROBOTS = ("mtl_perception.simulation", "mtl_perception.studies")
 """Left out where colcon installs the package (CMakeLists.txt)."""

@@ -19,9 +19,9 @@ NodeName = Annotated[str, typer.Option(help="Full name of the perception node.")
 def nav2(
     model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
     node: NodeName = "/perception",
-    camera: Annotated[list[str] | None, typer.Option(help="A name out of the parameter cameras; once for each.")] = None,
+    camera: Annotated[list[str] | None, typer.Option(help="A name from the parameter cameras; repeatable.")] = None,
 ) -> None:
-    """Print a local costmap for Nav2 with the model's classes, as in mtl-perception nav2 lite > costmap.yaml."""
+    """Print a local costmap configuration for Nav2 with the model's classes: mtl-perception nav2 lite > costmap.yaml."""
     with errors_in_one_line():
         from mtl_perception.core.resources import find_model
         from mtl_perception.inference.export.run import card_of
@@ -34,9 +34,9 @@ def nav2(
 @app.command()
 def moveit(
     node: NodeName = "/perception",
-    camera: Annotated[str, typer.Option(help="A name out of the parameter cameras, if there are several.")] = "",
+    camera: Annotated[str, typer.Option(help="A name from the parameter cameras, if there are several.")] = "",
 ) -> None:
-    """Print the sensor configuration of MoveIt's octomap, as in mtl-perception moveit > sensors_3d.yaml."""
+    """Print the sensor configuration for MoveIt's octomap: mtl-perception moveit > sensors_3d.yaml."""
     with errors_in_one_line():
         from mtl_perception.ros.consumers.moveit import sensors_yaml
 
@@ -46,10 +46,10 @@ def moveit(
 @app.command()
 def doctor(
     node: NodeName = "/perception",
-    camera: Annotated[str, typer.Option(help="A name out of the parameter cameras, if there are several.")] = "",
+    camera: Annotated[str, typer.Option(help="A name from the parameter cameras, if there are several.")] = "",
     seconds: Annotated[float, typer.Option(min=1.0, help="How long to listen.")] = 10.0,
 ) -> None:
-    """Check everything that a running node publishes against what its readers rely on; status 1 if something is broken."""
+    """Check what a running node publishes against what its subscribers need; exit status 1 if something is wrong."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
@@ -65,17 +65,17 @@ def doctor(
 @app.command()
 def foxglove(
     node: NodeName = "/perception",
-    camera: Annotated[str, typer.Option(help="A name out of the parameter cameras, if there are several.")] = "",
-    image: Annotated[str, typer.Option(help="The camera's topic; the one that the node reads if not given.")] = "",
+    camera: Annotated[str, typer.Option(help="A name from the parameter cameras, if there are several.")] = "",
+    image: Annotated[str, typer.Option(help="The camera's topic; default: the one that the node subscribes to.")] = "",
     host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 for all: whoever reaches it sees what the robot sees.")
+        str, typer.Option(help="Address to listen on; with 0.0.0.0, everybody who can reach it sees what the robot sees.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8765,
-    rate: Annotated[float, typer.Option(min=0.1, help="Messages a second of each topic, at most.")] = 10.0,
-    points: Annotated[int, typer.Option(min=1, help="Points of a cloud, at most.")] = 30_000,
-    viewers: Annotated[int, typer.Option(min=1, help="Connections at a time, at most.")] = 8,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 8765,
+    rate: Annotated[float, typer.Option(min=0.1, help="Maximum messages per second and topic.")] = 10.0,
+    points: Annotated[int, typer.Option(min=1, help="Maximum points per cloud.")] = 30_000,
+    viewers: Annotated[int, typer.Option(min=1, help="Maximum connections.")] = 8,
 ) -> None:
-    """Show a running node in Foxglove on any laptop in the network, without ROS there."""
+    """Serve a running node to Foxglove, on any computer in the network, without ROS there."""
     with errors_in_one_line():
         require_ros()
         try:

@@ -21,42 +21,42 @@ _MODEL, _DATA = "For a model", "For a data set"
 
 FileFormat = Annotated[str, typer.Option("--format", help="onnx, torch-export or tensorrt.")]
 ModelPrecision = Annotated[str | None, typer.Option("--precision", help="float32, float16 or int8.", rich_help_panel=_MODEL)]
-Width = Annotated[int | None, typer.Option(help="Of the camera's images; the network's own if not given.", rich_help_panel=_MODEL)]
-Height = Annotated[int | None, typer.Option(help="Of the camera's images.", rich_help_panel=_MODEL)]
+Width = Annotated[int | None, typer.Option(help="Width of the camera images; default: the network's input.", rich_help_panel=_MODEL)]
+Height = Annotated[int | None, typer.Option(help="Height of the camera images.", rich_help_panel=_MODEL)]
 InputWidth = Annotated[int | None, typer.Option(help="What the network sees at most; a multiple of 32.", rich_help_panel=_MODEL)]
 InputHeight = Annotated[int | None, typer.Option(help="What the network sees at most; a multiple of 32.", rich_help_panel=_MODEL)]
-Batch = Annotated[int | None, typer.Option(help="Images at a time: how many cameras share the file.", rich_help_panel=_MODEL)]
-Tasks = Annotated[str | None, typer.Option(help="Heads that the file has, with commas; all if not given.", rich_help_panel=_MODEL)]
-Calibration = Annotated[Path | None, typer.Option(help="For int8: a folder of images, as for training.", rich_help_panel=_MODEL)]
+Batch = Annotated[int | None, typer.Option(help="Batch size: the number of cameras that share the file.", rich_help_panel=_MODEL)]
+Tasks = Annotated[str | None, typer.Option(help="Heads to export, comma-separated; default: all.", rich_help_panel=_MODEL)]
+Calibration = Annotated[Path | None, typer.Option(help="For int8: a data folder for calibration.", rich_help_panel=_MODEL)]
 
 
 @app.command("import")
 def import_(
-    source_format: Annotated[str, typer.Argument(metavar="FORMAT", help="coco, yolo, voc, labelme, cvat …, auto; 'formats' lists all.")],
+    source_format: Annotated[str, typer.Argument(metavar="FORMAT", help="coco, yolo, voc, labelme, cvat …, or auto; 'formats' lists all.")],
     source: Annotated[Path | None, typer.Argument(help="A folder, a file or a .zip of that format.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the new data set; a run that was cut off goes on.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the new data set; an interrupted run resumes.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the format (docs/import.md).")
     ] = None,
     classes: Annotated[Path | None, typer.Option(help="YAML file that renames, merges and drops classes.")] = None,
-    recipe: Annotated[str | None, typer.Option(help="What is known of a public set: its class map, groups, licence.")] = None,
-    tasks: Annotated[str | None, typer.Option(help="detection, segmentation, depth, classification, lanes, with commas.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="The recipe of a public data set: class map, groups, licence.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="detection, segmentation, depth, classification, lanes; comma-separated.")] = None,
     exhaustive: Annotated[
-        str | None, typer.Option(help="Classes of which every picture has all objects labelled, with commas; the others teach nothing.")
+        str | None, typer.Option(help="Classes that are labelled exhaustively, comma-separated; the others count as unlabelled.")
     ] = None,
     group: Annotated[
-        str, typer.Option(help="What a split keeps together: source, file, folder, or a regular expression on names.")
+        str, typer.Option(help="Images that a split keeps together, by source, file, folder, or a regular expression on names.")
     ] = "source",
-    split: Annotated[str | None, typer.Option(help="val=0.1,test=0.1: folders OUT/train, OUT/val …; own: as the source is split.")] = None,
-    duplicates: Annotated[str, typer.Option(help="group: on one side of a split; drop: exact copies go; keep.")] = "group",
-    camera: Annotated[str | None, typer.Option(metavar="FX,FY,CX,CY", help="Of pictures that bring no intrinsics.")] = None,
-    rescale: Annotated[bool, typer.Option("--rescale", help="Scale labels that were made for another picture size.")] = False,
-    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Leave out pictures that can't be used, and list them.")] = False,
-    seed: Annotated[int, typer.Option(help="Of the split.")] = 0,
+    split: Annotated[str | None, typer.Option(help="val=0.1,test=0.1: folders OUT/train, OUT/val …; own: the source's split.")] = None,
+    duplicates: Annotated[str, typer.Option(help="group: in the same split; drop: exact copies are removed; keep.")] = "group",
+    camera: Annotated[str | None, typer.Option(metavar="FX,FY,CX,CY", help="Intrinsics for images that come without.")] = None,
+    rescale: Annotated[bool, typer.Option("--rescale", help="Rescale labels that were made for another image size.")] = False,
+    skip_broken: Annotated[bool, typer.Option("--skip-broken", help="Skip unusable images and list them.")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed of the split.")] = 0,
     workers: Workers = 1,
     ray: RayAddress = None,
 ) -> None:
-    """Bring a data set of another format into this project's (docs/import.md)."""
+    """Convert a data set from another format (docs/import.md)."""
     from mtl_perception.core.terminal import Terminal
 
     console = Terminal()
@@ -85,9 +85,9 @@ def export(
         typer.Argument(metavar="MODEL|DATA", help="A shipped model's name or a .safetensors file; or a data folder (with dataset.json)."),
     ],
     file_format: Annotated[
-        str | None, typer.Option("--format", help="Of a model: onnx, torch-export or tensorrt. Of a data set: coco, yolo, voc …")
+        str | None, typer.Option("--format", help="For a model: onnx, torch-export or tensorrt. For a data set: coco, yolo, voc …")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="The new file, NAME.onnx here if not given; of a data set, the new folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The new file (default: ./NAME.onnx), or for a data set the new folder.")] = None,
     precision: ModelPrecision = None,
     width: Width = None,
     height: Height = None,
@@ -98,7 +98,7 @@ def export(
     calibration: Calibration = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Processes.", rich_help_panel=_DATA)] = None,
 ) -> None:
-    """Write a model as one file (as export-model does), or a data folder in another format."""
+    """Export a model (as export-model does), or a data folder to another format."""
     with errors_in_one_line():
         of_models = {
             "precision": precision, "width": width, "height": height, "input-width": input_width, "input-height": input_height,
@@ -119,7 +119,7 @@ def export(
 def export_model(
     model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
     file_format: FileFormat = "onnx",
-    out: Annotated[Path | None, typer.Option(help="The new file; NAME.onnx here if not given.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The new file; default: ./NAME.onnx.")] = None,
     precision: ModelPrecision = None,
     width: Width = None,
     height: Height = None,
@@ -129,7 +129,7 @@ def export_model(
     tasks: Tasks = None,
     calibration: Calibration = None,
 ) -> None:
-    """Write one file that takes a camera's uint8 image and gives boxes, mask and metric depth."""
+    """Export a model as one file, from the camera's uint8 image to boxes, mask and metric depth."""
     with errors_in_one_line():
         _export_model(model, file_format, out, precision, width, height, input_width, input_height, batch, tasks, calibration)
 

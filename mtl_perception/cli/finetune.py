@@ -18,39 +18,35 @@ _HOW = "How it is trained"
 @app.command()
 def finetune(
     model: Annotated[str, typer.Argument(help="A shipped model's name, or a .safetensors file.")],
-    data: Annotated[list[Path], typer.Argument(help="Folders of labelled pictures (docs/data.md); 'import' makes them of other formats.")],
+    data: Annotated[list[Path], typer.Argument(help="Folders of labelled images (docs/data.md); 'import' converts other formats.")],
     out: Annotated[Path, typer.Option(help="The new model.")] = Path("out/finetuned.safetensors"),
-    replay: Annotated[
-        list[Path] | None, typer.Option(help="A data folder that shows what the model has learned from; several are possible.")
-    ] = None,
-    validation: Annotated[list[Path] | None, typer.Option(help="A folder to score on; a part of DATA if not given.")] = None,
-    classes: Annotated[str | None, typer.Option(help="Classes of DATA to learn, with commas; all if not given.")] = None,
-    tasks: Annotated[str | None, typer.Option(help="New tasks to learn, with commas; all that DATA are labelled for if not given.")] = None,
-    minutes: Annotated[float | None, typer.Option(help="Time to train; 8 if not given.")] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Instead of a time: the same result every time.")] = None,
+    replay: Annotated[list[Path] | None, typer.Option(help="A data folder like the model's training data; repeatable.")] = None,
+    validation: Annotated[list[Path] | None, typer.Option(help="A data folder to validate on; default: a part of DATA.")] = None,
+    classes: Annotated[str | None, typer.Option(help="Classes of DATA to learn, comma-separated; default: all.")] = None,
+    tasks: Annotated[str | None, typer.Option(help="New tasks to learn, comma-separated; default: all that DATA has labels for.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Training time; default: 8.")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps instead of minutes, for reproducible results.")] = None,
     freeze: Annotated[
-        str | None, typer.Option(help="Parts that stay as they are, with commas: encoder, neck, lateral, or a task.", rich_help_panel=_HOW)
+        str | None, typer.Option(help="Parts to freeze, comma-separated: encoder, neck, lateral, or a task.", rich_help_panel=_HOW)
     ] = None,
-    rates: Annotated[
-        str | None, typer.Option(metavar="PART=FACTOR,…", help="Factors of the learning rate by part.", rich_help_panel=_HOW)
-    ] = None,
+    rates: Annotated[str | None, typer.Option(metavar="PART=FACTOR,…", help="Learning rate factors by part.", rich_help_panel=_HOW)] = None,
     learning_rate: Annotated[float, typer.Option(min=0, rich_help_panel=_HOW)] = 1e-3,
     batch_size: Annotated[int, typer.Option(min=2, rich_help_panel=_HOW)] = 16,
-    width: Annotated[int | None, typer.Option(help="Of the input; the model's own if not given.", rich_help_panel=_HOW)] = None,
-    height: Annotated[int | None, typer.Option(help="Of the input.", rich_help_panel=_HOW)] = None,
+    width: Annotated[int | None, typer.Option(help="Width of the network input; default: the model's.", rich_help_panel=_HOW)] = None,
+    height: Annotated[int | None, typer.Option(help="Height of the network input.", rich_help_panel=_HOW)] = None,
     distillation: Annotated[
-        float, typer.Option(min=0, help="Weight of what the model said before; 0 lets it forget.", rich_help_panel=_HOW)
+        float, typer.Option(min=0, help="Weight of the distillation loss that keeps old classes and tasks; 0: none.", rich_help_panel=_HOW)
     ] = 1.0,
     patience: Annotated[
-        int, typer.Option(min=0, help="End after so many validations that are not better; 0: never.", rich_help_panel=_HOW)
+        int, typer.Option(min=0, help="Early stopping: validations without improvement; 0: never stop early.", rich_help_panel=_HOW)
     ] = 3,
     device: Device = "auto",
-    workers: Annotated[int, typer.Option(min=0, help="Processes that read pictures.", rich_help_panel=_HOW)] = 1,
-    threads: Annotated[int | None, typer.Option(min=1, help="Of a CPU.", rich_help_panel=_HOW)] = None,
+    workers: Annotated[int, typer.Option(min=0, help="Data loading processes.", rich_help_panel=_HOW)] = 1,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.", rich_help_panel=_HOW)] = None,
     seed: Annotated[int, typer.Option(min=0, rich_help_panel=_HOW)] = 0,
-    restart: Annotated[bool, typer.Option("--restart", help="Begin anew where an earlier run could go on.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Start over instead of resuming an earlier run.")] = False,
 ) -> None:
-    """Teach a model new classes and tasks while it keeps the old ones (docs/finetune.md); an interrupted run goes on."""
+    """Fine-tune a model on new classes and tasks while it keeps the old ones (docs/finetune.md); an interrupted run resumes."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():

@@ -16,18 +16,18 @@ app = typer.Typer()
 
 @app.command()
 def label(
-    data: Annotated[Path, typer.Argument(help="A data folder (docs/data.md); a new one where there is none yet.")],
-    model: Annotated[str, typer.Option(help="Whose answers are proposed, as for autolabel --teacher; none for nothing.")] = "lite",
+    data: Annotated[Path, typer.Argument(help="A data folder (docs/data.md); created if it does not exist.")],
+    model: Annotated[str, typer.Option(help="The model that proposes labels, as for autolabel --teacher; none: no proposals.")] = "lite",
     classes: Annotated[
-        str | None, typer.Option(help="More classes of boxes, with commas; a new folder has the model's if not given.")
+        str | None, typer.Option(help="Further detection classes, comma-separated; a new folder starts with the model's.")
     ] = None,
-    add: Annotated[Path | None, typer.Option(help="A folder of pictures to copy into DATA first.")] = None,
-    score: Annotated[float, typer.Option(min=0, max=1, help="Least score of a box that is proposed.")] = 0.3,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 0,
-    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page.")] = True,
+    add: Annotated[Path | None, typer.Option(help="A folder of images to copy into DATA first.")] = None,
+    score: Annotated[float, typer.Option(min=0, max=1, help="Score threshold of proposed boxes.")] = 0.3,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free port.")] = 0,
+    browser: Annotated[bool, typer.Option("--browser/--no-browser", help="Open the page in a browser.")] = True,
     device: Device = "auto",
 ) -> None:
-    """Label pictures on a local page: accept, correct or delete what a network proposes (docs/label.md)."""
+    """Label images on a local page: accept, correct or delete a network's proposals (docs/label.md)."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line(), import_extra():

@@ -18,17 +18,6 @@ def take_yolox_norm(norm: nn.BatchNorm2d, stored: Mapping[str, Tensor], prefix: 
     norm.running_var.add_(YOLOX_NORM_EPS - norm.eps)  # pyright: ignore[reportOptionalMemberAccess]
 
 
-class ConvNormAct(nn.Sequential):
-    """Convolution, batch norm, SiLU; ``same`` padding at stride 1."""
-
-    def __init__(self, in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1) -> None:
-        super().__init__(
-            nn.Conv2d(in_channels, out_channels, kernel, stride, kernel // 2, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.SiLU(inplace=True),
-        )
-
-
 class Float32BackwardConv2d(nn.Conv2d):
     """A depthwise convolution that, when trained on a CPU under bfloat16 autocast, runs in float32.
 
@@ -43,28 +32,34 @@ class Float32BackwardConv2d(nn.Conv2d):
         return super().forward(x)
 
 
+class ConvNormAct(nn.Sequential):
+    """Convolution, batch norm, SiLU; as many pixels as before at stride 1.
+
+    Args:
+        groups: as many as channels make it depthwise.
+        eps: of the batch norm.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int = 3, stride: int = 1, groups: int = 1, eps: float = 1e-5) -> None:
+        convolution = Float32BackwardConv2d if groups > 1 else nn.Conv2d
+        super().__init__(
+            convolution(in_channels, out_channels, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False),
+            nn.BatchNorm2d(out_channels, eps=eps),
+            nn.SiLU(inplace=True),
+        )
+
+
 class DepthwiseSeparableConv(nn.Sequential):
     """A 3×3 convolution of each channel by itself, then a 1×1 convolution across them; batch norm and SiLU behind both, as MobileNet
     and YOLOX-nano have it."""
 
     def __init__(self, channels: int) -> None:
-        super().__init__(
-            Float32BackwardConv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.SiLU(inplace=True),
-            nn.Conv2d(channels, channels, 1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.SiLU(inplace=True),
-        )
+        super().__init__(*ConvNormAct(channels, channels, groups=channels), *ConvNormAct(channels, channels, 1))
 
 
 class SeparableConv(nn.Sequential):
-    """A 3×3 convolution of each channel by itself, a 1×1 convolution across them, batch norm, SiLU."""
+    """As ``DepthwiseSeparableConv``, with batch norm and SiLU at the end alone."""
 
     def __init__(self, channels: int) -> None:
-        super().__init__(
-            Float32BackwardConv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
-            nn.Conv2d(channels, channels, 1, bias=False),
-            nn.BatchNorm2d(channels),
-            nn.SiLU(inplace=True),
-        )
+        convolution = Float32BackwardConv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
+        super().__init__(convolution, *ConvNormAct(channels, channels, 1))

@@ -63,7 +63,7 @@ def in_order_on_ray(
             except (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError, ray.exceptions.ObjectLostError) as error:
                 raise ChildProcessError(
                     f"a Ray worker was killed, {tries} times in a row, perhaps for lack of memory ({type(error).__name__}); "
-                    "the same command goes on"
+                    "the same command resumes"
                 ) from error
             running.popleft()
             yield result

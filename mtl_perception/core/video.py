@@ -32,6 +32,31 @@ class MissingPyAV(ValueError):
 
 
 @dataclass(frozen=True)
+class PacketHeader:
+    """The fields of ``std_msgs/Header``."""
+
+    stamp: Any
+    frame_id: str
+
+
+@dataclass(frozen=True)
+class VideoPacket:
+    """One packet of a stream, whatever message it came in.
+
+    Attributes:
+        header: stamp and frame_id, as a ``PacketHeader`` or a message has them.
+        codec: as the sender names it.
+        pts: rises evenly with every packet; None where there is no such number.
+        data: a view into the serialised message where that lives long enough.
+    """
+
+    header: Any
+    codec: str
+    pts: int | None
+    data: bytes | memoryview
+
+
+@dataclass(frozen=True)
 class Picture:
     """A decoded picture, still in the colours of its codec.
 

@@ -97,7 +97,7 @@ def _in_processes(function: Callable[[Job], Result], jobs: Iterable[Job], worker
                 if kills == MOST_TRIES:
                     raise ChildProcessError(
                         f"a worker process was killed, {kills} times in a row, perhaps for lack of memory; give fewer --workers; "
-                        "the same command goes on"
+                        "the same command resumes"
                     ) from error
                 _end(pool)
                 pool = _pool(workers)

@@ -83,7 +83,7 @@ def _attempt(path: Path, read: Callable, content: bytes, *arguments: object, **o
     except WrongKind as error:
         raise DataError(f"{printed(path)}: {error}", "file type") from None
     except CorruptJpeg as error:
-        raise DataError(f"{printed(path)} is not readable: {error}; where it looks right, save it anew", "unreadable") from None
+        raise DataError(f"{printed(path)} is not readable: {error}; if it looks right in a viewer, save it again", "unreadable") from None
     except ImageError as error:
         raise DataError(f"{printed(path)} is not readable: {error}", "unreadable") from None
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How well identities are kept: MOTA, IDF1, HOTA, switches of identity, and who is known again after being hidden."""
+"""How well identities are kept: MOTA, IDF1, HOTA, switches of identity, and re-identification after being hidden."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TrackingMetric(Metric):
     }
     names = {
         "switches": "identity switches",
-        "known_again": f"known again after ≥ {HIDDEN_S:g} s",
+        "known_again": f"re-identified after ≥ {HIDDEN_S:g} s",
         "position_m": "position error, median (m)",
         "velocity_m_s": "velocity error, median (m/s)",
     }

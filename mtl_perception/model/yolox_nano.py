@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mtl_perception.core.layers import YOLOX_NORM_EPS, Float32BackwardConv2d
+from mtl_perception.core.layers import YOLOX_NORM_EPS, ConvNormAct
 
 CHANNELS = (32, 64, 128, 256)
 """Of the feature maps at strides 4, 8, 16 and 32."""
@@ -102,12 +102,7 @@ def _separable(in_channels: int, out_channels: int, stride: int = 1) -> nn.Seque
 
 
 def _conv(in_channels: int, out_channels: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    convolution = Float32BackwardConv2d if groups > 1 else nn.Conv2d
-    return nn.Sequential(
-        convolution(in_channels, out_channels, kernel, stride, (kernel - 1) // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(out_channels, eps=YOLOX_NORM_EPS),
-        nn.SiLU(inplace=True),
-    )
+    return ConvNormAct(in_channels, out_channels, kernel, stride, groups, YOLOX_NORM_EPS)
 
 
 def _twice(x: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 
 A subscription with ``raw=True`` hands over the serialised message, and ``publish`` takes one. Reading the few fields
 around the pixels here saves a copy of every image, made with the interpreter lock held, and writing detections here
-the building of fifty objects (measured by benchmarks/node_overhead.py). Images go out as messages, see ``images.py``.
+the building of fifty objects (measured by ros/benchmark/node_overhead.py). Images go out as messages, see ``images.py``.
 
 Every value is aligned to its own size, counted from behind the four bytes of encapsulation.
 """
@@ -19,6 +19,7 @@ from std_msgs.msg import Header
 
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.image_messages import ConversionError
+from mtl_perception.core.video import PacketHeader, VideoPacket
 
 
 @dataclass(frozen=True)
@@ -54,22 +55,6 @@ class CompressedImageView:
     stamp: Stamp
     frame_id: str
     format: str
-    data: memoryview
-
-
-@dataclass(frozen=True)
-class VideoPacketView:
-    """A packet of video; ``data`` is a view into the serialised message.
-
-    Attributes:
-        codec: as the sender names it.
-        pts: rises evenly with every packet; None where there is no such number.
-    """
-
-    stamp: Stamp
-    frame_id: str
-    codec: str
-    pts: int | None
     data: memoryview
 
 
@@ -128,22 +113,22 @@ def read_compressed_image(serialised: bytes) -> CompressedImageView:
     return CompressedImageView(stamp=read.stamp(), frame_id=read.frame_id(), format=read.string(), data=read.octets())
 
 
-def read_ffmpeg_packet(serialised: bytes) -> VideoPacketView:
+def read_ffmpeg_packet(serialised: bytes) -> VideoPacket:
     """A serialised ``ffmpeg_image_transport_msgs/FFMPEGPacket``. Raises ConversionError as ``read_image`` does."""
     read = _Reader(serialised)
-    stamp, frame_id = read.stamp(), read.frame_id()
+    header = PacketHeader(read.stamp(), read.frame_id())
     read.fields("ii", 8)  # size of the image that was encoded
     codec = read.string().partition(";")[0]  # behind it, the pixel formats on the way there
     (pts,) = read.fields("Q", 8, 8)
     read.fields("BB", 2, 1)
-    return VideoPacketView(stamp, frame_id, codec, pts, read.octets())
+    return VideoPacket(header, codec, pts, read.octets())
 
 
-def read_compressed_video(serialised: bytes) -> VideoPacketView:
+def read_compressed_video(serialised: bytes) -> VideoPacket:
     """A serialised ``foxglove_msgs/CompressedVideo``. Raises ConversionError as ``read_image`` does."""
     read = _Reader(serialised)
-    stamp, frame_id, data = read.stamp(), read.frame_id(), read.octets()
-    return VideoPacketView(stamp, frame_id, read.string(), None, data)
+    header, data = PacketHeader(read.stamp(), read.frame_id()), read.octets()
+    return VideoPacket(header, read.string(), None, data)
 
 
 def read_camera_info(serialised: bytes) -> CameraInfoView:

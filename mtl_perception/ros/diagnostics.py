@@ -186,7 +186,7 @@ def outputs_status(stream: Stream, tasks: tuple[str, ...], engine: Any) -> Diagn
     for topic, lacking in stream.outputs.unserved(tasks).items():
         why = "which the parameter tasks leaves out" if set(lacking) <= set(engine.tasks) else _no_such_task(engine)
         problems.append((WARN, f"nothing is published on {topic}, which is read: it needs {', '.join(lacking)}, {why}"))
-    problems += [(WARN, f"nothing is told on {topic}: {why}") for topic, why in stream.outputs.untold().items()]
+    problems += [(WARN, f"nothing is published on {topic}: {why}") for topic, why in stream.outputs.untold().items()]
     problems += [(WARN, text) for text in stream.outputs.deaf_readers()]
     if stream.trace.unpublished:
         problems.append((ERROR, f"{stream.trace.unpublished}: {_UNPUBLISHED}"))

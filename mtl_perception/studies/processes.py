@@ -59,7 +59,7 @@ def in_processes(config: TransferConfig, runs: Sequence[PlannedRun], console: Co
                     yield RunResult.model_validate_json(run.result.read_text(encoding="utf-8"))
         except KeyboardInterrupt:
             if jobs > 1:  # one alone has said so itself
-                console.print("stopped; the same command goes on from there", highlight=False)
+                console.print("stopped; the same command resumes from there", highlight=False)
             raise
         finally:
             # Training saves its state when it is asked to end; perhaps only this process was.
@@ -75,7 +75,7 @@ def _check(process: Any, run: PlannedRun, log: Path | None) -> None:
     if process.exitcode or not run.result.exists():
         raise TransferError(
             f"the run '{run.setup}' (seed {run.seed}) ended with status {process.exitcode}; what it said stands "
-            f"{'above' if log is None else f'in {log}'}. The same command goes on from there"
+            f"{'above' if log is None else f'in {log}'}. The same command resumes from there"
         )
 
 

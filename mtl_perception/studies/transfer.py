@@ -34,7 +34,7 @@ def report_transfer(path: Path, seeds: int, console: Console, docs: Path | None 
 
     Raises:
         ConfigError, TransferError: the configuration, or what earlier runs left, can't be used; the text says why.
-        KeyboardInterrupt: the same command goes on from there.
+        KeyboardInterrupt: the same command resumes from there.
     """
     from mtl_perception.studies import transfer_page  # says now, not after hours, if jinja2 is missing
 

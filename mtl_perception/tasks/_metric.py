@@ -20,6 +20,12 @@ class TitledChart(NamedTuple):
     picture: str
 
 
+def answer_and_label(task: str, scene: Scene, truth: Truth) -> tuple | None:
+    """``Metric.pair`` of a task whose answer and label have one form."""
+    found, true = scene.answers.get(task), truth.labels.get(task)
+    return None if found is None or true is None else (found, true)
+
+
 class Metric(ABC):
     """The measures of one task over a data set, collected frame by frame in the order of the data.
 

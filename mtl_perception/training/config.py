@@ -264,7 +264,7 @@ class TrainingConfig(_Strict):
                 raise ValueError(f"task '{task}' has weight {weight}, expected more than 0; leave the task out instead")
         self.balancing.check(self.tasks)
         if self.balancing.needs_validation and self.validation is None:
-            raise ValueError(f"balancing method '{self.balancing.method}' looks at held-out images; give a section 'validation'")
+            raise ValueError(f"balancing method '{self.balancing.method}' needs held-out images; give a section 'validation'")
         self.task_schedule.check(self.tasks, self.validation is not None)
         try:
             sharing = self.built_architecture.sharing

@@ -143,12 +143,12 @@ class Run:
                 if not self._interruption.requested:
                     raise
                 # Whoever ends a group of processes ends those that read images too, perhaps in the middle of a step.
-                self._log.say("stopped in the middle of a step; the same command goes on from where it was last saved")
+                self._log.say("stopped in the middle of a step; the same command resumes from where it was last saved")
                 raise KeyboardInterrupt from None
             if self._ranks.is_first and self._schedule.step:
                 self._keeper.save()
             if not self._is_done:
-                self._log.say(f"stopped after step {self._schedule.step}; the same command goes on from there")
+                self._log.say(f"stopped after step {self._schedule.step}; the same command resumes from there")
                 raise KeyboardInterrupt
             best = self._keeper.best
             chosen = "" if best is None else f": step {best['step']}, validation score {best['score']:.4f}"
@@ -165,7 +165,7 @@ class Run:
             self._keeper.save_state()
         else:
             share = 100 * self._schedule.share
-            self._notes.insert(0, f"going on after step {step} ({share:.1f} %), found in {self._folder.path}; --restart begins anew")
+            self._notes.insert(0, f"resuming after step {step} ({share:.1f} %), found in {self._folder.path}; --restart starts over")
         # What a killed run wrote after its last state is drawn again from there.
         return None if self._event_writer is None else self._event_writer(str(self._folder.tensorboard), purge_step=step + 1)
 
@@ -288,7 +288,7 @@ class Run:
         try:
             return self._keeper.offer(found)
         except OSError as error:
-            self._log.say(f"the best weights so far are not saved: {error.strerror}. Training goes on; make room")
+            self._log.say(f"the best weights so far are not saved: {error.strerror}. Training continues; free some disk space")
             return False
 
     def _save_or_say(self) -> None:
@@ -297,7 +297,7 @@ class Run:
             try:
                 self._keeper.save()
             except OSError as error:
-                self._log.say(f"not saved: {error.strerror}. Training goes on; make room, and it is tried again")
+                self._log.say(f"not saved: {error.strerror}. Training continues; free some disk space, and saving is tried again")
 
     def _kept(self) -> str:
         output = self._config.output

@@ -184,7 +184,7 @@ def check_same_labels(card: ModelCard, sources: Sources) -> None:
     for name, task in card.tasks.items():
         before, now = (", ".join(labels) for labels in (task.settings.get("labels", []), sources.labels.get(name, [])))
         if before != now:
-            raise TrainingError(f"this run began with the {name} labels {before}, the data now have {now}; begin anew with --restart")
+            raise TrainingError(f"this run began with the {name} labels {before}, the data now have {now}; start over with --restart")
 
 
 def held_out_samples(config: TrainingConfig, sources: Sources) -> MixedData:

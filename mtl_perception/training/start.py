@@ -96,7 +96,7 @@ def _places(names: AxisNames, wanted: AxisNames) -> tuple[Tensor, ...]:
 def _changed_classes(name: str, loaded: MultiTaskNetwork, network: MultiTaskNetwork) -> Iterator[str]:
     before, now = loaded.tasks[name].labels, network.tasks[name].labels
     if new := _without(now, before):
-        yield f"classes of {name} that begin anew ({len(new)} of {len(now)}): {', '.join(new)}"
+        yield f"classes of {name} that are newly initialised ({len(new)} of {len(now)}): {', '.join(new)}"
     if left := _without(before, now):
         yield f"classes of {name} that are left behind ({len(left)} of {len(before)}): {', '.join(left)}"
 

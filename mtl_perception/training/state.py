@@ -108,13 +108,13 @@ def load_state(path: Path, config: TrainingConfig) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
         version = state["version"]
     except Exception as error:  # what torch raises for a damaged file depends on where the damage is
-        raise TrainingError(f"{path} can't be read ({error}); begin anew with --restart") from error
+        raise TrainingError(f"{path} can't be read ({error}); start over with --restart") from error
     if version != STATE_VERSION:
-        raise TrainingError(f"{path} has version {version}, this mtl_perception reads {STATE_VERSION}; begin anew with --restart")
+        raise TrainingError(f"{path} has version {version}, this mtl_perception reads {STATE_VERSION}; start over with --restart")
     differing = list(_differences(with_defaults(state["config"]), json.loads(config.model_dump_json())))
     if differing:
         raise TrainingError(
-            f"{path.parent} holds a run with another configuration ({'; '.join(differing)}); begin anew with --restart, "
+            f"{path.parent} holds a run with another configuration ({'; '.join(differing)}); start over with --restart, "
             "choose another 'output', or take the changes back"
         )
     return state

@@ -31,7 +31,7 @@ def typed(command: str) -> str:
     return done.output
 
 
-@pytest.mark.slow
+@pytest.mark.slow(20)
 def test_foreign_files_and_a_bag_become_a_model_that_runs_in_the_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("coco", "yolo", "drive"):

@@ -7,16 +7,17 @@ import sys
 from pathlib import Path
 
 import pytest
-from imports import roots_of_imports
+from imports import source
 
 TESTS = Path(__file__).parents[1]
 FILES = sorted(TESTS.rglob("test_*.py"))
 
 
-@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda path: str(path.relative_to(TESTS)))
-def test_no_file_of_tests_is_imported(path: Path) -> None:
+def test_no_file_of_tests_is_imported() -> None:
     """Which ``conftest`` or ``test_x`` that would be goes by what was loaded before."""
-    assert roots_of_imports(path) & {"conftest", *(file.stem for file in FILES)} == set()
+    tests = {"conftest", *(file.stem for file in FILES)}
+    found = {str(path.relative_to(TESTS)): source(path).roots & tests for path in TESTS.rglob("*.py")}
+    assert {path: names for path, names in found.items() if names} == {}
 
 
 def test_helpers_stand_in_the_one_folder_that_is_on_the_path() -> None:

@@ -5,7 +5,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from imports import is_ros, roots_of_imports
+from imports import is_ros, source
 
 import mtl_perception
 
@@ -33,7 +33,7 @@ def test_one_licence() -> None:
 def test_package_xml_names_every_ros_package_that_is_imported() -> None:
     listed = {element.text for tag in ("depend", "exec_depend") for element in PACKAGE_XML.iter(tag)}
     files = [*(ROOT / "mtl_perception").rglob("*.py"), *(ROOT / "launch").glob("*.py")]
-    imported = {module for path in files for module in roots_of_imports(path) if is_ros(module)}
+    imported = {module for path in files for module in source(path).roots if is_ros(module)}
     assert "rclpy" in imported and "launch_ros" in imported
     assert imported - IMPLIED - OPTIONAL <= listed
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What colcon lays onto a robot: everything that the node and its tools need, without rendered rooms and studies."""
+"""What colcon lays onto a robot: everything that the node and its tools need, without rendered rooms, studies and benchmarks of components."""
 
 import os
 import re
@@ -60,19 +60,20 @@ def environment(modules: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, search))}
 
 
-def test_rendered_rooms_and_studies_are_left_out(modules: Path) -> None:
-    left_out = ("simulation", "studies", "__pycache__")
+def test_rendered_rooms_studies_and_benchmarks_of_components_are_left_out(modules: Path) -> None:
+    left_out = ("simulation/", "studies/", "benchmark/components/", "ros/benchmark/", "__pycache__/")
+    assert all(list((ROOT / "mtl_perception").glob(f"{folder}*.py")) for folder in left_out[:-1])
     wanted = {path.relative_to(ROOT) for path in (ROOT / "mtl_perception").rglob("*") if path.is_file()}
-    wanted = {path for path in wanted if not set(path.parts) & set(left_out)}
+    wanted = {path for path in wanted if not any(f"/{folder}" in str(path) for folder in left_out)}
     assert {path.relative_to(modules) for path in modules.rglob("*") if path.is_file()} == wanted
 
 
 def test_the_node_starts_and_ends(environment: dict[str, str], modules: Path, tmp_path: Path) -> None:
     code = (
         "import mtl_perception.core.scene as scene; print(scene.__file__, flush=True)\n"
-        "from free_engine import FreeEngine\n"
+        "from mtl_perception.ros.constant_engine import ConstantEngine\n"
         "from mtl_perception.ros.main import main\n"
-        "raise SystemExit(main(['--ros-args', '-p', 'model:=free'], lambda parameters: FreeEngine()))"
+        "raise SystemExit(main(['--ros-args', '-p', 'model:=free'], lambda parameters: ConstantEngine()))"
     )
     node = subprocess.Popen(
         [sys.executable, "-S", "-c", code], cwd=tmp_path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

@@ -11,7 +11,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from free_engine import FreeEngine
 from geometry_msgs.msg import TransformStamped
 from peer import LATCHED, PATIENCE_S, camera_info, compressed, image, stamped
 from rclpy.serialization import deserialize_message
@@ -22,6 +21,7 @@ from websockets.sync.client import connect
 
 from mtl_perception.core.drawing import class_color
 from mtl_perception.msg import PerceptionStatus
+from mtl_perception.ros.constant_engine import ConstantEngine
 
 pytestmark = pytest.mark.slow
 COMMAND = [sys.executable, "-c", "from mtl_perception.cli.app import app; app()", "foxglove"]
@@ -91,7 +91,7 @@ def test_every_topic_is_shown_as_its_schema_says(peer, scene):
         watch(peer, viewer, lambda: all(viewer.seen[topic] for topic in topics), "a message of each", show)
         seen = {topic.removeprefix(f"{name}/"): messages[-1] for topic, messages in viewer.seen.items()}
 
-    engine = FreeEngine()
+    engine = ConstantEngine()
     expected = engine(PIXELS)
     camera, mask, depth = (picture(seen[topic]) for topic in ("image", "segmentation/mask", "depth/image_rect"))
     assert seen["image"].format == "jpeg" and camera.shape == mask.shape == depth.shape == PIXELS.shape

@@ -48,7 +48,7 @@ def test_the_free_floor_lies_on_the_ground_in_the_cameras_frame(peer, start_node
     """The engine sees a stripe of floor at the left; nothing is told, and that is said, until TF knows the camera's height."""
     node = start_node("-p", "free_space.cell:=0.1", "-p", "free_space.max_range:=3.0")
     clouds = peer.subscribe(f"{node.name}/free_space", PointCloud2)
-    unknown = "nothing is told on " + f"{node.name}/free_space: "
+    unknown = "nothing is published on " + f"{node.name}/free_space: "
     peer.until(lambda: peer.says(node.name, "outputs", unknown), "the reason", every=lambda: show(peer, node))
     assert "base_footprint" in peer.status(node.name, "outputs").message and not clouds
     peer.publish("/tf_static", camera_on_the_robot(), LATCHED)

@@ -6,7 +6,6 @@ import time
 import cv2
 import numpy as np
 import pytest
-from free_engine import LABELS
 from peer import BEST_EFFORT, LATCHED, RELIABLE, camera_info, compressed, image, since
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
 from rcl_interfaces.srv import SetParameters
@@ -15,6 +14,7 @@ from std_srvs.srv import SetBool
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from mtl_perception.msg import PerceptionStatus
+from mtl_perception.ros.constant_engine import LABELS
 
 WIDTH, HEIGHT = 160, 120
 PIXELS = np.random.default_rng(2).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
-from free_engine import LABELS
 from geometry_msgs.msg import Quaternion, Transform, TransformStamped
 from peer import FRAME_ID, LATCHED, camera_info, image
 from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
@@ -21,6 +20,7 @@ from mtl_perception.core.scene import Boxes3D, Depth, Detections, Scene
 from mtl_perception.core.transforms import TransformBuffer
 from mtl_perception.msg import TrackArray
 from mtl_perception.pipeline import Postprocessor
+from mtl_perception.ros.constant_engine import LABELS
 from mtl_perception.ros.node.specs import SPECS
 from mtl_perception.ros.outputs.outputs import pipeline_options
 from mtl_perception.ros.outputs.tracks import TracksWriter

@@ -141,9 +141,9 @@ def test_who_ends_the_command_ends_the_networks_in_training_too(folder: Path) ->
         process.terminate()  # this one alone, as systemd's main process or "kill PID" would be
         said, _ = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 130, said
-        assert "the same command goes on from there" in said
+        assert "the same command resumes from there" in said
         logs = [state.parent.with_suffix(".log").read_text() for state in states]
-        assert all("the same command goes on from there" in text for text in logs), logs
+        assert all("the same command resumes from there" in text for text in logs), logs
         wait_until(lambda: not alive(process.pid))
     finally:
         if alive(process.pid):

@@ -10,24 +10,23 @@ from __future__ import annotations
 import os
 import sys
 
-from free_engine import Card, FreeEngine
-
+from mtl_perception.ros.constant_engine import Card, ConstantEngine
 from mtl_perception.ros.main import main
 from mtl_perception.ros.node.parameters import Parameters
 
 
-class BrokenEngine(FreeEngine):
+class BrokenEngine(ConstantEngine):
     def __call__(self, image_rgb, intrinsics=None, tasks=None):
         raise RuntimeError("out of memory")
 
 
-class GatedEngine(FreeEngine):
+class GatedEngine(ConstantEngine):
     def __call__(self, image_rgb, intrinsics=None, tasks=None):
         wait_at_gate()
         return super().__call__(image_rgb, intrinsics, tasks)
 
 
-class BatchEngine(FreeEngine):
+class BatchEngine(ConstantEngine):
     """Takes several frames at once, as on a GPU; images of 80 pixels' width fail if ``is_picky``."""
 
     def __init__(self, is_gated: bool = False, is_picky: bool = False) -> None:
@@ -47,9 +46,9 @@ def wait_at_gate() -> None:
     os.read(sys.stdin.fileno(), 1)
 
 
-def every_label_engine() -> FreeEngine:
+def every_label_engine() -> ConstantEngine:
     """With a card that makes every topic that there can be."""
-    engine = FreeEngine()
+    engine = ConstantEngine()
     engine.card = Card(
         detection_labels=["door", "person", "chair", "bottle"],
         further_labels={"classification": ["kitchen"], "lanes": ["lane"], "normals": [], "instances": []},
@@ -57,24 +56,24 @@ def every_label_engine() -> FreeEngine:
     return engine
 
 
-def long_names_engine() -> FreeEngine:
-    engine = FreeEngine()
+def long_names_engine() -> ConstantEngine:
+    engine = ConstantEngine()
     long = [f"{number}{'x' * 1_000_000}" for number in range(9)]
     engine.card = Card(name=long[0], detection_labels=long, segmentation_labels=long)
     return engine
 
 
-def load_engine(parameters: Parameters) -> FreeEngine:
+def load_engine(parameters: Parameters) -> ConstantEngine:
     model = parameters["model"]
     if parameters["device"] == "cuda":
         raise ValueError("device is 'cuda', but this machine has no CUDA device; use device:=auto or cpu")
     engines = {
-        "free": FreeEngine,
+        "free": ConstantEngine,
         "gated": GatedEngine,
         "broken": BrokenEngine,
         "every_label": every_label_engine,
         "long_names": long_names_engine,
-        "detection_only": lambda: FreeEngine(tasks=("detection",)),
+        "detection_only": lambda: ConstantEngine(tasks=("detection",)),
         "gated_batch": lambda: BatchEngine(is_gated=True),
         "picky_batch": lambda: BatchEngine(is_picky=True),
     }

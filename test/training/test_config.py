@@ -36,7 +36,7 @@ APART = {"method": "clustered", "groups": [["detection"], ["segmentation"], ["de
         ({"architecture": {"necks": "pan"}}, "architecture: necks"),
         ({"balancing": {"method": "magic"}}, "'magic' is not known.*uncertainty"),
         ({"balancing": "uncertainty", "tasks": ["depth"]}, "'uncertainty' needs at least 2 tasks"),
-        ({"balancing": "auto_lambda"}, "'auto_lambda' looks at held-out images; give a section 'validation'"),
+        ({"balancing": "auto_lambda"}, "'auto_lambda' needs held-out images; give a section 'validation'"),
         (
             {"balancing": "gradnorm", "architecture": {"sharing": "soft"}},
             "'gradnorm' combines the gradients of shared parameters, .*share none",

@@ -169,7 +169,7 @@ def test_a_run_that_goes_on_ends_as_an_uninterrupted_one(root: Path, tmp_path: P
     cut = ranked(root, tmp_path / "cut", **changes)
     stopped = interrupted_after(cut, 2 * STEPS_AHEAD + 5)
     assert 2 * STEPS_AHEAD + 5 <= stopped < steps
-    assert f"going on after step {stopped}" in spoken(cut)
+    assert f"resuming after step {stopped}" in spoken(cut)
     for name, value in weights_of(cut).items():
         torch.testing.assert_close(value, weights_of(whole)[name], rtol=1e-5, atol=1e-6)
     uniform = tiny_config(root, tmp_path / "uniform", **changes)

@@ -326,7 +326,7 @@ def test_a_run_that_was_cut_off_ends_as_if_it_had_not_been(tmp_path: Path, monke
     monkeypatch.setattr(loop.Step, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         finetuned(start, [data], cut)
-    assert "going on after step 2" in finetuned(start, [data], cut)[2]
+    assert "resuming after step 2" in finetuned(start, [data], cut)[2]
     states = [torch.load(chosen.out.with_suffix("") / "state.pt", weights_only=True)["network"] for chosen in (whole, cut)]
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 

@@ -50,18 +50,18 @@ def test_a_run_that_was_interrupted_and_then_killed_ends_as_if_nothing_had_been(
     read_until(process, "step 3 ")
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=900)
-    assert "the same command goes on" in said
+    assert "the same command resumes" in said
     assert process.returncode == 130
 
     process = start(write_config(tmp_path, **changes))
-    assert "going on after step" in read_until(process, "step 8 ")
+    assert "resuming after step" in read_until(process, "step 8 ")
     process.kill()
     process.communicate(timeout=900)
 
     config = small_config(tmp_path, **changes)
     reached = load_state(config.folder / "state.pt", config)["schedule"]["step"]
     assert 7 <= reached < 12
-    assert f"going on after step {reached}" in spoken(config)
+    assert f"resuming after step {reached}" in spoken(config)
     card, expected_card = read_card(config.output), read_card(whole.output)
     assert card.training["samples"] == expected_card.training["samples"] == 6 * 4 + 6 * 8
     expected = weights_of(whole)
@@ -77,7 +77,7 @@ def test_another_configuration_is_refused_and_what_differs_is_named(tmp_path: Pa
     with pytest.raises(TrainingError, match=r"learning_rate: 0.0015 → 0.1; stages: .*--restart"):
         train(small_config(tmp_path, steps=1, learning_rate=0.1, stages=[stage]))
     # How it runs is free, and a finished run has nothing left to do.
-    assert "going on after step 1 (100.0 %)" in spoken(small_config(tmp_path, steps=1, log_every_steps=7))
+    assert "resuming after step 1 (100.0 %)" in spoken(small_config(tmp_path, steps=1, log_every_steps=7))
     assert "going on" not in spoken(small_config(tmp_path, steps=1, learning_rate=0.1), restart=True)
 
 

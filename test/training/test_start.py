@@ -76,7 +76,7 @@ def test_a_class_without_a_namesake_begins_anew_and_is_listed(tmp_path: Path, ta
         if label in ("sofa", "lamp", "tray"):
             torch.testing.assert_close(row, earlier.state_dict()[tensor].mean(0))
     assert said[1:] == [
-        f"classes of {task} that begin anew (3 of 6): sofa, lamp, tray",
+        f"classes of {task} that are newly initialised (3 of 6): sofa, lamp, tray",
         f"classes of {task} that are left behind (1 of 4): chair",
     ]
 
@@ -145,7 +145,7 @@ def test_a_run_starts_from_a_shipped_model_by_its_name_class_by_class(tmp_path: 
     config = small_config(tmp_path, steps=1, ema_decay=0.0, learning_rate=1e-9, warmup_steps=0, start_from="lite", tasks=["detection"])
     said = spoken(config)
     assert "starting from lite\n" in said
-    assert "classes of detection that begin anew (1 of 2): spaceship\n" in said
+    assert "classes of detection that are newly initialised (1 of 2): spaceship\n" in said
     tuned, card = load_checkpoint(config.output)
     assert card.training["start_from"]["name"] == "lite"
     for level, layer in tuned.heads["detection"].classify.items():

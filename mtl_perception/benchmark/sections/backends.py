@@ -52,8 +52,7 @@ WAYS = {
 
 
 def plan(bench: Bench) -> list[Measurement]:
-    rounds = bench.settings.rounds
-    return [Measurement(name, rounds, lambda on_step, v=name: _run(bench, v, on_step)) for name in bench.settings.variants]
+    return bench.each_variant(_run)
 
 
 def _run(bench: Bench, variant: str, on_step: OnStep) -> Part:

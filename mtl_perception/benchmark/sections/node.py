@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import os
 
-from mtl_perception.benchmark.awake import processors_awake
 from mtl_perception.benchmark.bench import Bench, Measurement, Unavailable
 from mtl_perception.benchmark.images import camera_images, camera_intrinsics
 from mtl_perception.benchmark.networks import TASKS, EngineSpec, run_once
 from mtl_perception.benchmark.result import Arm, Part, Ratio
 from mtl_perception.benchmark.timing import OnStep, proportion, timing
+from mtl_perception.ros.awake import processors_awake
 from mtl_perception.ros.environment import require_ros, tuned_environment
 
 RATE_HZ = 30.0

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -74,6 +75,32 @@ class _Parts:
         return found
 
 
+@dataclass(frozen=True)
+class _Classes:
+    """Which ids of a set's label maps make areas and boxes; empty where none are asked for.
+
+    Attributes:
+        areas: id → area.
+        counted: id → class of its boxes.
+    """
+
+    areas: Mapping[int, str]
+    counted: Mapping[int, str]
+
+    @classmethod
+    def of(cls, colors: LabelColors, settings: Settings) -> _Classes:
+        return cls(_named(colors, _AREAS) if settings.areas else {}, _named(colors, _COUNTED) if settings.boxes else {})
+
+    @cached_property
+    def area_labels(self) -> list[str]:
+        return list(dict.fromkeys(self.areas.values()))
+
+    @cached_property
+    def bits(self) -> dict[int, int]:
+        """Id → bit of its area."""
+        return {id_: self.area_labels.index(area) for id_, area in self.areas.items()}
+
+
 def looks_like(source: Path) -> str:
     annotated = _annotated(source)
     if annotated:
@@ -94,7 +121,7 @@ def read(source: Path, settings: Settings) -> Labelled:
         raise NotThisFormat(f"{source} has neither label_colors.txt with *_L.png nor trainannot/")
     palette = source / "label_colors.txt"
     colors = read_label_colors(palette) if palette.is_file() else LabelColors(_ELEVEN, {**{i: i for i in range(11)}, 11: -1, 255: -1}, {})
-    notes, pictures = Notes(), []
+    notes, pictures, classes = Notes(), [], _Classes.of(colors, settings)
     for side in _annotated(source):
         images, masks = PictureFinder(source / side), PictureFinder(source / f"{side}annot")
         for found in images.all():
@@ -109,9 +136,10 @@ def read(source: Path, settings: Settings) -> Labelled:
                     LabelImage(masks.path(mask), colors),
                     side if side in ("train", "val", "test") else None,
                     settings,
+                    classes,
                 )
             )
-    return _labelled(pictures, colors, settings, notes)
+    return _labelled(pictures, colors, classes, notes)
 
 
 def _annotated(source: Path) -> list[str]:
@@ -128,7 +156,7 @@ def _colored(source: Path) -> Path | None:
 
 
 def _read_colored(source: Path, colors: LabelColors, settings: Settings) -> Labelled:
-    finder, notes, pictures = PictureFinder(source), Notes(), []
+    finder, notes, pictures, classes = PictureFinder(source), Notes(), [], _Classes.of(colors, settings)
     masks = {Path(found).stem.removesuffix("_L"): found for found in finder.all() if Path(found).stem.endswith("_L")}
     for found in finder.all():
         stem = Path(found).stem
@@ -137,8 +165,8 @@ def _read_colored(source: Path, colors: LabelColors, settings: Settings) -> Labe
         if stem not in masks:
             notes.add("pictures without a label map, left out", found)
             continue
-        pictures.append(_picture(found, finder.path(found), LabelImage(finder.path(masks[stem]), colors), None, settings))
-    return _labelled(pictures, colors, settings, notes)
+        pictures.append(_picture(found, finder.path(found), LabelImage(finder.path(masks[stem]), colors), None, settings, classes))
+    return _labelled(pictures, colors, classes, notes)
 
 
 def _named(colors: LabelColors, wanted: Mapping[str, str]) -> dict[int, str]:
@@ -147,24 +175,20 @@ def _named(colors: LabelColors, wanted: Mapping[str, str]) -> dict[int, str]:
     return {id_: name for id_, name in found.items() if name is not None}
 
 
-def _labelled(pictures: list[Picture], colors: LabelColors, settings: Settings, notes: Notes) -> Labelled:
-    areas = list(dict.fromkeys(_named(colors, _AREAS).values())) if settings.areas else []
-    boxes = list(dict.fromkeys(_named(colors, _COUNTED).values())) if settings.boxes else []
-    return Labelled(pictures, boxes, colors.labels, lanes_labels=areas, notes=notes)
+def _labelled(pictures: list[Picture], colors: LabelColors, classes: _Classes, notes: Notes) -> Labelled:
+    boxes = list(dict.fromkeys(classes.counted.values()))
+    return Labelled(pictures, boxes, colors.labels, lanes_labels=classes.area_labels, notes=notes)
 
 
-def _picture(name: str, path: Path, semantic: LabelImage, side: str | None, settings: Settings) -> Picture:
+def _picture(name: str, path: Path, semantic: LabelImage, side: str | None, settings: Settings, classes: _Classes) -> Picture:
     drive = re.match(r"([A-Za-z]*\d*[A-Za-z]*\d*)_", path.name)
-    group = drive[1] if drive else None
-    areas, counted = (_named(semantic.colors, wanted) for wanted in (_AREAS, _COUNTED))
-    names = list(dict.fromkeys(areas.values()))
     return Picture(
         name=name,
         image=ImageFile(path),
-        group=group,
+        group=drive[1] if drive else None,
         side=side,
-        instances=_Parts(semantic, counted) if settings.boxes else None,
+        instances=_Parts(semantic, classes.counted) if settings.boxes else None,
         semantic=semantic,
-        lanes=_Areas(semantic, {id_: names.index(area) for id_, area in areas.items()}) if settings.areas else None,
+        lanes=_Areas(semantic, classes.bits) if settings.areas else None,
         where=semantic.path.name,
     )

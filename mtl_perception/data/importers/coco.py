@@ -126,7 +126,7 @@ def _pictures(path: Path, content: _File, finder: PictureFinder, notes: Notes, l
     images = {image.id: image for image in content.images}
     if len(images) < len(content.images):
         twice = [id_ for id_, count in Counter(image.id for image in content.images).items() if count > 1]
-        raise DataError(f"{path}: several images have the id {twice[0]!r}, so whose boxes are they? Number them anew", "duplicate")
+        raise DataError(f"{path}: several images have the id {twice[0]!r}, so whose boxes are they? Renumber them", "duplicate")
     instances: dict[int | str, list[Instance]] = {id_: [] for id_ in images}
     for annotation in content.annotations:
         if annotation.image_id not in images:
@@ -171,7 +171,7 @@ def _category_names(path: Path, content: _File) -> dict[int, str]:
     for category in content.categories:
         if names.setdefault(category.id, category.name) != category.name:
             raise DataError(
-                f"{path}: the categories '{names[category.id]}' and '{category.name}' have one id, {category.id}; which is meant? Number them anew",
+                f"{path}: the categories '{names[category.id]}' and '{category.name}' have one id, {category.id}; which is meant? Renumber them",
                 "duplicate",
             )
     return {id_: sys.intern(name) for id_, name in names.items()}

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from mtl_perception.bags import COMPRESSED_IMAGE, IMAGE, VIDEO, Bag, BagError, BagMessage, Topic, VideoFrame, VideoPacket, stamp_ns
+from mtl_perception.bags import COMPRESSED_IMAGE, IMAGE, VIDEO, Bag, BagError, BagMessage, Topic, VideoFrame, packet_of, stamp_ns
 from mtl_perception.bags.transforms import BagTransforms
 from mtl_perception.core.camera_info import calibrate
 from mtl_perception.core.geometry import Intrinsics
@@ -96,7 +96,7 @@ def _find_depth(bag: Bag, image: Topic, wanted: str | None) -> Topic | None:
             raise BagError(f"bag {bag.path} has no topic {wanted}; it has {', '.join(sorted(bag.topics))}")
         return bag.topics[wanted]
     first = bag.deserialize(next(bag.messages(image.name)))
-    frame_id = (VideoPacket.of(first, image.type) if image.type in VIDEO else first).header.frame_id
+    frame_id = (packet_of(first, image.type) if image.type in VIDEO else first).header.frame_id
     found = []
     for topic in bag.topics.values():
         if topic.type != IMAGE or not topic.count or topic.name == image.name:
@@ -161,7 +161,7 @@ class _Reader:
         if self._video is None:
             yield recorded.time_ns, message
             return
-        for shown in self._video.frames(recorded.time_ns, VideoPacket.of(message, recorded.type)):
+        for shown in self._video.frames(recorded.time_ns, packet_of(message, recorded.type)):
             if shown.picture is None:
                 self._notes.add("packets of video without a picture, left out", shown.problem)
             else:

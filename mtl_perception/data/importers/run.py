@@ -120,7 +120,7 @@ class BrokenPictures(DataError):
         more = f"\n  and {len(problems) - 10} more, all in {out / STATE / 'problems.txt'}" if len(problems) > 10 else ""
         super().__init__(
             f"{len(problems)} picture{'s' * (len(problems) > 1)} can't be used:{shown}{more}\n"
-            "Mend them and call again (the import goes on), or give --skip-broken to leave them out",
+            "Fix them and run it again (the import resumes), or give --skip-broken to leave them out",
             "broken pictures",
         )
 

@@ -68,8 +68,7 @@ def compressed_picture(message: Any) -> CompressedImage:
 
 def mask_picture(message: Any, labels: Sequence[str]) -> CompressedImage:
     """A mask in the classes' colours, as PNG, which keeps its edges."""
-    mask = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)[:, : message.width]
-    return _encoded(message.header, ".png", colorize_mask(mask, labels), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return _png(message.header, colorize_mask(_mono8(message), labels))
 
 
 def depth_picture(message: Any) -> CompressedImage:
@@ -83,14 +82,13 @@ def depth_picture(message: Any) -> CompressedImage:
 
 def source_picture(message: Any) -> CompressedImage:
     """Where depth is from, in colours, as PNG."""
-    source = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)[:, : message.width]
-    return _encoded(message.header, ".png", colorize_source(source), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return _png(message.header, colorize_source(_mono8(message)))
 
 
 def instances_picture(message: Any) -> CompressedImage:
     """mono16 numbers of objects in a colour each, as PNG."""
     ids = np.frombuffer(message.data, "<u2").reshape(message.height, message.width)
-    return _encoded(message.header, ".png", colorize_ids(ids), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    return _png(message.header, colorize_ids(ids))
 
 
 def outlines(message: Any) -> ImageAnnotations:
@@ -252,6 +250,15 @@ def _entity(marker: Any) -> SceneEntity:
         kind = LinePrimitiveLineType.LineStrip
         shapes["lines"] = [LinePrimitive(type=kind, pose=pose, thickness=marker.scale.x, points=points, color=color)]
     return SceneEntity(timestamp=_time(marker.header), frame_id=marker.header.frame_id, id=f"{marker.ns}/{marker.id}", **shapes)
+
+
+def _mono8(message: Any) -> np.ndarray:
+    """(H, W) uint8, without the padding of its rows."""
+    return np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)[:, : message.width]
+
+
+def _png(header: Any, image: np.ndarray) -> CompressedImage:
+    return _encoded(header, ".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1])
 
 
 def _encoded(header: Any, extension: str, image_rgb: np.ndarray, options: list[int]) -> CompressedImage:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from mtl_perception.core.image_messages import ConversionError
-from mtl_perception.core.video import AwaitedKeyFrame, Picture, VideoDecoder, codec_of, require_pyav
-from mtl_perception.ros.cdr import Stamp, VideoPacketView, read_compressed_video, read_ffmpeg_packet
+from mtl_perception.core.video import AwaitedKeyFrame, Picture, VideoDecoder, VideoPacket, codec_of, require_pyav
+from mtl_perception.ros.cdr import Stamp, read_compressed_video, read_ffmpeg_packet
 from mtl_perception.ros.node.frames import Frame, FrameCounts
 
 VIDEO_DEPTH = 30
@@ -31,7 +31,7 @@ class VideoTransport:
 
     package: str
     message: str
-    read: Callable[[bytes], VideoPacketView]
+    read: Callable[[bytes], VideoPacket]
 
     @property
     def type_name(self) -> str:
@@ -93,7 +93,7 @@ class VideoInput:
             packet = self._read(serialised)
             if len(packet.data) > _LARGEST_PACKET:
                 raise ConversionError(f"a video packet has {len(packet.data)} bytes, expected at most {_LARGEST_PACKET}")
-            tag = (packet.stamp, packet.frame_id)
+            tag = (packet.header.stamp, packet.header.frame_id)
             pictures = self._decoder.decode(codec_of(packet.codec), bytes(packet.data), tag, packet.pts)
         except AwaitedKeyFrame:
             self._counts.undecodable += 1

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mtl_perception.core.scene import Scene
-from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._metric import Metric, answer_and_label
 from mtl_perception.tasks._truth import Truth
 from mtl_perception.tasks.classification.answer import Classification
 from mtl_perception.tasks.classification.labels import ClassLabels
@@ -37,8 +37,7 @@ class ClassificationMetric(Metric):
 
     @staticmethod
     def pair(scene: Scene, truth: Truth) -> tuple | None:
-        found, true = scene.answers.get("classification"), truth.labels.get("classification")
-        return None if found is None or true is None else (found, true)
+        return answer_and_label("classification", scene, truth)
 
     def update(self, found: Classification, true: ClassLabels) -> dict[str, float]:
         """Add one image.

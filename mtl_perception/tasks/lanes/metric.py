@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mtl_perception.core.scene import Scene
-from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._metric import Metric, answer_and_label
 from mtl_perception.tasks._truth import Truth
 from mtl_perception.tasks.lanes.answer import Lanes
 from mtl_perception.tasks.lanes.labels import LaneLabels
@@ -38,8 +38,7 @@ class LanesMetric(Metric):
 
     @staticmethod
     def pair(scene: Scene, truth: Truth) -> tuple | None:
-        found, true = scene.answers.get("lanes"), truth.labels.get("lanes")
-        return None if found is None or true is None else (found, true)
+        return answer_and_label("lanes", scene, truth)
 
     def update(self, found: Lanes, true: LaneLabels) -> dict[str, float]:
         """Add one image.

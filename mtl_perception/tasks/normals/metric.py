@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mtl_perception.core.scene import Scene
-from mtl_perception.tasks._metric import Metric
+from mtl_perception.tasks._metric import Metric, answer_and_label
 from mtl_perception.tasks._truth import Truth
 from mtl_perception.tasks.normals.answer import Normals
 
@@ -45,8 +45,7 @@ class NormalsMetric(Metric):
 
     @staticmethod
     def pair(scene: Scene, truth: Truth) -> tuple | None:
-        found, true = scene.answers.get("normals"), truth.labels.get("normals")
-        return None if found is None or true is None else (found, true)
+        return answer_and_label("normals", scene, truth)
 
     def update(self, found: Normals, true: np.ndarray) -> dict[str, float]:
         """Add one image.

@@ -208,7 +208,7 @@ def test_a_regulariser_is_added_once_and_as_it_is(method: str) -> None:
     close(found[1:], expected[1:])
 
 
-@pytest.mark.slow
+@pytest.mark.slow(20)
 def test_two_processes_come_to_the_gradient_of_one(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(rank_of_toys, (str(tmp_path),), nprocs=2)
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))

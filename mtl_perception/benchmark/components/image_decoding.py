@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Decoding of JPEG and PNG beside OpenCV's, and how much damage each of them notices.
 
-    python benchmarks/image_decoding.py docs/rooms.png bags/demo
+    scripts/run python -m mtl_perception.benchmark.components.image_decoding docs/rooms.png bags/demo
 
 Pictures come from image files and from bags. Times are of this process's CPU, best of several rounds in turns, so that a
 busy machine disturbs them little.
@@ -48,7 +48,10 @@ def main() -> None:
 def _pictures(path: Path) -> list[np.ndarray]:
     """A few of a bag's images, or the one of a file; BGR."""
     if not path.is_dir():
-        return [cv2.imread(str(path))]
+        picture = cv2.imread(str(path))
+        if picture is None:
+            raise SystemExit(f"{path} is no picture that OpenCV can read, and no bag")
+        return [picture]
     with Bag(path) as bag:
         topic = bag.find_image()
         images = [frame.image_rgb for frame in bag.frames(topic, None) if frame.image_rgb is not None]
@@ -130,7 +133,9 @@ def _opencv_rgb(data: bytes) -> np.ndarray:
 
 
 def _opencv_as_stored(data: bytes) -> np.ndarray:
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert decoded is not None
+    return decoded
 
 
 def _encoded(extension: str, picture: np.ndarray, *options: int) -> bytes:

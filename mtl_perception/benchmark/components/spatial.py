@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What points and 3D boxes cost, as shares of the time of the network.
+"""Costs of points and 3D boxes, as shares of the time of the network.
 
-    scripts/run python benchmarks/spatial.py [--model lite] [--backend torch] [--rounds 40]
+    scripts/run python -m mtl_perception.benchmark.components.spatial [--model lite] [--backend torch] [--rounds 40]
 
 Engine, points of 640×480 and boxes of 50 detections take turns in one process, on one thread; what counts is the
 processor's time, which other programs hardly change. The shares are medians over the rounds. The bars: points at most
@@ -14,8 +14,8 @@ import sys
 from collections.abc import Callable
 
 import numpy as np
-from beside_network import cpu_ms, open_engine, read_options
 
+from mtl_perception.benchmark.components.beside_network import cpu_ms, open_engine, read_options
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import Detections, Scene
 from mtl_perception.inference.engine import Engine
@@ -42,7 +42,7 @@ def main() -> int:
 
 
 def jobs(engine: Engine, image_rgb: np.ndarray, scene: Scene) -> dict[str, Callable[[], object]]:
-    """What is timed; ``scene`` is the network's, with ``OBJECTS`` boxes all over the image."""
+    """The work that is timed; ``scene`` is the network's, with ``OBJECTS`` boxes all over the image."""
     rng = np.random.default_rng(1)
     low = rng.uniform(0, (WIDTH - 140, HEIGHT - 110), (OBJECTS, 2))
     boxes_xyxy = np.concatenate([low, low + rng.uniform(20, (140, 110), (OBJECTS, 2))], 1).astype(np.float32)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How many training samples one core reads and augments a second, from files and from the cache.
 
-    python benchmarks/loading.py data/rooms_train --size 384x288
+    scripts/run python -m mtl_perception.benchmark.components.loading data/rooms_train --size 384x288
 
 Times are of this process's CPU, best of several rounds, so that a busy machine disturbs them little.
 """

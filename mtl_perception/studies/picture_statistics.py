@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How bright, contrasty, colourful, noisy and sharp the pictures of folders are, beside each other.
 
-    python benchmarks/picture_statistics.py --chart statistics.svg photographs=real/*/images rendered=data/rooms/images
+    scripts/run python -m mtl_perception.studies.picture_statistics --chart statistics.svg photographs=real/*/images rendered=data/rooms/images
 
 Prints a Markdown table of the 10th, 50th and 90th percentile over each group's pictures, and how much of each group's
 histogram lies under that of the first group. Groups are NAME=FOLDER…; every folder counts with as many pictures as the others.
@@ -29,7 +29,7 @@ def lab_of(path: Path) -> np.ndarray:
     """
     bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if bgr is None:
-        raise OSError(f"{path} is no picture that can be read")
+        raise OSError(f"{path} is not a readable image")
     scale = LONG_SIDE / max(bgr.shape[:2])
     if scale < 1:
         bgr = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

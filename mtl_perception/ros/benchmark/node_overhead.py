@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the node costs beside its network: a frame in; 50 detections, mask and depth out; a network that costs nothing.
+"""Costs of the node beside its network: a frame in; 50 detections, mask and depth out; a network that costs nothing.
 
-    scripts/run python benchmarks/node_overhead.py [--rounds 6] [--frames 90] [--encoding rgb8] [--points]
+    scripts/run python -m mtl_perception.ros.benchmark.node_overhead [--rounds 6] [--frames 90] [--encoding rgb8] [--points]
 
 Three processes over DDS, as on a robot: this one is the camera and the reader; one is the perception node with an
 engine that returns constants; one is the floor, the least that a Python node can do: it takes the image serialised
@@ -18,24 +18,27 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import rclpy
-from constant_engine import FreeEngine
 from rclpy.experimental import EventsExecutor
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
 
-from mtl_perception.benchmark.awake import processors_awake
+from mtl_perception.core.interrupts import noted
+from mtl_perception.ros.awake import processors_awake
+from mtl_perception.ros.benchmark.processes import beside
+from mtl_perception.ros.constant_engine import ConstantEngine
 
+MODULE = "mtl_perception.ros.benchmark.node_overhead"
 WIDTH, HEIGHT, BOXES, RATE_HZ = 640, 480, 50, 30.0
 OUTPUTS = {
     "depth/image_rect": Image,
@@ -55,25 +58,12 @@ def main() -> int:
     parser.add_argument("--points", action="store_true", help="read the point cloud too")
     parser.add_argument("--serve", choices=("node", "floor"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.points:
-        OUTPUTS["points"] = PointCloud2
+    outputs = OUTPUTS | ({"points": PointCloud2} if options.points else {})
     if options.serve:
-        return serve_node() if options.serve == "node" else serve_floor()
-
-    os.environ.setdefault("ROS_DOMAIN_ID", str(os.getpid() % 100 + 1))
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        return serve_node() if options.serve == "node" else serve_floor(outputs)
     more = ["--points"] if options.points else []
-    served = [subprocess.Popen([sys.executable, __file__, "--serve", name, *more]) for name in ("floor", "node")]
-    rclpy.init()
-    try:
-        with processors_awake():
-            floor, node = measure(options.rounds, options.frames, options.encoding)
-    finally:
-        for process in served:
-            process.send_signal(signal.SIGINT)
-        for process in served:
-            process.wait()
-        rclpy.try_shutdown()
+    with beside(MODULE, ["--serve", "floor", *more], ["--serve", "node"]), processors_awake():
+        floor, node = measure(outputs, options.rounds, options.frames, options.encoding)
     return report(floor, node, options.encoding, options.points)
 
 
@@ -83,6 +73,7 @@ class Arm:
 
     name: str
     camera: Node
+    outputs: Mapping[str, type]
     sent_s: float = 0.0
     arrived: set[str] = field(default_factory=set)
     recording: bool = False
@@ -92,7 +83,7 @@ class Arm:
     def __post_init__(self) -> None:
         self.image = self.camera.create_publisher(Image, f"/{self.name}/image", CAMERA_QOS)
         self.info = self.camera.create_publisher(CameraInfo, f"/{self.name}/camera_info", CAMERA_QOS)
-        for topic, message_type in OUTPUTS.items():
+        for topic, message_type in self.outputs.items():
             self.camera.create_subscription(
                 message_type,
                 f"/{self.name}/{topic}",
@@ -110,13 +101,13 @@ class Arm:
     def _on_output(self, topic: str) -> None:
         newly = topic not in self.arrived  # else an answer to an earlier frame has taken its place
         self.arrived.add(topic)
-        if newly and len(self.arrived) == len(OUTPUTS) and self.recording:
+        if newly and len(self.arrived) == len(self.outputs) and self.recording:
             self.rounds[-1].append(time.perf_counter() - self.sent_s)
 
 
-def measure(rounds: int, frames: int, encoding: str) -> tuple[Arm, Arm]:
+def measure(outputs: Mapping[str, type], rounds: int, frames: int, encoding: str) -> tuple[Arm, Arm]:
     camera = rclpy.create_node("camera")
-    floor, node = Arm("floor", camera), Arm("perception", camera)
+    floor, node = Arm("floor", camera, outputs), Arm("perception", camera, outputs)
     executor = EventsExecutor()
     executor.add_node(camera)
     image = Image(height=HEIGHT, width=WIDTH, encoding=encoding, step=WIDTH * 3)
@@ -142,7 +133,7 @@ def measure(rounds: int, frames: int, encoding: str) -> tuple[Arm, Arm]:
     for arm in (floor, node):
         for _ in range(60):  # until both sides have found each other and every buffer has been touched
             run(arm, 15)
-            if len(arm.arrived) == len(OUTPUTS):
+            if len(arm.arrived) == len(outputs):
                 break
         else:
             raise SystemExit(f"{arm.name} does not answer")
@@ -183,18 +174,19 @@ def serve_node() -> int:
     from mtl_perception.ros.main import main as run_node
 
     arguments = ["--ros-args", "-p", "model:=free", "--log-level", "error"]
-    return run_node(arguments, lambda parameters: FreeEngine(BOXES))
+    return run_node(arguments, lambda parameters: ConstantEngine(BOXES))
 
 
-def serve_floor() -> int:
-    rclpy.init()
+def serve_floor(outputs: Mapping[str, type]) -> int:
+    stop = noted()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     node = rclpy.create_node("floor")
     constants = [
         (
             node.create_publisher(message_type, f"/floor/{topic}", OUTPUT_QOS),
             serialize_message(_output(topic)),
         )
-        for topic, message_type in OUTPUTS.items()
+        for topic, message_type in outputs.items()
     ]
 
     def on_image(serialised: bytes) -> None:
@@ -205,11 +197,8 @@ def serve_floor() -> int:
     node.create_subscription(CameraInfo, "/floor/camera_info", lambda serialised: None, CAMERA_QOS, raw=True)
     executor = EventsExecutor()
     executor.add_node(node)
-    try:
-        while rclpy.ok():
-            executor.spin_once(timeout_sec=0.2)
-    except KeyboardInterrupt:
-        pass
+    while not stop.requested:
+        executor.spin_once(timeout_sec=0.2)
     rclpy.try_shutdown()
     return 0
 

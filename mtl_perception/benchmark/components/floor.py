@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a known height over the floor and the usual sizes of objects are worth, and how good the free floor is.
+"""Depth scaled by a known height over the floor or by usual sizes of objects, and the free floor, beside the truth.
 
-    scripts/run python benchmarks/floor.py DATA [DATA ...] [--model lite] [--images 24]
+    scripts/run python -m mtl_perception.benchmark.components.floor DATA [DATA ...] [--model lite] [--images 24]
 
 DATA are folders or bags whose truth has segmentation with a class floor, and depth (docs/data.md, docs/evaluation.md). Height and tilt of
 the camera, which TF gives a robot, are those of the plane through the true depth of the floor.
@@ -87,6 +87,7 @@ def ground_pose(depth_m: np.ndarray, is_floor: np.ndarray, intrinsics: Intrinsic
         return None
     z = depth_m[rows, columns].astype(np.float64)
     points = np.stack([(columns - intrinsics.cx) / intrinsics.fx * z, (rows - intrinsics.cy) / intrinsics.fy * z, z], 1)
+    middle, up = points.mean(0), np.zeros(3)
     for _ in range(3):  # what stands on it may be labelled floor at its rim
         middle = points.mean(0)
         up = np.linalg.svd(points[:: max(1, len(points) // 5000)] - middle, full_matrices=False)[2][2]

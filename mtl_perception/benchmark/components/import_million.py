@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A million boxes: how long `mtl-perception import coco` takes, and how much memory, on pictures so small that they cost next to nothing.
 
-    python benchmarks/import_million.py [--images 100000] [--boxes 10] [--workers 1] [--out out/import_million]
+    scripts/run python -m mtl_perception.benchmark.components.import_million [--images 100000] [--boxes 10] [--workers 1] [--out out/import_million]
 
 Prints seconds, processor seconds, the largest memory of a process and the load of the machine, as JSON.
 """

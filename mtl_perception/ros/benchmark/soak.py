@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the node's memory stays flat: a camera at 30 Hz over DDS for some minutes or hours.
 
-    scripts/run python benchmarks/soak.py [--minutes 60] [--model free|lite|PATH] [--bad-every 30] [--csv out/soak.csv]
+    scripts/run python -m mtl_perception.ros.benchmark.soak [--minutes 60] [--model free|lite|PATH] [--bad-every 30] [--csv out/soak.csv]
 
 This process is the camera (small images, camera_info and a transform with each) and reads every output; the node is another,
 with an engine that returns constants or with a network. Every so many frames comes one message that is none, on each topic, for
@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import csv
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -25,7 +24,6 @@ from pathlib import Path
 
 import numpy as np
 import rclpy
-from constant_engine import FreeEngine
 from geometry_msgs.msg import TransformStamped
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
@@ -35,7 +33,10 @@ from vision_msgs.msg import Detection2DArray, Detection3DArray
 from visualization_msgs.msg import MarkerArray
 
 from mtl_perception.msg import TrackArray
+from mtl_perception.ros.benchmark.processes import beside
+from mtl_perception.ros.constant_engine import ConstantEngine
 
+MODULE = "mtl_perception.ros.benchmark.soak"
 WIDTH, HEIGHT, RATE_HZ, FRAME = 160, 120, 30.0, "camera_optical_frame"
 NODE = "/soak"
 OUTPUTS = {
@@ -67,17 +68,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.serve:
         return serve(options.model)
-
-    os.environ.setdefault("ROS_DOMAIN_ID", str(os.getpid() % 100 + 1))
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    node = subprocess.Popen([sys.executable, __file__, "--serve", "--model", options.model])
-    rclpy.init()
-    try:
+    with beside(MODULE, ["--serve", "--model", options.model]) as (node,):
         samples, sent, answered, silence_s = soak(node, 60 * options.minutes, options.bad_every)
-    finally:
-        node.send_signal(signal.SIGINT)
-        node.wait()
-        rclpy.try_shutdown()
     if options.csv:
         options.csv.parent.mkdir(parents=True, exist_ok=True)
         with options.csv.open("w", newline="") as file:
@@ -90,7 +82,7 @@ def serve(model: str) -> int:
     from mtl_perception.ros.main import main as run_node
 
     arguments = ["--ros-args", "-r", f"__node:={NODE[1:]}", "-p", f"model:={model}", "-p", "tracking.enabled:=true"]
-    load = (lambda parameters: FreeEngine()) if model == "free" else load_model
+    load = (lambda parameters: ConstantEngine()) if model == "free" else load_model
     return run_node([*arguments, "-p", "output_frame:=base_link", "--log-level", "error"], load)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An engine that costs nothing: what remains is the node."""
+"""An engine that answers with constants and costs nothing: what remains is the node. For tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Card:
         return self.further_labels.get(kind, [])
 
 
-class FreeEngine:
-    """Says the same of every image of a size: ``boxes`` detections, stripes of classes, depth growing to the right.
+class ConstantEngine:
+    """Answers the same for every image of a size: ``boxes`` detections, stripes of classes, depth growing to the right.
 
     Args:
         delay_s: sleep this long on every frame, as a slow network would.

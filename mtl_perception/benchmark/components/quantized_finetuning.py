@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What fine-tuning a Swin encoder costs: whole, through adapters, and through adapters beside 4-bit weights.
+"""Costs of fine-tuning a Swin encoder: whole, through adapters, and through adapters beside 4-bit weights.
 
-    python benchmarks/quantized_finetuning.py [--batch 4] [--size 384x288] [--steps 3] [--device cpu]
+    scripts/run python -m mtl_perception.benchmark.components.quantized_finetuning [--batch 4] [--size 384x288] [--steps 3] [--device cpu]
 
 Each way runs in a fresh process. On a CPU memory is the peak of the resident set over what it was after importing, on a
 GPU what PyTorch allocated at most; "held" is what stays between two steps: weights, gradients, the optimiser's moments
@@ -28,6 +28,7 @@ WAYS = {
     "adapters beside NF4, bfloat16": ("nf4", "bfloat16"),
 }
 RANK = 8
+MODULE = "mtl_perception.benchmark.components.quantized_finetuning"
 
 
 def main() -> None:
@@ -46,7 +47,9 @@ def main() -> None:
     for way in WAYS:
         # Large blocks go back to the system as soon as they are free, so that the resident set is what is in use.
         environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
-        run = subprocess.run([sys.executable, *sys.argv, "--way", way], env=environment, stdout=subprocess.PIPE, check=True, text=True)
+        run = subprocess.run(
+            [sys.executable, "-m", MODULE, *sys.argv[1:], "--way", way], env=environment, stdout=subprocess.PIPE, check=True, text=True
+        )
         found = json.loads(run.stdout.splitlines()[-1])
         first = first or found
         ratios = {name: found[name] / first[name] for name in ("peak", "held", "seconds")}

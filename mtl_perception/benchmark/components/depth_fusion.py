@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What measured depth with holes is worth to the network's, and the network's to the holes.
+"""Errors of the network's depth before and after it is fused with measured depth that has holes.
 
-    scripts/run python benchmarks/depth_fusion.py FOLDER [FOLDER ...] [--model lite] [--images 24] [--hidden 0.3] [--far 5]
+    scripts/run python -m mtl_perception.benchmark.components.depth_fusion FOLDER [FOLDER ...] [--model lite] [--images 24] [--hidden 0.3] [--far 5]
 
 FOLDER holds labelled depth (docs/data.md). Of each image the network's depth is fused with the labels as a sensor would give them:
 with the noise of structured light, nothing nearer than 0.4 m or farther than a range, and rectangles hidden that make up a share of the
@@ -27,7 +27,7 @@ NEAR_M = 0.4
 
 
 def sensor(truth_m: np.ndarray, hidden_share: float, far_m: float, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """What a sensor sees of ``truth_m``, NaN where nothing, and which pixels were hidden from it."""
+    """(H, W) metres that a sensor sees of ``truth_m``, NaN where nothing, and which pixels were hidden from it."""
     height, width = truth_m.shape
     hidden = np.zeros((height, width), bool)
     while hidden.mean() < hidden_share:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What something costs beside the network: both in one process, on one thread, in the processor's time."""
+"""Costs beside the network: both in one process, on one thread, in the processor's time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def open_engine(model: str, backend: str) -> tuple[Engine, np.ndarray]:
 
 
 def cpu_ms(job: Callable[[], object]) -> float:
-    """What other programs do hardly changes it."""
+    """Processor time of this process for ``job``, which other programs hardly change."""
     started_s = time.process_time()
     job()
     return 1e3 * (time.process_time() - started_s)

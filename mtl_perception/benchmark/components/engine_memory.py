@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Does an engine's memory stay flat? Many frames of cameras and heads that come and go, as on a robot that runs for days.
 
-scripts/run python benchmarks/engine_memory.py --frames 10000
+scripts/run python -m mtl_perception.benchmark.components.engine_memory --frames 10000
 """
 
 from __future__ import annotations

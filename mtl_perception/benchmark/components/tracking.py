@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tracking a hundred objects costs, as a share of the time of the network.
+"""Costs of tracking a hundred objects, as a share of the time of the network.
 
-    python benchmarks/tracking.py [--model lite] [--backend torch] [--rounds 30]
+    scripts/run python -m mtl_perception.benchmark.components.tracking [--model lite] [--backend torch] [--rounds 30]
 
 Engine and tracker take turns in one process, on one thread; what counts is the processor's time. The objects, of one class
 and of fourteen, are seen in another order in each frame by a camera that turns; how they look is read off an image of 640×480, a
@@ -13,8 +13,8 @@ from __future__ import annotations
 import sys
 
 import numpy as np
-from beside_network import cpu_ms, open_engine, read_options
 
+from mtl_perception.benchmark.components.beside_network import cpu_ms, open_engine, read_options
 from mtl_perception.core.scene import Boxes3D, Detections
 from mtl_perception.tracking import Tracker, TrackerSettings
 from mtl_perception.tracking.appearance import looks

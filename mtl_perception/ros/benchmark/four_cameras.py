@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Four cameras on one node: what each gets, while another is dead or sends as fast as it can.
+"""Four cameras on one node: latency and share of answers of each, while another is dead or sends as fast as it can.
 
-    scripts/run python benchmarks/four_cameras.py [--seconds 6] [--network-ms 10]
+    scripts/run python -m mtl_perception.ros.benchmark.four_cameras [--seconds 6] [--network-ms 10]
 
 Two processes over DDS: this one is the cameras, 320x240 at 30 Hz each, and the reader of four masks; the other is the node
 with a network that only waits. A frame takes from the camera's publish() until its mask has arrived. The same is measured
@@ -11,22 +11,21 @@ with all four, with one of them dead, and with one that sends at 120 Hz.
 from __future__ import annotations
 
 import argparse
-import os
-import signal
-import subprocess
 import sys
 import time
 
 import numpy as np
 import rclpy
-from constant_engine import FreeEngine
 from rclpy.experimental import EventsExecutor
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from sensor_msgs.msg import Image
 
-from mtl_perception.benchmark.awake import processors_awake
+from mtl_perception.ros.awake import processors_awake
+from mtl_perception.ros.benchmark.processes import beside
+from mtl_perception.ros.constant_engine import ConstantEngine
 
+MODULE = "mtl_perception.ros.benchmark.four_cameras"
 CAMERAS = ("front", "left", "right", "rear")
 WIDTH, HEIGHT, RATE_HZ = 320, 240, 30.0
 CASES = {"all four": {}, "rear is dead": {"rear": 0.0}, "rear at 120 Hz": {"rear": 120.0}}
@@ -42,21 +41,13 @@ def main() -> int:
     options = parser.parse_args()
     if options.serve:
         return serve(options.network_ms / 1e3)
-    os.environ.setdefault("ROS_DOMAIN_ID", str(os.getpid() % 100 + 1))
-    os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    node = subprocess.Popen([sys.executable, __file__, "--serve", "--network-ms", str(options.network_ms)])
-    rclpy.init()
-    try:
+    with beside(MODULE, ["--serve", "--network-ms", str(options.network_ms)]):
         print(f"{WIDTH}x{HEIGHT}, network {options.network_ms:g} ms; median and p95 in ms, answered share of the frames sent")
         rig = Rig()
         for case, rates in CASES.items():
             with processors_awake():
                 rig.run(options.seconds, {camera: rates.get(camera, RATE_HZ) for camera in CAMERAS})
             print(f"{case:16}" + "  ".join(rig.summary(camera) for camera in CAMERAS))
-    finally:
-        node.send_signal(signal.SIGINT)
-        node.wait()
-        rclpy.try_shutdown()
     return 0
 
 
@@ -125,7 +116,7 @@ def serve(delay_s: float) -> int:
     from mtl_perception.ros.main import main as run_node
 
     arguments = ["--ros-args", "-p", f"cameras:=[{', '.join(CAMERAS)}]", "--log-level", "fatal"]
-    return run_node(arguments, lambda parameters: FreeEngine(delay_s=delay_s))
+    return run_node(arguments, lambda parameters: ConstantEngine(delay_s=delay_s))
 
 
 if __name__ == "__main__":
