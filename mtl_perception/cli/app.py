@@ -140,12 +140,15 @@ def replay(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the results; those of an earlier demo are replaced.")] = Path("out/demo"),
-    bag: Annotated[Path | None, typer.Option(help="Another bag than the shipped drive.")] = None,
+    bag: Annotated[Path | None, typer.Option(help="Another bag than the shipped drives.")] = None,
+    depth_bag: Annotated[
+        Path | None, typer.Option(help="A bag with a depth camera and true depth: what the one is worth is shown too.")
+    ] = None,
     model: Model = "lite",
     device: Device = "auto",
     precision: Precision = "auto",
 ) -> None:
-    """Replay the recorded drive through the node; pictures, a film and a report."""
+    """Replay the recorded drive through the node, and show another one's depth camera; pictures, a film and a report."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
@@ -161,6 +164,7 @@ def demo(
             device=device,
             precision=precision,
             console=Terminal(),
+            depth_bag=depth_bag or (resource("bags/depth") if bag is None else None),
         )
 
 
@@ -238,6 +242,15 @@ def demo_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]
         from mtl_perception.simulation.demo_bag import write_demo_bag
 
         write_demo_bag(out)
+
+
+@app.command()
+def depth_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]) -> None:
+    """Render the demo's drive with a depth camera again."""
+    with errors_in_one_line():
+        from mtl_perception.simulation.depth_drive import write_depth_bag
+
+        write_depth_bag(out)
 
 
 @app.command()
