@@ -19,6 +19,7 @@ from std_msgs.msg import Header
 
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.image_messages import ConversionError
+from mtl_perception.core.video import THEORA
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,15 @@ def read_compressed_video(serialised: bytes) -> VideoPacketView:
     read = _Reader(serialised)
     stamp, frame_id, data = read.stamp(), read.frame_id(), read.octets()
     return VideoPacketView(stamp, frame_id, read.string(), None, data)
+
+
+def read_theora_packet(serialised: bytes) -> VideoPacketView:
+    """A serialised ``theora_image_transport/Packet``. Raises ConversionError as ``read_image`` does."""
+    read = _Reader(serialised)
+    stamp, frame_id, data = read.stamp(), read.frame_id(), read.octets()
+    read.fields("ii", 8)  # whether the stream begins or ends here
+    _, number = read.fields("qq", 16, 8)  # behind the time in the stream
+    return VideoPacketView(stamp, frame_id, THEORA, number, data)
 
 
 def read_camera_info(serialised: bytes) -> CameraInfoView:
