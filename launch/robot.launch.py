@@ -27,7 +27,7 @@ ARGUMENTS = {  # name: (default, description)
         "topic of the raw images, {camera} stands for the name of each camera; compressed ones are read from <image>/compressed",
     ),
     "camera_info": ("/{camera}/camera_info", "topic of the calibration, {camera} as in image"),
-    "transport": ("", "raw, compressed, ffmpeg or foxglove; empty: as in params_file"),
+    "transport": ("", "raw, compressed, ffmpeg, foxglove or theora; empty: as in params_file"),
     "model": ("", "name of a shipped model, or path of a .safetensors file; empty: as in params_file"),
     "device": ("", "auto, cpu, cuda or cuda:N; empty: as in params_file"),
     "params_file": (

@@ -109,7 +109,7 @@ def topics_page() -> str:
         "# Topics",
         "",
         "The node reads `~/image` (`sensor_msgs/Image`) or, with `transport: compressed`, `~/image/compressed`,",
-        "`~/image/ffmpeg` or `~/image/foxglove`, and `~/camera_info`; a depth sensor on `~/depth/image` and a laser on `~/scan`, if they are wanted.",
+        "`~/image/ffmpeg`, `~/image/foxglove` or `~/image/theora`, and `~/camera_info`; a depth sensor on `~/depth/image` and a laser on `~/scan`, if they are wanted.",
         "It writes what is listed here, with the header of the image unchanged. With `cameras: [front, left]` each has its own topics,",
         "such as `~/front/detections`.",
         "A head whose topics nobody reads is not run. `/diagnostics` says what is wrong and what to do.",

@@ -4,7 +4,16 @@
 from mtl_perception.bags.bag import GROUND_TRUTH, Bag, BagFrame, BagMessage, Topic, stamp_ns
 from mtl_perception.bags.error import BagError
 from mtl_perception.bags.files import is_bag
-from mtl_perception.bags.types import CAMERA_INFO, COMPRESSED_IMAGE, COMPRESSED_VIDEO, FFMPEG_PACKET, IMAGE, TRANSFORMS, VIDEO
+from mtl_perception.bags.types import (
+    CAMERA_INFO,
+    COMPRESSED_IMAGE,
+    COMPRESSED_VIDEO,
+    FFMPEG_PACKET,
+    IMAGE,
+    THEORA_PACKET,
+    TRANSFORMS,
+    VIDEO,
+)
 from mtl_perception.bags.video import VideoFrame, packet_of
 
 __all__ = [
@@ -14,6 +23,7 @@ __all__ = [
     "FFMPEG_PACKET",
     "GROUND_TRUTH",
     "IMAGE",
+    "THEORA_PACKET",
     "TRANSFORMS",
     "VIDEO",
     "Bag",

@@ -14,7 +14,8 @@ IMAGE = "sensor_msgs/msg/Image"
 COMPRESSED_IMAGE = "sensor_msgs/msg/CompressedImage"
 FFMPEG_PACKET = "ffmpeg_image_transport_msgs/msg/FFMPEGPacket"
 COMPRESSED_VIDEO = "foxglove_msgs/msg/CompressedVideo"
-VIDEO = (FFMPEG_PACKET, COMPRESSED_VIDEO)
+THEORA_PACKET = "theora_image_transport/msg/Packet"
+VIDEO = (FFMPEG_PACKET, COMPRESSED_VIDEO, THEORA_PACKET)
 CAMERAS = (IMAGE, COMPRESSED_IMAGE, *VIDEO)
 """Types of which a camera's images may be."""
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
@@ -46,6 +47,7 @@ _VIDEO_MSGS = {
         "std_msgs/Header header\nint32 width\nint32 height\nstring encoding\nuint64 pts\nuint8 flags\nbool is_bigendian\nuint8[] data"
     ),
     COMPRESSED_VIDEO: "builtin_interfaces/Time timestamp\nstring frame_id\nuint8[] data\nstring format",
+    THEORA_PACKET: "std_msgs/Header header\nuint8[] data\nint32 b_o_s\nint32 e_o_s\nint64 granulepos\nint64 packetno",
 }
 """As in Jazzy; bags of SQLite before Iron have no definitions of their own."""
 

@@ -7,18 +7,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mtl_perception.bags.types import FFMPEG_PACKET
+from mtl_perception.bags.types import FFMPEG_PACKET, THEORA_PACKET
 from mtl_perception.core.image_messages import ConversionError
-from mtl_perception.core.video import KEPT, AwaitedKeyFrame, PacketHeader, Picture, VideoDecoder, VideoPacket, codec_of
+from mtl_perception.core.video import KEPT, THEORA, AwaitedKeyFrame, PacketHeader, Picture, VideoDecoder, VideoPacket, codec_of, is_header
 
 _LOST = "packets of video got lost: nothing is shown until the next key frame"
 _JOINED = "the video begins in the middle: nothing is shown until the first key frame"
+_HEADERLESS = "the headers of theora are missing, which its publisher sends once, at its start: nothing is shown; record from before that"
 
 
 def packet_of(message: Any, kind: str) -> VideoPacket:
     """The packet in a deserialised message of one of ``VIDEO``."""
     if kind == FFMPEG_PACKET:
         return VideoPacket(message.header, message.encoding.partition(";")[0], message.pts, bytes(message.data))
+    if kind == THEORA_PACKET:
+        return VideoPacket(message.header, THEORA, message.packetno, bytes(message.data))
     return VideoPacket(PacketHeader(message.timestamp, message.frame_id), message.format, None, bytes(message.data))
 
 
@@ -54,12 +57,15 @@ class VideoStream:
     def frames(self, time_ns: int, packet: VideoPacket) -> Iterator[VideoFrame]:
         """Frames that are known with this packet: its own, or of those before it, where an encoder reorders pictures or one got lost.
 
-        Each packet is told of once, with its picture or with why it has none.
+        Each packet is told of once, with its picture or with why it has none; headers are not.
         """
         self._count += 1
         self._open[self._count] = (time_ns, packet)
         try:
-            pictures = self._decoder.decode(codec_of(packet.codec), packet.data, (self._count, time_ns, packet), packet.pts)
+            codec = codec_of(packet.codec)
+            pictures = self._decoder.decode(codec, packet.data, (self._count, time_ns, packet), packet.pts)
+            if is_header(codec, packet.data):
+                del self._open[self._count]
         except AwaitedKeyFrame:
             pictures = []
         except ConversionError as error:
@@ -86,4 +92,5 @@ class VideoStream:
 
     def _without_picture(self, before: int) -> Iterator[VideoFrame]:
         for number in [number for number in self._open if number < before]:
-            yield VideoFrame(*self._open.pop(number), None, _LOST if self._is_joined else _JOINED)
+            problem = _HEADERLESS if self._decoder.awaits_headers else _LOST if self._is_joined else _JOINED
+            yield VideoFrame(*self._open.pop(number), None, problem)

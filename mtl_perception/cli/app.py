@@ -140,12 +140,15 @@ def replay(
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Output folder; the results of an earlier demo are replaced.")] = Path("out/demo"),
-    bag: Annotated[Path | None, typer.Option(help="A bag; default: the shipped drive.")] = None,
+    bag: Annotated[Path | None, typer.Option(help="A bag; default: the shipped drives.")] = None,
+    depth_bag: Annotated[
+        Path | None, typer.Option(help="A bag with a depth camera and true depth, to compare the network's depth with fused depth.")
+    ] = None,
     model: Model = "lite",
     device: Device = "auto",
     precision: Precision = "auto",
 ) -> None:
-    """Replay the shipped drive through the node and write images, a video and a report."""
+    """Replay the shipped drives, one with a depth camera, and write images, a video and a report."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
@@ -161,6 +164,7 @@ def demo(
             device=device,
             precision=precision,
             console=Terminal(),
+            depth_bag=depth_bag or (resource("bags/depth") if bag is None else None),
         )
 
 
@@ -238,6 +242,15 @@ def demo_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]
         from mtl_perception.simulation.demo_bag import write_demo_bag
 
         write_demo_bag(out)
+
+
+@app.command()
+def depth_bag(out: Annotated[Path, typer.Argument(help="Folder of the new bag.")]) -> None:
+    """Render the demo's drive with a depth camera again."""
+    with errors_in_one_line():
+        from mtl_perception.simulation.depth_drive import write_depth_bag
+
+        write_depth_bag(out)
 
 
 @app.command()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Video that comes packet by packet, as H.264, H.265, AV1 or VP9, to pictures.
+"""Video that comes packet by packet, as H.264, H.265, AV1, VP9 or Theora, to pictures.
 
 FFmpeg decodes it, by PyAV, which the extra ``predict`` installs. A packet tells only what is new since the ones before it. So each is decoded
 as it comes, and after a lost one nothing is believed until the next key frame, which needs none before it.
@@ -16,10 +16,12 @@ import numpy as np
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.image_files import MAX_PIXELS
 from mtl_perception.core.image_messages import ConversionError
+from mtl_perception.core.theora import TheoraHeaders, is_theora_header
 
-_DECODERS = {"h264": ("h264",), "hevc": ("hevc",), "av1": ("libdav1d", "libaom-av1"), "vp9": ("vp9",)}
+THEORA = "theora"
+_DECODERS = {"h264": ("h264",), "hevc": ("hevc",), "av1": ("libdav1d", "libaom-av1"), "vp9": ("vp9",), THEORA: ("theora",)}
 """Codec → FFmpeg's decoders that run without special hardware, the preferred one first."""
-_CODEC_OF = {"264": "h264", "avc": "h264", "265": "hevc", "hevc": "hevc", "av1": "av1", "vp9": "vp9"}
+_CODEC_OF = {"264": "h264", "avc": "h264", "265": "hevc", "hevc": "hevc", "av1": "av1", "vp9": "vp9", "theora": THEORA}
 """Part of a name that encoders and formats go by, such as libx264, h264_nvenc or h265 → codec."""
 KEPT = 64
 """Packets whose picture may still come: encoders put some behind later ones."""
@@ -96,6 +98,11 @@ def codec_of(name: str) -> str:
     raise ConversionError(f"video has the codec {cut(name)!r}, expected one of {', '.join(_DECODERS)}")
 
 
+def is_header(codec: str, data: bytes) -> bool:
+    """Whether a packet has no picture, but what those behind it need."""
+    return codec == THEORA and is_theora_header(data)
+
+
 class VideoDecoder:
     """Decodes the packets of one stream in the order in which they come. Not thread-safe.
 
@@ -111,6 +118,7 @@ class VideoDecoder:
         self._tags: OrderedDict[int, Any] = OrderedDict()
         self._count = 0
         self._pts = _Steps()
+        self._headers = TheoraHeaders()
         self.awaits_key_frame = True
 
     def decode(self, codec: str, data: bytes, tag: Any, pts: int | None = None) -> list[Picture]:
@@ -118,6 +126,7 @@ class VideoDecoder:
 
         Args:
             codec: one that ``codec_of`` returns; another than before starts a new stream.
+            data: of Theora its headers too, as often as they come: they have no picture.
             tag: comes back with the packet's picture.
             pts: a number that rises evenly from packet to packet, by which a lost one is found.
 
@@ -127,8 +136,13 @@ class VideoDecoder:
         import av
 
         if codec != self._codec:
-            self._codec, self._pts = codec, _Steps()
+            self._codec, self._pts, self._headers = codec, _Steps(), TheoraHeaders()
             self.lose()
+        if is_header(codec, data):
+            self._pts = _Steps()  # a publisher that starts anew counts from the beginning
+            if self._headers.add(data):
+                self.lose()
+            return []
         if pts is not None and self._pts.is_gap(pts):
             self.lose()
         if self._context is None:
@@ -157,6 +171,11 @@ class VideoDecoder:
         self.lose()
         return pictures
 
+    @property
+    def awaits_headers(self) -> bool:
+        """Whether nothing can be shown before the headers of a stream of Theora."""
+        return self._codec == THEORA and self._headers.extradata is None
+
     def lose(self) -> None:
         """A packet got lost: pictures until the next key frame would be wrong."""
         self.awaits_key_frame = True
@@ -176,10 +195,18 @@ class VideoDecoder:
             raise ConversionError(
                 f"this PyAV has no decoder for {codec}, expected one of {', '.join(_DECODERS[codec])}: update it, or send h264"
             )
+        if codec == THEORA:
+            context.extradata = self._extradata()
         context.thread_count = 1  # several would each hold a picture back
         context.flags |= av.codec.context.Flags.low_delay
         context.options = {"max_pixels": str(self._max_pixels)}
         return context
+
+    def _extradata(self) -> bytes:
+        extradata = self._headers.extradata
+        if extradata is None:
+            raise AwaitedKeyFrame("the headers of the stream of theora have not come")
+        return extradata
 
     def _refused(self, error: Exception) -> ConversionError:
         width, height = self._context.width, self._context.height

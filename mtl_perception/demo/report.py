@@ -14,10 +14,12 @@ from mtl_perception import __version__
 from mtl_perception.core.drawing import class_color, colorize_depth
 from mtl_perception.core.files import write_atomically
 from mtl_perception.demo.charts import latency_chart, stage_bar
+from mtl_perception.demo.depth_camera import MEASURES
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.reporting.html import data_uri, png_uri, render_page
 from mtl_perception.reporting.numbers import fixed
 from mtl_perception.reporting.tables import ARROWS
+from mtl_perception.tasks.depth.metric import DepthMetric
 
 if TYPE_CHECKING:
     from mtl_perception.demo.run import DemoResult
@@ -61,6 +63,7 @@ def _content(result: DemoResult, film: Path) -> dict[str, Any]:
         "live_frames": max((values["frames"] for values in result.live.scores.values()), default=0),
         "class_rows": _class_rows(result),
         "depth_scale": _depth_scale(result),
+        "depth_rows": _depth_rows(result),
     }
 
 
@@ -122,6 +125,21 @@ def _class_rows(result: DemoResult) -> list[dict[str, Any]]:
             "has_boxes": name in precision,
         }
         for name in dict.fromkeys((*overlap, *precision))
+    ]
+
+
+def _depth_rows(result: DemoResult) -> list[dict[str, Any]]:
+    """Measures of the drive with a depth camera; none without it."""
+    drive = result.depth_camera
+    if drive is None:
+        return []
+    return [
+        {
+            "name": DepthMetric.names.get(measure, measure),
+            "arrow": ARROWS[DepthMetric.directions[measure]],
+            "values": [scores[measure] for part in (drive.whole, drive.holes) for scores in (part.network, part.fused)],
+        }
+        for measure in MEASURES
     ]
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from mtl_perception.core.files import write_atomically
 from mtl_perception.core.progress import frame_progress
 from mtl_perception.core.resources import find_model
 from mtl_perception.core.terminal_table import TerminalTable
+from mtl_perception.demo.depth_camera import DepthCameraResult, assess_depth_camera, depth_table
 from mtl_perception.demo.pictures import Look, contact_sheet, depth_range, film_frame
 from mtl_perception.demo.report import write_report
 from mtl_perception.evaluation import Evaluation, SceneEvaluator, Truth
@@ -59,6 +60,7 @@ class DemoResult:
         live: scores of what the node published in real time, on the labelled frames that it found time for.
         stamps_ns: of every image of the drive.
         left_out: classes of the truth that the model does not know.
+        depth_camera: of a second drive, if there was one.
     """
 
     bag_name: str
@@ -71,6 +73,7 @@ class DemoResult:
     look: Look
     stills: list[Still]
     left_out: list[str]
+    depth_camera: DepthCameraResult | None = None
 
     def summary(self) -> dict[str, Any]:
         """Returns the content of summary.json."""
@@ -97,6 +100,7 @@ class DemoResult:
                 "latency_ms": report.percentiles_ms(),
                 **headline,
                 "scores": {"every_labelled_frame": self.every_frame.scores, "live": self.live.scores},
+                "depth_camera": None if self.depth_camera is None else self.depth_camera.summary(),
                 "warnings": report.warnings,
             }
         )
@@ -114,9 +118,13 @@ def run_demo(
     device: str,
     precision: str,
     console: Console,
+    depth_bag: Path | None = None,
     node_command: Sequence[str] = NODE_COMMAND,
 ) -> DemoResult:
     """Replay ``bag_path`` and fill ``out``: outputs/ (bag), film, contact sheet, report and summary.
+
+    Args:
+        depth_bag: a second drive, with a depth camera: what it is worth to the network's depth is shown too.
 
     Raises:
         ValueError: bag, model or device can't be used; the text says why.
@@ -143,6 +151,8 @@ def run_demo(
     try:
         with Bag(bag_path) as bag:
             result = assess(bag, engine, report, out, console)
+        if depth_bag is not None:
+            result = replace(result, depth_camera=assess_depth_camera(depth_bag, engine, console))
     finally:
         engine.close()
     rows = [
@@ -152,16 +162,25 @@ def run_demo(
         )
         for still in result.stills[:_SHEET_ROWS]
     ]
-    sheet = cv2.imencode(".png", cv2.cvtColor(contact_sheet(rows), cv2.COLOR_RGB2BGR))[1]
-    write_atomically(out / "contact_sheet.png", sheet.tobytes())
+    _write_sheet(out / "contact_sheet.png", rows)
+    if result.depth_camera is not None:
+        _write_sheet(out / "depth_camera.png", result.depth_camera.rows)
     write_atomically(out / "summary.json", (json.dumps(result.summary(), indent=2) + "\n").encode())
     write_report(result, out / "film.webm", out / "report.html")
     console.print(report_table(report))
     if result.labelled:
         console.print(_score_table(result))
-    for name in ("report.html", "film.webm", "contact_sheet.png", "summary.json", "outputs"):
-        console.print(f"  {out / name}", highlight=False)
+    if result.depth_camera is not None:
+        console.print(depth_table(result.depth_camera))
+    for name in ("report.html", "film.webm", "contact_sheet.png", "depth_camera.png", "summary.json", "outputs"):
+        if (out / name).exists():
+            console.print(f"  {out / name}", highlight=False)
     return result
+
+
+def _write_sheet(path: Path, rows: list[tuple[str, dict[str, np.ndarray]]]) -> None:
+    sheet = cv2.imencode(".png", cv2.cvtColor(contact_sheet(rows), cv2.COLOR_RGB2BGR))[1]
+    write_atomically(path, sheet.tobytes())
 
 
 @dataclass(frozen=True)
@@ -308,5 +327,5 @@ def _remove_old(out: Path) -> None:
     """The results of an earlier demo, and nothing else."""
     if (out / "outputs" / "metadata.yaml").exists():
         shutil.rmtree(out / "outputs")
-    for name in ("film.webm", "contact_sheet.png", "report.html", "summary.json"):
+    for name in ("film.webm", "contact_sheet.png", "depth_camera.png", "report.html", "summary.json"):
         (out / name).unlink(missing_ok=True)

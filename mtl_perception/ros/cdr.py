@@ -19,7 +19,7 @@ from std_msgs.msg import Header
 
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.image_messages import ConversionError
-from mtl_perception.core.video import PacketHeader, VideoPacket
+from mtl_perception.core.video import THEORA, PacketHeader, VideoPacket
 
 
 @dataclass(frozen=True)
@@ -129,6 +129,15 @@ def read_compressed_video(serialised: bytes) -> VideoPacket:
     read = _Reader(serialised)
     header, data = PacketHeader(read.stamp(), read.frame_id()), read.octets()
     return VideoPacket(header, read.string(), None, data)
+
+
+def read_theora_packet(serialised: bytes) -> VideoPacket:
+    """A serialised ``theora_image_transport/Packet``. Raises ConversionError as ``read_image`` does."""
+    read = _Reader(serialised)
+    header, data = PacketHeader(read.stamp(), read.frame_id()), read.octets()
+    read.fields("ii", 8)  # whether the stream begins or ends here
+    _, number = read.fields("qq", 16, 8)  # behind the time in the stream
+    return VideoPacket(header, THEORA, number, data)
 
 
 def read_camera_info(serialised: bytes) -> CameraInfoView:

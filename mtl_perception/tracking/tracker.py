@@ -14,7 +14,7 @@ from mtl_perception.tracking.appearance import LENGTH, with_looks
 from mtl_perception.tracking.association import assign_pairs, paired_iou
 from mtl_perception.tracking.gallery import Gallery, Sightings, sighting_noise
 from mtl_perception.tracking.kalman import ConstantVelocity, IsotropicVelocity
-from mtl_perception.tracking.symmetric import mahalanobis_squared
+from mtl_perception.tracking.symmetric import mahalanobis_squared, paired_mahalanobis_squared
 from mtl_perception.tracking.track import Track
 
 if TYPE_CHECKING:
@@ -263,12 +263,13 @@ class Tracker:
         x, y, z = places.T.astype(np.float32, "C")[:, :, None] - seen.T.astype(np.float32, "C")[:, None, :]
         traces = [np.trace(one, axis1=1, axis2=2).astype(np.float32) for one in (spread, noise)]
         # With a margin for that precision.
-        possible |= x * x + y * y + z * z <= np.float32(1.001 * _GATE) * (traces[0][:, None] + traces[1])
+        reach = np.float32(1.001 * _GATE)
+        possible |= x * x + y * y + z * z <= (reach * traces[0])[:, None] + reach * traces[1]
         possible &= self._class_ids[rows][:, None] == found.class_ids[columns]
 
-        i, j = np.nonzero(possible)
+        i, j = np.divmod(np.flatnonzero(possible), len(columns))  # a third of the time of np.nonzero
         apart = 1 - paired_iou(boxes[i], seen_boxes[j])
-        squared = mahalanobis_squared(seen[j] - places[i], spread[i] + noise[j])
+        squared = paired_mahalanobis_squared(places, spread, i, seen, noise, j)
         chosen = ((apart <= 1 - self.settings.min_iou) | (squared <= _GATE)) & ~(squared > _VETO)
         cost = np.where(np.isnan(squared), apart, (2 * apart + np.minimum(squared / _GATE, 1.0)) / 3)
         chosen &= cost < 1
@@ -306,7 +307,7 @@ class Tracker:
         settled = (self._hits > 1) & (self._seen_s == self._now_s)
         flow = np.zeros(4)
         if np.count_nonzero(settled) >= 3:
-            flow[:2] = np.median(self._boxes.velocity[: len(self._ids)][settled, :2], axis=0)
+            flow[:2] = _medians(self._boxes.velocity[: len(self._ids)][settled, :2])
         speed = _BOX_SPEED * found.centred[columns, 2:].mean(1)
         self._boxes.add(found.centred[columns], found.box_noise[columns], flow, speed)
         has_place = ~np.isnan(found.places[columns, 0])
@@ -329,7 +330,7 @@ class Tracker:
         rows = rows[~np.isnan(found.places[detection[rows], 0])]
         self._seen_noise[rows] = found.sighting_noise[detection[rows]]
         velocity = self._places.velocity[rows]
-        moves = (np.linalg.norm(velocity, axis=1) > _AT_REST_M_S) & (
+        moves = (np.square(velocity).sum(1) > _AT_REST_M_S**2) & (
             mahalanobis_squared(velocity, self._places.covariance[rows, 3:, 3:]) > _GATE
         )
         self._seen_places[rows] = np.where(moves[:, None], np.nan, self._places.position[rows])
@@ -410,6 +411,12 @@ class _Found:
         sides = (self.boxes_xyxy[:, 2:] - self.boxes_xyxy[:, :2]).clip(min=1.0)
         self.centred = np.concatenate([(self.boxes_xyxy[:, :2] + self.boxes_xyxy[:, 2:]) / 2, sides], 1)
         self.box_noise = np.square(_BOX_NOISE * sides.mean(1))
+
+
+def _medians(values: np.ndarray) -> np.ndarray:
+    """(K,) of the columns of (N, K); ``np.median`` takes ten times as long for so few."""
+    ordered, middle = np.sort(values, axis=0), len(values) // 2
+    return ordered[middle] if len(values) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
 
 
 def _corners(centred: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ COMMANDS = (
     "demo",
     "render",
     "demo-bag",
+    "depth-bag",
     "train",
     "import",
     "export",

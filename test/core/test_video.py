@@ -136,7 +136,7 @@ def test_codecs_go_by_many_names(name: str, codec: str) -> None:
 
 
 def test_other_codecs_are_refused_with_the_known_ones() -> None:
-    with pytest.raises(ConversionError, match="codec 'mjpeg', expected one of h264, hevc, av1, vp9"):
+    with pytest.raises(ConversionError, match="codec 'mjpeg', expected one of h264, hevc, av1, vp9, theora"):
         codec_of("mjpeg")
 
 

@@ -7,6 +7,7 @@ import shutil
 from html.parser import HTMLParser
 
 import cv2
+import numpy as np
 import pytest
 from model import tiny_card, tiny_network
 from rich.console import Console
@@ -16,6 +17,7 @@ from small_disk import small_disk
 pytest.importorskip("rclpy", reason="needs ROS: run with scripts/run")
 
 from mtl_perception.bags import Bag, BagError
+from mtl_perception.demo.depth_camera import assess_depth_camera
 from mtl_perception.demo.report import write_report
 from mtl_perception.demo.run import assess, run_demo
 from mtl_perception.evaluation import evaluate_engine
@@ -33,6 +35,7 @@ def demo(tmp_path_factory):
     card = tiny_card()
     save_checkpoint(root / "tiny.safetensors", tiny_network(card), card)
     write_drive(root / "drive", IMAGES)
+    write_depth_drive(root / "depth")
     (root / "out" / "outputs").mkdir(parents=True)
     (root / "out" / "outputs" / "metadata.yaml").write_text("of an earlier demo")
     result = run_demo(
@@ -42,8 +45,23 @@ def demo(tmp_path_factory):
         device="cpu",
         precision="float32",
         console=Console(quiet=True),
+        depth_bag=root / "depth",
     )
     return root, result
+
+
+def write_depth_drive(path, measured_mm=2990, truth=True):
+    """The truth is 3 m, and 1.5 m in a box; the sensor sees the wall's right quarter alone, 1 cm too near."""
+    pixels = np.zeros((HEIGHT, WIDTH), np.uint16)
+    pixels[:, 3 * WIDTH // 4 :] = measured_mm
+    with SmallBag(path) as bag:
+        bag.write_label_info()
+        for frame in range(5):
+            bag.write_camera_info(frame)
+            bag.write_jpeg(frame)
+            bag.write_raw(frame, "/depth", "16UC1", pixels)
+            if truth and frame % 2 == 0:
+                bag.write_truth(frame)
 
 
 @pytest.fixture
@@ -119,6 +137,31 @@ def test_the_report_stands_alone_and_tells_what_the_summary_tells(demo, summary)
     assert f"{IMAGES} images in, {summary['frames']['processed']} processed" in text
     assert "best" in text and "worst" in text and "not scored: cup" in text
     assert "undefined" not in text.lower() and "nan" not in text.lower()
+
+
+def test_the_drive_with_a_depth_camera_shows_what_that_is_worth(demo, summary):
+    scores = summary["depth_camera"]
+    assert (scores["bag"], scores["frames_labelled"]) == ("depth", 3)
+    assert scores["measured_share"] == pytest.approx(0.25, abs=0.03)
+    network, fused = scores["every_pixel"]["network"], scores["every_pixel"]["fused"]
+    holes, filled = scores["unmeasured_pixels"]["network"], scores["unmeasured_pixels"]["fused"]
+    assert fused["RMSE"] < network["RMSE"] and filled["RMSE"] < holes["RMSE"]
+    # Half of the true pixels are measured, 1 cm too near; the others are the holes, each with its own error.
+    share = 0.5
+    assert fused["AbsRel"] == pytest.approx(share * 0.01 / 3 + (1 - share) * filled["AbsRel"], rel=0.05)
+    sheet = cv2.imread(str(demo[0] / "out/depth_camera.png"))
+    assert sheet.shape[1] > 7 * 320 and sheet.shape[0] > 3 * 320 * HEIGHT / WIDTH
+    page = (demo[0] / "out/report.html").read_text()
+    assert "With a depth camera" in page and f"{fused['AbsRel']:.3f}" in page
+
+
+def test_a_drive_without_measurements_is_named(demo, tmp_path):
+    engine = Engine.load(demo[0] / "tiny.safetensors", "cpu", "float32")
+    write_depth_drive(tmp_path / "blind", truth=False)
+    with pytest.raises(BagError, match="holds no image with both true depth and a measurement"):
+        assess_depth_camera(tmp_path / "blind", engine, Console(quiet=True))
+    with pytest.raises(BagError, match="holds no depth that is registered to /camera/image_raw/compressed"):
+        assess_depth_camera(demo[0] / "drive", engine, Console(quiet=True))
 
 
 def test_a_drive_without_truth_gives_a_report_without_scores(demo, tmp_path):

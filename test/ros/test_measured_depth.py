@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A depth sensor beside the camera, over DDS: what it measured is in depth, or diagnostics say why not."""
 
-import struct
-import zlib
-
 import cv2
 import numpy as np
 import pytest
@@ -11,9 +8,6 @@ from geometry_msgs.msg import TransformStamped
 from peer import BEST_EFFORT, FRAME_ID, LATCHED, camera_info, compressed, image
 from sensor_msgs.msg import Image
 from tf2_msgs.msg import TFMessage
-
-from mtl_perception.core.image_messages import ConversionError
-from mtl_perception.ros.node.depth_camera import decode_compressed_depth
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8)
 MEASURED_MM = np.full((48, 64), 3000, np.uint16)
@@ -153,36 +147,3 @@ def test_depth_that_does_not_lie_on_the_image_is_named(peer, start_node) -> None
     peer.until(
         lambda: not peer.says(node.name, "camera", "does not lie on"), "well again", every=lambda: robot.show(image(depth_mm, "16UC1"))
     )
-
-
-def test_quantised_inverse_depth_comes_back() -> None:
-    depth_m = np.linspace(0.5, 10, 48 * 64, dtype=np.float32).reshape(48, 64)
-    a, b = 100.0 * 101.0, 1.0 - 100.0 * 101.0 / 15.0  # as compressed_depth_image_transport makes them of 100 and 15 m
-    values = (a / depth_m + b).astype(np.uint16)
-    values[0] = 0
-    data = struct.pack("<iff", 0, a, b) + cv2.imencode(".png", values)[1].tobytes()
-    found = decode_compressed_depth("32FC1; compressedDepth png", data)
-    np.testing.assert_allclose(found[1:], depth_m[1:], rtol=0.01)
-    assert (found[0] == 0).all() and found.dtype == np.float32
-
-
-def header_of(side: int) -> bytes:
-    """A grey PNG of 16 bits that ends behind its header."""
-    chunk = struct.pack(">4sIIBBBBB", b"IHDR", side, side, 16, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
-
-
-@pytest.mark.parametrize(
-    ("format_", "data", "said"),
-    [
-        ("rgb8; jpeg", b"", "has the format 'rgb8; jpeg', expected 16UC1 or 32FC1"),
-        ("16UC1; compressedDepth rvl", bytes(40), "holds no PNG behind its 12 bytes"),
-        ("16UC1; compressedDepth", bytes(12) + b"\x89PNG", "holds no PNG behind"),
-        ("16UC1; compressedDepth", bytes(12) + header_of(60000), "60000x60000"),
-        ("16UC1; compressedDepth", bytes(12) + header_of(6), "can't be decoded"),
-        ("16UC1; compressedDepth", bytes(12) + cv2.imencode(".png", PIXELS)[1].tobytes(), "expected a grey PNG"),
-    ],
-)
-def test_what_is_no_compressed_depth_is_named(format_: str, data: bytes, said: str) -> None:
-    with pytest.raises(ConversionError, match=said):
-        decode_compressed_depth(format_, data)

@@ -31,7 +31,7 @@ def found(peer, start_shared_node):
     common = ("-p", "tracking.enabled:=true", "-p", "use_sim_time:=true", "-p", "depth.source:=fused", "-p", "depth.scale:=scan")
     started = [
         start_shared_node(*common, "-p", f"transport:={way}", "-p", f"depth.transport:={depth_way}", model="every_label")
-        for way, depth_way in (("raw", "raw"), ("compressed", "compressedDepth"), ("ffmpeg", "raw"), ("foxglove", "raw"))
+        for way, depth_way in (("raw", "raw"), ("compressed", "compressedDepth"), ("ffmpeg", "raw"), ("foxglove", "raw"), ("theora", "raw"))
     ]
     ask = {
         "publish": peer.node.get_publisher_names_and_types_by_node,

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("av", reason="decodes video: pip install av")
 pytest.importorskip("ffmpeg_image_transport_msgs.msg", reason="make setup builds it where ROS comes from PyPI")
 pytest.importorskip("foxglove_msgs.msg", reason="make setup builds it where ROS comes from PyPI")
+pytest.importorskip("theora_image_transport.msg", reason="make setup builds it where ROS comes from PyPI")
 
 import red_engine
 from peer import FRAME_ID
@@ -35,6 +36,19 @@ def test_pictures_of_video_are_answered_under_their_own_stamps(peer, start_node,
     assert camera.found[-1].header.frame_id == FRAME_ID
 
 
+def test_pictures_of_theora_are_answered_once_its_headers_have_come(peer, start_node) -> None:
+    node = start_node("-p", "transport:=theora", "-p", "input.reliability:=reliable", model="'0'", program=RED)
+    camera = VideoCamera(peer, node, "theora", "theora")
+    camera.sends_headers = False
+    words = "of theora whose headers were missed"
+    peer.until(lambda: peer.says(node.name, "camera", words), words, every=camera.send)
+    assert camera.shown() == {}
+    before, camera.sends_headers = camera.next, True
+    peer.until(lambda: len(camera.shown()) >= GOP, "pictures", every=camera.send)
+    shown = camera.shown()
+    assert min(shown) >= before and all(abs(left - (8 + number % 30)) < 5 for number, left in shown.items()), shown
+
+
 def test_a_lost_packet_is_named_and_nothing_is_shown_before_the_next_key_frame(peer, start_node) -> None:
     if "h264" not in CODECS:
         pytest.skip("no encoder for it")
@@ -50,6 +64,19 @@ def test_a_lost_packet_is_named_and_nothing_is_shown_before_the_next_key_frame(p
     shown = camera.shown()
     assert not set(range(first_lost, next_key)) & set(shown)
     assert first_lost - 1 in shown or first_lost - 2 in shown, "up to the loss all is well"
+
+
+@pytest.mark.parametrize("frame_id", ["", "a", "ab", "abc", "camera_färbe"])
+def test_reads_the_packet_of_theora_that_ros_wrote(frame_id: str) -> None:
+    from rclpy.serialization import serialize_message
+    from theora_image_transport.msg import Packet
+
+    from mtl_perception.ros.cdr import read_theora_packet
+
+    message = Packet(data=[1, 2, 3], b_o_s=1, granulepos=7, packetno=2**40)
+    message.header.frame_id, message.header.stamp.sec = frame_id, -7
+    packet = read_theora_packet(serialize_message(message))
+    assert (packet.stamp.sec, packet.frame_id, packet.codec, packet.pts, bytes(packet.data)) == (-7, frame_id, "theora", 2**40, b"\1\2\3")
 
 
 def test_what_is_no_video_is_named_and_the_stream_goes_on(peer, start_node) -> None:

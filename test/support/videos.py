@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -46,6 +47,21 @@ def packets(codec: str, count: int = 30, size: tuple[int, int] = (WIDTH, HEIGHT)
     """
     command = [sys.executable, __file__, codec, *map(str, (count, *size, b_frames))]
     return pickle.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def theora() -> tuple[list[bytes], list[tuple[bytes, int]]]:
+    """The three headers of a Theora stream, and its packets as ``packets`` has them.
+
+    PyAV has no encoder for it: film.ogv is the film of ``encoded``, 320x240, by FFmpeg's libtheora at -q:v 7 -g 10.
+    """
+    with av.open(str(Path(__file__).with_name("film.ogv"))) as container:
+        stream = container.streams.video[0]
+        rest, headers = bytes(stream.codec_context.extradata), []
+        while rest:
+            size = int.from_bytes(rest[:2], "big")
+            headers.append(rest[2 : 2 + size])
+            rest = rest[2 + size :]
+        return headers, [(bytes(packet), number) for number, packet in enumerate(container.demux(stream)) if packet.size]
 
 
 def encoded(codec: str, count: int = 30, size: tuple[int, int] = (WIDTH, HEIGHT), b_frames: int = 0) -> list[tuple[bytes, int]]:

@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 
 from mtl_perception.bags import COMPRESSED_IMAGE, IMAGE, VIDEO, Bag, BagError, BagMessage, Topic, VideoFrame, packet_of, stamp_ns
+from mtl_perception.bags.depth import find_depth, measured_metres
 from mtl_perception.bags.transforms import BagTransforms
 from mtl_perception.core.camera_info import calibrate
 from mtl_perception.core.geometry import Intrinsics
-from mtl_perception.core.image_messages import compressed_image_to_rgb, image_to_rgb
+from mtl_perception.core.image_messages import ConversionError, compressed_image_to_rgb, image_to_rgb
 from mtl_perception.core.rotation import quaternion_xyzw
 from mtl_perception.core.transforms import TransformError
 from mtl_perception.data.format import DataError
@@ -26,9 +27,7 @@ from mtl_perception.data.importers.labelled import Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 
 _FIXED_FRAMES = ("map", "odom", "world")
-_DEPTH_ENCODINGS = ("16UC1", "mono16", "32FC1")
 _SECOND_NS = 1_000_000_000
-_COMPRESSED_DEPTH_HEADER = 12
 
 
 class Settings(Options):
@@ -76,7 +75,7 @@ def read(source: Path, settings: Settings) -> Labelled:
         with Bag(source) as bag:
             image = bag.find_image(settings.image)
             info = bag.find_camera_info(image, settings.camera_info)
-            depth = _find_depth(bag, image, settings.depth)
+            depth = find_depth(bag, image, settings.depth)
             duration_s = bag.duration_s
     except BagError as error:
         raise DataError(str(error), "bag") from error
@@ -87,26 +86,6 @@ def read(source: Path, settings: Settings) -> Labelled:
         _pictures(source, image, info, depth, settings, notes), notes=notes, total=total, keeps_unlabelled=True,
         origin={"topic": image.name},
     )  # fmt: skip
-
-
-def _find_depth(bag: Bag, image: Topic, wanted: str | None) -> Topic | None:
-    """``wanted``, or the one whose pictures have the camera's size and frame."""
-    if wanted is not None:
-        if wanted not in bag.topics:
-            raise BagError(f"bag {bag.path} has no topic {wanted}; it has {', '.join(sorted(bag.topics))}")
-        return bag.topics[wanted]
-    first = bag.deserialize(next(bag.messages(image.name)))
-    frame_id = (packet_of(first, image.type) if image.type in VIDEO else first).header.frame_id
-    found = []
-    for topic in bag.topics.values():
-        if topic.type != IMAGE or not topic.count or topic.name == image.name:
-            continue
-        message = bag.deserialize(next(bag.messages(topic.name)))
-        if message.encoding in _DEPTH_ENCODINGS and message.header.frame_id == frame_id:
-            found.append(topic)
-    if len(found) > 1:
-        raise BagError(f"bag {bag.path} has several depth topics: choose one out of {', '.join(t.name for t in found)} (--set depth=TOPIC)")
-    return found[0] if found else None
 
 
 def _pictures(source: Path, image: Topic, info: Topic | None, depth: Topic | None, settings: Settings, notes: Notes) -> Iterator[Picture]:
@@ -274,19 +253,11 @@ class _Reader:
         return self._metres(near[1])
 
     def _metres(self, message: Any) -> np.ndarray | None:
-        if not hasattr(message, "encoding"):  # compressedDepth: a header, then a PNG of millimetres
-            values = cv2.imdecode(np.frombuffer(bytes(message.data)[_COMPRESSED_DEPTH_HEADER:], np.uint8), cv2.IMREAD_UNCHANGED)
-            if values is None or values.dtype != np.uint16:
-                self._notes.add("depth images that can't be decoded, left out", message.format)
-                return None
-            return values.astype(np.float32) / 1000
-        if message.encoding not in _DEPTH_ENCODINGS:
-            self._notes.add("depth images of another encoding than 16UC1 or 32FC1, left out", message.encoding)
+        try:
+            return measured_metres(message)
+        except ConversionError as error:
+            self._notes.add("depth images that can't be read, left out", error)
             return None
-        kind = np.dtype(np.float32 if message.encoding == "32FC1" else np.uint16).newbyteorder(">" if message.is_bigendian else "<")
-        rows = np.frombuffer(bytes(message.data), np.uint8).reshape(message.height, message.step)
-        values = np.ascontiguousarray(rows[:, : message.width * kind.itemsize]).view(kind).astype(np.float32)
-        return values if message.encoding == "32FC1" else values / 1000
 
     def _pose(self, time_ns: int, stamp: int, frame: str) -> dict[str, Any] | None:
         self._transforms.advance(time_ns)

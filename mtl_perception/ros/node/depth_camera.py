@@ -14,10 +14,9 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from mtl_perception.core.camera_info import calibrate
+from mtl_perception.core.compressed_depth import decode_compressed_depth
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.geometry import Intrinsics
-from mtl_perception.core.image_files import MAX_PIXELS, ImageError, TooLarge
-from mtl_perception.core.image_files.png import GREY, decode_unscaled, read_header
 from mtl_perception.core.image_messages import ConversionError, depth_to_metres
 from mtl_perception.core.transforms import TransformError
 from mtl_perception.ros.cdr import (
@@ -34,8 +33,6 @@ from mtl_perception.ros.transforms import Place
 from mtl_perception.spatial.depth_alignment import AlignmentCheck
 from mtl_perception.spatial.depth_registration import register_depth
 
-_COMPRESSED_HEADER = struct.Struct("<iff")
-"""Of compressed_depth_image_transport: format, and two parameters of 32FC1's quantisation, depth = a / (value - b)."""
 _STAMP = struct.Struct("<iI")
 _CHECK_EVERY = 5
 """Images; what is not registered stays so."""
@@ -159,36 +156,3 @@ class DepthCamera:
         if isinstance(message, CompressedImageView):
             return decode_compressed_depth(message.format, message.data, self._max_pixels)
         return depth_to_metres(message, self._max_pixels)
-
-
-def decode_compressed_depth(format_: str, data: memoryview | bytes, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """The depth of a ``compressedDepth`` message, (H, W) float32 metres, 0 or NaN where unknown.
-
-    Twelve bytes of parameters stand before a PNG: millimetres for 16UC1, quantised inverse depth for 32FC1.
-
-    Raises:
-        ConversionError: another encoding or compression, too many pixels, or no PNG.
-    """
-    encoding = format_.partition(";")[0].strip()
-    if encoding not in ("16UC1", "mono16", "32FC1"):
-        raise ConversionError(
-            f"compressed depth has the format {cut(format_)!r}, expected 16UC1 or 32FC1, such as '16UC1; compressedDepth png'"
-        )
-    content = bytes(data)
-    png = content[_COMPRESSED_HEADER.size :]
-    if not png.startswith(b"\x89PNG") or len(png) < 24:
-        raise ConversionError("compressed depth holds no PNG behind its 12 bytes of parameters, expected compressedDepth with png")
-    try:
-        if read_header(png).color_type != GREY:
-            raise ConversionError("compressed depth is in colours, expected a grey PNG")
-        values = decode_unscaled(png, max_pixels, quiet=True)
-    except TooLarge as error:
-        raise ConversionError(f"{error}; raise input.max_pixels if the sensor has so many") from None
-    except ImageError as error:
-        raise ConversionError(f"compressed depth can't be decoded: {error}") from None
-    if encoding != "32FC1":
-        return values.astype(np.float32) * np.float32(1e-3)
-    _, a, b = _COMPRESSED_HEADER.unpack_from(content)
-    known = values > 0
-    inverse = np.where(known, values.astype(np.float32) - np.float32(b), np.float32(1))
-    return np.where(known & (inverse != 0), np.float32(a) / inverse, np.float32(0))

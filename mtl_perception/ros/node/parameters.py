@@ -44,6 +44,7 @@ class Parameters:
         self.detection_labels: tuple[str, ...] | None = None
         """Its detection classes; likewise."""
         self._values: dict[str, Any] = {}
+        node.add_pre_set_parameters_callback(self._typed)
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._take)
         for spec in SPECS:
@@ -114,12 +115,27 @@ class Parameters:
             return f"{name} is {cut(frame)!r}, expected at most {LONGEST} characters that print"
         return None
 
-    @staticmethod
-    def _declare(node: Node, spec: Spec) -> None:
-        if spec.default == []:  # which says nothing of the type; unless the user sets it, it is not set
-            node.declare_parameter(spec.name, Parameter.Type.STRING_ARRAY, spec.descriptor())
-        else:
+    def _declare(self, node: Node, spec: Spec) -> None:
+        if spec.default != []:
             node.declare_parameter(spec.name, spec.default, spec.descriptor())
+            return
+        # An empty list says nothing of its type, and a parameter that is not set is dumped as null, which no node can load.
+        changeable, final = spec.descriptor(), spec.descriptor()
+        changeable.read_only, final.type = False, Parameter.Type.STRING_ARRAY.value
+        node.declare_parameter(spec.name, Parameter.Type.STRING_ARRAY, changeable)
+        if not self._values[spec.name]:
+            node.set_parameters([Parameter(spec.name, Parameter.Type.STRING_ARRAY, [])])
+        node.set_descriptor(spec.name, final)
+
+    def _typed(self, parameters: list[Parameter]) -> list[Parameter]:
+        """Empty lists as those of strings where that is what is wanted: ``ros2 param set`` takes "[]" for one of truth values."""
+        return [self._as_strings(one) if one.name in self._specs else one for one in parameters]
+
+    def _as_strings(self, parameter: Parameter) -> Parameter:
+        is_list = isinstance(self._specs[parameter.name].default, list)
+        if not is_list or parameter.value is None or not hasattr(parameter.value, "__len__") or len(parameter.value):
+            return parameter
+        return Parameter(parameter.name, Parameter.Type.STRING_ARRAY, [])
 
     def _check(self, parameters: list[Parameter]) -> SetParametersResult:
         for parameter in parameters:

@@ -70,7 +70,7 @@ SPECS = (
     Spec(
         "transport",
         "raw",
-        "subscribe to ~/image (raw), ~/image/compressed, or to video on ~/image/ffmpeg or ~/image/foxglove",
+        "subscribe to ~/image (raw), ~/image/compressed, or to video on ~/image/ffmpeg, ~/image/foxglove or ~/image/theora",
         choices=("raw", "compressed", *VIDEO_TRANSPORTS),
     ),
     Spec("rectified", False, "the image is rectified: use P of camera_info instead of K"),

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from mtl_perception.core.image_messages import ConversionError
-from mtl_perception.core.video import AwaitedKeyFrame, Picture, VideoDecoder, VideoPacket, codec_of, require_pyav
-from mtl_perception.ros.cdr import Stamp, read_compressed_video, read_ffmpeg_packet
+from mtl_perception.core.video import AwaitedKeyFrame, Picture, VideoDecoder, VideoPacket, codec_of, is_header, require_pyav
+from mtl_perception.ros.cdr import Stamp, read_compressed_video, read_ffmpeg_packet, read_theora_packet
 from mtl_perception.ros.node.frames import Frame, FrameCounts
 
 VIDEO_DEPTH = 30
@@ -45,6 +45,7 @@ class VideoTransport:
 VIDEO_TRANSPORTS: Mapping[str, VideoTransport] = {
     "ffmpeg": VideoTransport("ffmpeg_image_transport_msgs", "FFMPEGPacket", read_ffmpeg_packet),
     "foxglove": VideoTransport("foxglove_msgs", "CompressedVideo", read_compressed_video),
+    "theora": VideoTransport("theora_image_transport", "Packet", read_theora_packet),
 }
 """By the name that image_transport has for them, which is also the last element of their topics."""
 
@@ -94,13 +95,14 @@ class VideoInput:
             if len(packet.data) > _LARGEST_PACKET:
                 raise ConversionError(f"a video packet has {len(packet.data)} bytes, expected at most {_LARGEST_PACKET}")
             tag = (packet.header.stamp, packet.header.frame_id)
-            pictures = self._decoder.decode(codec_of(packet.codec), bytes(packet.data), tag, packet.pts)
+            codec, data = codec_of(packet.codec), bytes(packet.data)
+            pictures = self._decoder.decode(codec, data, tag, packet.pts)
         except AwaitedKeyFrame:
             self._counts.undecodable += 1
             return []
         except ConversionError as error:
             return [Frame(b"", now_s, error)]
-        if not pictures and self._decoder.awaits_key_frame:
+        if not pictures and self._decoder.awaits_key_frame and not is_header(codec, data):
             self._counts.undecodable += 1
         return [Frame(b"", now_s, picture) for picture in pictures]
 

@@ -29,12 +29,12 @@ def panels(image_rgb: np.ndarray, scene: Scene, truth: Truth, card: Any) -> Pane
         "camera": image_rgb,
         f"truth, {near_m:.1f} to {far_m:.1f} m": colorize_depth(true_depth_m, near_m, far_m),
         "found": colorize_depth(depth_m, near_m, far_m),
-        "error: red too far, blue too near": _signed_error(depth_m, true_depth_m, known),
+        "error: red too far, blue too near": signed_error(depth_m, true_depth_m, known),
     }
     return {caption: shrunk(picture) for caption, picture in panels.items()}
 
 
-def _signed_error(depth_m: np.ndarray, true_depth_m: np.ndarray, known: np.ndarray) -> np.ndarray:
+def signed_error(depth_m: np.ndarray, true_depth_m: np.ndarray, known: np.ndarray) -> np.ndarray:
     """White where right, red where found too far, blue where too near, dark where nothing is known."""
     known = known & np.isfinite(depth_m)
     error = np.zeros(depth_m.shape, np.float32)
