@@ -105,7 +105,7 @@ def test_pictures_go_before_video_and_other_codecs_are_no_camera(tmp_path: Path,
         bag.find_image()
     with SmallBag(tmp_path / "wrong") as bag:
         bag.write_camera_info(0)
-    words = "CompressedImage, .*FFMPEGPacket or foxglove_msgs/msg/CompressedVideo"
+    words = "CompressedImage, .*FFMPEGPacket, foxglove_msgs/msg/CompressedVideo or theora"
     with Bag(tmp_path / "wrong") as bag, pytest.raises(BagError, match=words):
         bag.find_image("/camera/camera_info")
 
