@@ -79,6 +79,21 @@ def finetune(
         finetune_model(model, data, options, Terminal(), restart)
 
 
+@app.command()
+def interpolate(
+    start: Annotated[str, typer.Argument(help="The model that was fine-tuned: a shipped model's name, or a .safetensors file.")],
+    tuned: Annotated[str, typer.Argument(help="The model that was trained from it.")],
+    out: Annotated[Path, typer.Option(help="The new model.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="Of the fine-tuned weights: 0 is the start, 1 the fine-tuned model.")] = 0.7,
+) -> None:
+    """Average the weights of a model and its fine-tuned version: often better on old data than the one, on new than the other."""
+    with errors_in_one_line():
+        from mtl_perception.training.interpolation import interpolate as interpolate_models
+
+        interpolate_models(Path(start), Path(tuned), share, out)
+        typer.echo(f"wrote {out}: score it on old and new data (mtl-perception evaluate)")
+
+
 def _names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 

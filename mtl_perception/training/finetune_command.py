@@ -127,7 +127,7 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
             "replay": list(options.replay),
             "distillation": options.distillation,
             "freeze": list(options.freeze),
-            "rates": {"neck": 0.3, **options.rates},
+            "rates": {"neck": 0.3, "classes": 10.0, **options.rates},
             "patience": options.patience if held_out is not None else None,
         },
         "validation": held_out,

@@ -84,7 +84,7 @@ def test_new_classes_come_after_the_old_ones_and_every_task_stays(tmp_path: Path
         name: card_of(OLD).tasks[name].settings for name in OLD if name != "detection"
     }
     assert list(network(IMAGES)) == list(OLD)
-    assert card.training["start_from"]["name"] == "old" and card.training["finetuning"]["rates"] == {"neck": 0.3}
+    assert card.training["start_from"]["name"] == "old" and card.training["finetuning"]["rates"] == {"neck": 0.3, "classes": 10.0}
 
 
 @pytest.mark.slow
