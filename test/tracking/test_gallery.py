@@ -37,7 +37,7 @@ class Robot:
         self.time_s = 10.0
 
     def look(
-        self, cups: list[tuple], pose: np.ndarray | None = None, frames: int = 1, class_id: int = 0, scale: float = 1.0
+        self, cups: list[tuple], pose: np.ndarray | None = None, frames: int = 1, class_id: int = 0, scale: float = 1.0, score: float = 0.8
     ) -> list[Track]:
         tracks: list[Track] = []
         for _ in range(frames):
@@ -48,7 +48,7 @@ class Robot:
             count = len(cups)
             found = Detections(
                 np.concatenate([middle - half, middle + half], 1).astype(np.float32),
-                np.full(count, 0.8, np.float32),
+                np.full(count, score, np.float32),
                 np.full(count, class_id),
             )
             boxes_3d = Boxes3D(
@@ -77,6 +77,17 @@ def test_objects_at_rest_have_their_ids_again_also_from_another_side_and_with_an
     back = robot.look([CUPS[2], CUPS[0], CUPS[1]], standing_at(2.2, 2.5, -2.0), 5, scale=0.93)
     assert ids(back) == [3, 1, 2]
     assert all(track.age_s > 60 for track in back)
+
+
+def test_a_weak_detection_begins_a_track_only_where_somebody_is_remembered() -> None:
+    robot = Robot(high_score=0.3, begin_score=0.4)
+    robot.look(CUPS, standing_at(0.0), 20)
+    robot.look_away(60.0)
+    others = [(x + 0.25, y, z) for x, y, z in CUPS]
+    assert ids(robot.look([*others, CUPS[1]], standing_at(0.0), score=0.35)) == [2], "at once, and none of the others"
+    assert ids(robot.look([*others, CUPS[1]], standing_at(0.0), 5, score=0.35)) == [2]
+    assert ids(robot.look([CUPS[0], CUPS[2]], standing_at(0.0), score=0.25)) == [], "weaker than what is published"
+    assert ids(robot.look(CUPS, standing_at(0.0), 5)) == [1, 2, 3]
 
 
 def test_they_are_known_again_any_number_of_times() -> None:
