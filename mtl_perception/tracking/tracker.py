@@ -328,13 +328,15 @@ class Tracker:
         self._seen_noise = np.concatenate([self._seen_noise, np.full((count, 3, 3), np.nan)])
 
     def _begin_again(self, columns: np.ndarray, found: _Found) -> np.ndarray:
-        """Begin tracks, with the ids that they had, of detections too weak for it that are surely in the place of a remembered object.
+        """Begin tracks, with the ids that they had, of detections too weak for it that are surely in the place of a remembered object
+        and look like it; without looks they would as often be somebody else.
 
         Returns:
             Those of ``columns`` that were begun.
         """
-        if not (len(columns) and len(self._gallery)) or found.sighting_noise is None:
+        if self.settings.appearance == 0 or found.sighting_noise is None or not len(self._gallery):
             return columns[:0]
+        columns = columns[~np.isnan(found.looks[columns, 0])]
         ids, moments = np.zeros(len(columns), np.int64), np.full(len(columns), self._now_s)
         seen = Sightings(
             ids, found.class_ids[columns], found.places[columns], found.sighting_noise[columns], moments, moments, found.looks[columns]
