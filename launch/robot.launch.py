@@ -4,6 +4,7 @@
 `ros2 launch mtl_perception robot.launch.py --show-args` lists the arguments.
 """
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -45,10 +46,12 @@ ARGUMENTS = {  # name: (default, description)
     "log_level": ("info", "debug, info, warn, error or fatal"),
 }
 
+# Fast DDS 3, of Kilted and later, has another name for it than Jazzy's.
+PROFILE_VARIABLE = "FASTRTPS_DEFAULT_PROFILES_FILE" if os.environ.get("ROS_DISTRO", "jazzy") == "jazzy" else "FASTDDS_DEFAULT_PROFILES_FILE"
 # Room for images in shared memory, and image buffers that malloc keeps: see config/fastdds.xml. They hold for every
 # process started here; a value that the user has set stays.
 ENVIRONMENT = {
-    "FASTRTPS_DEFAULT_PROFILES_FILE": str(CONFIG / "fastdds.xml"),
+    PROFILE_VARIABLE: str(CONFIG / "fastdds.xml"),
     "MALLOC_MMAP_THRESHOLD_": "4294967296",
     "MALLOC_TRIM_THRESHOLD_": "8589934592",
 }

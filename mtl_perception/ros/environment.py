@@ -20,10 +20,15 @@ def require_ros() -> None:
         ) from None
 
 
+def profile_variable() -> str:
+    """Name of the variable by which Fast DDS finds its profile: version 3, of Kilted and later, has another than Jazzy's."""
+    return "FASTRTPS_DEFAULT_PROFILES_FILE" if os.environ.get("ROS_DISTRO", "jazzy") == "jazzy" else "FASTDDS_DEFAULT_PROFILES_FILE"
+
+
 def tuned_environment() -> dict[str, str]:
     """The environment with room for images in Fast DDS and in malloc; what is set already stays."""
     tuned = {
-        "FASTRTPS_DEFAULT_PROFILES_FILE": str(resource("config/fastdds.xml")),
+        profile_variable(): str(resource("config/fastdds.xml")),
         "MALLOC_MMAP_THRESHOLD_": "4294967296",
         "MALLOC_TRIM_THRESHOLD_": "8589934592",
     }

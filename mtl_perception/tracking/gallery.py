@@ -90,11 +90,12 @@ class Gallery:
         if len(self._objects) and self._objects.seen_s.min() < before_s:
             self._objects = self._objects.where(self._objects.seen_s >= before_s)
 
-    def claim(self, new: Sightings, now_s: float, appearance: float = 0.0) -> tuple[np.ndarray, Sightings]:
+    def claim(self, new: Sightings, now_s: float, appearance: float = 0.0, gate: float = _GATE) -> tuple[np.ndarray, Sightings]:
         """Which of N new objects are ones that are remembered.
 
         Args:
             appearance: of ``TrackerSettings``.
+            gate: squared Mahalanobis distance from which on places are not the same.
 
         Returns:
             (K,) indices of the new objects and the K remembered ones that they are. Those are forgotten here.
@@ -103,7 +104,7 @@ class Gallery:
         fresh, old = np.nonzero(new.class_ids[:, None] == objects.class_ids)
         drift = np.square(_DRIFT_M) * (now_s - objects.seen_s[old])
         spread = new.noise[fresh] + objects.noise[old] + drift[:, None, None] * np.eye(3)
-        cost = mahalanobis_squared(new.places[fresh] - objects.places[old], spread) / _GATE
+        cost = mahalanobis_squared(new.places[fresh] - objects.places[old], spread) / gate
         if appearance > 0:
             cost = with_looks(cost, new.looks[fresh], objects.looks[old], appearance)
         possible = cost < 1  # false where a place is not known

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _GATE, _VETO = 11.34, 30.66
 """Squared Mahalanobis distances that 99 % and 99.9999 % of true pairs stay below (χ², three degrees of freedom)."""
+_SURE = 0.1 * _GATE
+"""Within it of a remembered place a detection may be too weak to begin a track by itself."""
 _AT_REST_M_S = 0.1
 """Slower objects stay where they are."""
 
@@ -42,7 +44,7 @@ class TrackerSettings:
     Attributes:
         high_score: detections from here on are matched first.
         low_score: weaker ones than this are not looked at; those between continue tracks that nothing better continued.
-        begin_score: of those, detections from here on begin new tracks.
+        begin_score: of those, detections from here on begin new tracks; weaker ones only where the gallery knows somebody.
         confirm_hits: successive frames in which a new object must be seen before it gets an id.
         keep_s: how long an object that is out of sight is followed; a gap in time longer than that ends every track.
         gallery_s: how long after it was last seen an object that comes back to its place in the fixed frame gets its id again; 0 never.
@@ -169,10 +171,13 @@ class Tracker:
         self._correct(detection, found)
         kept = (self._ids > 0) | (detection >= 0)
         self._keep(kept)
-        new = strong & (found.scores >= self.settings.begin_score)
-        new[detection[detection >= 0]] = False
-        self._begin(np.flatnonzero(new), found)
-        detection = np.concatenate([detection[kept], np.flatnonzero(new)])
+        free = strong.copy()
+        free[detection[detection >= 0]] = False
+        is_sure = found.scores >= self.settings.begin_score
+        new = np.flatnonzero(free & is_sure)
+        self._begin(new, found)
+        again = self._begin_again(np.flatnonzero(free & ~is_sure), found)
+        detection = np.concatenate([detection[kept], new, again])
         self._note_sightings(detection, found)
         self._confirm()
         self._stamp_s = stamp_s
@@ -321,6 +326,26 @@ class Tracker:
         self._first_s, self._seen_s = np.concatenate([self._first_s, now]), np.concatenate([self._seen_s, now])
         self._seen_places = np.concatenate([self._seen_places, np.full((count, 3), np.nan)])
         self._seen_noise = np.concatenate([self._seen_noise, np.full((count, 3, 3), np.nan)])
+
+    def _begin_again(self, columns: np.ndarray, found: _Found) -> np.ndarray:
+        """Begin tracks, with the ids that they had, of detections too weak for it that are surely in the place of a remembered object
+        and look like it; without looks they would as often be somebody else.
+
+        Returns:
+            Those of ``columns`` that were begun.
+        """
+        if self.settings.appearance == 0 or found.sighting_noise is None or not len(self._gallery):
+            return columns[:0]
+        columns = columns[~np.isnan(found.looks[columns, 0])]
+        ids, moments = np.zeros(len(columns), np.int64), np.full(len(columns), self._now_s)
+        seen = Sightings(
+            ids, found.class_ids[columns], found.places[columns], found.sighting_noise[columns], moments, moments, found.looks[columns]
+        )
+        chosen, known = self._gallery.claim(seen, self._now_s, self.settings.appearance, _SURE)
+        first = len(self._ids)
+        self._begin(columns[chosen], found)
+        self._ids[first:], self._first_s[first:] = known.ids, known.first_s
+        return columns[chosen]
 
     def _note_sightings(self, detection: np.ndarray, found: _Found) -> None:
         """Keep where the tracks in sight are in the fixed frame; nowhere if they move, for who knows where they will be."""

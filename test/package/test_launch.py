@@ -66,7 +66,7 @@ def launch(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen]]:
     def start(file: Path = LAUNCH_FILE, **arguments: object) -> subprocess.Popen:
         given = [f"{name}:={value}" for name, value in arguments.items()]
         command = [sys.executable, "-c", LAUNCH, str(file), *given]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("FASTRTPS_", "MALLOC_"))}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("FASTRTPS_", "FASTDDS_", "MALLOC_"))}
         environment |= {"ROS_LOG_DIR": str(tmp_path), "OVERRIDE_LAUNCH_PROCESS_OUTPUT": "screen"}
         output = (tmp_path / "output.txt").open("w")
         processes.append(subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True))
@@ -144,7 +144,7 @@ def test_the_node_starts_as_the_arguments_say(launch: Callable, observer: Node, 
         path for path in Path("/proc").glob("[0-9]*") if parent_of(path) == process.pid and b"perception" in (path / "cmdline").read_bytes()
     )
     environment = (child / "environ").read_text().split("\0")
-    profile = next(entry for entry in environment if entry.startswith("FASTRTPS_DEFAULT_PROFILES_FILE="))
+    profile = next(entry for entry in environment if "_DEFAULT_PROFILES_FILE=" in entry)
     assert Path(profile.partition("=")[2]).is_file() and profile.endswith("fastdds.xml")
     assert "MALLOC_TRIM_THRESHOLD_=8589934592" in environment
 

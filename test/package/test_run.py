@@ -10,7 +10,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 RUN = ROOT / "scripts" / "run"
-SET_BY_RUN = ("FASTRTPS_DEFAULT_PROFILES_FILE", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
+PROFILE = "FASTRTPS_DEFAULT_PROFILES_FILE" if os.environ.get("ROS_DISTRO", "jazzy") == "jazzy" else "FASTDDS_DEFAULT_PROFILES_FILE"
+SET_BY_RUN = (PROFILE, "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 
 pytestmark = pytest.mark.skipif(not (ROOT / "install" / "setup-stamp").is_file(), reason="nothing is built: run make setup")
 
@@ -19,7 +20,7 @@ NODE = """
 import pathlib, re, time, rclpy
 rclpy.init()
 node = rclpy.create_node("with_shared_memory")
-mapped = set(re.findall(r"/dev/shm/fastrtps_[0-9a-f]{16}$", pathlib.Path("/proc/self/maps").read_text(), re.MULTILINE))
+mapped = set(re.findall(r"/dev/shm/fast(?:rtps|dds)_[0-9a-f]{16}$", pathlib.Path("/proc/self/maps").read_text(), re.MULTILINE))
 print(max(pathlib.Path(path).stat().st_size for path in mapped))
 node.destroy_node()
 rclpy.shutdown()
@@ -43,7 +44,7 @@ def test_freed_image_buffers_are_kept() -> None:
 
 
 def test_what_the_user_has_set_stays() -> None:
-    theirs = {"FASTRTPS_DEFAULT_PROFILES_FILE": "/their/profile.xml", "MALLOC_TRIM_THRESHOLD_": "1", "RMW_IMPLEMENTATION": "rmw_other"}
+    theirs = {PROFILE: "/their/profile.xml", "MALLOC_TRIM_THRESHOLD_": "1", "RMW_IMPLEMENTATION": "rmw_other"}
     assert run("printenv", *theirs, **theirs).stdout.split() == list(theirs.values())
 
 

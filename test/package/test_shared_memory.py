@@ -24,7 +24,7 @@ def test_it():
     process = subprocess.Popen([sys.executable, "-c", NODE], stdout=subprocess.PIPE, text=True, env=environment)
     segments = set()
     for line in process.stdout:
-        segments |= set(re.findall("/dev/shm/fastrtps_[0-9a-f]{16}", line))
+        segments |= set(re.findall("/dev/shm/fast(?:rtps|dds)_[0-9a-f]{16}", line))
         if line == "end\\n":
             break
     time.sleep(5)

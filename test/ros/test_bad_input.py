@@ -349,7 +349,7 @@ def test_stale_and_unstamped_images_are_processed(peer, start_node):
 def test_images_that_get_lost_are_named(peer, start_node):
     """A camera without the Fast DDS profile: its shared memory is smaller than an image."""
     node = start_node()
-    untuned = {name: value for name, value in os.environ.items() if name != "FASTRTPS_DEFAULT_PROFILES_FILE"}
+    untuned = {name: value for name, value in os.environ.items() if not name.endswith("_DEFAULT_PROFILES_FILE")}
     camera = subprocess.Popen(
         [sys.executable, untuned_camera.__file__, f"{node.name}/image"],
         env=untuned,

@@ -97,7 +97,7 @@ def test_descriptors_say_meaning_and_range(node, spec):
     [
         ("score_threshold", 1.5, "score_threshold"),
         ("score_threshold", float("nan"), "score_threshold"),
-        ("score_threshold", "high", "expected 'Type.DOUBLE' got 'Type.STRING'"),
+        ("score_threshold", "high", "Wrong parameter type, expected"),
         ("agnostic_nms_iou", 1.5, "agnostic_nms_iou"),
         ("max_frame_age", -1.0, "max_frame_age"),
         (

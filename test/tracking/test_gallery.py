@@ -37,7 +37,14 @@ class Robot:
         self.time_s = 10.0
 
     def look(
-        self, cups: list[tuple], pose: np.ndarray | None = None, frames: int = 1, class_id: int = 0, scale: float = 1.0
+        self,
+        cups: list[tuple],
+        pose: np.ndarray | None = None,
+        frames: int = 1,
+        class_id: int = 0,
+        scale: float = 1.0,
+        score: float = 0.8,
+        looks: bool = False,
     ) -> list[Track]:
         tracks: list[Track] = []
         for _ in range(frames):
@@ -48,7 +55,7 @@ class Robot:
             count = len(cups)
             found = Detections(
                 np.concatenate([middle - half, middle + half], 1).astype(np.float32),
-                np.full(count, 0.8, np.float32),
+                np.full(count, score, np.float32),
                 np.full(count, class_id),
             )
             boxes_3d = Boxes3D(
@@ -58,7 +65,8 @@ class Robot:
                 np.tile(np.diag([0.02, 0.02, 0.05]) ** 2, (count, 1, 1)),
                 np.ones(count, bool),
             )
-            tracks = self.tracker.update(self.time_s, found, boxes_3d, pose)
+            alike = np.full((count, LENGTH), LENGTH**-0.5, np.float32) if looks else None
+            tracks = self.tracker.update(self.time_s, found, boxes_3d, pose, looks=alike)
         return tracks
 
     def look_away(self, seconds: float) -> None:
@@ -77,6 +85,19 @@ def test_objects_at_rest_have_their_ids_again_also_from_another_side_and_with_an
     back = robot.look([CUPS[2], CUPS[0], CUPS[1]], standing_at(2.2, 2.5, -2.0), 5, scale=0.93)
     assert ids(back) == [3, 1, 2]
     assert all(track.age_s > 60 for track in back)
+
+
+@pytest.mark.parametrize("looks", [True, False])
+def test_a_weak_detection_begins_a_track_only_where_somebody_is_remembered_who_looks_like_that(looks: bool) -> None:
+    robot = Robot(high_score=0.3, begin_score=0.4)
+    robot.look(CUPS, standing_at(0.0), 20, looks=looks)
+    robot.look_away(60.0)
+    others = [(x + 0.25, y, z) for x, y, z in CUPS]
+    known = [2] if looks else []
+    assert ids(robot.look([*others, CUPS[1]], standing_at(0.0), score=0.35, looks=looks)) == known, "at once, and none of the others"
+    assert ids(robot.look([*others, CUPS[1]], standing_at(0.0), 5, score=0.35, looks=looks)) == known
+    assert ids(robot.look([CUPS[0], CUPS[2]], standing_at(0.0), score=0.25, looks=looks)) == [], "weaker than what is published"
+    assert ids(robot.look(CUPS, standing_at(0.0), 5, looks=looks)) == [1, 2, 3]
 
 
 def test_they_are_known_again_any_number_of_times() -> None:

@@ -11,7 +11,7 @@ from mtl_perception.benchmark.networks import TASKS, EngineSpec, run_once
 from mtl_perception.benchmark.result import Arm, Part, Ratio
 from mtl_perception.benchmark.timing import OnStep, proportion, timing
 from mtl_perception.ros.awake import processors_awake
-from mtl_perception.ros.environment import require_ros, tuned_environment
+from mtl_perception.ros.environment import profile_variable, require_ros, tuned_environment
 
 RATE_HZ = 30.0
 ALONE, CAMERA = "one at a time", f"camera at {RATE_HZ:.0f} Hz"
@@ -32,7 +32,7 @@ def _run(bench: Bench, name: str, spec: EngineSpec, on_step: OnStep) -> Part:
         raise Unavailable(str(error)) from None
     # Fast DDS and malloc as the node gets them from `mtl-perception run`.
     environment = tuned_environment() | {"OMP_NUM_THREADS": str(bench.settings.threads)}
-    os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", environment["FASTRTPS_DEFAULT_PROFILES_FILE"])
+    os.environ.setdefault(profile_variable(), environment[profile_variable()])
     from mtl_perception.ros.latency import LatencyRig
 
     width, height = spec.image

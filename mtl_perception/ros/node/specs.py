@@ -161,7 +161,7 @@ SPECS = (
     Spec(
         "tracking.begin_score",
         0.4,
-        "published detections from this score on begin tracks",
+        "published detections from this score on begin tracks, weaker ones only where somebody is remembered who looks like that",
         low=0.0,
         high=1.0,
         at_run_time=True,
