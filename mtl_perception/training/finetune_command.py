@@ -127,7 +127,7 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
             "replay": list(options.replay),
             "distillation": options.distillation,
             "freeze": list(options.freeze),
-            "rates": {"neck": 0.3, "classes": 10.0, **options.rates},
+            "rates": {"neck": 0.3, **({"classes": 10.0} if _new_classes(known, labels) else {}), **options.rates},
             "patience": options.patience if held_out is not None else None,
         },
         "validation": held_out,
@@ -194,7 +194,7 @@ def _said(known: Mapping[str, Sequence[str]], labels: Mapping[str, Sequence[str]
         if task not in known:
             notes.append(f"{task} is a new task" + (f": {', '.join(names)}" if names else ""))
             continue
-        new = [name for name in names if name not in known[task]]
+        new = _new_classes({task: known[task]}, {task: names})
         if new:
             notes.append(f"new classes of {task}: {', '.join(new)}; {len(known[task])} are kept")
         spelt = {_plain(name): name for name in known[task]}
@@ -205,6 +205,11 @@ def _said(known: Mapping[str, Sequence[str]], labels: Mapping[str, Sequence[str]
             if _plain(name) in spelt
         ]
     return notes
+
+
+def _new_classes(known: Mapping[str, Sequence[str]], labels: Mapping[str, Sequence[str]]) -> list[str]:
+    """Those that tasks of the model get; the classes of a new task have a head of their own, which is new as a whole."""
+    return [name for task, names in labels.items() if task in known for name in names if name not in known[task]]
 
 
 def _plain(name: str) -> str:

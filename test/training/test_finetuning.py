@@ -96,6 +96,7 @@ def test_a_new_task_is_added_with_the_classes_of_its_data(tmp_path: Path) -> Non
     assert card.detection_labels == ["cup", "box", "chair"]
     assert card.segmentation_labels == ["floor", "wall", "box", "can"]
     assert "segmentation is a new task: floor, wall, box, can" in said
+    assert card.training["finetuning"]["rates"] == {"neck": 0.3}, "no known head has a new class"
     assert network(IMAGES)["segmentation"]["logits"].shape[1] == 4
 
 
