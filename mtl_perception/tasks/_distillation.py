@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a head is from a teacher's, where no label speaks: for fine-tuning that forgets nothing."""
+"""Distillation losses: the distance of a head's answers from a teacher's, where nothing is labelled."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from torch import Tensor
 from mtl_perception.tasks._base import LossTerm
 
 
-class Lesson(NamedTuple):
-    """Answers of one task's student and teacher to a batch.
+class DistillationBatch(NamedTuple):
+    """Outputs of student and teacher for one task and batch.
 
     Attributes:
         student, teacher: raw tensors of the heads.
-        columns: (classes of the teacher,) where these are among the student's.
-        labelled: (B,) bool, whether the labels of the picture count.
-        targets: of the batch.
+        columns: (classes of the teacher,) int64, their indices among the student's classes.
+        labelled: (B,) bool, whether the image's labels are used; the teacher is, where they are not.
+        targets: ``Task.targets`` of the batch.
     """
 
     student: dict[str, Tensor]
@@ -29,23 +29,23 @@ class Lesson(NamedTuple):
     targets: dict[str, Tensor]
 
 
-def likeness_of_several_classes(lesson: Lesson) -> dict[str, LossTerm]:
-    """Of classes that may apply together, each by itself."""
-    logits = lesson.student["logits"].float()[:, lesson.columns]
-    free = ~(lesson.targets["known"][:, lesson.columns] & lesson.labelled[:, None])
+def multi_label_distillation_loss(batch: DistillationBatch) -> dict[str, LossTerm]:
+    """Binary Kullback–Leibler divergence of each class, for classes that do not exclude each other."""
+    logits = batch.student["logits"].float()[:, batch.columns]
+    free = ~(batch.targets["known"][:, batch.columns] & batch.labelled[:, None])
     free = free.float().reshape(*free.shape, *[1] * (logits.ndim - 2)).expand_as(logits)
-    divergence = binary_divergence(logits, lesson.teacher["logits"].float().sigmoid())
+    divergence = binary_divergence(logits, batch.teacher["logits"].float().sigmoid())
     return {"classes": LossTerm((divergence * free).sum(), free.sum())}
 
 
-def likeness_of_numbers(lesson: Lesson) -> dict[str, LossTerm]:
-    """Of a head that nothing is known of: its numbers, where both have the same."""
+def numeric_distillation_loss(batch: DistillationBatch) -> dict[str, LossTerm]:
+    """Smooth L1 distance of all raw tensors that both heads have in the same shape; for tasks without a loss of their own."""
     total, count = [], []
-    for key, value in lesson.student.items():
-        other = lesson.teacher.get(key)
-        if other is None or other.shape != value.shape or not value.requires_grad or len(value) != len(lesson.labelled):
+    for key, value in batch.student.items():
+        other = batch.teacher.get(key)
+        if other is None or other.shape != value.shape or not value.requires_grad or len(value) != len(batch.labelled):
             continue
-        free = (~lesson.labelled).float().reshape(-1, *[1] * (value.ndim - 1)).expand_as(value)
+        free = (~batch.labelled).float().reshape(-1, *[1] * (value.ndim - 1)).expand_as(value)
         total.append((F.smooth_l1_loss(value.float(), other.float(), reduction="none") * free).sum())
         count.append(free.sum())
     return {"answers": LossTerm(torch.stack(total).sum(), torch.stack(count).sum())} if total else {}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far boxes and scores are from a teacher's."""
+"""Distillation of boxes and scores."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import torch
 from torch import Tensor
 
 from mtl_perception.tasks._base import LossTerm
-from mtl_perception.tasks._likeness import Lesson, binary_divergence
+from mtl_perception.tasks._distillation import DistillationBatch, binary_divergence
 from mtl_perception.tasks.detection.assignment import pairwise_iou
 
 SURE = 0.1
-"""A cell whose best class is less likely than this for the teacher says nothing of a box."""
+"""Least score of the teacher's best class for its box to be a target."""
 
 SAME_OBJECT_IOU = 0.5
-"""Of the teacher's box and a labelled one of a class that the teacher does not know: it took that object for something else."""
+"""Overlap from which a teacher's box is taken to show a labelled object of a class that it does not know: its class is then wrong."""
 
 
-def likeness(lesson: Lesson) -> dict[str, LossTerm]:
-    """Scores of the classes that are not labelled, and the boxes where the teacher sees something."""
-    logits = lesson.student["class_logits"].float()[..., lesson.columns]
-    score = lesson.teacher["class_logits"].float().sigmoid()
-    labelled = lesson.targets["labelled_classes"][:, lesson.columns] & lesson.labelled[:, None]
-    elsewhere = ~_at_new_objects(lesson)
+def distillation_loss(batch: DistillationBatch) -> dict[str, LossTerm]:
+    """Divergence of the scores of unlabelled classes, and generalised IoU loss of boxes where the teacher detects something."""
+    logits = batch.student["class_logits"].float()[..., batch.columns]
+    score = batch.teacher["class_logits"].float().sigmoid()
+    labelled = batch.targets["labelled_classes"][:, batch.columns] & batch.labelled[:, None]
+    elsewhere = ~_at_new_objects(batch)
     free = (~labelled[:, None] & elsewhere[..., None]).float()
-    # Of a picture with all old classes labelled, the teacher's boxes are of no interest either.
+    # Where all of the teacher's classes are labelled, its boxes are not needed either.
     sure = (score * ~labelled[:, None]).amax(-1) * elsewhere
     sure = torch.where(sure >= SURE, sure, 0.0)
     count = sure.sum()
-    boxes, known = lesson.student["boxes_xyxy"], lesson.teacher["boxes_xyxy"].float()
+    boxes, known = batch.student["boxes_xyxy"], batch.teacher["boxes_xyxy"].float()
     there = sure > 0
     from torchvision.ops import generalized_box_iou_loss  # as long to import as PyTorch, and for training alone
 
@@ -39,11 +39,11 @@ def likeness(lesson: Lesson) -> dict[str, LossTerm]:
     }
 
 
-def _at_new_objects(lesson: Lesson) -> Tensor:
-    """(B, A) whether the teacher's box of a cell is a labelled object of a class that the teacher does not know."""
-    boxes, ids = lesson.targets["boxes_xyxy"], lesson.targets["class_ids"]
-    found = lesson.teacher["boxes_xyxy"]
+def _at_new_objects(batch: DistillationBatch) -> Tensor:
+    """(B, A) bool, whether the teacher's box of a cell shows a labelled object of a class that the teacher does not know."""
+    boxes, ids = batch.targets["boxes_xyxy"], batch.targets["class_ids"]
+    found = batch.teacher["boxes_xyxy"]
     if not ids.shape[1]:
         return torch.zeros_like(found[..., 0], dtype=torch.bool)
-    is_new = (ids >= 0) & ~torch.isin(ids, lesson.columns)
+    is_new = (ids >= 0) & ~torch.isin(ids, batch.columns)
     return ((pairwise_iou(boxes, found.float()) > SAME_OBJECT_IOU) & is_new[..., None]).any(1)

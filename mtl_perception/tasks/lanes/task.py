@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from mtl_perception.core.geometry import View
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import DenseClassifier, decision_size, enlarge, to_original
+from mtl_perception.tasks._distillation import DistillationBatch, multi_label_distillation_loss
 from mtl_perception.tasks._labels import LabelCodec
-from mtl_perception.tasks._likeness import Lesson, likeness_of_several_classes
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
 from mtl_perception.tasks.lanes.answer import Lanes
@@ -37,8 +37,8 @@ class LanesTask(Task[LanesSettings]):
     metric: ClassVar[type[Metric]] = LanesMetric
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
 
-    def likeness(self, lesson: Lesson) -> dict[str, LossTerm]:
-        return likeness_of_several_classes(lesson)
+    def distillation_loss(self, batch: DistillationBatch) -> dict[str, LossTerm]:
+        return multi_label_distillation_loss(batch)
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         return DenseClassifier(channels, len(self.settings.labels), style)
