@@ -36,7 +36,7 @@ def published(scene: Scene, options: PipelineOptions = PipelineOptions()) -> Sce
 def published_detections(found: Detections, options: PipelineOptions = PipelineOptions()) -> Detections:
     """``found``, best first, after filters, thresholds and class-agnostic NMS."""
     strong = is_published(found, options)
-    kept = options.selection.of(found.where(strong) if not strong.all() else found).distinct(options.agnostic_nms_iou)
+    kept = options.selection.of(found.where(strong) if not strong.all() else found).agnostic_nms(options.agnostic_nms_iou)
     return kept.first(options.selection.max_detections or len(kept))
 
 
@@ -51,7 +51,7 @@ def _candidates(found: Detections, options: PipelineOptions) -> Detections:
     The order matters to NMS: with thresholds per class, a detection that is not published may have a higher score than one that is.
     """
     wanted = options.selection.of(found)
-    return wanted.where(np.argsort(~is_published(wanted, options), kind="stable")).distinct(options.agnostic_nms_iou)
+    return wanted.where(np.argsort(~is_published(wanted, options), kind="stable")).agnostic_nms(options.agnostic_nms_iou)
 
 
 def _published_count(candidates: Detections, options: PipelineOptions) -> int:

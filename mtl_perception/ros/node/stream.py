@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the node keeps for each camera."""
+"""Outputs, statistics and subscriptions of one camera."""
 
 from __future__ import annotations
 

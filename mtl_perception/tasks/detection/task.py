@@ -26,8 +26,8 @@ from mtl_perception.tasks.detection.cells import LEVEL_STRIDES, CellHead
 from mtl_perception.tasks.detection.distillation import distillation_loss
 from mtl_perception.tasks.detection.labels import CODEC
 from mtl_perception.tasks.detection.metric import DetectionMetric
+from mtl_perception.tasks.detection.nms import nms_mask
 from mtl_perception.tasks.detection.panel import panels
-from mtl_perception.tasks.detection.suppression import not_suppressed
 from mtl_perception.tasks.detection.yolox import YoloxHead
 
 MAX_CANDIDATES = 300
@@ -154,7 +154,7 @@ class DetectionTask(Task[DetectionSettings]):
         No threshold is applied: a box is suppressed by better ones only, so a threshold afterwards gives the same result.
         """
         scores, class_ids, boxes = candidates(raw)
-        scores = torch.where(not_suppressed(boxes, class_ids, self.settings.nms_iou), scores, 0.0)
+        scores = torch.where(nms_mask(boxes, class_ids, self.settings.nms_iou), scores, 0.0)
         scores, best = scores.topk(min(MAX_DETECTIONS, scores.shape[1]))
         boxes = boxes.gather(1, best[..., None].expand(-1, -1, 4))
         # Made on the device: copying a list to the GPU can't be recorded in a CUDA graph.

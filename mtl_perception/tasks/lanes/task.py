@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from mtl_perception.core.geometry import View
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
-from mtl_perception.tasks._dense import DenseClassifier, decision_size, enlarge, to_original
+from mtl_perception.tasks._dense import DenseClassifier, decision_size, to_original, upsample
 from mtl_perception.tasks._distillation import DistillationBatch, multi_label_distillation_loss
 from mtl_perception.tasks._labels import LabelCodec
 from mtl_perception.tasks._metric import Metric
@@ -77,7 +77,7 @@ class LanesTask(Task[LanesSettings]):
 
     def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
         """→ {"bits": (B, height, width) uint8}."""
-        probability = enlarge(raw["logits"].float().sigmoid(), view, *decision_size(view))
+        probability = upsample(raw["logits"].float().sigmoid(), view, *decision_size(view))
         places = 2 ** torch.arange(probability.shape[1], device=probability.device)
         bits = ((probability >= 0.5) * places[:, None, None]).sum(1)
         return {"bits": to_original(bits.to(torch.uint8), view)}

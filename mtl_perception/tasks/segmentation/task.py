@@ -20,11 +20,11 @@ from mtl_perception.tasks._distillation import DistillationBatch
 from mtl_perception.tasks._labels import LabelCodec
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
+from mtl_perception.tasks.segmentation.argmax import upsampled_argmax
 from mtl_perception.tasks.segmentation.distillation import distillation_loss
 from mtl_perception.tasks.segmentation.labels import CODEC
 from mtl_perception.tasks.segmentation.metric import SegmentationMetric
 from mtl_perception.tasks.segmentation.panel import panels
-from mtl_perception.tasks.segmentation.winners import winners
 
 
 class SegmentationSettings(TaskSettings):
@@ -99,7 +99,7 @@ class SegmentationTask(Task[SegmentationSettings]):
         Probabilities at the head's resolution, then enlarged: a softmax over full-size logits costs ten times more and
         moves borders by less than a pixel.
         """
-        mask, confidence = winners(raw["logits"].float().softmax(1), view)
+        mask, confidence = upsampled_argmax(raw["logits"].float().softmax(1), view)
         return {"mask": to_original(mask, view), "confidence": to_original(confidence, view)}
 
     def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Segmentation:
