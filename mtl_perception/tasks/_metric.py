@@ -4,7 +4,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
 
 from mtl_perception.core.scene import Scene
 from mtl_perception.tasks._truth import Truth
@@ -24,6 +27,13 @@ def answer_and_label(task: str, scene: Scene, truth: Truth) -> tuple | None:
     """``Metric.pair`` for tasks whose predictions are in ``Scene.answers``."""
     found, true = scene.answers.get(task), truth.labels.get(task)
     return None if found is None or true is None else (found, true)
+
+
+def mean_of_known(values: Sequence[float] | np.ndarray) -> float:
+    """Mean of the (N,) ``values`` that are not NaN; NaN if all of them are."""
+    values = np.asarray(values, np.float64)
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 class Metric(ABC):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures of what an image as a whole is."""
+"""Metrics of image classification."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mtl_perception.core.scene import Scene
-from mtl_perception.tasks._metric import Metric, answer_and_label
+from mtl_perception.tasks._metric import Metric, answer_and_label, mean_of_known
 from mtl_perception.tasks._truth import Truth
 from mtl_perception.tasks.classification.answer import Classification
 from mtl_perception.tasks.classification.labels import ClassLabels
@@ -59,7 +59,7 @@ class ClassificationMetric(Metric):
             scores = np.array([score for score, _ in rows])
             present = np.array([is_present for _, is_present in rows], bool)
             per_class[name] = {"AUC": roc_auc(scores, present), "F1": _f1(scores >= 0.5, present), "images": int(present.sum())}
-        return {measure: _mean([values[measure] for values in per_class.values()]) for measure in self.directions} | {
+        return {measure: mean_of_known([values[measure] for values in per_class.values()]) for measure in self.directions} | {
             "per_class": per_class,
             "images": len(self._images),
         }
@@ -79,14 +79,9 @@ def roc_auc(scores: np.ndarray, present: np.ndarray) -> float:
 
 
 def _f1(found: np.ndarray, true: np.ndarray) -> float:
-    """NaN where there is neither truth nor result."""
+    """F1; NaN without any positive in ground truth and prediction."""
     total = int(found.sum()) + int(true.sum())
     return 2 * int((found & true).sum()) / total if total else float("nan")
-
-
-def _mean(values: Sequence[float]) -> float:
-    known = [value for value in values if value == value]
-    return float(np.mean(known)) if known else float("nan")
 
 
 METRIC = ClassificationMetric

@@ -50,7 +50,7 @@ class DepthSettings(TaskSettings):
 
 
 class DepthHead(nn.Module):
-    """A tower at stride 4, and two numbers for each cell."""
+    """A tower at stride 4, and for each cell log depth and its uncertainty."""
 
     def __init__(self, channels: int, style: HeadStyle = "wide") -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class DepthTask(Task[DepthSettings]):
     panels = staticmethod(panels)
 
     def agrees_with(self, other: Task) -> bool:
-        """The head answers with a place between the two ends of the range, at the canonical focal length."""
+        """Only with the same settings: the head's output is relative to the range and the canonical focal length."""
         return super().agrees_with(other) and self.settings == other.settings
 
     def distillation_loss(self, batch: DistillationBatch) -> dict[str, LossTerm]:
@@ -95,8 +95,8 @@ class DepthTask(Task[DepthSettings]):
     def loss(self, raw: dict[str, Tensor], targets: dict[str, Tensor], labelled: Tensor, focal_px: Tensor) -> dict[str, LossTerm]:
         """On log depth at half the input's resolution: scale-invariant error (Eigen et al., 2014, λ = 0.85), absolute
         error, error of gradients at three scales (MegaDepth, Li and Snavely, 2018), and the likelihood of a Laplace
-        distribution that trains the uncertainty alone. Of an image whose depth is right up to one factor only, the factor that fits
-        best is taken off first, so that it teaches shape and nothing of scale."""
+        distribution that trains the uncertainty alone. For an image whose depth is correct up to a factor only, the best factor is
+        removed first, so that scale is not trained."""
         depth_m = targets["depth_m"][:, None, 1::2, 1::2]
         known = (depth_m > 0) & labelled[:, None, None, None]
         to_canonical = (self.settings.canonical_focal_px / focal_px)[:, None, None, None]
@@ -128,7 +128,7 @@ class DepthTask(Task[DepthSettings]):
         """→ {"depth_m": (B, height, width); "relative_std": (B, height/4, width/4), rounded up}; for a camera whose
         focal length is not known, as if it were the canonical one.
 
-        The log depth is enlarged, as in the loss. The uncertainty is smooth: a quarter of the resolution says all of it.
+        Log depth is upsampled, as in the loss. The uncertainty is smooth, so a quarter of the resolution is enough.
         """
         zoom = focal_px * view.scale / self.settings.canonical_focal_px
         log_zoom = torch.log(torch.where(zoom > 0, zoom, 1.0))[:, None, None, None]

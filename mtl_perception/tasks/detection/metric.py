@@ -39,7 +39,7 @@ class DetectionMetric(Metric):
         ImportError: faster-coco-eval is not installed; names the pip command.
 
     Attributes:
-        calibration: (20, 3) boxes by score: how many, how many of them right at IoU .50, sum of their scores.
+        calibration: (20, 3), by bins of the score: number of detections, of those that are right at IoU .50, and sum of scores.
     """
 
     task = "detection"
@@ -97,16 +97,12 @@ class DetectionMetric(Metric):
         """Add one image.
 
         Args:
-            boxes_xyxy: (N, 4) found boxes, pixels.
-            scores: (N,) their scores.
-            class_ids: (N,) their classes.
-            true_boxes_xyxy: (M, 4) true boxes in the same pixels.
-            true_class_ids: (M,) their classes.
-            labelled_ids: the classes that were looked for in this image; None for all. Boxes found of others are
-                not counted.
+            boxes_xyxy, scores, class_ids: (N, 4) pixels, (N,), (N,), detections.
+            true_boxes_xyxy, true_class_ids: (M, 4) pixels, (M,), ground truth.
+            labelled_ids: classes that are labelled in this image; None: all. Detections of others are ignored.
 
         Returns:
-            The image's own AP50, unless nothing is true in it.
+            The image's own AP50; empty without ground truth.
 
         Raises:
             ValueError: arrays of one image differ in length, or a class id has no label.
@@ -117,8 +113,8 @@ class DetectionMetric(Metric):
         true_boxes_xyxy, true_class_ids = self._checked(true_boxes_xyxy, true_class_ids)
         scores = np.asarray(scores)
         if labelled_ids is not None:
-            looked_for = np.isin(class_ids, labelled_ids)
-            boxes_xyxy, scores, class_ids = boxes_xyxy[looked_for], scores[looked_for], class_ids[looked_for]
+            is_labelled = np.isin(class_ids, labelled_ids)
+            boxes_xyxy, scores, class_ids = boxes_xyxy[is_labelled], scores[is_labelled], class_ids[is_labelled]
         is_right = match_boxes(boxes_xyxy, scores, class_ids, true_boxes_xyxy, true_class_ids) >= 0
         self._count(boxes_xyxy, scores, class_ids, true_boxes_xyxy, true_class_ids, is_right)
         self._images.append((_xywh(boxes_xyxy), scores, class_ids, _xywh(true_boxes_xyxy), true_class_ids))

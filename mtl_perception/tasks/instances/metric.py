@@ -18,9 +18,9 @@ from mtl_perception.tasks.instances.labels import InstanceLabels
 
 
 class InstancesMetric(Metric):
-    """COCO average precision over a data set as for boxes, but that masks are compared, and sizes are those of masks.
+    """COCO average precision of masks over a data set; sizes are areas of masks.
 
-    Images of which an object has a box and no mask are left out. Keeps the run lengths of every mask.
+    Images in which an object has a box and no mask are left out. Keeps the run lengths of every mask.
 
     Args:
         labels: class names in the order of the class ids of detections.
@@ -68,10 +68,10 @@ class InstancesMetric(Metric):
         Args:
             found: masks of the ``detections``, in their order.
             true: of the same size.
-            labelled_ids: the classes that were looked for in this image; None for all. What was found of others is not counted.
+            labelled_ids: classes that are labelled in this image; None: all. Detections of others are ignored.
 
         Returns:
-            The image's own AP50, unless nothing is true in it.
+            The image's own AP50; empty without ground truth.
 
         Raises:
             ValueError: sizes or lengths differ.
@@ -80,8 +80,8 @@ class InstancesMetric(Metric):
             raise ValueError(f"{len(found)} masks of {len(detections)} detections, expected as many of each")
         if true.ids.shape != (found.height, found.width):
             raise ValueError(f"masks of {found.height, found.width}, truth of {true.ids.shape}: expected both in the image's size")
-        looked_for = np.ones(len(found), bool) if labelled_ids is None else np.isin(detections.class_ids, labelled_ids)
-        chosen = np.flatnonzero(looked_for)
+        is_labelled = np.ones(len(found), bool) if labelled_ids is None else np.isin(detections.class_ids, labelled_ids)
+        chosen = np.flatnonzero(is_labelled)
         scores, class_ids = detections.scores[chosen], detections.class_ids[chosen]
         masks = [encoded_mask(found.whole(number)) for number in chosen.tolist()]
         numbers = [number for number in np.unique(true.ids).tolist() if number]
@@ -98,7 +98,7 @@ class InstancesMetric(Metric):
         return {"mask_AP50": float(np.mean(own))} if own else {}
 
     def compute(self) -> dict[str, Any]:
-        """All of ``directions``, and of each class AP, AP50, AP75 and the number of true masks; NaN where nothing is true."""
+        """All ``directions``, and AP, AP50, AP75 and the number of true masks of each class; NaN without ground truth."""
         precision = coco_arrays(self.labels, self._images, self._masks)["precision"]
         counts = np.bincount(np.concatenate([np.zeros(0, np.int64), *(image[4] for image in self._images)]), minlength=len(self.labels))
         per_class = {

@@ -17,7 +17,7 @@ class LaneLabels(NamedTuple):
 
     Attributes:
         bits: (H, W) uint8, bit k is set where class k is.
-        labelled: (C,) bool, the classes that were looked for; None: all of them.
+        labelled: (C,) bool, the classes that are labelled; None: all.
     """
 
     bits: np.ndarray
@@ -25,7 +25,7 @@ class LaneLabels(NamedTuple):
 
     @property
     def teaches(self) -> bool:
-        """Whether any class was looked for."""
+        """Whether any class is labelled."""
         return self.labelled is None or bool(self.labelled.any())
 
 

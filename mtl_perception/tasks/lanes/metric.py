@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Overlap of masks that may lie on each other."""
+"""IoU and F1 of masks that may overlap."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mtl_perception.core.scene import Scene
-from mtl_perception.tasks._metric import Metric, answer_and_label
+from mtl_perception.tasks._metric import Metric, answer_and_label, mean_of_known
 from mtl_perception.tasks._truth import Truth
 from mtl_perception.tasks.lanes.answer import Lanes
 from mtl_perception.tasks.lanes.labels import LaneLabels
@@ -55,12 +55,12 @@ class LanesMetric(Metric):
                 counts[:, index] = np.count_nonzero(is_found & is_true), np.count_nonzero(is_found), np.count_nonzero(is_true)
         self._counts += counts
         own = _measures(counts)["IoU"]
-        return {"IoU": _mean(own)} if not np.isnan(own).all() else {}
+        return {"IoU": mean_of_known(own)} if not np.isnan(own).all() else {}
 
     def compute(self) -> dict[str, Any]:
         values = _measures(self._counts)
         per_class = {name: {measure: float(column[index]) for measure, column in values.items()} for index, name in enumerate(self.labels)}
-        return {measure: _mean(column) for measure, column in values.items()} | {"per_class": per_class}
+        return {measure: mean_of_known(column) for measure, column in values.items()} | {"per_class": per_class}
 
 
 def _measures(counts: np.ndarray) -> dict[str, np.ndarray]:
@@ -68,11 +68,6 @@ def _measures(counts: np.ndarray) -> dict[str, np.ndarray]:
     both, found, true = counts.astype(np.float64)
     with np.errstate(invalid="ignore"):
         return {"IoU": both / (found + true - both), "F1": 2 * both / (found + true)}
-
-
-def _mean(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.mean()) if len(known) else float("nan")
 
 
 METRIC = LanesMetric

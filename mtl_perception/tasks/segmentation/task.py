@@ -96,7 +96,7 @@ class SegmentationTask(Task[SegmentationSettings]):
     def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
         """→ {"mask", "confidence": (B, height, width) uint8}.
 
-        Probabilities at the head's resolution, then enlarged: a softmax over full-size logits costs ten times more and
+        Probabilities at the head's resolution, then upsampled: a softmax over full-size logits costs ten times more and
         moves borders by less than a pixel.
         """
         mask, confidence = upsampled_argmax(raw["logits"].float().softmax(1), view)
