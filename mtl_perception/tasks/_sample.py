@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ class Sample:
         labels: of each kind what its task's ``LabelCodec`` says. A kind that is absent is not labelled, which differs from
             "nothing is there".
         depth_is_metric: False where the depth is right up to one factor only.
+        named: by kind, (C,) bool which of the classes the data set has a name for; a kind whose classes it names all is absent.
     """
 
     name: str
@@ -29,3 +31,4 @@ class Sample:
     intrinsics: Intrinsics
     labels: dict[str, Any]
     depth_is_metric: bool = True
+    named: Mapping[str, np.ndarray] = field(default_factory=dict)

@@ -23,6 +23,7 @@ class Truth:
         labelled_ids: detection classes that were looked for in this image; None for all of them. Boxes found of
             other classes are neither right nor wrong.
         mask: (H, W) uint8 segmentation ids, 255 unlabelled.
+        mask_ids: classes that the mask could name; None for all of them. Others are not scored, but are wrong where it names one.
         depth_m: (H, W) float32 metres; NaN or 0 where unknown.
         boxes_3d: parallel to ``boxes_xyxy``, in the camera's optical frame.
         track_ids: (M,) int64, who the boxes show: the same number in every frame of a drive.
@@ -37,6 +38,7 @@ class Truth:
     class_ids: np.ndarray | None = None
     labelled_ids: np.ndarray | None = None
     mask: np.ndarray | None = None
+    mask_ids: np.ndarray | None = None
     depth_m: np.ndarray | None = None
     boxes_3d: Boxes3D | None = None
     track_ids: np.ndarray | None = None
