@@ -71,5 +71,5 @@ def benchmark(settings: Settings, only: list[str], out: Path, restart: bool, rem
 def ratio_table(report: Report) -> TerminalTable:
     """All ratios, for the terminal."""
     ratios = [one for parts in report.parts.values() for part in parts.values() for one in part.ratios]
-    rows = [["", "median", "quartiles", "of least values"], *([one.name, *ratio_cells(one)] for one in ratios)]
+    rows = [["", "median", "quartiles", "of minima"], *([one.name, *ratio_cells(one)] for one in ratios)]
     return terminal(rows, "one contender in times of another")

@@ -11,32 +11,32 @@ from mtl_perception.benchmark.settings import SECTIONS
 from mtl_perception.benchmark.targets import TARGETS, TIME_TARGETS
 from mtl_perception.reporting.numbers import NONE, fixed
 from mtl_perception.reporting.tables import markdown as table
+from mtl_perception.reporting.tables import verdict
 
 TITLES = {
     "stages": "The engine, stage by stage",
     "node": "The node, over DDS",
-    "sharing": "One network against three",
-    "peers": "Against what one would pick from torchvision",
-    "backends": "What runs the network",
+    "sharing": "One multi-task network against three single-task networks",
+    "peers": "Against torchvision's networks",
+    "backends": "Backends and precisions",
     "memory": "Peak memory",
     "cameras": "Number of cameras",
     "resolution": "Resolution",
 }
 EXPLANATIONS = {
-    "stages": "From a camera's image in memory to boxes, mask and depth in memory, of its size.",
-    "node": "The node runs in its own process; a camera and a reader of boxes, mask and depth in another. Whole is from the "
-    "camera's `publish()` to the arrival of the last of the three; the stages are as the node's `~/status` says them. "
-    "One at a time: the next frame is sent when the one before was answered. Camera: frames come at a fixed rate, and the node "
-    "drops those that it finds no time for.",
-    "sharing": "The single-task networks have the same encoder, neck and head as the multi-task one. Whole engine, preparation "
-    "and decoding included.",
+    "stages": "From a camera's image in memory to boxes, mask and depth in memory, at the resolution of the image.",
+    "node": "The node runs in one process; a camera and a subscriber to boxes, mask and depth in another. The total is from the camera's "
+    "`publish()` to the arrival of the last of the three; the stages are those of the node's `~/status`. "
+    "One at a time: the next frame is sent when the last one was answered. Camera: frames come at a fixed rate, and the node "
+    "drops those that it has no time for.",
+    "sharing": "The single-task networks have the same encoder, neck and head as the multi-task one. Times are of the whole engine, "
+    "preprocessing and decoding included.",
     "peers": "Every row is timed alone; the ratios are of sums, round by round.",
-    "backends": "The same network, the same answers; whole engine.",
-    "memory": "Largest resident memory of a fresh process, which loads the network and runs three frames; beside it what the "
-    "libraries take before there is a network. On a GPU: what PyTorch had allocated there.",
-    "cameras": "All cameras' images are handed to the engine at once.",
-    "resolution": "The model's own input: the image is shrunk to it, and the answers are enlarged again. Input as the image: the "
-    "network sees every pixel.",
+    "backends": "The same network and the same outputs; times are of the whole engine.",
+    "memory": "Peak resident memory of a fresh process that loads the network and runs three frames, beside that of the "
+    "libraries alone. On a GPU: what PyTorch had allocated there.",
+    "cameras": "The images of all cameras are handed to the engine at once.",
+    "resolution": "At the model's own input size, the image is shrunk and the outputs are upsampled; otherwise the network sees every pixel.",
 }
 
 
@@ -48,8 +48,8 @@ def chapter(report: Report, charts: Mapping[str, str]) -> Iterator[str]:
     if rows := _target_rows(report):
         yield "### Targets"
         yield (
-            "What a ratio of times compares ran in turns in one process. Each round has its own; shown are the median and the "
-            "quartiles of the rounds, and the ratio of the least values, which other work on the machine disturbs least."
+            "What is compared ran in turns in one process, and each round gives a ratio: shown are the median and the quartiles over "
+            "rounds, and the ratio of the minima, which other load on the machine disturbs least."
         )
         yield table(rows)
     for section in SECTIONS:
@@ -66,32 +66,28 @@ def _conditions(report: Report) -> Iterator[str]:
     gpu = f", {machine.gpu}" if machine.gpu else ""
     yield f"{machine.processor}{sets}, {machine.cores} cores, {machine.memory_gib:g} GiB{gpu}; {machine.system}."
     yield ", ".join(f"{library} {found}" for library, found in machine.versions.items()) + "."
-    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
-    yield (f"{threads} of the processor, images of {settings.size[0]}×{settings.size[1]}, version {report.package_version}, {report.date}.")
+    threads = "1 CPU thread" if settings.threads == 1 else f"{settings.threads} CPU threads"
+    yield (f"{threads}, images of {settings.size[0]}×{settings.size[1]}, version {report.package_version}, {report.date}.")
     loads = [share for parts in report.parts.values() for part in parts.values() for share in part.load]
     if loads:
-        yield f"Processors with work on the machine, this benchmark included: {min(loads):.1f} to {max(loads):.1f}."
+        yield f"Load of the machine, this benchmark included: {min(loads):.1f} to {max(loads):.1f} busy cores."
     if report.remark:
         yield report.remark
 
 
 def _target_rows(report: Report) -> list[list[str]]:
-    rows = [["", "target", "median", "quartiles", "of least values", ""]]
+    rows = [["", "target", "median", "quartiles", "of minima", ""]]
     for key, target in TARGETS.items():
         found = report.ratio(key)
         limit = target.limit("cuda" if report.machine.gpu and report.settings.device != "cpu" else "cpu")
         if found is not None and limit is not None:
-            rows.append([target.words, f"≤ {fixed(limit, 2)}", *ratio_cells(found), _verdict(found.median <= limit)])
+            rows.append([target.words, f"≤ {fixed(limit, 2)}", *ratio_cells(found), verdict(found.median <= limit)])
     for target in TIME_TARGETS:
         timing = _timing(report, target.section, target.arm)
         if timing is not None and target.gpu in (report.machine.gpu or "") and report.settings.size == (640, 480):
             ms = getattr(timing, target.percentile)
-            rows.append([target.words, f"≤ {target.limit_ms:g} ms", fixed(ms, 2, "ms"), NONE, NONE, _verdict(ms <= target.limit_ms)])
+            rows.append([target.words, f"≤ {target.limit_ms:g} ms", fixed(ms, 2, "ms"), NONE, NONE, verdict(ms <= target.limit_ms)])
     return rows if len(rows) > 1 else []
-
-
-def _verdict(is_met: bool) -> str:
-    return "met" if is_met else "**short**"
 
 
 def _timing(report: Report, section: str, arm: str) -> Timing | None:
@@ -116,7 +112,7 @@ def _section(section: str, parts: Mapping[str, Part], chart: str | None) -> Iter
             yield "Milliseconds of each stage, p50 / p90 / p99:"
             yield table(stages)
         if part.ratios:
-            head = ["ratio", "median", "quartiles", "of least values"]
+            head = ["ratio", "median", "quartiles", "of minima"]
             yield table([head, *([one.name, *ratio_cells(one)] for one in part.ratios)])
         if part.notes:
             yield "\n".join(f"- {note}" for note in part.notes)
@@ -152,9 +148,9 @@ _COLUMNS = (
     _Column("p50 ms", _total("p50_ms")),
     _Column("p90 ms", _total("p90_ms")),
     _Column("p99 ms", _total("p99_ms")),
-    _Column("least ms", _total("least_ms")),
-    _Column("turns", _total("count"), 0),
-    _Column("processor ms", lambda arm: arm.processor_ms),
+    _Column("min ms", _total("least_ms")),
+    _Column("runs", _total("count"), 0),
+    _Column("CPU ms", lambda arm: arm.processor_ms),
     _Column("images/s", lambda arm: arm.images_per_s if arm.answered is None else None),
     _Column("answered %", lambda arm: None if arm.answered is None else 100 * arm.answered, 0),
     _Column("peak MiB", lambda arm: arm.peak_mib, 0),

@@ -59,13 +59,13 @@ class Detections:
     def by_default(self) -> Detections:
         """Returns those that are published by default: those of at least ``SCORE_THRESHOLD``, and of two boxes of one place
         the better. A test holds that the pipeline says the same."""
-        return self.above(SCORE_THRESHOLD).distinct()
+        return self.above(SCORE_THRESHOLD).agnostic_nms()
 
-    def distinct(self, iou: float = AGNOSTIC_NMS_IOU) -> Detections:
-        """Returns what class-agnostic greedy NMS leaves.
+    def agnostic_nms(self, iou: float = AGNOSTIC_NMS_IOU) -> Detections:
+        """Class-agnostic greedy NMS.
 
-        A network scores each class by itself, so a can is often a cup too, with nearly the same box. A box goes where a
-        better one that stays overlaps it by more than ``iou``, whatever their classes; 1 leaves all of them.
+        A network scores each class by itself, so a can is often detected as a cup too, with nearly the same box. A box is suppressed by a
+        better one that overlaps it by more than ``iou``, whatever their classes; 1: none is.
         """
         overlaps = np.triu(box_iou(self.boxes_xyxy, self.boxes_xyxy) > iou, 1)
         if not overlaps.any():

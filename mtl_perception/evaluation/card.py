@@ -14,9 +14,9 @@ from mtl_perception.evaluation.cost import parameter_count
 from mtl_perception.evaluation.markdown import class_rows, distance_rows
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import EvaluationResult, ResultError, read_result
-from mtl_perception.evaluation.results_page import training_text
+from mtl_perception.evaluation.training_history import CAPTION, ancestry, history_rows
 from mtl_perception.model.checkpoint import ModelCard, read_card, replace_card
-from mtl_perception.reporting.numbers import figure, known, per_cent
+from mtl_perception.reporting.numbers import figure, known
 from mtl_perception.reporting.tables import ARROWS, escaped
 from mtl_perception.reporting.tables import markdown as table
 
@@ -68,7 +68,8 @@ def card_scores(result: EvaluationResult) -> dict[str, dict[str, float]]:
 def card_page(card: ModelCard, result: EvaluationResult) -> str:
     """The card for people, as Markdown."""
     first_name, first = next(iter(result.sets.items()))
-    trained = training_text(card.training)
+    network = f"{card.name} {card.version}"
+    stages = history_rows(card.training, network)
     parts = [
         f"# {escaped(card.name)}, {escaped(card.version)}",
         f"{card.architecture.encoder} encoder, {card.architecture.neck} neck with {card.architecture.neck_channels} channels; "
@@ -76,11 +77,10 @@ def card_page(card: ModelCard, result: EvaluationResult) -> str:
         f"{result.model.parameters / 1e6:.2f} M parameters, {result.model.gmac:.2f} G multiply-adds at its own input of "
         f"{card.input_width}×{card.input_height}, {result.model.gmac_640x480:.2f} G at 640×480; "
         f"{result.model.size_bytes / 1e6:.1f} MB.",
-        f"**Trained on** {escaped(trained)}." if trained else "",
+        f"**Training.** {CAPTION}" if len(stages) > 2 else "**Training**" if len(stages) > 1 else "",
+        table(stages, figures=False) if len(stages) > 1 else "",
         origins_text(card.training),
-        f"**Scores**, on {result.device} in {result.precision}. In brackets: better (+) or worse (−) than on {first_name}."
-        if len(result.sets) > 1
-        else f"**Scores**, on {result.device} in {result.precision}.",
+        f"**Scores**, on {result.device} in {result.precision}.",
         table(_score_rows(result)),
         f"```bash\n{result.command}\n```",
         f"By class, on {first_name}:",
@@ -96,21 +96,18 @@ def card_page(card: ModelCard, result: EvaluationResult) -> str:
 def origins_text(training: Mapping[str, Any]) -> str:
     """The data sets and pretrained weights that a network is made from, back to its first ancestor, with what is known of their
     licences; empty where the card says nothing."""
+    stages = ancestry(training)[::-1]
     sources: dict[str, Mapping[str, str]] = {}
-    encoders: list[str] = []
-    ancestor: Mapping[str, Any] | None = training
-    while ancestor:
-        for source in ancestor.get("sources", []):
+    for stage in stages:
+        for source in stage.get("sources", []):
             sources.setdefault(source["name"], source)
-        if "encoder_weights" in ancestor:
-            encoders.append(ancestor["encoder_weights"])
-        ancestor = ancestor.get("start_from")
+    encoders = [stage["encoder_weights"] for stage in stages if "encoder_weights" in stage]
     if not sources and not encoders:
         return ""
     rows = [["made from", "source", "licence"]]
     rows += [[one["name"], one.get("source", "not told"), one.get("license", "not told")] for one in sources.values()]
     rows += [["encoder's first weights", encoder, "as named"] for encoder in encoders]
-    return table([[escaped(cell) for cell in row] for row in rows])
+    return table([[escaped(cell) for cell in row] for row in rows], figures=False)
 
 
 def _score_rows(result: EvaluationResult) -> list[list[str]]:
@@ -123,12 +120,7 @@ def _score_rows(result: EvaluationResult) -> list[list[str]]:
     heads = [f"{measure} {ARROWS[METRICS[task].directions[measure]]}" for task, measure in shown]
     rows = [["set", "frames", *heads]]
     for name, one in result.sets.items():
-        cells = []
-        for task, measure in shown:
-            loss = one.loss_of_first.get(task, {}).get(measure)
-            change = "" if loss is None else f" ({per_cent(-loss, signed=True)})"
-            cells.append(figure(one.scores.get(task, {}).get(measure)) + change)
-        rows.append([name, str(one.frames), *cells])
+        rows.append([name, str(one.frames), *(figure(one.scores.get(task, {}).get(measure)) for task, measure in shown)])
     return rows
 
 

@@ -12,6 +12,7 @@ from mtl_perception.bags import COMPRESSED_IMAGE, GROUND_TRUTH, Bag, BagError, B
 from mtl_perception.core.image_files import ImageError, decode_label_map
 from mtl_perception.core.scene import UNLABELLED, Boxes3D
 from mtl_perception.evaluation.poses import camera_poses
+from mtl_perception.evaluation.recorded import box_xyxy
 from mtl_perception.tasks import Truth
 
 _DETECTIONS = GROUND_TRUTH + "detections"
@@ -109,9 +110,7 @@ class BagTruth:
                 self.left_out.add(name)
                 continue
             known.append(index)
-            center, box = detection.bbox.center.position, detection.bbox
-            half_x, half_y = box.size_x / 2, box.size_y / 2
-            boxes.append((center.x - half_x, center.y - half_y, center.x + half_x, center.y + half_y))
+            boxes.append(box_xyxy(detection.bbox))
             class_ids.append(self._detection_ids[name])
         ids = [detections[index].id for index in known] if self._has_ids else []
         return {

@@ -3,27 +3,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mtl_perception.evaluation.registry import METRICS
-from mtl_perception.evaluation.results import SetResult
+from mtl_perception.evaluation.results import EvaluationResult, SetResult
 from mtl_perception.evaluation.tables import measures_of
-from mtl_perception.reporting.numbers import NONE, figure, fixed, part, per_cent
+from mtl_perception.reporting.numbers import NONE, figure, fixed, part
 from mtl_perception.reporting.tables import ARROWS, escaped
 
 
 def sets_rows(sets: Mapping[str, SetResult]) -> list[list[str]]:
-    """One row a measure, one column a set; beside its value how much better or worse it is than on the first."""
+    """One row a measure, one column a set."""
     rows = [["", *sets], ["frames", *(str(one.frames) for one in sets.values())]]
     for task, metric in METRICS.items():
         for measure in measures_of(task, *sets.values()):
-            cells = []
-            for one in sets.values():
-                loss = one.loss_of_first.get(task, {}).get(measure)
-                change = "" if loss is None else f" ({per_cent(-loss, signed=True)})"
-                cells.append(figure(one.scores.get(task, {}).get(measure)) + change)
+            cells = [figure(one.scores.get(task, {}).get(measure)) for one in sets.values()]
             rows.append([f"{measure} {ARROWS[metric.directions[measure]]}", *cells])
     return rows
+
+
+def summary_rows(results: Sequence[EvaluationResult]) -> list[list[str]]:
+    """One row for each model and set, one column for each headline measure that is known of any; of each model the first set, which
+    its targets are for, and those that all models have."""
+    measures = {
+        f"{measure} {ARROWS[metric.directions[measure]]}": (task, measure)
+        for task, metric in METRICS.items()
+        for measure in metric.headline
+    }
+    rows = []
+    for result in results:
+        model = result.model
+        costs = [f"{escaped(model.name)} {escaped(model.version)}", f"{model.parameters / 1e6:.2f} M", f"{model.gmac:.2f} G"]
+        for place, (name, one) in enumerate(result.sets.items()):
+            if place == 0 or all(name in other.sets for other in results):
+                scores = [figure(one.scores.get(task, {}).get(measure)) for task, measure in measures.values()]
+                rows.append([*costs, escaped(name), str(one.frames), *scores])
+    head = ["model", "parameters", "multiply-adds", "set", "frames", *measures]
+    kept = [i for i in range(len(head)) if i < 5 or any(row[i] != NONE for row in rows)]
+    return [[row[i] for i in kept] for row in (head, *rows)]
 
 
 def class_rows(one: SetResult) -> list[list[str]]:

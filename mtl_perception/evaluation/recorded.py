@@ -54,6 +54,12 @@ def recorded_scenes(bag: Bag, detection_labels: list[str], node: str = NODE) -> 
         yield done, _scene(pending.pop(done))
 
 
+def box_xyxy(box: Any) -> tuple[float, float, float, float]:
+    """The sides of a ``vision_msgs/BoundingBox2D``, pixels."""
+    center, half_x, half_y = box.center.position, box.size_x / 2, box.size_y / 2
+    return center.x - half_x, center.y - half_y, center.x + half_x, center.y + half_y
+
+
 def _scene(parts: dict[str, Any]) -> Scene:
     depth, mask = parts.get("depth"), parts.get("mask")
     shape = depth.depth_m.shape if depth is not None else mask.shape if mask is not None else (0, 0)
@@ -66,9 +72,7 @@ def _scene(parts: dict[str, Any]) -> Scene:
 def _detections(message: Any, labels: list[str]) -> Detections:
     boxes, scores, class_ids = [], [], []
     for detection in message.detections:
-        center, box = detection.bbox.center.position, detection.bbox
-        half_x, half_y = box.size_x / 2, box.size_y / 2
-        boxes.append((center.x - half_x, center.y - half_y, center.x + half_x, center.y + half_y))
+        boxes.append(box_xyxy(detection.bbox))
         best = detection.results[0].hypothesis
         scores.append(best.score)
         class_ids.append(labels.index(best.class_id))

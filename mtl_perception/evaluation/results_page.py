@@ -13,11 +13,13 @@ from mtl_perception.core.files import read_text, write_atomically
 from mtl_perception.core.validation_text import shown
 from mtl_perception.core.yaml_file import ConfigError, load_yaml
 from mtl_perception.evaluation.compare import Comparison, compare, comparison_rows
-from mtl_perception.evaluation.markdown import class_rows, distance_rows, sets_rows
+from mtl_perception.evaluation.markdown import class_rows, distance_rows, sets_rows, summary_rows
 from mtl_perception.evaluation.registry import METRICS
 from mtl_perception.evaluation.results import EvaluationResult, ResultError, read_result
+from mtl_perception.evaluation.training_history import CAPTION, history_rows
 from mtl_perception.reporting.numbers import figure, known, per_cent
 from mtl_perception.reporting.tables import markdown as table
+from mtl_perception.reporting.tables import verdict
 
 INTRODUCTION, TARGETS = "introduction.md", "targets.yaml"
 
@@ -25,8 +27,9 @@ INTRODUCTION, TARGETS = "introduction.md", "targets.yaml"
 def write_results_page(folder: Path, page: Path, console: Console) -> None:
     """Write ``page`` from every scores file (``*.json``) of ``folder``.
 
-    ``introduction.md`` of the folder stands on top. ``targets.yaml`` says what a model should reach on its first set:
-    ``{NAME: {MEASURE: value}}``, and by how much it may lose on others: ``{losses: {SET: share}}``.
+    ``introduction.md`` of the folder stands on top, with a summary of all models before its first section. ``targets.yaml`` says
+    what a model should reach on its first set, ``{NAME: {MEASURE: value}}``, and which sets are variants of that one and may be
+    worse by which share: ``{losses: {SET: share}}``.
 
     Raises:
         ResultError: there is no file of scores, or one can't be used.
@@ -38,9 +41,11 @@ def write_results_page(folder: Path, page: Path, console: Console) -> None:
     results = [read_result(path) for path in paths]
     targets = _read_targets(folder / TARGETS)
     introduction = folder / INTRODUCTION
-    parts = [read_text(introduction).strip()] if introduction.is_file() else ["# Results"]
+    opening, *sections = read_text(introduction).strip().split("\n\n## ") if introduction.is_file() else ["# Results"]
     several = sorted((result for result in results if len(result.model.tasks) > 1), key=lambda result: result.model.parameters)
-    for result in several or results:
+    models = several or results
+    parts = [opening, table(summary_rows(models)), *(f"## {section}" for section in sections)]
+    for result in models:
         parts += _model_parts(result, targets)
     for comparison in _comparisons(results):
         parts += comparison_parts(comparison)
@@ -74,23 +79,27 @@ def _comparisons(results: Sequence[EvaluationResult]) -> Iterator[Comparison]:
 
 def _model_parts(result: EvaluationResult, targets: dict[str, Any]) -> Iterator[str]:
     model, (first_name, first) = result.model, next(iter(result.sets.items()))
-    trained = training_text(model.training)
-    yield f"## {model.name} {model.version}"
+    network = f"{model.name} {model.version}"
+    yield f"## {network}"
     yield (
-        f"{model.encoder}, {', '.join(model.tasks)}; {model.parameters / 1e6:.2f} M parameters, "
-        f"{model.gmac:.2f} G multiply-adds at its own input of {model.input_width}×{model.input_height}, {model.size_bytes / 1e6:.1f} MB. "
-        + (f"Trained on {trained}. " if trained else "")
-        + f"Scored on {result.device} in {result.precision}:"
+        f"Encoder {model.encoder}; {', '.join(model.tasks)}. {model.parameters / 1e6:.2f} M parameters, "
+        f"{model.gmac:.2f} G multiply-adds at its own input of {model.input_width}×{model.input_height}, {model.size_bytes / 1e6:.1f} MB."
     )
+    stages = history_rows(model.training, network)
+    if len(stages) > 1:
+        yield "### Training"
+        if len(stages) > 2:
+            yield CAPTION
+        yield table(stages, figures=False)
+    yield "### Scores"
+    yield f"On {result.device} in {result.precision}, by"
     yield f"```bash\n{result.command}\n```"
-    if len(result.sets) > 1:
-        yield f"In brackets: better (+) or worse (−) than on {first_name}, as a share of its value."
     yield table(sets_rows(result.sets))
     if rows := _target_rows(result, targets):
         yield f"Targets, on {first_name}:"
         yield table(rows)
     if losses := _loss_rows(result, targets.get("losses", {})):
-        yield f"How much of each measure is lost against {first_name}; less than nothing is a gain:"
+        yield f"Loss against {first_name}, relative to the value there; negative is a gain:"
         yield table(losses)
     classes = class_rows(first)
     if len(classes) > 1:
@@ -105,26 +114,6 @@ def _model_parts(result: EvaluationResult, targets: dict[str, Any]) -> Iterator[
             yield f"Not scored on {name}: {problem}."
 
 
-def training_text(training: dict[str, Any]) -> str:
-    """Data, images, time and device of a training run, as far as the card says."""
-    parts = []
-    if "data" in training:
-        images = f", {training['images']} images" if "images" in training else ""
-        parts.append(f"{training['data']}{images}")
-    if "samples" in training:
-        parts.append(f"{training['samples']} samples")
-    if "minutes" in training:
-        minutes = training["minutes"]
-        parts.append(f"{minutes / 60:.1f} hours" if minutes >= 90 else f"{minutes:.0f} minutes")
-    if "device" in training:
-        parts.append(f"on {training['device']}")
-    if "seed" in training:
-        parts.append(f"seed {training['seed']}")
-    if earlier := training.get("start_from"):
-        parts.append(f"starting from {earlier.get('name', 'a checkpoint')} ({training_text(earlier)})")
-    return ", ".join(parts)
-
-
 def _target_rows(result: EvaluationResult, targets: dict[str, Any]) -> list[list[str]]:
     first = next(iter(result.sets.values()))
     own = targets.get(result.model.name, {})
@@ -136,7 +125,7 @@ def _target_rows(result: EvaluationResult, targets: dict[str, Any]) -> list[list
                 target = own[measure]
                 is_met = value >= target if direction == "higher" else value <= target
                 sign = "≥" if direction == "higher" else "≤"
-                rows.append([measure, f"{sign} {target:g}", figure(value), "met" if is_met else "**short**"])
+                rows.append([measure, f"{sign} {target:g}", figure(value), verdict(is_met)])
     return rows if len(rows) > 1 else []
 
 
@@ -150,8 +139,7 @@ def _loss_rows(result: EvaluationResult, limits: dict[str, float]) -> list[list[
         there = [loss for loss in found if loss is not None]
         if there:
             cells = [per_cent(loss) for loss in found]
-            verdict = "met" if max(there) <= limit else "**short**"
-            rows.append([name, *cells, f"≤ {per_cent(limit)}", verdict])
+            rows.append([name, *cells, f"≤ {per_cent(limit)}", verdict(max(there) <= limit)])
     return rows if len(rows) > 1 else []
 
 

@@ -18,6 +18,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from mtl_perception.core.files import write_atomically
+from mtl_perception.core.resources import find_model
 from mtl_perception.core.validation_text import problems, shown
 from mtl_perception.model.network import Architecture, MultiTaskNetwork
 from mtl_perception.model.sharing.networks import NETWORKS
@@ -168,6 +169,21 @@ def replace_card(path: Path | str, card: ModelCard) -> None:
         _checked_network(stored)
         tensors = stored.tensors()
     write_atomically(path, save(tensors, metadata={_CARD_KEY: card.model_dump_json()}))
+
+
+def find_checkpoint(model: Path | str, setting: str = "") -> Path:
+    """``find_model`` for those who answer for a checkpoint.
+
+    Args:
+        setting: the one that names the model, for the message.
+
+    Raises:
+        CheckpointError: it is neither a file nor a shipped model's name.
+    """
+    try:
+        return find_model(model)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{setting}: {error}" if setting else str(error)) from error
 
 
 def read_card(path: Path | str) -> ModelCard:

@@ -52,9 +52,8 @@ class FPN(Neck):
         self.top_down = nn.ModuleDict({level: ConvNormAct(channels, channels) for level in ("p4", "p3")})
 
     def mix(self, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> dict[str, Tensor]:
-        p4 = self.top_down["p4"](c4 + _upsample(c5, c4))
-        p3 = self.top_down["p3"](c3 + _upsample(p4, c3))
-        return {"p2": c2 + _upsample(p3, c2), "p3": p3, "p4": p4, "p5": c5}
+        p2, p3, p4 = _top_down(self.top_down, c2, c3, c4, c5)
+        return {"p2": p2, "p3": p3, "p4": p4, "p5": c5}
 
 
 class DenseFPN(Neck):
@@ -68,7 +67,7 @@ class DenseFPN(Neck):
         p3 = nn.Sequential(ConvNormAct(channels, wide), ConvNormAct(wide, channels))
         self.top_down = nn.ModuleDict({"p4": ConvNormAct(channels, channels), "p3": p3})
 
-    def take_published(self, stored: Mapping[str, Tensor]) -> None:
+    def load_pretrained(self, stored: Mapping[str, Tensor]) -> None:
         """Take the first convolutions of YOLOX's published head, ``head.stems``, where these have as many channels; of the image's
         mean feature they know nothing, so that begins with no weight."""
         for i, level in enumerate(("c3", "c4", "c5")):
@@ -85,9 +84,8 @@ class DenseFPN(Neck):
                 nn.init.zeros_(self.context.bias)
 
     def mix(self, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> dict[str, Tensor]:
-        middle = self.top_down["p4"](c4 + _upsample(c5, c4))
-        fine = self.top_down["p3"](c3 + _upsample(middle, c3))
-        return {"p2": c2 + _upsample(fine, c2), "p3": c3, "p4": c4, "p5": c5}
+        p2, _, _ = _top_down(self.top_down, c2, c3, c4, c5)
+        return {"p2": p2, "p3": c3, "p4": c4, "p5": c5}
 
 
 class PAN(FPN):
@@ -226,6 +224,13 @@ class _Fusion(nn.Module):
         weights = weights / (weights.sum() + 1e-4)
         total = sum(weight.to(x.dtype) * x for weight, x in zip(weights.unbind(), inputs, strict=True))
         return self.convolution(total)
+
+
+def _top_down(smooth: nn.ModuleDict, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """P2, P3 and P4: each level plus the upsampled coarser one, smoothed at P3 and P4."""
+    p4 = smooth["p4"](c4 + _upsample(c5, c4))
+    p3 = smooth["p3"](c3 + _upsample(p4, c3))
+    return c2 + _upsample(p3, c2), p3, p4
 
 
 def _upsample(x: Tensor, like: Tensor) -> Tensor:

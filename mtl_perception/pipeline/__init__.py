@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a scene to what is published: thresholds, class-agnostic NMS, 3D boxes, tracks. One way for the node, replay, scores and pictures."""
+"""Postprocessing from ``Scene`` to published results: thresholds, class-agnostic NMS, 3D boxes, tracks; used by node, replay, evaluation and
+reports alike."""
 
 from mtl_perception.pipeline.options import PipelineOptions, TrackingOptions
 from mtl_perception.pipeline.pipeline import FramePipeline, Postprocessor, published, published_detections

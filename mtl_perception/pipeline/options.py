@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options between the network and what is published."""
+"""Options of the postprocessing."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mtl_perception.tracking import TrackerSettings
 
 @dataclass(frozen=True)
 class TrackingOptions:
-    """How identities are kept.
+    """Options of the tracker; ``TrackerSettings`` explains them.
 
     Attributes:
-        low_score: detections from here on, though not published below ``score_threshold``, continue tracks.
-        begin_score: detections from here on begin tracks, if they are published.
-        confirm_hits: successive frames in which a new object must be seen to get an id.
-        keep_s: how long an object out of sight is followed, seconds.
-        gallery_s: how long its place is remembered where it was at rest; what comes back there has the old id. 0: not at all.
-        appearance: how much it counts that two look different, see ``TrackerSettings``; 0: looks are not compared.
+        low_score: least score of detections that continue tracks, also below ``score_threshold``.
+        begin_score: least score of detections that start tracks, if they are published.
+        confirm_hits: consecutive frames with a detection before a new track gets an id.
+        keep_s: how long a track without detections is kept, seconds.
+        gallery_s: how long a track that was at rest can be re-identified at its place, seconds; 0: not at all.
+        appearance: weight of the difference in appearance; 0: appearance is not compared.
     """
 
     low_score: float = TrackerSettings.low_score
@@ -32,14 +32,14 @@ class TrackingOptions:
 
 
 DEPTH_SOURCES = ("network", "camera", "fused")
-"""Sources of depth: the network's, what a sensor measured, or both."""
+"""Sources of depth: the network, a depth sensor, or both."""
 
 
 DEPTH_SCALES = ("none", "floor", "points", "sizes")
-"""Sources of the factor by which a scene's depth is off: nothing, the floor at a known height, measured points, or usual sizes of objects."""
+"""Sources of the scale factor of depth: none, the floor at a known height, measured points, or typical sizes of objects."""
 
 FLOOR = "floor"
-"""Name of the segmentation class whose height is known."""
+"""Segmentation class that lies at the height of the ground frame."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ class PipelineOptions:
     """
     Attributes:
         score_threshold: least score of a published detection.
-        agnostic_nms_iou: of boxes that overlap more the weaker is left out, whatever their classes; 1 never.
-        flat_labels: detection classes of objects without depth of their own, whose 3D boxes are left as they look.
-        tracking: None: objects have no identity.
-        selection: the detections that are wanted.
-        depth_source: one of ``DEPTH_SOURCES``; where nothing is measured it is the network's all the same.
-        depth_scale: one of ``DEPTH_SCALES``; of the network's depth, where no sensor measured any.
+        agnostic_nms_iou: IoU above which the weaker of two boxes is suppressed, whatever their classes; 1: none is.
+        flat_labels: detection classes of flat objects, whose 3D boxes are not extended to a hidden far side.
+        tracking: None: no tracks.
+        selection: filters of the detections.
+        depth_source: one of ``DEPTH_SOURCES``; without a measurement the network's depth is used.
+        depth_scale: one of ``DEPTH_SCALES``; for the network's depth, if there is no measurement.
     """
 
     score_threshold: float = SCORE_THRESHOLD
@@ -71,6 +71,6 @@ class PipelineOptions:
 
     @property
     def least_score(self) -> float:
-        """Returns the lowest score that the engine must report: tracks go on with what is too weak to be published."""
+        """Least score that the engine must report: tracks are continued by detections that are too weak to be published."""
         scores = [self.score_threshold, *(score for _, score in self.selection.thresholds)]
         return min(scores if self.tracking is None else [*scores, self.tracking.low_score])

@@ -29,27 +29,29 @@ from mtl_perception.tracking.appearance import looks
 
 
 def published(scene: Scene, options: PipelineOptions = PipelineOptions()) -> Scene:
-    """``scene`` with the detections that are published; where the engine found weaker ones too, as for average precision, they go."""
+    """``scene`` with ``published_detections``: an engine that runs for average precision or tracking reports weaker ones too."""
     return scene if scene.detections is None else replace(scene, detections=published_detections(scene.detections, options))
 
 
 def published_detections(found: Detections, options: PipelineOptions = PipelineOptions()) -> Detections:
-    """The wanted ones from their threshold on, and of two boxes of one place the better. ``found`` are the best first."""
+    """``found``, best first, after filters, thresholds and class-agnostic NMS."""
     strong = is_published(found, options)
-    kept = options.selection.of(found.where(strong) if not strong.all() else found).distinct(options.agnostic_nms_iou)
+    kept = options.selection.of(found.where(strong) if not strong.all() else found).agnostic_nms(options.agnostic_nms_iou)
     return kept.first(options.selection.max_detections or len(kept))
 
 
 def is_published(found: Detections, options: PipelineOptions) -> np.ndarray:
-    """(N,) bool: strong enough to be published."""
+    """(N,) bool, whether each score reaches the threshold of its class."""
     return found.scores >= options.selection.least_scores(found.class_ids, options.score_threshold)
 
 
 def _candidates(found: Detections, options: PipelineOptions) -> Detections:
-    """The wanted ones after NMS, first those that are strong enough to be published: where classes have thresholds of their own, a
-    better score may be the weaker detection. Each part is the best first."""
+    """Detections after filters and NMS, first those above their threshold, then the weaker ones for tracking, each best first.
+
+    The order matters to NMS: with thresholds per class, a detection that is not published may have a higher score than one that is.
+    """
     wanted = options.selection.of(found)
-    return wanted.where(np.argsort(~is_published(wanted, options), kind="stable")).distinct(options.agnostic_nms_iou)
+    return wanted.where(np.argsort(~is_published(wanted, options), kind="stable")).agnostic_nms(options.agnostic_nms_iou)
 
 
 def _published_count(candidates: Detections, options: PipelineOptions) -> int:
@@ -58,7 +60,7 @@ def _published_count(candidates: Detections, options: PipelineOptions) -> int:
 
 
 def _with_measured(scene: Scene, measured_m: np.ndarray, source: str) -> FusedDepth:
-    """Without the network's depth, and where it is not wanted, the measured one alone."""
+    """Measured depth, completed by the network's if ``source`` is "fused" and there is any."""
     if source == "fused" and scene.depth is not None:
         return fuse(measured_m, scene.depth)
     return measured_alone(measured_m)
@@ -68,9 +70,10 @@ class Postprocessor:
     """Postprocesses the scenes of one camera. Not thread-safe.
 
     Args:
-        detection_labels: the model's.
-        segmentation_labels: the model's.
-        options: may be replaced from frame to frame; tracking goes on.
+        detection_labels, segmentation_labels: of the model.
+
+    Attributes:
+        options: may be replaced between frames; tracks continue.
     """
 
     def __init__(
@@ -93,14 +96,16 @@ class Postprocessor:
         measured_m: np.ndarray | None = None,
         points_m: np.ndarray | None = None,
     ) -> FrameResult:
-        """The next frame of this camera.
+        """Postprocess the next frame of this camera.
 
         Args:
-            scene: what the engine found from ``options.least_score`` on.
-            image_rgb: (H, W, 3) uint8, the image that the engine saw; without pixels looks are not compared.
-            stamp_s: when it was taken, seconds; for tracks.
-            measured_m: (H, W) float32 metres, what a depth sensor saw of the same image; NaN, 0 or infinite where nothing.
-            points_m: (N, 3) metres in the optical frame, measured elsewhere, such as by a laser; for the scale of depth.
+            scene: the engine's, with detections from ``options.least_score`` on.
+            image_rgb: (H, W, 3) uint8, the engine's input; if it is empty, tracking does without appearance.
+            intrinsics: of the image's camera; None: no 3D boxes and no scale of depth.
+            stamp_s: time of the image, seconds; for tracks.
+            placement: of the camera at that time.
+            measured_m: (H, W) float32 metres from a depth sensor, registered to the image; NaN, 0 or infinite where unknown.
+            points_m: (N, 3) metres in the optical frame, from another sensor such as a laser; for the scale of depth.
         """
         options, fused, scale = self.options, None, None
         if measured_m is not None and options.depth_source != "network":
@@ -115,7 +120,7 @@ class Postprocessor:
         result = FrameResult(image_rgb, intrinsics, scene, placement, lift, fused=fused, scale=scale)
         if options.tracking is not None and scene.detections is not None:
             result = replace(result, tracks=self._tracked(result, stamp_s))
-        if scene.detections is not None:  # the strong ones come first, in boxes and ids too
+        if scene.detections is not None:  # those to publish come first, in 3D boxes and track ids too
             scene = replace(scene, detections=scene.detections.first(_published_count(scene.detections, options)))
         return replace(result, scene=scene)
 
@@ -168,10 +173,10 @@ class Postprocessor:
 
 
 class FramePipeline:
-    """Images of one camera in, what is published out, in the order of the frames.
+    """Engine and postprocessing for the images of one camera, in their order.
 
     Args:
-        engine: a loaded ``Engine``; its score threshold is set.
+        engine: a loaded ``Engine``; its score threshold is changed to what ``options`` need.
     """
 
     def __init__(self, engine: Any, options: PipelineOptions = PipelineOptions()) -> None:
@@ -189,6 +194,10 @@ class FramePipeline:
         tasks: Collection[str] | None = None,
         measured_m: np.ndarray | None = None,
     ) -> FrameResult:
-        """Returns what is published of the next image, (H, W, 3) uint8; ``tasks`` None for all of the network's."""
+        """The result of the next image, (H, W, 3) uint8 RGB; further arguments as for ``Postprocessor``.
+
+        Args:
+            tasks: to run; None: all of the network.
+        """
         scene = self.engine(image_rgb, intrinsics, tasks)
         return self._postprocess(scene, image_rgb, intrinsics, stamp_s, placement, measured_m)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One frame as it is published."""
+"""The result of one frame, and where its camera was."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from mtl_perception.tracking import Track
 
 
 class Placement(Protocol):
-    """Where the camera was; each is looked up when it is asked for, and not before."""
+    """The camera's pose at a frame; each property is looked up in TF only when it is used."""
 
     @property
     def camera_pose(self) -> np.ndarray | None:
-        """(4, 4) from the camera's optical frame to one that does not move and whose z points up; None where unknown."""
+        """(4, 4) from the camera's optical frame to a fixed frame whose z points up; None if unknown."""
 
     @property
     def up(self) -> np.ndarray | None:
-        """(3,) direction against gravity in the optical frame; None where unknown."""
+        """(3,) unit vector against gravity in the optical frame; None if unknown."""
 
     @property
     def ground_pose(self) -> np.ndarray | None:
-        """(4, 4) from the optical frame to one whose z = 0 is the floor; None where unknown."""
+        """(4, 4) from the optical frame to a frame whose z = 0 is the floor; None if unknown."""
 
 
 @dataclass(frozen=True)
 class KnownPlacement:
-    """Poses at hand, as those of a recorded drive."""
+    """Poses that are known beforehand, such as those of a recorded drive."""
 
     camera_pose: np.ndarray | None = None
     ground_pose: np.ndarray | None = None
@@ -52,9 +52,9 @@ class Tracks:
     """Tracks at one frame.
 
     Attributes:
-        tracks: the confirmed ones by rising id, also those out of sight.
-        is_in_fixed_frame: whether their positions are in the fixed frame; else in the camera's optical frame.
-        detection_ids: for each of the scene's detections the id of its track as text; empty for one not confirmed yet.
+        tracks: confirmed tracks by rising id, also those without a detection in this frame.
+        is_in_fixed_frame: whether positions are in the fixed frame; otherwise in the camera's optical frame.
+        detection_ids: for each of the scene's detections the id of its track; empty if that is not confirmed yet.
     """
 
     tracks: list[Track]
@@ -63,10 +63,10 @@ class Tracks:
 
 
 class Lift:
-    """The masks and the 3D boxes of a scene's detections, made when somebody first asks.
+    """Masks and 3D boxes of a scene's detections, computed when they are first used.
 
     Args:
-        estimate: makes them.
+        estimate: computes 3D boxes.
         scene, intrinsics, placement: of the frame.
     """
 
@@ -75,7 +75,7 @@ class Lift:
 
     @property
     def masks(self) -> InstanceMasks | None:
-        """None without detections, or from a network without masks of objects."""
+        """None without detections, or from a network without instance masks."""
         return self._scene.instance_masks
 
     @cached_property
@@ -90,9 +90,9 @@ class Lift:
 class Scale:
     """
     Attributes:
-        factor: by which the network's depth was multiplied; 1 as long as nothing is known.
-        relative_std: of the factor; infinite as long as nothing is known.
-        evidence: what this frame told.
+        factor: by which the network's depth was multiplied; 1 before the first estimate.
+        relative_std: of the factor; infinite before the first estimate.
+        evidence: of this frame alone.
     """
 
     factor: float
@@ -102,16 +102,16 @@ class Scale:
 
 @dataclass(frozen=True)
 class FrameResult:
-    """One frame and what is published of it.
+    """One frame and its results.
 
     Attributes:
-        image_rgb: (H, W, 3) uint8, rectified if the camera is to be.
-        intrinsics: of the camera; None where not known.
+        image_rgb: (H, W, 3) uint8, rectified if the camera's images are.
+        intrinsics: of the camera; None if unknown.
         scene: with the detections that are published.
-        placement: where the camera was.
-        tracks: if objects are tracked.
-        fused: how the scene's depth came about, where a sensor measured some.
-        scale: what this frame told of the factor that the scene's depth was multiplied by, if it was asked for.
+        placement: of the camera.
+        tracks: None without tracking or detections.
+        fused: source and uncertainty of the scene's depth, if a sensor measured some.
+        scale: of the scene's depth, if ``depth_scale`` asks for it.
     """
 
     image_rgb: np.ndarray
@@ -125,7 +125,7 @@ class FrameResult:
 
     @property
     def masks(self) -> InstanceMasks | None:
-        """Of the scene's detections; None without detections, or from a network without masks of objects."""
+        """Of the scene's detections; None without detections, or from a network without instance masks."""
         masks, found = self.lift.masks, self.scene.detections
         return None if masks is None or found is None else masks.first(len(found))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which detections somebody wants: classes, thresholds of their own, sizes, a region of the image."""
+"""Filters of detections: classes, thresholds per class, size, a region of the image."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mtl_perception.core.scene import Detections
 
 @dataclass(frozen=True)
 class Selection:
-    """Applied before NMS: what is not wanted hides nothing.
+    """Filters that are applied before NMS, so that a filtered box suppresses no other.
 
     Attributes:
-        class_ids: classes that are wanted; None for all.
-        thresholds: (class id, least score) of classes that have one of their own.
-        max_detections: the best so many are published; None for all.
-        min_side_px: least length of a box's shorter side.
-        region_xy: corners of a polygon in pixels of the original image, within which a box's centre must lie; empty for anywhere.
+        class_ids: classes to keep; None: all.
+        thresholds: (class id, least score) of classes with a threshold of their own.
+        max_detections: how many of the best are published; None: all.
+        min_side_px: least length of a box's shorter side, pixels of the original image.
+        region_xy: corners of a polygon in pixels of the original image that a box's centre must lie in; empty: anywhere.
     """
 
     class_ids: frozenset[int] | None = None
@@ -32,7 +32,7 @@ class Selection:
     region_xy: tuple[tuple[float, float], ...] = ()
 
     def of(self, found: Detections) -> Detections:
-        """The wanted ones of ``found``, in their order; scores don't matter yet."""
+        """``found`` filtered by class, size and region, in the same order; thresholds are not applied."""
         kept = np.ones(len(found), bool)
         if self.class_ids is not None:
             kept &= np.isin(found.class_ids, list(self.class_ids))
@@ -46,7 +46,7 @@ class Selection:
         return found if kept.all() else found.where(kept)
 
     def least_scores(self, class_ids: np.ndarray, threshold: float) -> np.ndarray:
-        """(N,) score from which on a detection of each class is published, ``threshold`` where the class has none of its own."""
+        """(N,) float32, the threshold of each detection's class; ``threshold`` for classes without one of their own."""
         least = np.full(len(class_ids), threshold, np.float32)
         for class_id, own in self.thresholds:
             least[class_ids == class_id] = own
@@ -54,7 +54,7 @@ class Selection:
 
 
 def parse_classes(names: Sequence[str], labels: Sequence[str]) -> frozenset[int] | None:
-    """Ids of the classes called ``names`` among ``labels``; None, which is all, for no name.
+    """Ids of the classes ``names`` in ``labels``; None, for all classes, if there is no name.
 
     Raises:
         ValueError: the model has no such class.
@@ -82,7 +82,7 @@ def parse_thresholds(entries: Sequence[str], labels: Sequence[str]) -> tuple[tup
 
 
 def parse_region(text: str) -> tuple[tuple[float, float], ...]:
-    """Corners of a polygon from ``x1,y1 x2,y2 …``; none from an empty text.
+    """Corners of a polygon from ``x1,y1 x2,y2 …``; empty for an empty text.
 
     Raises:
         ValueError: another form, fewer than three corners, numbers that are not finite, or no area.

@@ -23,6 +23,11 @@ def escaped(text: str) -> str:
     return plain.replace("[", "\\[").replace("`", "\\`")
 
 
+def verdict(is_met: bool) -> str:
+    """Whether a target is met, for the last column of a table of targets."""
+    return "met" if is_met else "**missed**"
+
+
 def markdown(rows: Rows, figures: bool = True) -> str:
     """Rows as a Markdown table.
 

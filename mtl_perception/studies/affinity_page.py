@@ -16,6 +16,7 @@ from mtl_perception.reporting.html import render_page
 from mtl_perception.reporting.numbers import per_cent
 from mtl_perception.reporting.tables import markdown as table
 from mtl_perception.studies.affinity import Affinity
+from mtl_perception.studies.channels import relative_importance
 from mtl_perception.studies.document import picture
 from mtl_perception.studies.grouping import group_score
 from mtl_perception.studies.interference import STEP_SHARE
@@ -136,10 +137,7 @@ def _is_clear(found: Affinity) -> bool:
 
 def channel_chart(importance: dict[str, list[float]]) -> str:
     """One row a task, one cell a channel, the darker the more the task loses without it; channels by what they carry."""
-    relative = {}
-    for task, values in importance.items():
-        largest = max(max(values), 1e-12)
-        relative[task] = [max(value, 0.0) / largest for value in values]
+    relative = relative_importance(importance)
     tasks = list(relative)
     count = len(relative[tasks[0]])
 

@@ -45,15 +45,21 @@ def channel_importance(
     return importance
 
 
+def relative_importance(importance: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """By task, each channel's importance as a share of that of its most important one; 0 where it harms."""
+    relative = {}
+    for task, values in importance.items():
+        largest = max(max(values), 1e-12)
+        relative[task] = [max(value, 0.0) / largest for value in values]
+    return relative
+
+
 def specific_channels(importance: Mapping[str, list[float]]) -> dict[str, list[int]]:
     """Channels by task that they belong to, then "shared" and "unused".
 
     Importances are compared as shares of a task's most important channel, so that no task wins by its loss's scale.
     """
-    relative = {}
-    for task, values in importance.items():
-        largest = max(max(values), 1e-12)
-        relative[task] = [max(value, 0.0) / largest for value in values]
+    relative = relative_importance(importance)
     groups: dict[str, list[int]] = {**{task: [] for task in importance}, "shared": [], "unused": []}
     for channel in range(len(next(iter(importance.values())))):
         shares = {task: values[channel] for task, values in relative.items()}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks: a folder each, behind a registry. A task owns all that is its own, from its labels in a file to its scores."""
+"""Tasks: one folder each, and a registry. A folder has everything about its task, from label files to scores."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +55,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Imports what needs torch when it is first asked for: data and scores do without."""
+    """Imports names that need torch on first use: data and evaluation do without."""
     if name in ("CollectOptions", "HeadStyle", "LossTerm", "Task"):
         from mtl_perception.tasks import _base
 

@@ -22,7 +22,7 @@ from mtl_perception.tasks._sample import Sample
 from mtl_perception.tasks._truth import Truth
 
 if TYPE_CHECKING:
-    from mtl_perception.tasks._likeness import Lesson
+    from mtl_perception.tasks._distillation import DistillationBatch
 
 
 def _printable(name: str) -> str:
@@ -44,7 +44,7 @@ Labels = Annotated[list[ClassName], Field(min_length=1, max_length=30_000), Afte
 
 
 HeadStyle = Literal["wide", "slim", "yolox"]
-"""``wide`` heads are of full convolutions; ``slim`` ones of separable ones, over a P2 that a stem has smoothed."""
+"""``wide``: full convolutions. ``slim``: separable convolutions over a P2 with a stem that all dense heads share. ``yolox``: as in YOLOX."""
 
 
 class TaskSettings(BaseModel):
@@ -54,14 +54,16 @@ class TaskSettings(BaseModel):
 
 
 class LossTerm(NamedTuple):
-    """A loss as a sum and what it is divided by.
+    """A loss as a sum and a count.
 
-    Kept apart so that under partial labels and several processes both can be summed before they are divided.
+    They are kept apart so that, with partial labels and several processes, both can be summed before the division.
 
     Attributes:
-        balanced: whether methods that weigh tasks by their loss look at this term; not at a likelihood, which may be
-            negative. It is trained either way.
-        least_count: what the sum over everything is divided by at least.
+        total, count: scalars; the loss is their quotient.
+        weight: factor of this term in the task's loss.
+        balanced: whether methods that weigh tasks by their losses use this term. A likelihood, which may be negative, is left out
+            of the weighing and trained all the same.
+        least_count: lower bound of the count over all processes.
     """
 
     total: Tensor
@@ -81,13 +83,13 @@ SettingsT = TypeVar("SettingsT", bound=TaskSettings)
 
 
 class Task(ABC, Generic[SettingsT]):
-    """One kind of answer that the network gives of an image. Imports no other task.
+    """One kind of output, such as detections: its head, targets, loss and decoding. Imports no other task.
 
     Attributes:
         kind: name in the registry, and key of its labels in ``Sample.labels``.
-        scene_field: field of ``Scene`` that ``collect`` makes; empty: it stands in ``Scene.answers``.
-        codec: reads, writes and changes its labels.
-        metric: scores its answers.
+        scene_field: field of ``Scene`` for what ``collect`` returns; empty: ``Scene.answers``.
+        codec: reads, writes and augments its labels.
+        metric: scores its outputs.
     """
 
     kind: ClassVar[str]
@@ -96,9 +98,9 @@ class Task(ABC, Generic[SettingsT]):
     codec: ClassVar[LabelCodec]
     metric: ClassVar[type[Metric]]
     panels: ClassVar[Callable[[np.ndarray, Scene, Truth, Any], Panels] | None] = None
-    """From the image, (H, W, 3) uint8 RGB, what was found, what is true, and the model's card: pictures for a report."""
-    usual_weight: ClassVar[float] = 1.0
-    """In the loss, where nobody says otherwise; as the shipped models were trained."""
+    """Image (H, W, 3) uint8 RGB, prediction, ground truth and the model's card → pictures for a report."""
+    default_weight: ClassVar[float] = 1.0
+    """Weight in the loss unless a configuration sets one; that of the shipped models."""
     class_layers: ClassVar[tuple[str, ...]] = ()
     """Layers of the head whose parameters have a row for each of ``labels``, in their order."""
 
@@ -112,37 +114,40 @@ class Task(ABC, Generic[SettingsT]):
 
     @classmethod
     def balancing_settings(cls, samples: Iterable[Sample], classes: int) -> dict[str, Any]:
-        """Settings that make up for rare classes among ``samples``; none where the task knows no such."""
+        """Settings that compensate for rare classes in ``samples``, such as class weights; empty if the task has none."""
         return {}
 
-    def likeness(self, lesson: Lesson) -> dict[str, LossTerm]:
-        """How far the head is from a teacher's, where no label speaks; by default number by number."""
-        from mtl_perception.tasks._likeness import likeness_of_numbers
+    def distillation_loss(self, batch: DistillationBatch) -> dict[str, LossTerm]:
+        """Loss terms for the distance from a teacher's answers, where nothing is labelled; by default of all raw tensors."""
+        from mtl_perception.tasks._distillation import numeric_distillation_loss
 
-        return likeness_of_numbers(lesson)
+        return numeric_distillation_loss(batch)
 
     def agrees_with(self, other: Task) -> bool:
-        """Whether what a head learned for ``other`` means the same here, each class by its name."""
+        """Whether weights of a head for ``other`` can be used here, with classes matched by name."""
         return self.kind == other.kind
 
     @abstractmethod
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         """A head whose forward takes {"p2" … "p5"} of ``channels`` each and returns named raw tensors."""
 
-    def take_published(self, head: nn.Module, stored: Mapping[str, Tensor]) -> list[str]:
-        """Put into ``head`` what fits it of a published network whose encoder the trunk begins with.
+    def load_pretrained(self, head: nn.Module, stored: Mapping[str, Tensor]) -> list[str]:
+        """Load into ``head`` the fitting weights of the published network that the encoder's weights come from.
+
+        Args:
+            stored: all tensors of that network, by its own names.
 
         Returns:
-            The classes that the head knows by that; none where nothing fits.
+            The classes that the head then detects; empty if nothing fits.
         """
         return []
 
     def is_labelled(self, sample: Sample) -> bool:
-        """Whether ``sample`` teaches this task anything: labels of which every value is unknown count as none."""
+        """Whether ``sample`` has labels for this task; labels without a known value count as none."""
         return self.kind in sample.labels and self.codec.teaches(sample.labels[self.kind])
 
     def raw_of_image(self, raw: Mapping[str, Tensor], i: int) -> dict[str, Tensor]:
-        """Image ``i`` of what the head returned, as the head would return it of this image alone."""
+        """The head's raw tensors for image ``i`` alone."""
         return {name: value[i : i + 1] for name, value in raw.items()}
 
     @abstractmethod
@@ -171,15 +176,18 @@ class Task(ABC, Generic[SettingsT]):
         columns: Sequence[int],
         sure: float,
     ) -> Tensor:
-        """(B, len(columns), h, w) of 0 to 1: how far ``head`` looks there for each of these classes, the most anywhere being 1.
+        """Class activation maps, (B, len(columns), h, w), scaled to a maximum of 1.
 
-        0 where a class is not there, its probability is below ``sure``, or the sample is not ``labelled`` (B,).
+        0 where a class is absent or its probability is below ``sure``, and for samples that are not ``labelled`` (B,).
+
+        Args:
+            columns: indices of the classes.
         """
-        raise NotImplementedError(f"{self.kind} gives no maps of classes")
+        raise NotImplementedError(f"{self.kind} has no class activation maps")
 
     def loss_by_class_maps(self, raw: dict[str, Tensor], maps: Tensor, ids: Sequence[int], strong: float) -> LossTerm:
-        """The loss where a map (B, len(ids), h, w) of the classes ``ids`` is at least ``strong``."""
-        raise NotImplementedError(f"{self.kind} does not learn from maps of classes")
+        """The loss in the pixels where class activation maps (B, len(ids), h, w) of the classes ``ids`` reach ``strong``."""
+        raise NotImplementedError(f"{self.kind} has no loss for class activation maps")
 
     @abstractmethod
     def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:

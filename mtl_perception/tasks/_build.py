@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks as a network has them."""
+"""The tasks of networks, which need torch."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shared by the tasks with an answer per pixel."""
+"""Layers and upsampling for tasks with an output per pixel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class DenseTower(nn.Sequential):
     """Two 3×3 convolutions at stride 4, the second to half the channels; in other styles one separable convolution.
 
     Attributes:
-        out_channels: of what comes out.
+        out_channels: channels of the output.
     """
 
     def __init__(self, channels: int, style: HeadStyle) -> None:
@@ -40,7 +40,7 @@ class DenseClassifier(nn.Module):
         return {"logits": self.classify(self.tower(features["p2"]))}
 
 
-def enlarge(dense: Tensor, view: View, width: int, height: int) -> Tensor:
+def upsample(dense: Tensor, view: View, width: int, height: int) -> Tensor:
     """(B, C, H/s, W/s) over the network's input → (B, C, height, width) over the original image, padding cut off."""
     stride = view.input_height // dense.shape[-2]
     if view.content_width % stride or view.content_height % stride:
@@ -54,8 +54,8 @@ def enlarge(dense: Tensor, view: View, width: int, height: int) -> Tensor:
 
 
 def decision_size(view: View) -> tuple[int, int]:
-    """Width and height at which classes compete for pixels: those of the original image, or of what the network saw of
-    it where that is less. Finer than the network saw there is nothing to decide, and a large image has many pixels."""
+    """Width and height of the argmax: those of the original image or, if less, of its part of the network's input: there is no
+    detail beyond that, and a large image has many pixels."""
     return min(view.width, view.content_width), min(view.height, view.content_height)
 
 

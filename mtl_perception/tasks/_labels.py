@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a task's labels are kept in data folders, and what becomes of them when their image is cropped, zoomed or mirrored."""
+"""Codecs: how labels are stored in data folders, and how they are cropped, resized and mirrored with their image."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from mtl_perception.core.scene import Boxes3D
 from mtl_perception.tasks._sample import Sample
 
 Place = Literal["annotations", "classes", "map", "made"]
-"""Where in a data folder labels stand: ``annotations``: boxes of annotations.json. ``classes``: names in an image's entry there.
-``map``: a PNG for each image in a folder of its own. ``made``: nowhere, they are made of another kind's."""
+"""Where a data folder has the labels. ``annotations``: boxes in annotations.json. ``classes``: class names in an image's entry there.
+``map``: a PNG for each image, in a folder of their own. ``made``: not stored, but computed from another kind's."""
 
 
 class LabelError(ValueError):
-    """Values that no label of this kind has; the message begins with a verb, as its subject is the file.
+    """Invalid values of a label; the message begins with a verb, as its subject is the file.
 
     Attributes:
         kind: a word or two for tables.
@@ -55,23 +55,23 @@ class Window(NamedTuple):
 
 
 def padded_map(pixels: np.ndarray, width: int, height: int, unknown: int) -> np.ndarray:
-    """(H, W, …) ``pixels`` with ``unknown`` right and below, (height, width, …)."""
+    """(H, W, …) ``pixels`` extended to (height, width, …) with ``unknown``, right and below."""
     below, right = height - pixels.shape[0], width - pixels.shape[1]
     return cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_CONSTANT, value=[unknown] * 4)
 
 
 class LabelCodec(ABC):
-    """Labels of one kind: reads, writes, checks, counts and changes them.
+    """Reads, writes, checks, counts and augments labels of one kind.
 
     Attributes:
-        place: where they stand in a data folder.
+        place: where a data folder has them.
         folder: of a ``map``: the folder of its PNGs.
-        dtype: of a ``map``: uint8 or uint16, what its PNGs hold.
-        has_classes: whether dataset.json lists classes of them, under ``KIND_labels``.
-        is_listed: whether dataset.json must have that list, if only an empty one.
-        most_classes: as many as fit.
-        needs_camera: whether they mean nothing without the camera's intrinsics.
-        made_from: of a ``made`` kind: the kind that it is made from.
+        dtype: of a ``map``: type of the PNGs' values, uint8 or uint16.
+        has_classes: whether dataset.json lists their classes, under ``KIND_labels``.
+        is_listed: whether that list is required, even if it is empty.
+        most_classes: largest number of classes; None: any.
+        needs_camera: whether they require the camera's intrinsics.
+        made_from: of a ``made`` kind: the kind that it is computed from.
     """
 
     place: ClassVar[Place]
@@ -85,22 +85,22 @@ class LabelCodec(ABC):
 
     @abstractmethod
     def teaches(self, label: Any) -> bool:
-        """Whether anything is known in ``label``."""
+        """Whether ``label`` has any known value to train on."""
 
     @abstractmethod
     def cropped(self, label: Any, window: Window) -> Any:
-        """``label`` of a part of its image."""
+        """``label`` for a window of its image."""
 
     @abstractmethod
     def mirrored(self, label: Any, width: int) -> Any:
-        """``label`` as seen in a mirror; ``width`` of the image in pixels."""
+        """``label`` flipped horizontally; ``width`` of the image in pixels."""
 
     @abstractmethod
     def padded(self, label: Any, width: int, height: int) -> Any:
-        """``label`` of its image extended right and below to ``width`` × ``height`` pixels, where nothing is known."""
+        """``label`` for its image extended right and below to ``width`` × ``height`` pixels; the added area is unlabelled."""
 
     def truth(self, label: Any) -> dict[str, Any]:
-        """Fields of ``Truth`` that ``label`` fills, beside ``labels``."""
+        """Fields of ``Truth`` for ``label``, beside ``Truth.labels``."""
         return {}
 
     def truth_of_names(self, named: np.ndarray) -> dict[str, Any]:
@@ -108,12 +108,12 @@ class LabelCodec(ABC):
         return {}
 
     def regions(self, label: Any) -> np.ndarray | None:
-        """(H, W) uint8 ids of classes that share the image among them, 255 for none, where the labels are such."""
+        """(H, W) uint8 class ids, 255 for none, if the labels are one class per pixel; otherwise None."""
         return None
 
 
 class BoxesCodec(LabelCodec):
-    """Labels that are the boxes of annotations.json; one kind is."""
+    """Labels that are the boxes in annotations.json; exactly one kind."""
 
     place: ClassVar[Place] = "annotations"
     is_listed: ClassVar[bool] = True
@@ -132,39 +132,39 @@ class BoxesCodec(LabelCodec):
         Args:
             boxes_xyxy: (N, 4) float32, pixels.
             class_ids: (N,) int64.
-            labelled: (C,) bool, the classes whose every object has a box; None: all of them.
-            boxes_3d: of the N boxes; None where no annotation says it.
-            weights: (N,) float32 in (0, 1], how sure it is that there is such an object; None: entirely.
+            labelled: (C,) bool, the classes that are labelled exhaustively; None: all.
+            boxes_3d: of the N boxes; None without such annotations.
+            weights: (N,) float32 in (0, 1], confidence of proposed boxes; None: all are 1.
         """
 
 
 class ClassesCodec(LabelCodec):
-    """Labels that are the names under ``classes`` of an image's entry in annotations.json; one kind is."""
+    """Labels that are the class names under ``classes`` in annotations.json; exactly one kind."""
 
     place: ClassVar[Place] = "classes"
 
     @abstractmethod
     def of_classes(self, present: np.ndarray, labelled: np.ndarray | None) -> Any:
-        """The label of an image, from (C,) bool whether each class applies, and of which that is known; None: of all."""
+        """The label of an image, from (C,) bool ``present``, and (C,) bool, the classes for which that is known; None: all."""
 
 
 class MapCodec(LabelCodec):
-    """Labels of one value a pixel, in a PNG for each image."""
+    """Labels with one value per pixel, in a PNG for each image."""
 
     place: ClassVar[Place] = "map"
 
     def check(self, stored: np.ndarray, classes: int) -> None:
-        """Check what a PNG holds, (H, W) of ``dtype``; ``classes``: how many dataset.json lists.
+        """Check the values of a PNG, (H, W) of ``dtype``; ``classes``: number of classes in dataset.json.
 
         Raises:
-            LabelError: a value means nothing.
+            LabelError: a value is invalid.
         """
 
     def stored(self, values: np.ndarray) -> np.ndarray:
-        """Returns what the PNG holds of ``values``, (H, W) as the writer is given them.
+        """Values of the PNG for ``values``, (H, W) as they are given to the writer.
 
         Raises:
-            ValueError: they are of another type.
+            ValueError: they are of the wrong type.
         """
         if values.dtype != self.dtype:
             raise ValueError(f"holds {values.dtype}, expected {np.dtype(self.dtype)}")
@@ -172,35 +172,35 @@ class MapCodec(LabelCodec):
 
     @abstractmethod
     def label(self, stored: np.ndarray, own: Sequence[str], wanted: Sequence[str]) -> Any:
-        """The label of a sample, from its PNG in the folder's ``own`` classes, in the classes that are ``wanted``.
+        """The label of a sample from its PNG, mapped from the folder's ``own`` classes to the ``wanted`` ones.
 
         Raises:
-            ValueError: so many classes can't be had.
+            ValueError: too many classes are wanted.
         """
 
     def check_wanted(self, wanted: Sequence[str]) -> None:
-        """Raises ValueError where labels can't be had in so many classes."""
+        """Raises ValueError if too many classes are wanted."""
 
     def remark(self, stored: np.ndarray) -> str | None:
-        """Returns a remark about a PNG that is odd and need not be wrong, or None; it begins with a verb."""
+        """A warning about unusual values that need not be wrong, beginning with a verb; None without any."""
         return None
 
     def count(self, stored: np.ndarray) -> np.ndarray | None:
-        """Whole numbers to be summed over the PNGs of a folder; None where there is nothing to count."""
+        """Integer counts, to be summed over the PNGs of a folder; None if there is nothing to count."""
         return None
 
     def overview(self, counts: np.ndarray) -> list[tuple[str, str]]:
-        """Lines of a table, (what, how much), from sums of ``count``."""
+        """Rows of a table, (name, text), from sums of ``count``."""
         return []
 
     def shares(self, counts: np.ndarray | None, classes: Sequence[str]) -> dict[str, float]:
-        """Share of each class among the labelled pixels, from sums of ``count``, None without any; empty where the
-        kind has no such share."""
+        """Share of each class in the labelled pixels, from sums of ``count`` (None: there are none); empty if the
+        kind has no such shares."""
         return {}
 
 
 class MadeCodec(LabelCodec):
-    """Labels that are made of another kind's, when somebody asks for them."""
+    """Labels that are computed from another kind's when they are needed."""
 
     place: ClassVar[Place] = "made"
     has_classes: ClassVar[bool] = False
@@ -208,11 +208,11 @@ class MadeCodec(LabelCodec):
 
     @abstractmethod
     def make(self, source: Any, sample: Sample) -> Any:
-        """The label, from the label ``source`` of the kind ``made_from``."""
+        """The label, computed from the label ``source`` of the kind ``made_from``."""
 
 
 class MasksCodec(LabelCodec):
-    """Labels made of the masks that the boxes of annotations.json have; one kind is. ``made_from`` is the kind of the boxes."""
+    """Labels computed from the masks of the boxes in annotations.json; exactly one kind. ``made_from`` is the kind of the boxes."""
 
     place: ClassVar[Place] = "made"
     has_classes: ClassVar[bool] = False
@@ -223,14 +223,14 @@ class MasksCodec(LabelCodec):
         """The label of an image.
 
         Args:
-            masks: (H, W) bool of each of the image's N boxes; None where it has none.
+            masks: of each of the image's N boxes (H, W) bool, or None without a mask.
             class_ids: (N,) int64.
             size: H and W.
         """
 
 
 def known_among(wanted: Sequence[str], own: Sequence[str]) -> np.ndarray | None:
-    """(C,) bool, which of the classes ``wanted`` are among ``own``; None: all."""
+    """(C,) bool, which of the ``wanted`` classes are in ``own``; None: all."""
     found = np.isin(wanted, own)
     return None if found.all() else found
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which found box is which true one, in one image."""
+"""Matching of detections with ground truth in one image, and average precision."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ def match_boxes(
     true_class_ids: np.ndarray,
     least_iou: float = 0.5,
 ) -> np.ndarray:
-    """Index of the true box that each found box takes, -1 for none.
+    """Index of the true box that is matched with each detection, -1 for none.
 
-    As COCO matches: the best score chooses first, among the boxes of its class that are still free, the one that it
-    overlaps most.
+    Greedy, as in COCO: by falling score, each detection takes the unmatched box of its class with the highest IoU.
 
     Args:
-        boxes_xyxy, scores, class_ids: (N, 4), (N,), (N,) found.
+        boxes_xyxy, scores, class_ids: (N, 4), (N,), (N,), detections.
         true_boxes_xyxy, true_class_ids: (M, 4), (M,).
 
     Returns:
@@ -35,7 +34,7 @@ def match_boxes(
 
 
 def match(iou: np.ndarray, scores: np.ndarray, class_ids: np.ndarray, true_class_ids: np.ndarray, least_iou: float = 0.5) -> np.ndarray:
-    """As ``match_boxes``, of any objects of which the (N, M) ``iou`` is known; it is written to."""
+    """As ``match_boxes``, for objects with a given (N, M) ``iou``, which is overwritten."""
     taken = np.full(len(scores), -1, np.int64)
     if not iou.size:
         return taken
@@ -50,12 +49,12 @@ def match(iou: np.ndarray, scores: np.ndarray, class_ids: np.ndarray, true_class
 
 
 def average_precision(scores: np.ndarray, is_right: np.ndarray, true_boxes: int) -> float:
-    """Average precision at 101 recall points, as COCO has it, of the boxes of one class.
+    """Average precision at 101 recall points, as in COCO, for one class.
 
     Args:
-        scores: (N,) of the boxes found.
-        is_right: (N,) bool, whether each took a true box.
-        true_boxes: how many there are.
+        scores: (N,) of the detections.
+        is_right: (N,) bool, whether each is matched with a true box.
+        true_boxes: number of true boxes.
     """
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(is_right[order])
@@ -63,3 +62,9 @@ def average_precision(scores: np.ndarray, is_right: np.ndarray, true_boxes: int)
     envelope = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)
     reached = np.searchsorted(hits / true_boxes, np.linspace(0, 1, 101), side="left")
     return float(envelope[np.minimum(reached, len(order))].mean())
+
+
+def mean_precision(precision: np.ndarray) -> float:
+    """Mean of COCO's precisions, of any shape, without those of -1, which have no ground truth; NaN if all are -1."""
+    known = precision[precision > -1]
+    return float(known.mean()) if known.size else float("nan")

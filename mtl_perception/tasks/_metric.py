@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of every task's measures."""
+"""The interface of metrics."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Direction = Literal["higher", "lower"]
 
 
 class TitledChart(NamedTuple):
-    """A picture of the report, as SVG, with its title and what to see in it."""
+    """An SVG chart for a report, with a title and a note that explains it."""
 
     title: str
     note: str
@@ -21,7 +21,7 @@ class TitledChart(NamedTuple):
 
 
 def answer_and_label(task: str, scene: Scene, truth: Truth) -> tuple | None:
-    """``Metric.pair`` of a task whose answer and label have one form."""
+    """``Metric.pair`` for tasks whose predictions are in ``Scene.answers``."""
     found, true = scene.answers.get(task), truth.labels.get(task)
     return None if found is None or true is None else (found, true)
 
@@ -31,12 +31,12 @@ class Metric(ABC):
 
     Attributes:
         task: key of its scores.
-        directions: measure → which is better, in the order in which tables show them.
-        names: measure → what people read in a table; one that is missing is shown by its key.
-        main: the one measure that stands for the task, as in Δm.
-        chosen_by: the measure by which a checkpoint is chosen, from 0 to 1, higher is better; empty: ``main``.
-        headline: measures that have targets, and what they are called at the head of a report.
-        rank: the measure of ``update``'s answer by which frames are put in order; None: no single frame has one.
+        directions: measure → whether higher or lower is better, in the order of tables.
+        names: measure → its name in tables; by default its key.
+        main: the measure that represents the task, as in Δm.
+        chosen_by: the measure, from 0 to 1, higher is better, by which the best checkpoint is chosen; empty: ``main``.
+        headline: measures with targets → their names at the top of a report.
+        rank: the measure, of those that ``update`` returns, by which frames are ranked; None: frames are not ranked.
     """
 
     task: ClassVar[str]
@@ -50,24 +50,24 @@ class Metric(ABC):
     @classmethod
     @abstractmethod
     def for_model(cls, card: Any) -> Metric:
-        """An empty one, for the labels of a model's card."""
+        """A new metric for the classes of a model's card."""
 
     @staticmethod
     @abstractmethod
     def pair(scene: Scene, truth: Truth) -> tuple | None:
-        """The arguments of ``update`` for one frame; None where the result or the truth lacks this task."""
+        """The arguments of ``update`` for one frame; None if prediction or ground truth is missing."""
 
     @abstractmethod
     def update(self, *arrays: Any) -> dict[str, float]:
-        """Add one frame; answers what the frame scores by itself, leaving out what it says nothing of."""
+        """Add one frame. Returns the measures of this frame alone, as far as they are defined for it."""
 
     @abstractmethod
     def compute(self) -> dict[str, Any]:
-        """Measure → value for everything in ``directions``, NaN where there is nothing to say.
+        """Measure → value for all ``directions``, NaN if undefined.
 
         Further keys may hold counts, and tables as {row: {column: value}}, such as ``per_class``.
         """
 
     def charts(self) -> list[TitledChart]:
-        """Charts of what was collected, for a report; by default it is told in tables alone."""
+        """Charts for a report; none by default."""
         return []

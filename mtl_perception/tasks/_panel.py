@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of one frame with its truth beside what was found, for reports."""
+"""Images of prediction and ground truth for reports."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Panels = dict[str, np.ndarray]
 
 RIGHT, WRONG, INK = (60, 190, 110), (235, 70, 60), (16, 17, 20)
 _WIDTH_PX = 480
-"""Width of the pictures of dense tasks: sharp on the page, and a report stays small."""
+"""Width of images of dense tasks: sharp enough on a page, and small enough for a report."""
 
 
 def shrunk(picture: np.ndarray) -> np.ndarray:
-    """``picture`` as a report shows it, at most 480 pixels wide."""
+    """``picture`` reduced to at most 480 pixels in width."""
     height, width = picture.shape[:2]
     if width <= _WIDTH_PX:
         return picture

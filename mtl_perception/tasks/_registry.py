@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tasks that this package knows. A new one is a folder of its own, and its name here.
+"""The registry of tasks. A new one is a folder, and its name here.
 
-Labels and scores need no torch, so what is learned stands apart, in ``_build.py``.
+Labels and metrics need no torch; the tasks themselves do, and are registered in ``_build.py``.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ NAMES = (
 )
 
 LABELS: dict[str, LabelCodec] = {name: import_module(f"{__package__}.{name}.labels").CODEC for name in NAMES}
-"""Kind of label → how it is kept and changed."""
+"""Kind of label → its codec."""
 
 METRICS: dict[str, type[Metric]] = {name: import_module(f"{__package__}.{name}.metric").METRIC for name in NAMES}
-"""Task → its scores."""
+"""Task → its metric."""
 
 BOXED = next(kind for kind, codec in LABELS.items() if codec.place == "annotations")
-"""The kind whose labels are the boxes of annotations.json."""
+"""The kind whose labels are the boxes in annotations.json."""
 
 NAMED = next(kind for kind, codec in LABELS.items() if codec.place == "classes")
-"""The kind whose labels are the names under ``classes`` there."""
+"""The kind whose labels are the class names under ``classes`` in annotations.json."""

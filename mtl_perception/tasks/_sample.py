@@ -17,13 +17,13 @@ class Sample:
     """An image and its labels by kind of task.
 
     Attributes:
-        name: what error messages call it, usually the file.
+        name: for error messages, usually the file.
         image: (H, W, 3) uint8 RGB.
         intrinsics: of this image.
-        labels: of each kind what its task's ``LabelCodec`` says. A kind that is absent is not labelled, which differs from
-            "nothing is there".
-        depth_is_metric: False where the depth is right up to one factor only.
-        named: by kind, (C,) bool which of the classes the data set has a name for; a kind whose classes it names all is absent.
+        labels: by kind, as its ``LabelCodec`` defines. A missing kind is not labelled, which differs from
+            labels without any object.
+        depth_is_metric: False if depth is correct up to a factor only.
+        named: by kind, (C,) bool: which classes the data set has a name for; a kind of which it names all classes is missing.
     """
 
     name: str

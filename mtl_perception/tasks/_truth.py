@@ -15,23 +15,22 @@ from mtl_perception.core.scene import Boxes3D
 
 @dataclass(frozen=True)
 class Truth:
-    """The ground truth of one image, in the labels of the model that is scored; a task that is not labelled is None.
+    """The ground truth of one image, with the class ids of the evaluated model; None for tasks that are not labelled.
 
     Attributes:
         boxes_xyxy: (M, 4) pixels of the original image.
         class_ids: (M,) index into the detection labels.
-        labelled_ids: detection classes that were looked for in this image; None for all of them. Boxes found of
-            other classes are neither right nor wrong.
+        labelled_ids: detection classes that are labelled in this image; None: all. Detections of other classes are ignored.
         mask: (H, W) uint8 segmentation ids, 255 unlabelled.
-        mask_ids: classes that the mask could name; None for all of them. Others are not scored, but are wrong where it names one.
-        depth_m: (H, W) float32 metres; NaN or 0 where unknown.
+        mask_ids: classes that the data set has a name for; None: all. Others have no score, but are wrong on a labelled pixel.
+        depth_m: (H, W) float32 metres along the optical axis; NaN or 0 where unknown.
         boxes_3d: parallel to ``boxes_xyxy``, in the camera's optical frame.
-        track_ids: (M,) int64, who the boxes show: the same number in every frame of a drive.
-        stamp_s: when the image was taken, seconds.
-        camera_pose: (4, 4) from the optical frame to one that does not move and whose z points up.
+        track_ids: (M,) int64 identities of the boxes, constant over a drive.
+        stamp_s: time of the image, seconds.
+        camera_pose: (4, 4) from the optical frame to a fixed frame whose z points up.
         intrinsics: of the camera.
         image_rgb: (H, W, 3) uint8, the image itself.
-        labels: those of a sample, by kind.
+        labels: ``Sample.labels``.
     """
 
     boxes_xyxy: np.ndarray | None = None

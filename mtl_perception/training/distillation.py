@@ -13,12 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtl_perception.core.resources import find_model
 from mtl_perception.data.batch import Batch
-from mtl_perception.model.checkpoint import CheckpointError, load_checkpoint
+from mtl_perception.model.checkpoint import CheckpointError, find_checkpoint, load_checkpoint
 from mtl_perception.model.network import Features, MultiTaskNetwork
 from mtl_perception.tasks import LossTerm
-from mtl_perception.tasks._likeness import Lesson
+from mtl_perception.tasks._distillation import DistillationBatch
 
 
 class Teacher:
@@ -40,7 +39,7 @@ class Teacher:
     def __init__(
         self, path: Path, student: MultiTaskNetwork, replay: Collection[Path], weights: Mapping[str, float], device: torch.device
     ) -> None:
-        network = _network_at(path)
+        network, _ = load_checkpoint(find_checkpoint(path, "finetuning: teacher"))
         self._network = network.to(device, memory_format=torch.channels_last).requires_grad_(False)
         self._student_tasks, self._weights = student.tasks, weights
         self._replay = tuple(f"{path}/" for path in replay)
@@ -78,8 +77,8 @@ class Teacher:
         found: dict[str, LossTerm] = {}
         for name in self.tasks:
             task = self._student_tasks[name]
-            lesson = Lesson(raw[name], said[name], self._columns[name], batch.labelled[name] & ~replayed, batch.targets[name])
-            for term, value in task.likeness(lesson).items():
+            answers = DistillationBatch(raw[name], said[name], self._columns[name], batch.labelled[name] & ~replayed, batch.targets[name])
+            for term, value in task.distillation_loss(answers).items():
                 found[f"{name}/kept_{term}"] = value._replace(weight=self._weights[name] * value.weight)
         return found
 
@@ -89,10 +88,3 @@ def _same_trunk(one: MultiTaskNetwork, other: MultiTaskNetwork) -> bool:
     mine, theirs = ({key: value for key, value in n.state_dict().items() if not key.startswith("heads.")} for n in (one, other))
     gains = one.architecture.channel_gains == other.architecture.channel_gains
     return gains and mine.keys() == theirs.keys() and all(torch.equal(mine[key], theirs[key]) for key in mine)
-
-
-def _network_at(path: Path) -> MultiTaskNetwork:
-    try:
-        return load_checkpoint(find_model(path))[0]
-    except FileNotFoundError as error:
-        raise CheckpointError(f"finetuning: teacher: {error}") from error

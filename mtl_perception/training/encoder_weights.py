@@ -41,8 +41,8 @@ def load_encoder_weights(network: MultiTaskNetwork, source: str) -> str:
         if isinstance(module, Encoder):
             _fill(module, stored, name, origin)
         elif isinstance(module, DenseFPN):
-            module.take_published(stored)
-    known = [label for task, head in network.heads.items() for label in network.tasks[task].take_published(head, stored)]
+            module.load_pretrained(stored)
+    known = [label for task, head in network.heads.items() for label in network.tasks[task].load_pretrained(head, stored)]
     return f"{origin}, with its head for {', '.join(known)}" if known else origin
 
 

@@ -109,7 +109,7 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
                 "max_zoom": 1.8,
             }
         ],
-        "tasks": {task: TASKS[task].usual_weight for task in tasks},
+        "tasks": {task: TASKS[task].default_weight for task in tasks},
         "learning_rate": options.learning_rate,
         "encoder_rate": 0.1,
         "warmup_steps": 20,

@@ -10,9 +10,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
-from mtl_perception.core.resources import find_model
 from mtl_perception.core.validation_text import did_you_mean, shown
-from mtl_perception.model.checkpoint import CheckpointError, ModelCard, TaskCard, read_card
+from mtl_perception.model.checkpoint import CheckpointError, ModelCard, TaskCard, find_checkpoint, read_card
 from mtl_perception.model.encoders import LEVELS, Encoder
 from mtl_perception.model.necks import Neck
 from mtl_perception.model.network import MultiTaskNetwork
@@ -92,10 +91,7 @@ def start_card(start: Path) -> ModelCard:
     Raises:
         CheckpointError: there is none, or a task of it has a name of its own, which no run can train.
     """
-    try:
-        card = read_card(find_model(start))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"start_from: {error}") from error
+    card = read_card(find_checkpoint(start, "start_from"))
     for name, task in card.tasks.items():
         if name != task.kind:
             raise CheckpointError(

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import torch
 
-from mtl_perception.core.resources import find_model
-from mtl_perception.model.checkpoint import CheckpointError, ModelCard, load_checkpoint, save_checkpoint
+from mtl_perception.model.checkpoint import CheckpointError, ModelCard, find_checkpoint, load_checkpoint, save_checkpoint
 from mtl_perception.model.network import MultiTaskNetwork
 
 
@@ -34,7 +33,7 @@ def interpolate(start: Path, tuned: Path, share: float, out: Path) -> ModelCard:
     """
     if not 0 <= share <= 1:
         raise ValueError(f"the share is {share}, expected 0 (all of the start) to 1 (all of the fine-tuned network)")
-    (first, first_card), (second, card) = _opened(start), _opened(tuned)
+    (first, first_card), (second, card) = (load_checkpoint(find_checkpoint(path)) for path in (start, tuned))
     if first_card.architecture != card.architecture:
         raise CheckpointError(
             f"{start} and {tuned} are of different architectures ({first_card.architecture.encoder} and {card.architecture.encoder}, "
@@ -45,13 +44,6 @@ def interpolate(start: Path, tuned: Path, share: float, out: Path) -> ModelCard:
     card = card.model_copy(update={"training": training, "scores": {}})
     save_checkpoint(out, second, card)
     return card
-
-
-def _opened(path: Path) -> tuple[MultiTaskNetwork, ModelCard]:
-    try:
-        return load_checkpoint(find_model(path))
-    except FileNotFoundError as error:
-        raise CheckpointError(str(error)) from error
 
 
 @torch.no_grad()

@@ -113,7 +113,10 @@ class Keeper:
 
 
 def _device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return "cpu, 1 thread" if threads == 1 else f"cpu, {threads} threads"
 
 
 def _peak_memory_mb(device: torch.device) -> float:

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from mtl_perception.core.resources import find_model, shipped_models
-from mtl_perception.model.checkpoint import CheckpointError, ModelCard, load_checkpoint, read_card
+from mtl_perception.core.resources import shipped_models
+from mtl_perception.model.checkpoint import CheckpointError, ModelCard, find_checkpoint, load_checkpoint, read_card
 from mtl_perception.model.network import AxisNames, MultiTaskNetwork
 
 
@@ -29,10 +29,7 @@ def take_over(start: Path, network: MultiTaskNetwork, card: ModelCard) -> list[s
     Raises:
         CheckpointError: the checkpoint can't be used, or is of another architecture; heads of another style begin anew.
     """
-    try:
-        loaded, earlier = load_checkpoint(find_model(start))
-    except FileNotFoundError as error:
-        raise CheckpointError(f"start_from: {error}") from error
+    loaded, earlier = load_checkpoint(find_checkpoint(start, "start_from"))
     if earlier.architecture.channel_gains not in ({}, card.architecture.channel_gains):
         raise CheckpointError(
             f"start_from: {start} reads its channels through channel_gains, which this run's architecture does not have; set them as its card "

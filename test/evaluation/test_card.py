@@ -41,8 +41,9 @@ def test_scores_go_into_the_card_and_the_weights_stay(tmp_path, tiny):
     assert found.limits == ""  # nobody told any
     page = (tmp_path / "tiny.md").read_text()
     assert page.startswith("# tiny, 2\n") and "detection (2 classes), segmentation (4 classes), depth" in page
-    assert "**Trained on** rooms_train, 800 images, 12 minutes, on H100, seed 3." in page
-    assert "| demo drive | 10 | 0.500 (+25 %) |" in page and "**Limits.** None are told." in page
+    assert "**Training**\n\n| stage | network | data | images | minutes | device | seed |" in page
+    assert "| 1 | tiny 2 | rooms_train | 800 | 12 | H100 | 3 |" in page
+    assert "| demo drive | 10 | 0.500 |" in page and "**Limits.** None are told." in page
     write_card(path, tmp_path / "scores.json", tmp_path / "other.md", "Nothing is told.", Console(file=StringIO()))
     assert read_card(path).limits == "Nothing is told." and "Nothing is told." in (tmp_path / "other.md").read_text()
 

@@ -120,7 +120,7 @@ def test_images_of_a_bag_walk_through_the_whole_line() -> None:
 
 def test_suppression_across_classes_stands_in_one_place() -> None:
     """Node, replay, scores, pictures and predict publish the same boxes because none of them does it by itself."""
-    users = [path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if ".distinct(" in path.read_text()]
+    users = [path.relative_to(SOURCE).as_posix() for path in SOURCE.rglob("*.py") if ".agnostic_nms(" in path.read_text()]
     assert sorted(users) == ["core/scene.py", "pipeline/pipeline.py"]
 
 

@@ -52,11 +52,3 @@ FORMATS = (
     Format("kitti", "KITTI: boxes in the picture and in space, cameras", "kitti"),
     Format("folders", "classification: a folder of pictures for each class", "folders"),
 )
-
-
-def find_format(name: str) -> Format:
-    """Raises ValueError: there is no such format; the text lists those there are."""
-    for entry in FORMATS:
-        if entry.name == name:
-            return entry
-    raise ValueError(f"data format '{name}' is unknown, expected one of: {', '.join(entry.name for entry in FORMATS)}")

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mtl_perception.core.workers import Workers, in_order
+from mtl_perception.data.by_name import find_by_name
 from mtl_perception.data.exporters.item import Labels, item_of, lost
-from mtl_perception.data.exporters.registry import Format, find_format
+from mtl_perception.data.exporters.registry import FORMATS, Format
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers import own
 from mtl_perception.data.importers.labelled import Notes, Picture
@@ -45,7 +46,7 @@ def export_data(
         DataError: the data folder is broken, or ``out`` is not empty.
         OSError: a file could not be written.
     """
-    chosen = find_format(name)
+    chosen = find_by_name(FORMATS, name, "data format")
     exporter = chosen.load()
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out} is not empty; choose another folder for the export", "taken")

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mtl_perception.core.validation_text import problems
+from mtl_perception.data.by_name import find_by_name
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers.labelled import Labelled
 
@@ -105,14 +106,6 @@ FORMATS = (
 )
 
 
-def find_format(name: str) -> Format:
-    """Raises ValueError: there is no such format; the text lists those there are."""
-    for entry in FORMATS:
-        if entry.name == name:
-            return entry
-    raise ValueError(f"format '{name}' is unknown, expected one of: {', '.join(entry.name for entry in FORMATS)}, auto")
-
-
 def recognised(source: Path) -> list[tuple[Format, str]]:
     """The formats that ``source`` looks like, the likeliest first, each with by what."""
     found = ((entry, entry.evidence(source)) for entry in FORMATS)
@@ -135,7 +128,7 @@ def read_source(name: str, source: Path, settings: dict[str, str]) -> tuple[Form
             raise DataError(f"{source} looks like none of the formats that are known ({names}); name the one that it is", "format")
         chosen = found[0][0]
     else:
-        chosen = find_format(name)
+        chosen = find_by_name(FORMATS, name, "format", "auto")
     try:
         return chosen, chosen.read(source, settings)
     except NotThisFormat as error:

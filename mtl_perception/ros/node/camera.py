@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One camera: its topics in, the newest frame and the calibration out."""
+"""Subscriptions of one camera: images and camera_info."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ _CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 _TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"} | {
     name: transport.type_name for name, transport in VIDEO_TRANSPORTS.items()
 }
-# What was published before the node was there is told to those who ask for it, and who asks for it hears nobody else.
+# A transient-local subscription gets what was published before, and does not match volatile publishers: hence a second one.
 _LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Camera:
-    """Subscribes on construction; ``look`` is to be called now and then, and ``close`` ends it.
+    """Subscribes on construction, until ``close``; ``update_publishers`` is to be called from time to time.
 
     Args:
-        topics: what its topics begin with, such as ``~`` or ``~/front``.
-        parameters: those of this camera.
-        counts: goes up with what arrives.
-        put: takes each frame; true if it replaced one that waited.
+        topics: prefix of its topics, such as ``~`` or ``~/front``.
+        parameters: of this camera.
+        counts: incremented for received, dropped, damaged and lost frames.
+        put: takes each frame; true if it replaced a waiting one.
 
     Attributes:
         topic, info_topic: full names.
-        sources, info_sources: who published images and camera_info at the last look.
+        sources, info_sources: publishers of images and camera_info at the last update.
     """
 
     sources: list[Source]
@@ -90,10 +90,10 @@ class Camera:
         self._infos = node.create_subscription(CameraInfo, f"{topics}/camera_info", self._on_info, self._qos, raw=True)
         self._latched_infos: Subscription | None = None
         self.topic, self.info_topic = self._images.topic_name, self._infos.topic_name
-        self.look()
+        self.update_publishers()
 
     def read(self, frame: Frame) -> ImageView | CompressedImageView | PictureView:
-        """The frame's fields, its pixels still encoded. Raises ConversionError."""
+        """The frame's message, its pixels still encoded. Raises ConversionError."""
         if self._video is not None:
             return self._video.view(frame)
         return read_compressed_image(frame.serialised) if self._transport == "compressed" else read_image(frame.serialised)
@@ -108,16 +108,16 @@ class Camera:
             else:
                 image_rgb = image_to_rgb(message, self._settings)
         except ConversionError:
-            self._distrusted = True  # after one bad PNG, libpng is not to fill the terminal about others
+            self._distrusted = True  # after one bad PNG, keep libpng from printing a warning for each of the next
             raise
         self.image_size = (image_rgb.shape[1], image_rgb.shape[0])
         return image_rgb
 
     def calibration(self) -> Calibration | None:
-        """Returns what camera_info says of images of the size seen last, None without one.
+        """Calibration for images of the last size; None before a camera_info.
 
         Raises:
-            ValueError: the camera_info is of no use.
+            ValueError: the camera_info can't be used; the message says why.
         """
         info = self._info
         if info is None:
@@ -138,22 +138,22 @@ class Camera:
         except ValueError as error:
             return error
 
-    def look(self) -> None:
-        """See who publishes, and listen also for a camera_info that was published once, before the node was there."""
+    def update_publishers(self) -> None:
+        """List the publishers, and subscribe to a latched camera_info, which may have been published before the node started."""
         publishers = self._node.get_publishers_info_by_topic
         self.sources = sources(publishers(self.topic), _TYPES[self._transport], "set the parameter transport, or remap", self._qos)
         infos = publishers(self.info_topic)
         self.info_sources = sources(infos, _CAMERA_INFO, "remap", self._qos)
-        # Only then: a volatile publisher would warn of a reader that it cannot serve.
+        # Not without a latched publisher: a volatile one would warn of an incompatible QoS.
         if self._latched_infos is None and any(info.qos_profile.durability == _LATCHED.durability for info in infos):
             self._latched_infos = self._node.create_subscription(CameraInfo, self._infos.topic, self._on_info, _LATCHED, raw=True)
 
     def other_image_topics(self) -> list[str]:
-        """Topics with images of any transport: what the user may have meant."""
+        """Other topics with images of any transport, which the user may have meant."""
         return other_topics(self._node, tuple(_TYPES.values()), self.topic)
 
     def other_info_topics(self) -> list[str]:
-        """Topics with a camera_info: likewise."""
+        """Other topics with a camera_info."""
         return other_topics(self._node, (_CAMERA_INFO,), self.info_topic)
 
     def close(self) -> None:
@@ -181,7 +181,7 @@ class Camera:
             self._video.lose()
 
     def _on_info(self, serialised: bytes) -> None:
-        """It comes with every image and hardly ever changes: it is read again when more than its stamp is new."""
+        """A camera_info comes with every image and rarely changes: it is parsed only if more than its stamp differs."""
         body = serialised[_END_OF_STAMP:]
         if self._info is None or body != self._info_body:
             self._info = read_camera_info(serialised)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The newest frames, how old they are, and what became of the others."""
+"""Slots for the newest frame of each camera, counts of frames, their age and processing times."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Frame:
     """A serialised image message and when it arrived (``time.monotonic()``).
 
     Attributes:
-        picture: of video, whose packets don't wait: the decoded picture, or the error of one that can't be decoded.
+        picture: of video, whose packets are decoded on arrival: the decoded image, or the error of one that can't be decoded.
     """
 
     serialised: bytes
@@ -28,10 +28,10 @@ class Frame:
 
 
 class NewestFrames:
-    """One slot a camera between the callbacks and the worker: a newer frame replaces one that still waits, in its place.
+    """One slot per camera between the callbacks and the worker: a newer frame replaces a waiting one and keeps its place in the queue.
 
-    Who has waited longest is served first, and who was served queues again behind the others: however fast a camera
-    is, each of the others has its turn before it has its next.
+    The camera that has waited longest is served first and then queues behind the others: however fast one camera
+    is, each of the others has its turn before that one's next.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class NewestFrames:
         self._wake: SimpleQueue[None] = SimpleQueue()  # an entry for every frame that did not replace another
 
     def put(self, camera: str, frame: Frame) -> bool:
-        """Leave a frame for the worker. True if it replaced another."""
+        """Put a frame into the camera's slot. True if it replaced another."""
         with self._lock:
             replaced = camera in self._waiting
             self._waiting[camera] = frame
@@ -50,18 +50,18 @@ class NewestFrames:
         return replaced
 
     def take(self, most: int = 1) -> list[tuple[str, Frame]]:
-        """Wait for a frame, and take it with what else waits, of up to ``most`` cameras; empty once this is closed."""
+        """Wait for a frame, and take the waiting ones of up to ``most`` cameras; empty after ``close``."""
         while True:
             self._wake.get()
             with self._lock:
                 if self._closed:
                     return []
                 first = list(self._waiting)[:most]
-                if first:  # not so if its frame was taken along before
+                if first:  # an earlier call may have taken this frame along
                     return [(camera, self._waiting.pop(camera)) for camera in first]
 
     def close(self) -> None:
-        """Let the worker go; waiting frames are forgotten."""
+        """Unblock the worker and discard waiting frames."""
         self._closed = True
         self._wake.put(None)
 
@@ -77,9 +77,9 @@ class FrameCounts:
     rejected: int = 0
     """Bad input."""
     damaged: int = 0
-    """JPEGs that contradict themselves and were used all the same, see input.corrupt_jpeg."""
+    """Damaged JPEGs that were used, see input.corrupt_jpeg."""
     undecodable: int = 0
-    """Packets of video that nothing can be made of without one that was not received."""
+    """Video packets that depend on one that was not received."""
     expired: int = 0
     """Older than max_frame_age."""
     failed: int = 0
@@ -92,14 +92,14 @@ class FrameCounts:
 
 @dataclass(frozen=True)
 class Change:
-    """By how much the counts went up in ``period_s`` seconds."""
+    """Increase of the counts in ``period_s`` seconds."""
 
     period_s: float
     counts: FrameCounts
 
 
 class Recent:
-    """How the counts changed over the last five seconds, so that a problem shows long enough to be read."""
+    """Changes of the counts over the last five seconds, long enough for a problem to be read in diagnostics."""
 
     def __init__(self) -> None:
         self._snapshots: deque[tuple[float, FrameCounts]] = deque()
@@ -119,17 +119,17 @@ class Recent:
 
 
 class FrameAge:
-    """How old frames are, by the clock that stamps them.
+    """Age of frames by the clock of their stamps.
 
-    A bag that starts over, or a clock that has not been set, gives stamps from which no age follows. Such frames
-    are taken as fresh: discarding them would silence the node.
+    With a bag that loops, or a clock that was not set, stamps give no age. Such frames count as fresh: discarding
+    them would silence the node.
     """
 
     def __init__(self) -> None:
         self._previous_ns = 0
 
     def measure_s(self, stamp_ns: int, now_ns: int) -> float | None:
-        """Seconds from the frame's stamp to now; None when the stamp is zero or went back."""
+        """Seconds from the frame's stamp to now; None if the stamp is zero or earlier than the last one."""
         previous_ns, self._previous_ns = self._previous_ns, stamp_ns
         if stamp_ns == 0 or stamp_ns < previous_ns:
             return None
@@ -137,7 +137,7 @@ class FrameAge:
 
 
 class Stopwatch:
-    """How long each stage took, in seconds; a stage that comes several times adds up."""
+    """Time of each stage, seconds; a stage that occurs several times is summed."""
 
     def __init__(self, started_s: float) -> None:
         self._last_s = started_s
@@ -149,6 +149,6 @@ class Stopwatch:
         self._last_s = now_s
 
     def take_over(self, stage_s: dict[str, float]) -> None:
-        """Stages that somebody else timed since the last lap."""
+        """Add stages that were timed elsewhere since the last lap."""
         self.stage_s.update(stage_s)
         self._last_s = time.monotonic()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A laser scanner on the robot: its points, by the stamp of the camera's image."""
+"""Subscription of a laser scanner, matched by stamp with the camera's images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Laser:
 
     Attributes:
         topic: full name.
-        problem: why the last image was answered without points; empty if it was not.
+        problem: why the last image had no points; empty if it had.
     """
 
     def __init__(self, node: Node, topics: str) -> None:
@@ -35,7 +35,7 @@ class Laser:
         self.topic = self._subscription.topic_name
 
     def points_at(self, stamp_ns: int, place: Place) -> np.ndarray | None:
-        """(N, 3) metres in the optical frame of the camera at ``place``; None, with ``problem`` saying why, if there are none."""
+        """(N, 3) metres in the camera's optical frame at ``place``; None, with the reason in ``problem``, if there is no scan."""
         scan = self._scans.at(stamp_ns)
         if scan is None:
             self.problem = f"no scan within {self._scans.tolerance_s:g} s of the camera's image: does a laser publish on this topic?"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a process may grow."""
+"""A limit for the memory of the process."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _GB = 10**9
 
 
 class GrowthLimit:
-    """Keeps a process within what it has when ``set`` is called, and some headroom.
+    """Limits a process to its memory when ``set`` is called, plus some headroom.
 
-    A service request of twelve bytes can claim to hold 4 billion strings, and the middleware makes room for them before it
-    looks: any ROS process that answers services then takes all of the machine's memory. Under a limit that allocation fails, and
+    A service request of twelve bytes can claim to hold 4 billion strings, and the middleware allocates them before it
+    reads on: any ROS process with services then takes all of the machine's memory. With a limit that allocation fails, and
     the request is dropped. Linux only; elsewhere there is no limit.
     """
 
@@ -22,7 +22,7 @@ class GrowthLimit:
         self._before: tuple[int, int] | None = None
 
     def set(self, headroom_gb: float) -> None:
-        """No limit for a headroom of 0. A lower one that the process was started with stays."""
+        """Set the limit; none for a headroom of 0. A lower limit that the process was started with is kept."""
         self.lift()
         if headroom_gb <= 0 or not _STATUS.exists():
             return
@@ -31,13 +31,13 @@ class GrowthLimit:
         resource.setrlimit(resource.RLIMIT_DATA, (min([wanted, *(one for one in (soft, hard) if one != resource.RLIM_INFINITY)]), hard))
 
     def lift(self) -> None:
-        """Back to what the process was started with, as before a network is loaded."""
+        """Restore the limit that the process was started with, for example to load a network."""
         if self._before is not None:
             resource.setrlimit(resource.RLIMIT_DATA, self._before)
             self._before = None
 
 
 def _data_bytes() -> int:
-    """Private writable memory, whether touched or not: what the limit counts."""
+    """Private writable memory, touched or not, which RLIMIT_DATA counts."""
     fields = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines())
     return int(fields["VmData"].split()[0]) * 1024

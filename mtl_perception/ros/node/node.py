@@ -33,10 +33,10 @@ from mtl_perception.ros.node.stream import Stream
 from mtl_perception.ros.transforms import TransformListener
 
 LoadEngine = Callable[[Parameters], Any]
-"""The parameters ``model``, ``device``, ``precision``, ``backend`` and ``compile`` to an engine."""
+"""Builds the engine from the parameters ``model``, ``device``, ``precision``, ``backend`` and ``compile``."""
 
 _WARM_UP_SIZE = (480, 640)
-"""Height and width; the engine fits images of any size into its own."""
+"""Height and width, pixels; any will do, as the engine letterboxes images to its input size."""
 _LONGEST_ERROR = 1000
 
 RCLError = rclpy_implementation.RCLError
@@ -44,8 +44,8 @@ SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FA
 
 
 class PerceptionNode(GuardedNode, LifecycleNode):
-    """Unconfigured it holds parameters and diagnostics; inactive also the model and its publishers; active also
-    the subscriptions and the worker thread.
+    """The lifecycle node. Unconfigured it has parameters and diagnostics; inactive also the model and publishers; active also
+    subscriptions and the worker thread.
     """
 
     def __init__(self, load_engine: LoadEngine, growth_limit: GrowthLimit | None = None, **node_options: Any) -> None:
@@ -63,7 +63,7 @@ class PerceptionNode(GuardedNode, LifecycleNode):
         self.configure_error = ""
         self.is_finalized = False
         change_state = self._service_change_state
-        change_state.callback = partial(self._refuse_the_impossible, change_state.callback)
+        change_state.callback = partial(self._refuse_impossible_transition, change_state.callback)
         Diagnostics(self, self._report)
         self.create_service(SetBool, "~/enable", self._on_enable)
         self.guard_services()
@@ -95,7 +95,7 @@ class PerceptionNode(GuardedNode, LifecycleNode):
         return SUCCESS
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """A transition raised: back to unconfigured, with nothing left behind."""
+        """After a transition raised: back to unconfigured, with everything freed."""
         self._stop()
         self._free()
         return SUCCESS
@@ -140,7 +140,7 @@ class PerceptionNode(GuardedNode, LifecycleNode):
             if self._enabled:
                 try:
                     pipeline.process([(self._streams[name], frame) for name, frame in frames])
-                except Exception as error:  # without its worker the node would be silent for good
+                except Exception as error:  # without the worker the node would never publish again
                     self.problems.note("worker", error)
 
     def _stop(self) -> None:
@@ -162,10 +162,10 @@ class PerceptionNode(GuardedNode, LifecycleNode):
             self._engine.close()
         self._transforms = self._engine = self.parameters.model_tasks = self.parameters.detection_labels = None
 
-    def _refuse_the_impossible(
+    def _refuse_impossible_transition(
         self, change_state: Callable, request: ChangeState.Request, response: ChangeState.Response
     ) -> ChangeState.Response:
-        """A transition that the present state does not have raises in rclpy, and would end the process."""
+        """rclpy raises on a transition that the present state does not have, which would end the process: refuse it instead."""
         try:
             return change_state(request, response)
         except RCLError as error:
@@ -189,7 +189,7 @@ class PerceptionNode(GuardedNode, LifecycleNode):
         recent = [stream.recent.change(stream.counts) for stream in streams]
         statuses = [model_status(self, self._engine, activity, streams, recent), node_status(self, streams)]
         for stream, change in zip(streams, recent) if is_active else ():
-            stream.camera.look()
+            stream.camera.update_publishers()
             statuses += [
                 camera_status(stream, change),
                 calibration_status(stream),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The node's parameters: declared as ``specs`` has them, checked as they are set."""
+"""The node's parameters: declared from ``specs``, checked when they are set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _CAMERA_NAME = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")
 
 
 class CameraParameters:
-    """The parameters as one camera sees them: its own value where it has one."""
+    """The parameters of one camera: its own value if it has one, otherwise the general one."""
 
     def __init__(self, values: dict[str, Any], camera: str) -> None:
         self._values = values
@@ -31,7 +31,7 @@ class CameraParameters:
 
 
 class Parameters:
-    """Declares every parameter on ``node`` and holds the rules for changing them.
+    """Declares all parameters on ``node`` and checks every change.
 
     Raises:
         rclpy.exceptions.ParameterException: an initial value of the wrong type or out of its range.
@@ -42,7 +42,7 @@ class Parameters:
         self.model_tasks: tuple[str, ...] | None = None
         """Tasks of the loaded model; None while there is none."""
         self.detection_labels: tuple[str, ...] | None = None
-        """Its detection classes; likewise."""
+        """Detection classes of the loaded model; None while there is none."""
         self._values: dict[str, Any] = {}
         node.add_pre_set_parameters_callback(self._typed)
         node.add_on_set_parameters_callback(self._check)
@@ -65,12 +65,12 @@ class Parameters:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The tasks that may run, of those that the loaded model has."""
+        """The enabled tasks of the loaded model."""
         chosen = self["tasks"]
         return tuple(task for task in self.model_tasks or () if task in chosen or ALL_TASKS in chosen)
 
     def check_tasks(self, tasks: list[str]) -> str | None:
-        """Why these cannot be the enabled tasks, or None if they can."""
+        """Why ``tasks`` is invalid; None if it is valid."""
         if not tasks:
             return f"tasks is empty, expected ['{ALL_TASKS}'] or names of tasks; to pause the node call ~/enable"
         if self.model_tasks is None:
@@ -82,7 +82,7 @@ class Parameters:
         return None
 
     def check_selection(self, changed: dict[str, Any] | None = None) -> str | None:
-        """Why detections cannot be selected so, of any camera, with these values ``changed``; None if they can."""
+        """Why the filters of detections are invalid for some camera, with these values ``changed``; None if they are valid."""
         if self.detection_labels is None:
             return None
         values = {**self._values, **(changed or {})}
@@ -95,7 +95,7 @@ class Parameters:
 
     @staticmethod
     def check_cameras(cameras: list[str]) -> str | None:
-        """Why these cannot be the cameras, or None if they can."""
+        """Why ``cameras`` is invalid; None if it is valid."""
         for number, name in enumerate(cameras):
             if not _CAMERA_NAME.fullmatch(name):
                 return (
@@ -108,7 +108,7 @@ class Parameters:
 
     @staticmethod
     def check_frame(name: str, frame: str) -> str | None:
-        """Why the parameter ``name`` cannot have this frame, or None if it can."""
+        """Why ``frame`` is invalid for the parameter ``name``; None if it is valid."""
         if frame.startswith("/"):
             return f"{name} is {cut(frame)!r}, expected {cut(frame.lstrip('/'))!r}: names of TF frames have no leading slash"
         if not frame.isprintable() or len(frame) > LONGEST:
@@ -119,7 +119,7 @@ class Parameters:
         if spec.default != []:
             node.declare_parameter(spec.name, spec.default, spec.descriptor())
             return
-        # An empty list says nothing of its type, and a parameter that is not set is dumped as null, which no node can load.
+        # An empty list has no type, and a parameter without a value is dumped as null, which no node can load.
         changeable, final = spec.descriptor(), spec.descriptor()
         changeable.read_only, final.type = False, Parameter.Type.STRING_ARRAY.value
         node.declare_parameter(spec.name, Parameter.Type.STRING_ARRAY, changeable)
@@ -128,7 +128,7 @@ class Parameters:
         node.set_descriptor(spec.name, final)
 
     def _typed(self, parameters: list[Parameter]) -> list[Parameter]:
-        """Empty lists as those of strings where that is what is wanted: ``ros2 param set`` takes "[]" for one of truth values."""
+        """Converts empty lists to lists of strings where those are expected: ``ros2 param set`` sends "[]" as booleans."""
         return [self._as_strings(one) if one.name in self._specs else one for one in parameters]
 
     def _as_strings(self, parameter: Parameter) -> Parameter:

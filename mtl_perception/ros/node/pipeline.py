@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Processes the frames that wait: decode, engine, publish."""
+"""Processes frames on the worker thread: decode, run the engine, publish."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SCALE_TASKS = {"floor": "segmentation", "sizes": "detection"}
 
 @dataclass(frozen=True)
 class _Job:
-    """A frame on its way to ``writers``: decoded if somebody reads what ``tasks`` give."""
+    """A frame, and the writers to fill from it; decoded only if there are ``tasks`` to run."""
 
     stream: Stream
     watch: Stopwatch
@@ -46,7 +46,7 @@ class _Job:
 
 
 class Pipeline:
-    """Turns frames into published scenes, on the worker thread. A bad frame ends with its reason noted, and alone."""
+    """Processes frames and publishes their results. A frame that fails is noted for diagnostics and affects no other."""
 
     def __init__(self, node: Node, parameters: Parameters, engine: Any, transforms: TransformBuffer) -> None:
         self._clock = node.get_clock()
@@ -56,7 +56,7 @@ class Pipeline:
         self._transforms = transforms
 
     def process(self, frames: Sequence[tuple[Stream, Frame]]) -> None:
-        """Frames of different cameras, each published as soon as it is filled."""
+        """Process frames of different cameras; each message is published as soon as it is filled."""
         jobs = [job for stream, frame in frames if (job := self._prepare(stream, frame)) is not None]
         wanted = [job for job in jobs if job.tasks]
         if wanted:
@@ -112,11 +112,11 @@ class Pipeline:
         self._engine.score_threshold = min(job.stream.outputs.least_score for job in jobs)
         try:
             scenes = self._engine.batch([job.image_rgb for job in jobs], [job.intrinsics for job in jobs], [job.tasks for job in jobs])
-        except Exception as error:  # whatever the network raises costs a frame, not the node
+        except Exception as error:  # whatever the network raises must cost one frame, not the node
             if len(jobs) == 1:
                 self._note_failure(jobs[0].stream, error)
                 return
-            for job in jobs:  # nor the frames beside it
+            for job in jobs:  # nor the other frames of the batch
                 self._run([job])
             return
         for job, scene in zip(jobs, scenes):
@@ -134,7 +134,7 @@ class Pipeline:
         )
         for publisher, output in stream.outputs.fill(result, job.writers):
             watch.lap("fill")
-            publisher.publish(output)  # on its way while the next one is filled
+            publisher.publish(output)  # sent while the next one is filled
             watch.lap("publish")
         stream.counts.processed += 1
         stream.trace.unpublished, stream.trace.unplaced = place.unpublished, place.unplaced

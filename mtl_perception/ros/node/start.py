@@ -32,11 +32,11 @@ START_ERRORS = (
     rclpy_implementation.RCLError,
     rclpy_implementation.UnknownROSArgsError,
 )
-"""Errors of a wrong start; ``explain`` says it in a sentence."""
+"""Errors of wrong arguments and parameter files; ``explain`` puts them into a sentence."""
 
 
 def check_names(arguments: Sequence[str]) -> None:
-    """Raises ConfigError for a name or namespace that no node can have."""
+    """Raises ConfigError for an invalid node name or namespace."""
     for argument in arguments:
         for what, keys, check, expected in (
             ("namespace", "__ns", validate_namespace, "letters, digits, _ and / with a / in front and none at the end, such as /robot1"),
@@ -57,7 +57,7 @@ class ParameterFiles:
         arguments: of the process.
 
     Raises:
-        ConfigError: a file is missing, is no YAML, or is not laid out as ROS wants it.
+        ConfigError: a file is missing, no YAML, or no ROS parameter file.
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
@@ -72,7 +72,7 @@ class ParameterFiles:
 
 
 def ignored_parameters(node: Node) -> str | None:
-    """Which parameters were given that the node does not have, and what may have been meant; None if there are none."""
+    """A sentence about parameters that were given and that the node does not have, with similar names; None if there are none."""
     given = getattr(node, "_parameter_overrides", {})  # rclpy has no other way to them
     unknown = sorted(name for name in given if not node.has_parameter(name) and not name.startswith("qos_overrides."))
     if not unknown:
@@ -101,7 +101,7 @@ def explain(error: Exception) -> str:
 
 
 def _in_our_words(text: str) -> str:
-    """rcl's error without the places in its source, and with what was expected where it says only what its lexer found."""
+    """rcl's error without source locations, and with what was expected where it only names a token."""
     text = re.sub(r", at /\S*:\d+", "", text).removeprefix("failed to initialize rcl: ")
     given = re.search(r": '(.*?)'\. Error", text)
     for kind, expected in (
@@ -124,7 +124,7 @@ def _paths(arguments: Sequence[str]) -> Iterator[Path]:
 
 
 def _sections(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Pattern of node names and parameters. Namespaces may be nested."""
+    """(pattern of node names, parameters) of each section; namespaces may be nested."""
     content = load_yaml(path)
     if content is None:
         return
@@ -160,6 +160,6 @@ def _require_values(path: Path, prefix: str, parameters: Mapping[Any, Any]) -> N
 
 
 def _matches(pattern: str, node: str) -> bool:
-    """As rcl does: * is one part of a name, ** any number of them."""
+    """Matches as rcl does: * is one part of a name, ** any number of parts."""
     parts = [{"**": "(?:/[^/]+)*", "*": "/[^/]+"}.get(part, "/" + re.escape(part)) for part in pattern.strip("/").split("/")]
     return re.fullmatch("".join(parts), node) is not None

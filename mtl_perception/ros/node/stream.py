@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One camera's way through the node."""
+"""Outputs, statistics and subscriptions of one camera."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mtl_perception.ros.outputs.outputs import Outputs
 
 @dataclass
 class Trace:
-    """Statistics of the frames processed last, for diagnostics."""
+    """State of the last frames, for diagnostics."""
 
     tasks: tuple[str, ...] = ()
     age_s: float | None = None
@@ -35,16 +35,16 @@ class Trace:
     """Both as ``Place`` has them."""
     scale: Scale | None = None
     unscaled: str = ""
-    """Why the last frame told nothing of the scale of depth."""
+    """Why the last frame gave no estimate of the scale of depth."""
 
 
 class Stream:
-    """The node's part for one camera: its outputs, what became of its frames and, while active, its subscriptions.
+    """Outputs, statistics and, while the node is active, subscriptions of one camera.
 
     Attributes:
         name: of the camera; empty if it is the only one.
-        label: names it in diagnostics and in the log.
-        problems: what the node's callbacks raised.
+        label: its name in diagnostics and in the log.
+        problems: exceptions of the node's callbacks.
     """
 
     def __init__(self, node: GuardedNode, name: str, parameters: Parameters, card: Any) -> None:
@@ -62,7 +62,7 @@ class Stream:
         self.laser: Laser | None = None
 
     def start(self, waiting: NewestFrames) -> None:
-        """Leave the camera's frames in ``waiting``, under its name."""
+        """Subscribe, and put frames into ``waiting`` under the camera's name."""
         self.age = FrameAge()
         put = partial(waiting.put, self.name)
         self.camera = Camera(self._node, self._topics, self.parameters, self.counts, put)
@@ -72,7 +72,7 @@ class Stream:
             self.laser = Laser(self._node, self._topics)
 
     def stop(self) -> None:
-        """No frame comes after this. Those that were taken before may still be processed."""
+        """Unsubscribe. Frames that the worker has taken may still be processed."""
         for sensor in (self.camera, self.depth_camera, self.laser):
             if sensor is not None:
                 sensor.close()

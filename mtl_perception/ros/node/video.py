@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Video topics: packets to frames for the worker.
+"""Video topics: from packets to frames for the worker.
 
-Other transports' messages wait undecoded, and the newest replaces those before it. A packet of video is needed by those behind it, so each is
-decoded where it arrives; pictures are brought to RGB by the worker, and only those that it takes.
+Messages of other transports wait undecoded, and newer ones replace them. Video packets depend on earlier ones, so each is
+decoded on arrival; the worker converts to RGB only the images that it takes.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from mtl_perception.ros.cdr import Stamp, read_compressed_video, read_ffmpeg_pac
 from mtl_perception.ros.node.frames import Frame, FrameCounts
 
 VIDEO_DEPTH = 30
-"""Packets that may queue: one that is left out costs the pictures up to the next key frame."""
+"""Packets that may queue: losing one loses all images up to the next key frame."""
 _LARGEST_PACKET = 64_000_000  # bytes
 
 
@@ -25,8 +25,8 @@ _LARGEST_PACKET = 64_000_000  # bytes
 class VideoTransport:
     """
     Attributes:
-        package, message: of the messages.
-        read: takes one that is serialised.
+        package, message: of the message type.
+        read: parses a serialised message.
     """
 
     package: str
@@ -47,16 +47,16 @@ VIDEO_TRANSPORTS: Mapping[str, VideoTransport] = {
     "foxglove": VideoTransport("foxglove_msgs", "CompressedVideo", read_compressed_video),
     "theora": VideoTransport("theora_image_transport", "Packet", read_theora_packet),
 }
-"""By the name that image_transport has for them, which is also the last element of their topics."""
+"""By their names in image_transport, which are also the last element of their topics."""
 
 
 def transport_of(type_name: str) -> str | None:
-    """Returns the name of the transport of video whose messages are of this type; None where it is no video."""
+    """The name of the video transport with messages of this type; None if there is none."""
     return next((name for name, transport in VIDEO_TRANSPORTS.items() if transport.type_name == type_name), None)
 
 
 def require_transport(name: str) -> None:
-    """Raise ValueError, which says what to install, if the transport ``name`` is one of video and cannot be read here."""
+    """Raise ValueError, with what to install, if ``name`` is a video transport that can't be read here."""
     if name not in VIDEO_TRANSPORTS:
         return
     package = VIDEO_TRANSPORTS[name].package
@@ -80,7 +80,7 @@ class VideoInput:
     """Decodes the packets of one camera.
 
     Args:
-        counts: ``undecodable`` goes up with packets from which nothing can be made.
+        counts: ``undecodable`` is incremented for packets that depend on a lost one.
     """
 
     def __init__(self, transport: str, max_pixels: int, counts: FrameCounts) -> None:
@@ -89,7 +89,7 @@ class VideoInput:
         self._counts = counts
 
     def frames(self, serialised: bytes, now_s: float) -> list[Frame]:
-        """Returns what the worker is to have: pictures, or the error of a packet that is no video."""
+        """Frames for the worker: decoded images, or the error of a packet that can't be decoded."""
         try:
             packet = self._read(serialised)
             if len(packet.data) > _LARGEST_PACKET:
@@ -107,12 +107,12 @@ class VideoInput:
         return [Frame(b"", now_s, picture) for picture in pictures]
 
     def lose(self) -> None:
-        """The middleware tells of a lost packet."""
+        """Note that the middleware reported a lost packet."""
         self._decoder.lose()
 
     @staticmethod
     def view(frame: Frame) -> PictureView:
-        """Raises ConversionError if the packet was no video."""
+        """The decoded image of a frame. Raises ConversionError if its packet could not be decoded."""
         if isinstance(frame.picture, ConversionError):
             raise frame.picture
         return PictureView(*frame.picture.tag, frame.picture)

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from mtl_perception.core.geometry import View
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._distillation import DistillationBatch, multi_label_distillation_loss
 from mtl_perception.tasks._labels import LabelCodec
-from mtl_perception.tasks._likeness import Lesson, likeness_of_several_classes
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
 from mtl_perception.tasks.classification.answer import Classification
@@ -64,8 +64,8 @@ class ClassificationTask(Task[ClassificationSettings]):
     metric: ClassVar[type[Metric]] = ClassificationMetric
     class_layers: ClassVar[tuple[str, ...]] = ("layers.2",)
 
-    def likeness(self, lesson: Lesson) -> dict[str, LossTerm]:
-        return likeness_of_several_classes(lesson)
+    def distillation_loss(self, batch: DistillationBatch) -> dict[str, LossTerm]:
+        return multi_label_distillation_loss(batch)
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         return ClassificationHead(channels, len(self.settings.labels))

@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from mtl_perception.core.geometry import View
 from mtl_perception.core.scene import Depth
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task, TaskSettings
-from mtl_perception.tasks._dense import DenseTower, enlarge
+from mtl_perception.tasks._dense import DenseTower, upsample
+from mtl_perception.tasks._distillation import DistillationBatch
 from mtl_perception.tasks._labels import LabelCodec
-from mtl_perception.tasks._likeness import Lesson
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
+from mtl_perception.tasks.depth.distillation import distillation_loss
 from mtl_perception.tasks.depth.labels import CODEC
-from mtl_perception.tasks.depth.likeness import likeness
 from mtl_perception.tasks.depth.metric import DepthMetric
 from mtl_perception.tasks.depth.panel import panels
 
@@ -66,7 +66,7 @@ class DepthHead(nn.Module):
 
 class DepthTask(Task[DepthSettings]):
     kind: ClassVar[str] = "depth"
-    usual_weight: ClassVar[float] = 0.6
+    default_weight: ClassVar[float] = 0.6
     scene_field: ClassVar[str] = "depth"
     Settings: ClassVar[type[TaskSettings]] = DepthSettings
     codec: ClassVar[LabelCodec] = CODEC
@@ -77,8 +77,8 @@ class DepthTask(Task[DepthSettings]):
         """The head answers with a place between the two ends of the range, at the canonical focal length."""
         return super().agrees_with(other) and self.settings == other.settings
 
-    def likeness(self, lesson: Lesson) -> dict[str, LossTerm]:
-        return likeness(lesson, self.settings.min_m, self.settings.max_m)
+    def distillation_loss(self, batch: DistillationBatch) -> dict[str, LossTerm]:
+        return distillation_loss(batch, self.settings.min_m, self.settings.max_m)
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         return DepthHead(channels, style)
@@ -132,10 +132,10 @@ class DepthTask(Task[DepthSettings]):
         """
         zoom = focal_px * view.scale / self.settings.canonical_focal_px
         log_zoom = torch.log(torch.where(zoom > 0, zoom, 1.0))[:, None, None, None]
-        log_depth = enlarge(self._log_canonical(raw["z"]) + log_zoom, view, view.width, view.height)
+        log_depth = upsample(self._log_canonical(raw["z"]) + log_zoom, view, view.width, view.height)
         # A Laplace distribution of scale b has the standard deviation √2·b.
         relative_std = math.sqrt(2.0) * torch.exp(raw["log_scale"].float().clamp(*_LOG_SCALES))
-        coarse = enlarge(relative_std, view, math.ceil(view.width / 4), math.ceil(view.height / 4))
+        coarse = upsample(relative_std, view, math.ceil(view.width / 4), math.ceil(view.height / 4))
         return {"depth_m": torch.exp(log_depth)[:, 0], "relative_std": coarse[:, 0]}
 
     def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Depth:

@@ -17,11 +17,11 @@ class BoxLabels(NamedTuple):
     Attributes:
         boxes_xyxy: (N, 4) float32, pixels, right and bottom edges exclusive.
         class_ids: (N,) int64.
-        labelled: (C,) bool, the classes whose every object has a box; None: all of them. Of the other classes only the boxes
-            that a teacher proposed are known, and a detection of one is neither right nor wrong.
-        boxes_3d: where the objects are, in the camera's optical frame; None where no annotation says it. Nothing is trained
-            on it, so augmented samples do without.
-        weights: (N,) float32 in (0, 1], how sure it is that there is such an object; None: entirely.
+        labelled: (C,) bool, the classes that are labelled exhaustively; None: all. Of the others only boxes that a teacher
+            proposed are known, and detections of them are ignored in evaluation.
+        boxes_3d: in the camera's optical frame; None without such annotations. They are not used in training, so
+            augmented samples do not have them.
+        weights: (N,) float32 in (0, 1], confidence of proposed boxes; None: all are 1.
     """
 
     boxes_xyxy: np.ndarray
@@ -32,13 +32,13 @@ class BoxLabels(NamedTuple):
 
     @property
     def teaches(self) -> bool:
-        """Whether anything is known: a class is labelled, or there is a box."""
+        """Whether there is anything to train on: a labelled class, or a box."""
         return self.labelled is None or bool(self.labelled.any()) or len(self.class_ids) > 0
 
 
 SMALLEST_BOX_SIDE_PX = 3.0
 SMALLEST_VISIBLE_SHARE = 0.2
-"""A box that a crop leaves less of than this is no longer labelled: nobody could name what is left of it."""
+"""A box with a smaller visible share after a crop is dropped: what is left could not be recognised."""
 
 
 class DetectionCodec(BoxesCodec):
@@ -56,7 +56,7 @@ class DetectionCodec(BoxesCodec):
         return label.teaches
 
     def cropped(self, label: BoxLabels, window: Window) -> BoxLabels:
-        """The boxes of which enough is left, clipped."""
+        """Boxes with a sufficient visible share, clipped to the window."""
         left, top, (sx, sy), width, height = window.left, window.top, window.scale, window.width, window.height
         boxes = (label.boxes_xyxy - [left, top, left, top]) * [sx, sy, sx, sy]
         clipped = np.clip(boxes, 0, [width, height, width, height]).astype(np.float32)
@@ -77,7 +77,7 @@ class DetectionCodec(BoxesCodec):
     def truth(self, label: BoxLabels) -> dict[str, Any]:
         labelled = label.labelled
         if label.weights is not None:
-            label = _drawn(label)
+            label = _of_labelled_classes(label)
         return {
             "boxes_xyxy": label.boxes_xyxy,
             "class_ids": label.class_ids,
@@ -86,8 +86,8 @@ class DetectionCodec(BoxesCodec):
         }
 
 
-def _drawn(boxes: BoxLabels) -> BoxLabels:
-    """Those of classes that are labelled: what a network proposed of others is no truth to score by."""
+def _of_labelled_classes(boxes: BoxLabels) -> BoxLabels:
+    """Boxes of labelled classes: what a network proposed of others is no ground truth."""
     if boxes.labelled is None:
         return boxes
     kept = boxes.labelled[boxes.class_ids]

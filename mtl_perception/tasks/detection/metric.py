@@ -10,7 +10,7 @@ import numpy as np
 
 from mtl_perception.core.scene import Detections, Scene
 from mtl_perception.tasks._coco import coco_arrays, require_coco
-from mtl_perception.tasks._matching import average_precision, match_boxes
+from mtl_perception.tasks._matching import average_precision, match_boxes, mean_precision
 from mtl_perception.tasks._metric import Metric, TitledChart
 from mtl_perception.tasks._truth import Truth
 
@@ -142,12 +142,12 @@ class DetectionMetric(Metric):
         per_class = {name: self._of_class(index) for index, name in enumerate(self.labels)}
         small = [row["AP50"] for name, row in per_class.items() if name in SMALL_OBJECTS and row["boxes"]]
         return {
-            "mAP": _mean(precision[..., 0]),
-            "AP50": _mean(precision[0, ..., 0]),
-            "AP75": _mean(precision[5, ..., 0]),
-            "AP_small": _mean(precision[..., 1]),
-            "AP_medium": _mean(precision[..., 2]),
-            "AP_large": _mean(precision[..., 3]),
+            "mAP": mean_precision(precision[..., 0]),
+            "AP50": mean_precision(precision[0, ..., 0]),
+            "AP75": mean_precision(precision[5, ..., 0]),
+            "AP_small": mean_precision(precision[..., 1]),
+            "AP_medium": mean_precision(precision[..., 2]),
+            "AP_large": mean_precision(precision[..., 3]),
             "AP50_small_things": float(np.mean(small)) if small else float("nan"),
             "per_class": per_class,
             "images": len(self._images),
@@ -168,9 +168,9 @@ class DetectionMetric(Metric):
         true, found, right = self._at_threshold[index].tolist()
         nan = float("nan")
         return {
-            "AP": _mean(precision),
-            "AP50": _mean(precision[0]),
-            "AP75": _mean(precision[5]),
+            "AP": mean_precision(precision),
+            "AP50": mean_precision(precision[0]),
+            "AP75": mean_precision(precision[5]),
             "precision": right / found if found else nan,
             "recall": right / true if true else nan,
             "best_threshold": self._best_threshold(index) if true else nan,
@@ -226,11 +226,6 @@ class DetectionMetric(Metric):
 
 def _xywh(boxes_xyxy: np.ndarray) -> np.ndarray:
     return np.hstack([boxes_xyxy[:, :2], boxes_xyxy[:, 2:] - boxes_xyxy[:, :2]])
-
-
-def _mean(precision: np.ndarray) -> float:
-    known = precision[precision > -1]
-    return float(known.mean()) if known.size else float("nan")
 
 
 METRIC = DetectionMetric

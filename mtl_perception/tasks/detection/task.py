@@ -17,35 +17,35 @@ from mtl_perception.core.geometry import View
 from mtl_perception.core.layers import ConvNormAct, SeparableConv
 from mtl_perception.core.scene import Detections
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
+from mtl_perception.tasks._distillation import DistillationBatch
 from mtl_perception.tasks._labels import LabelCodec
-from mtl_perception.tasks._likeness import Lesson
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
 from mtl_perception.tasks.detection.assignment import assign
 from mtl_perception.tasks.detection.cells import LEVEL_STRIDES, CellHead
+from mtl_perception.tasks.detection.distillation import distillation_loss
 from mtl_perception.tasks.detection.labels import CODEC
-from mtl_perception.tasks.detection.likeness import likeness
 from mtl_perception.tasks.detection.metric import DetectionMetric
+from mtl_perception.tasks.detection.nms import nms_mask
 from mtl_perception.tasks.detection.panel import panels
-from mtl_perception.tasks.detection.suppression import not_suppressed
 from mtl_perception.tasks.detection.yolox import YoloxHead
 
 MAX_CANDIDATES = 300
-"""Boxes that go into suppression: fixed, so that an exported graph has static shapes."""
+"""Candidates for NMS: a fixed number, so that exported graphs have static shapes."""
 MAX_DETECTIONS = 100
-"""Boxes that come out of it: as many as COCO's average precision looks at."""
+"""Boxes after NMS: as many as COCO's average precision uses."""
 
 
 class DetectionSettings(TaskSettings):
-    """Class names in the order of their ids, and the overlap above which the weaker of two boxes of a class goes."""
+    """Class names in the order of their ids, and the IoU above which NMS suppresses the weaker of two boxes of a class."""
 
     labels: Labels
     nms_iou: float = Field(0.6, gt=0, le=1)
 
 
 class DetectionHead(CellHead):
-    """Decoupled towers per level: one for the class, one for the distances to the box's four sides. Slim: both begin with one
-    convolution that they share, and are separable."""
+    """Decoupled towers per level, as in FCOS (Tian et al., ICCV 2019): one for the class, one for the distances to the box's four sides. Slim:
+    both share the first convolution, and are separable."""
 
     def __init__(self, channels: int, classes: int, style: HeadStyle = "wide") -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class DetectionHead(CellHead):
 
 class DetectionTask(Task[DetectionSettings]):
     kind: ClassVar[str] = "detection"
-    usual_weight: ClassVar[float] = 2.0
+    default_weight: ClassVar[float] = 2.0
     scene_field: ClassVar[str] = "detections"
     Settings: ClassVar[type[TaskSettings]] = DetectionSettings
     codec: ClassVar[LabelCodec] = CODEC
@@ -86,19 +86,19 @@ class DetectionTask(Task[DetectionSettings]):
     panels = staticmethod(panels)
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
 
-    def likeness(self, lesson: Lesson) -> dict[str, LossTerm]:
-        return likeness(lesson)
+    def distillation_loss(self, batch: DistillationBatch) -> dict[str, LossTerm]:
+        return distillation_loss(batch)
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         if style == "yolox":
             return YoloxHead(channels, len(self.settings.labels))
         return DetectionHead(channels, len(self.settings.labels), style)
 
-    def take_published(self, head: nn.Module, stored: Mapping[str, Tensor]) -> list[str]:
-        return head.take_published(stored, self.labels) if isinstance(head, YoloxHead) else []
+    def load_pretrained(self, head: nn.Module, stored: Mapping[str, Tensor]) -> list[str]:
+        return head.load_pretrained(stored, self.labels) if isinstance(head, YoloxHead) else []
 
     def raw_of_image(self, raw: Mapping[str, Tensor], i: int) -> dict[str, Tensor]:
-        """Cells are where they are in every image."""
+        """Points and strides of cells are the same for every image."""
         return {name: value if name in ("points", "strides") else value[i : i + 1] for name, value in raw.items()}
 
     def targets(self, samples: Sequence[Sample]) -> dict[str, Tensor]:
@@ -122,14 +122,14 @@ class DetectionTask(Task[DetectionSettings]):
 
     def loss(self, raw: dict[str, Tensor], targets: dict[str, Tensor], labelled: Tensor, focal_px: Tensor) -> dict[str, LossTerm]:
         """Quality focal loss (Li et al., NeurIPS 2020) against the task-aligned quality of each cell (TOOD, Feng et al.,
-        ICCV 2021), and generalised IoU (Rezatofighi et al., CVPR 2019) weighted by it. In an image where a class is not
-        labelled, its scores are neither right nor wrong and add nothing, but for the cells of boxes that a teacher proposed."""
+        ICCV 2021), and generalised IoU (Rezatofighi et al., CVPR 2019) weighted by it. Scores of classes that are not labelled
+        in an image add nothing, except in the cells of boxes that a teacher proposed."""
         logits, boxes = raw["class_logits"].float(), raw["boxes_xyxy"]
         quality, owner = assign(logits.detach().sigmoid(), boxes.detach(), raw["points"], targets["boxes_xyxy"], targets["class_ids"])
         probability = logits.sigmoid()
         cross_entropy = F.binary_cross_entropy_with_logits(logits, quality, reduction="none")
         focal = (quality - probability).detach().square() * cross_entropy
-        # How sure it is that a cell's box is there; a cell without a box is background as surely as its class is labelled.
+        # Confidence of the label of a cell's box; a cell without a box is background only for labelled classes.
         certainty = targets["weights"].gather(1, owner) if targets["weights"].shape[1] else torch.ones_like(focal[..., 0])
         known = torch.where(quality > 0, certainty[..., None], targets["labelled_classes"][:, None].float())
         focal = focal * known
@@ -143,7 +143,7 @@ class DetectionTask(Task[DetectionSettings]):
 
         giou = generalized_box_iou_loss(boxes[positive], matched[positive], reduction="none")
         return {
-            # Images without any box still teach what is nothing, hence the least count of one.
+            # Images without any box still train the background, hence a least count of one.
             "quality": LossTerm((focal.sum((1, 2)) * labelled).sum(), count, least_count=1.0),
             "giou": LossTerm((giou * weight[positive]).sum(), count, 2.0),
         }
@@ -151,13 +151,13 @@ class DetectionTask(Task[DetectionSettings]):
     def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
         """→ {"boxes_xyxy": (B, N, 4); "scores": (B, N), best first, 0 past the last; "class_ids": (B, N) int32}, N ≤ 100.
 
-        There is no threshold here: only better boxes suppress, so leaving out weak ones afterwards gives the same.
+        No threshold is applied: a box is suppressed by better ones only, so a threshold afterwards gives the same result.
         """
         scores, class_ids, boxes = candidates(raw)
-        scores = torch.where(not_suppressed(boxes, class_ids, self.settings.nms_iou), scores, 0.0)
+        scores = torch.where(nms_mask(boxes, class_ids, self.settings.nms_iou), scores, 0.0)
         scores, best = scores.topk(min(MAX_DETECTIONS, scores.shape[1]))
         boxes = boxes.gather(1, best[..., None].expand(-1, -1, 4))
-        # Made where the boxes are: a list of numbers would be copied to a GPU, which a CUDA graph can't record.
+        # Made on the device: copying a list to the GPU can't be recorded in a CUDA graph.
         is_x = torch.arange(4, device=boxes.device) % 2 == 0
         limit = torch.where(is_x, float(view.width), float(view.height))
         # The two axes are rounded to whole pixels separately, so each has its own factor.

@@ -47,7 +47,7 @@ class YoloxHead(CellHead):
         logits = _both(of_class, self.objectness[level](located).float())
         return logits, torch.cat([middles - halves, middles + halves], -1)
 
-    def take_published(self, stored: Mapping[str, Tensor], labels: Sequence[str]) -> list[str]:
+    def load_pretrained(self, stored: Mapping[str, Tensor], labels: Sequence[str]) -> list[str]:
         """Take the weights of a published network of this head's width.
 
         Args:

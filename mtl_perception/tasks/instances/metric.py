@@ -11,7 +11,7 @@ import numpy as np
 from mtl_perception.core.instances import InstanceMasks
 from mtl_perception.core.scene import Detections, Scene
 from mtl_perception.tasks._coco import coco_arrays, encoded_mask, mask_iou, require_coco
-from mtl_perception.tasks._matching import average_precision, match
+from mtl_perception.tasks._matching import average_precision, match, mean_precision
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._truth import Truth
 from mtl_perception.tasks.instances.labels import InstanceLabels
@@ -103,20 +103,15 @@ class InstancesMetric(Metric):
         counts = np.bincount(np.concatenate([np.zeros(0, np.int64), *(image[4] for image in self._images)]), minlength=len(self.labels))
         per_class = {
             name: {
-                "AP": _mean(precision[:, :, index, 0]),
-                "AP50": _mean(precision[0, :, index, 0]),
-                "AP75": _mean(precision[5, :, index, 0]),
+                "AP": mean_precision(precision[:, :, index, 0]),
+                "AP50": mean_precision(precision[0, :, index, 0]),
+                "AP75": mean_precision(precision[5, :, index, 0]),
                 "masks": int(counts[index]),
             }
             for index, name in enumerate(self.labels)
         }
         parts = (precision[..., 0], precision[0, ..., 0], precision[5, ..., 0], precision[..., 1], precision[..., 2], precision[..., 3])
-        return dict(zip(self.directions, map(_mean, parts), strict=True)) | {"per_class": per_class, "masks": int(counts.sum())}
-
-
-def _mean(precision: np.ndarray) -> float:
-    known = precision[precision > -1]
-    return float(known.mean()) if known.size else float("nan")
+        return dict(zip(self.directions, map(mean_precision, parts), strict=True)) | {"per_class": per_class, "masks": int(counts.sum())}
 
 
 METRIC = InstancesMetric

@@ -15,7 +15,7 @@ from mtl_perception.core.geometry import View
 from mtl_perception.core.instances import LEVEL_LIMITS_CELLS, PLACE_TERMS, MaskPrototypes
 from mtl_perception.core.layers import ConvNormAct, Float32BackwardConv2d, SeparableConv
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task, TaskSettings
-from mtl_perception.tasks._dense import enlarge
+from mtl_perception.tasks._dense import upsample
 from mtl_perception.tasks._labels import LabelCodec
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
@@ -120,7 +120,7 @@ class InstancesTask(Task[InstancesSettings]):
         """→ {"prototypes": (B, K, h, w); "coefficients": (B, levels · (K + PLACE_TERMS), gh, gw)}, each over the original image; of an object
         that is found, ``MaskPrototypes`` makes a mask of them."""
         return {
-            name: enlarge(raw[name].float(), view, -(-view.content_width // stride), -(-view.content_height // stride))
+            name: upsample(raw[name].float(), view, -(-view.content_width // stride), -(-view.content_height // stride))
             for name, stride in (("prototypes", STRIDE), ("coefficients", COARSE_STRIDE))
         }
 

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from mtl_perception.core.geometry import View
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
-from mtl_perception.tasks._dense import DenseClassifier, decision_size, enlarge, to_original
+from mtl_perception.tasks._dense import DenseClassifier, decision_size, to_original, upsample
+from mtl_perception.tasks._distillation import DistillationBatch, multi_label_distillation_loss
 from mtl_perception.tasks._labels import LabelCodec
-from mtl_perception.tasks._likeness import Lesson, likeness_of_several_classes
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
 from mtl_perception.tasks.lanes.answer import Lanes
@@ -37,8 +37,8 @@ class LanesTask(Task[LanesSettings]):
     metric: ClassVar[type[Metric]] = LanesMetric
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
 
-    def likeness(self, lesson: Lesson) -> dict[str, LossTerm]:
-        return likeness_of_several_classes(lesson)
+    def distillation_loss(self, batch: DistillationBatch) -> dict[str, LossTerm]:
+        return multi_label_distillation_loss(batch)
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         return DenseClassifier(channels, len(self.settings.labels), style)
@@ -77,7 +77,7 @@ class LanesTask(Task[LanesSettings]):
 
     def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
         """→ {"bits": (B, height, width) uint8}."""
-        probability = enlarge(raw["logits"].float().sigmoid(), view, *decision_size(view))
+        probability = upsample(raw["logits"].float().sigmoid(), view, *decision_size(view))
         places = 2 ** torch.arange(probability.shape[1], device=probability.device)
         bits = ((probability >= 0.5) * places[:, None, None]).sum(1)
         return {"bits": to_original(bits.to(torch.uint8), view)}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mtl_perception.core.geometry import View
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, LossTerm, Task, TaskSettings
-from mtl_perception.tasks._dense import DenseTower, enlarge
+from mtl_perception.tasks._dense import DenseTower, upsample
 from mtl_perception.tasks._labels import LabelCodec
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
@@ -70,7 +70,7 @@ class NormalsTask(Task[NormalsSettings]):
 
     def decode(self, raw: dict[str, Tensor], view: View, focal_px: Tensor) -> dict[str, Tensor]:
         """→ {"vectors": (B, height, width, 3), of length 1}."""
-        vectors = enlarge(F.normalize(raw["vectors"].float(), dim=1), view, view.width, view.height)
+        vectors = upsample(F.normalize(raw["vectors"].float(), dim=1), view, view.width, view.height)
         return {"vectors": F.normalize(vectors, dim=1).permute(0, 2, 3, 1)}
 
     def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Normals:

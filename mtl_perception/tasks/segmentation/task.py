@@ -16,15 +16,15 @@ from mtl_perception.core.geometry import View
 from mtl_perception.core.scene import UNLABELLED, Segmentation
 from mtl_perception.tasks._base import CollectOptions, HeadStyle, Labels, LossTerm, Task, TaskSettings
 from mtl_perception.tasks._dense import DenseClassifier, to_original
+from mtl_perception.tasks._distillation import DistillationBatch
 from mtl_perception.tasks._labels import LabelCodec
-from mtl_perception.tasks._likeness import Lesson
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
+from mtl_perception.tasks.segmentation.argmax import upsampled_argmax
+from mtl_perception.tasks.segmentation.distillation import distillation_loss
 from mtl_perception.tasks.segmentation.labels import CODEC
-from mtl_perception.tasks.segmentation.likeness import likeness
 from mtl_perception.tasks.segmentation.metric import SegmentationMetric
 from mtl_perception.tasks.segmentation.panel import panels
-from mtl_perception.tasks.segmentation.winners import winners
 
 
 class SegmentationSettings(TaskSettings):
@@ -62,8 +62,8 @@ class SegmentationTask(Task[SegmentationSettings]):
         occurring = weights[shares > 0] if shares.any() else weights
         return {"class_weights": [round(float(w), 4) for w in np.clip(weights / occurring.mean(), 0.2, 2.5)]}
 
-    def likeness(self, lesson: Lesson) -> dict[str, LossTerm]:
-        return likeness(lesson)
+    def distillation_loss(self, batch: DistillationBatch) -> dict[str, LossTerm]:
+        return distillation_loss(batch)
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         return DenseClassifier(channels, len(self.settings.labels), style)
@@ -99,7 +99,7 @@ class SegmentationTask(Task[SegmentationSettings]):
         Probabilities at the head's resolution, then enlarged: a softmax over full-size logits costs ten times more and
         moves borders by less than a pixel.
         """
-        mask, confidence = winners(raw["logits"].float().softmax(1), view)
+        mask, confidence = upsampled_argmax(raw["logits"].float().softmax(1), view)
         return {"mask": to_original(mask, view), "confidence": to_original(confidence, view)}
 
     def collect(self, decoded: dict[str, np.ndarray], options: CollectOptions) -> Segmentation:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which class wins each pixel, from probabilities at a quarter of the resolution."""
+"""The most probable class of each pixel, from probabilities at a quarter of the resolution."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mtl_perception.core.geometry import View
-from mtl_perception.tasks._dense import decision_size, enlarge
+from mtl_perception.tasks._dense import decision_size, upsample
 from mtl_perception.tasks._eager import is_eager_on_cpu
 
 _FINER = 4
-"""Pixels a cell, along each axis, that the quick way is made for: the stride of the dense heads."""
+"""Stride of the dense heads, which the fast path is made for."""
 
 
-def winners(probabilities: Tensor, view: View) -> tuple[Tensor, Tensor]:
-    """The class with the highest probability, interpolated linearly, and that probability.
+def upsampled_argmax(probabilities: Tensor, view: View) -> tuple[Tensor, Tensor]:
+    """Argmax over classes of bilinearly upsampled probabilities, and the probability.
 
     Args:
         probabilities: (B, C, H/4, W/4) over the network's input.
@@ -30,13 +30,13 @@ def winners(probabilities: Tensor, view: View) -> tuple[Tensor, Tensor]:
     if is_eager_on_cpu(probabilities):
         cells = probabilities[:, :, : height // _FINER, : width // _FINER]
         if (width, height) == (view.content_width, view.content_height) == tuple(_FINER * n for n in cells.shape[:1:-1]):
-            decided = [_winners_by_quads(image) for image in cells]
+            decided = [_argmax_by_quads(image) for image in cells]
             return torch.stack([ids for ids, _ in decided]), torch.stack([values for _, values in decided])
-    values, ids = enlarge(probabilities, view, width, height).max(1)
+    values, ids = upsample(probabilities, view, width, height).max(1)
     return ids.to(torch.uint8), _as_bytes(values)
 
 
-def _winners_by_quads(probabilities: Tensor) -> tuple[Tensor, Tensor]:
+def _argmax_by_quads(probabilities: Tensor) -> tuple[Tensor, Tensor]:
     """The same of one image, (C, h, w) → (4 h, 4 w) twice, about four times faster on a CPU (8 against 34 ms for 17
     classes at 640×480).
 

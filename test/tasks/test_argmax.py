@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 
 from mtl_perception.core.geometry import View
-from mtl_perception.tasks._dense import enlarge
-from mtl_perception.tasks.segmentation import winners as _winners
+from mtl_perception.tasks._dense import upsample
+from mtl_perception.tasks.segmentation import argmax
 
 
 def probabilities(coarseness: int, height: int, width: int, batch: int = 2) -> torch.Tensor:
@@ -19,9 +19,9 @@ def probabilities(coarseness: int, height: int, width: int, batch: int = 2) -> t
 def test_the_quick_way_gives_what_interpolating_every_class_gives(coarseness: int) -> None:
     view = View.fit(128, 96, 128, 96, 32)
     given = probabilities(coarseness, 24, 32)
-    ids, values = _winners.winners(given, view)
+    ids, values = argmax.upsampled_argmax(given, view)
     assert ids.dtype == values.dtype == torch.uint8 and ids.shape == values.shape == (2, 96, 128)
-    best, expected = enlarge(given, view, 128, 96).max(1)
+    best, expected = upsample(given, view, 128, 96).max(1)
     # Rounding may decide a pixel the other way where two classes are equal to the last digit.
     assert (ids == expected).float().mean() > 0.9995
     assert ((best * 255).round() - values).abs().max() <= 1
@@ -31,8 +31,8 @@ def test_a_padded_input_is_cut_before_it_is_decided() -> None:
     view = View.fit(128, 72, 128, 96, 32)
     assert (view.content_height, view.input_height) == (72, 96)
     given = probabilities(4, 24, 32)
-    ids, _ = _winners.winners(given, view)
-    same, _ = _winners.winners(torch.cat([given[:, :, :18], given[:, :, 18:].flip(1)], 2), view)
+    ids, _ = argmax.upsampled_argmax(given, view)
+    same, _ = argmax.upsampled_argmax(torch.cat([given[:, :, :18], given[:, :, 18:].flip(1)], 2), view)
     assert ids.shape == (2, 72, 128)
     assert torch.equal(ids, same)
 
@@ -42,5 +42,5 @@ def test_a_network_that_has_diverged_still_names_classes_that_exist() -> None:
     view = View.fit(128, 96, 128, 96, 32)
     given = probabilities(4, 24, 32)
     given[:, :, :8] = torch.nan
-    ids, _ = _winners.winners(given, view)
+    ids, _ = argmax.upsampled_argmax(given, view)
     assert ids.max() < given.shape[1]

@@ -12,11 +12,11 @@ _ROUNDS = 16
 """Each round settles one more link of "a suppresses b, which would have suppressed c, …"; real boxes need three or four."""
 
 
-def not_suppressed(boxes_xyxy: Tensor, class_ids: Tensor, iou: float) -> Tensor:
-    """Which of K boxes greedy suppression within each class keeps.
+def nms_mask(boxes_xyxy: Tensor, class_ids: Tensor, iou: float) -> Tensor:
+    """The boxes that greedy NMS within each class keeps.
 
-    A box is kept where no better kept box of its class overlaps it by more than ``iou``. Greedy suppression decides box
-    by box; here all boxes are decided again and again from what the round before said, which settles on the same answer.
+    A box is kept if no better kept box of its class overlaps it by more than ``iou``. Instead of one box after the other,
+    all are decided in each round from the last round's result, which converges to the same.
 
     Args:
         boxes_xyxy: (B, K, 4), best first.
