@@ -36,6 +36,7 @@ def render(
     object_units: Annotated[str, typer.Option(help="Unit of .obj, .stl and .ply files: m, cm, mm or in.")] = "m",
     object_up: Annotated[str | None, typer.Option(help="Up axis of the meshes, y or z; default: y for .glb, z for the others.")] = None,
     object_share: Annotated[float, typer.Option(help="Share of the small objects that are yours.")] = 0.3,
+    object_views: Annotated[float, typer.Option(help="Share of the images that look at one of your objects from near by.")] = 0.5,
     workers: Annotated[int, typer.Option(min=1, help="Processes; default: one per core.")] = os.cpu_count() or 1,
     ray: RayAddress = None,
 ) -> None:
@@ -45,7 +46,7 @@ def render(
 
         settings = DatasetSettings(
             rooms, views, seed, width, height, renderer, textures, content, camera,
-            None if objects is None else str(objects), object_units, object_up, object_share,
+            None if objects is None else str(objects), object_units, object_up, object_share, object_views,
         )  # fmt: skip
         render_dataset(out, settings, workers if ray is None else spread(1, ray))
 

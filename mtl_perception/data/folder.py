@@ -43,6 +43,7 @@ class ImageFolder:
         self._own_labels = {kind: index.description.labels(kind) for kind, codec in LABELS.items() if codec.has_classes}
         self.labels: dict[str, list[str]] = dict(self._own_labels)
         self.entries: list[ImageEntry] = sorted(index.images, key=lambda image: image.file_name)
+        self._named: dict[str, np.ndarray] = {}
         self._own = index.description
         self._cameras = index.cameras
         self._own_boxes = self._boxes = BoxTable(index, BOXED)
@@ -66,7 +67,7 @@ class ImageFolder:
         labels = {kind: label for kind, label in labels.items() if getattr(label, "teaches", True)}
         camera = None if entry.camera is None else self._cameras[entry.camera]
         is_metric = camera is None or camera.depth_scale == "metric"
-        sample = Sample(str(self.root / "images" / entry.file_name), pixels.image, self.intrinsics(i), labels, is_metric)
+        sample = Sample(str(self.root / "images" / entry.file_name), pixels.image, self.intrinsics(i), labels, is_metric, self._named)
         for kind in entry.tasks:
             if isinstance(codec := LABELS[kind], MadeCodec):
                 labels[kind] = codec.make(self._label(codec.made_from, entry, pixels), sample)
@@ -188,6 +189,8 @@ class ImageFolder:
         for kind, names in renamed.labels.items():
             if isinstance(codec := LABELS[kind], MapCodec):
                 codec.check_wanted(names)
+        named = {kind: known_among(names, self._own_labels[kind]) for kind, names in renamed.labels.items()}
+        renamed._named = {kind: which for kind, which in named.items() if which is not None}
         # From the folder's own list, not from this view's: what an earlier view left out is not lost.
         renamed._boxes = self._own_boxes.with_labels(self._own_labels[BOXED], renamed.labels[BOXED])
         return renamed

@@ -72,6 +72,7 @@ class BagTruth:
         self._has_ids = bool(names) and all(name.isdecimal() and len(name) < 19 for name in names)
         self._poses = camera_poses(bag, frames, _FIXED_FRAME)
         self._model_ids = self._read_label_info(segmentation_labels) if _SEGMENTATION in has else None
+        self._mask_ids = None if self._model_ids is None else np.unique(self._model_ids[self._model_ids != UNLABELLED])
         self.stamps_ns = sorted(self._by_stamp)
 
     def __len__(self) -> int:
@@ -93,7 +94,9 @@ class BagTruth:
         if _DEPTH in known:
             depth_mm = self._label_map(known[_DEPTH], bits=16)
             depth_m = np.where(depth_mm > 0, depth_mm * np.float32(1e-3), np.float32(np.nan))
-        return Truth(**objects, mask=mask, depth_m=depth_m, stamp_s=stamp * 1e-9, camera_pose=self._poses.get(stamp))
+        return Truth(
+            **objects, mask=mask, mask_ids=self._mask_ids, depth_m=depth_m, stamp_s=stamp * 1e-9, camera_pose=self._poses.get(stamp)
+        )
 
     def _objects(self, message: BagMessage, message_3d: BagMessage | None) -> dict[str, Any]:
         """Fields of Truth for the detections of classes that the model knows."""

@@ -8,4 +8,4 @@ from mtl_perception.tasks import LABELS, Sample, Truth, truth_fields
 
 def truth_of(sample: Sample) -> Truth:
     """Returns the labels of ``sample`` as metrics take them."""
-    return Truth(**truth_fields(sample.labels, LABELS), intrinsics=sample.intrinsics)
+    return Truth(**truth_fields(sample, LABELS), intrinsics=sample.intrinsics)

@@ -23,6 +23,7 @@ from mtl_perception.core.progress import columns
 from mtl_perception.core.workers import Workers, in_order
 from mtl_perception.data.writer import LabelledImage, write_index, write_sample
 from mtl_perception.simulation.catalogue import CATALOGUES
+from mtl_perception.simulation.object_views import choose_object_view
 from mtl_perception.simulation.optics import CAMERAS, jpeg_quality
 from mtl_perception.simulation.own_objects import OwnObjects, fingerprint, load_objects
 from mtl_perception.simulation.renderer import Renderer, check_renderer, open_renderer
@@ -33,7 +34,7 @@ from mtl_perception.simulation.views import choose_view, visible_objects
 ROOMS_PER_PROCESS = 12
 """Then it is replaced by a fresh one: the renderer keeps some 5 MB and many handles of every room."""
 _ROOMS_PER_INDEX = 100
-_CAME_LATER = ("content", "camera", "objects", "object_units", "object_up", "object_share")
+_CAME_LATER = ("content", "camera", "objects", "object_units", "object_up", "object_share", "object_views")
 """Settings that folders of earlier versions do not name."""
 
 
@@ -59,6 +60,8 @@ class DatasetSettings:
     object_units: str = "m"
     object_up: str | None = None
     object_share: float = 0.3
+    object_views: float = 0.5
+    """Of the images, how many look at one of these meshes from near by."""
 
     def __post_init__(self) -> None:
         for name in ("rooms", "views", "width", "height"):
@@ -71,6 +74,8 @@ class DatasetSettings:
                 raise ValueError(f"rendered data set: {name} is '{getattr(self, name)}', expected one of: {', '.join(map(str, known))}")
         if not 0 < self.object_share <= 1:
             raise ValueError(f"rendered data set: object_share is {self.object_share}, expected above 0, at most 1")
+        if not 0 <= self.object_views <= 1:
+            raise ValueError(f"rendered data set: object_views is {self.object_views}, expected 0 to 1")
         if self.seed < 0:
             raise ValueError(f"rendered data set: seed is {self.seed}, expected 0 or more")
 
@@ -120,13 +125,17 @@ def _render_room(job: tuple[Path, DatasetSettings, int]) -> list[dict[str, Any]]
     """Writes the images of one room, then the file that says that it is finished."""
     out, settings, index = job
     renderer = _renderer(settings.renderer, settings.width, settings.height)
-    room = furnished_room((settings.seed, index), settings.textures, content=settings.content, own=own_objects(settings))
+    own = own_objects(settings)
+    room = furnished_room((settings.seed, index), settings.textures, content=settings.content, own=own)
     world = room.world.compile()
     renderer.load(world)
     rng = np.random.default_rng((settings.seed, index, 1))
     images = []
     for view in range(settings.views):
-        camera, pose = choose_view(rng, room, renderer)
+        found = None
+        if own is not None and rng.uniform() < settings.object_views:
+            found = choose_object_view(rng, room, world, renderer, own.labels)
+        camera, pose = found or choose_view(rng, room, renderer)
         semantic, instance, depth_m = renderer.labels(camera, pose)
         optics = np.random.default_rng((settings.seed, index, 2, view))
         sample = LabelledImage(
@@ -180,8 +189,9 @@ def _made_by(settings: DatasetSettings) -> dict[str, Any]:
         for key, value in asdict(settings).items()
         if key != "rooms" and not (key in _CAME_LATER and value == getattr(defaults, key))
     }
-    if settings.objects is not None:  # the folder may lie elsewhere next time
-        made_by["objects"] = fingerprint(settings.objects)
+    if settings.objects is not None:
+        made_by["objects"] = fingerprint(settings.objects)  # the folder may lie elsewhere next time
+        made_by["object_views"] = settings.object_views  # folders with meshes that do not name it have no such views
     return made_by
 
 

@@ -103,6 +103,10 @@ class LabelCodec(ABC):
         """Fields of ``Truth`` for ``label``, beside ``Truth.labels``."""
         return {}
 
+    def truth_of_names(self, named: np.ndarray) -> dict[str, Any]:
+        """Fields of ``Truth`` that follow from ``named``, (C,) bool: which classes the data set has a name for, where it has not all."""
+        return {}
+
     def regions(self, label: Any) -> np.ndarray | None:
         """(H, W) uint8 class ids, 255 for none, if the labels are one class per pixel; otherwise None."""
         return None
@@ -231,9 +235,11 @@ def known_among(wanted: Sequence[str], own: Sequence[str]) -> np.ndarray | None:
     return None if found.all() else found
 
 
-def truth_fields(labels: Mapping[str, Any], codecs: Mapping[str, LabelCodec]) -> dict[str, Any]:
-    """Fields of ``Truth`` for the ``labels`` of a sample."""
-    fields: dict[str, Any] = {"labels": dict(labels)}
-    for kind, label in labels.items():
+def truth_fields(sample: Sample, codecs: Mapping[str, LabelCodec]) -> dict[str, Any]:
+    """Fields of ``Truth`` for the labels of ``sample``."""
+    fields: dict[str, Any] = {"labels": dict(sample.labels)}
+    for kind, label in sample.labels.items():
         fields |= codecs[kind].truth(label)
+        if kind in sample.named:
+            fields |= codecs[kind].truth_of_names(sample.named[kind])
     return fields

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ class Sample:
         labels: by kind, as its ``LabelCodec`` defines. A missing kind is not labelled, which differs from
             labels without any object.
         depth_is_metric: False if depth is correct up to a factor only.
+        named: by kind, (C,) bool: which classes the data set has a name for; a kind of which it names all classes is missing.
     """
 
     name: str
@@ -29,3 +31,4 @@ class Sample:
     intrinsics: Intrinsics
     labels: dict[str, Any]
     depth_is_metric: bool = True
+    named: Mapping[str, np.ndarray] = field(default_factory=dict)

@@ -22,6 +22,7 @@ class Truth:
         class_ids: (M,) index into the detection labels.
         labelled_ids: detection classes that are labelled in this image; None: all. Detections of other classes are ignored.
         mask: (H, W) uint8 segmentation ids, 255 unlabelled.
+        mask_ids: classes that the data set has a name for; None: all. Others have no score, but are wrong on a labelled pixel.
         depth_m: (H, W) float32 metres along the optical axis; NaN or 0 where unknown.
         boxes_3d: parallel to ``boxes_xyxy``, in the camera's optical frame.
         track_ids: (M,) int64 identities of the boxes, constant over a drive.
@@ -36,6 +37,7 @@ class Truth:
     class_ids: np.ndarray | None = None
     labelled_ids: np.ndarray | None = None
     mask: np.ndarray | None = None
+    mask_ids: np.ndarray | None = None
     depth_m: np.ndarray | None = None
     boxes_3d: Boxes3D | None = None
     track_ids: np.ndarray | None = None

@@ -14,6 +14,7 @@ from shapes import DETECTION_LABELS, SEGMENTATION_LABELS, write_shapes
 
 from mtl_perception.data.folder import DataError, ImageFolder
 from mtl_perception.data.writer import write_index
+from mtl_perception.evaluation.truth import truth_of
 
 
 @pytest.fixture
@@ -44,6 +45,14 @@ def test_reads_every_label_as_documented(root: Path) -> None:
     cans = sample.image[sample.labels["segmentation"] == SEGMENTATION_LABELS.index("can")]
     if len(cans):
         assert cans[:, 2].mean() > cans[:, 0].mean()
+
+
+def test_the_truth_says_which_classes_the_folder_has_a_name_for(root: Path) -> None:
+    folder = ImageFolder(root)
+    assert truth_of(folder[0]).mask_ids is None
+    more = folder.with_labels({"segmentation": ["sofa", *SEGMENTATION_LABELS]})
+    assert truth_of(more[0]).mask_ids.tolist() == [*range(1, 1 + len(SEGMENTATION_LABELS))]
+    assert truth_of(more.with_labels({"segmentation": SEGMENTATION_LABELS})[0]).mask_ids is None
 
 
 def test_a_task_that_is_not_listed_is_not_labelled(root: Path) -> None:

@@ -10,12 +10,13 @@ from mtl_perception.evaluation.ground_truth import BagTruth
 def test_truth_is_found_by_stamp_in_the_labels_of_the_model(tmp_path):
     write_drive(tmp_path / "drive", 3)
     with Bag(tmp_path / "drive") as bag:
-        truth = BagTruth(bag, ["bin", "cup"], ["cup", "wall", "floor"])
+        truth = BagTruth(bag, ["bin", "cup"], ["cup", "wall", "floor", "sofa"])
         assert len(truth) == 3 and truth.left_out == set()
         known = truth.at(truth.stamps_ns[2])
         assert truth.at(truth.stamps_ns[2] + 1) is None
     x1, y1, x2, y2 = box(2)
     assert known.boxes_xyxy.tolist() == [[x1, y1, x2, y2]] and known.class_ids.tolist() == [1]
+    assert known.mask_ids.tolist() == [0, 1, 2]  # the bag has no name for a sofa
     assert known.mask[y1, x1] == 0 and known.mask[0, 0] == 1
     assert np.isnan(known.depth_m[:, : WIDTH // 2]).all()
     assert known.depth_m[0, -1] == pytest.approx(3.0) and known.depth_m.dtype == np.float32

@@ -147,6 +147,17 @@ def test_a_class_that_is_found_where_it_never_is_counts_as_zero():
     assert found["per_class"]["a"] == {"IoU": 0.75, "precision": 1, "recall": 0.75, "share": 1}
 
 
+def test_a_class_that_the_data_cannot_name_has_no_score_but_is_wrong_on_others():
+    metric = SegmentationMetric(["a", "b", "sofa"])
+    own = metric.update(np.array([[0, 0, 2, 1]], np.uint8), np.array([[0, 0, 0, 1]], np.uint8), np.array([0, 1]))
+    found = metric.compute()
+    assert own["mIoU"] == found["mIoU"] == pytest.approx((2 / 3 + 1) / 2)
+    assert np.isnan(found["per_class"]["sofa"]["IoU"]) and found["pixel_accuracy"] == 3 / 4
+    # Other data, of which it is a class.
+    metric.update(np.array([[2, 2]], np.uint8), np.array([[2, 2]], np.uint8))
+    assert metric.compute()["mIoU"] == pytest.approx((2 / 3 + 1 + 2 / 3) / 3)
+
+
 def test_masks_without_a_labelled_pixel_have_no_score():
     metric = SegmentationMetric(["a", "b"])
     assert metric.update(np.zeros((2, 2), np.uint8), np.full((2, 2), 255, np.uint8)) == {}

@@ -209,3 +209,20 @@ def test_a_set_goes_on_with_the_same_meshes_only(vulkan, meshes, tmp_path):
     others = DatasetSettings(rooms=1, views=1, seed=7, width=64, height=48, objects=str(tmp_path / "others"))
     with pytest.raises(ValueError, match=r"other settings \(objects '[0-9a-f]{16}'\)"):
         render_dataset(tmp_path / "rooms", others, workers=1, progress=False)
+
+
+@pytest.mark.slow
+def test_views_of_own_meshes_show_them_large(vulkan, meshes, tmp_path):
+    """A team that renders its parts wants to see them, not far away among the furniture."""
+    out = tmp_path / "rooms"
+    settings = DatasetSettings(rooms=2, views=4, seed=8, width=192, height=144, content=2, objects=str(meshes), object_views=1.0)
+    render_dataset(out, settings, workers=1, progress=False)
+    coco = json.loads((out / "annotations.json").read_text())
+    (bracket,) = (category["id"] for category in coco["categories"] if category["name"] == "bracket")
+    largest = {image["id"]: 0.0 for image in coco["images"]}
+    for obj in coco["annotations"]:
+        if obj["category_id"] == bracket:
+            largest[obj["image_id"]] = max(largest[obj["image_id"]], *obj["bbox"][2:])
+    assert np.median(list(largest.values())) > 0.12 * settings.width
+    with pytest.raises(ValueError, match="object_views is 1.5, expected 0 to 1"):
+        DatasetSettings(rooms=1, object_views=1.5)

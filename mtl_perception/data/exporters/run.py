@@ -16,7 +16,6 @@ from mtl_perception.data.exporters.registry import FORMATS, Format
 from mtl_perception.data.format import DataError
 from mtl_perception.data.importers import own
 from mtl_perception.data.importers.labelled import Notes, Picture
-from mtl_perception.data.importers.registry import Options
 
 _PICTURES = 32
 
@@ -51,7 +50,7 @@ def export_data(
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise DataError(f"{out} is not empty; choose another folder for the export", "taken")
     on_start("reading", None)
-    labelled = own.read(data, Options())
+    labelled = own.read(data, own.Settings())
     labels = Labels(labelled.detection_labels, labelled.segmentation_labels, labelled.classification_labels, labelled.lanes_labels)
     pictures = sorted(labelled.pictures, key=lambda picture: picture.name)
     notes = Notes()

@@ -15,12 +15,20 @@ import numpy as np
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import UNLABELLED
 from mtl_perception.data.format import DataError, parse_description
+from mtl_perception.data.importers.box_masks import Box, BoxMasks
 from mtl_perception.data.importers.image_file import ImageFile, read_index_image
 from mtl_perception.data.importers.json_file import read_json
 from mtl_perception.data.importers.labelled import Instance, Labelled, Notes, Picture
 from mtl_perception.data.importers.registry import NotThisFormat, Options
 from mtl_perception.data.importers.shapes import CocoJson
 from mtl_perception.data.index import find_problems, read_index
+from mtl_perception.data.label_lists import united
+
+
+class Settings(Options):
+    """``masks``: classes with commas between them, whose boxes get a mask where the picture has none; see ``box_masks``."""
+
+    masks: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +89,12 @@ def looks_like(source: Path) -> str:
         return "it has dataset.json, and annotations.json with tasks" if content.find(b'"tasks"') >= 0 else ""
 
 
-def read(source: Path, settings: Options) -> Labelled:
+def read(source: Path, settings: Settings) -> Labelled:
     """The data folder ``source``.
 
     Raises:
         DataError: it is none, or its index contradicts itself.
+        ValueError: a class that is to have masks has no boxes.
     """
     if not (source / "dataset.json").is_file():
         raise NotThisFormat(f"{source} is no data folder of this project: it has no dataset.json")
@@ -110,20 +119,30 @@ def read(source: Path, settings: Options) -> Labelled:
             )
         )
     del content.annotations
+    described = parse_description(source / "dataset.json")
+    detection, segmentation = described.labels("detection"), described.labels("segmentation")
+    masked = _masked(settings.masks, detection)
+    segmentation = united([segmentation, masked])
+    ids = {label: segmentation.index(label) for label in masked}
     pictures = []
     for image in content.images:
         tasks, file_name = image["tasks"], image["file_name"]
         label = Path(file_name).with_suffix(".png")
         camera = index.cameras.get(image.get("camera"))
+        of_image = instances.get(image["id"], []) if "detection" in tasks else None
+        semantic = SemanticFile(source / "semantic" / label) if "segmentation" in tasks else None
+        boxes = [Box(one.label, one.box_xyxy, None if one.is_crowd else ids.get(one.label)) for one in of_image or [] if one.box_xyxy]
+        if any(box.id is not None for box in boxes):
+            semantic = BoxMasks(source / "images" / file_name, (image["width"], image["height"]), semantic, boxes)
         pictures.append(
             Picture(
                 name=file_name,
                 image=ImageFile(source / "images" / file_name),
                 size=(image["width"], image["height"]),
                 group=image["group"],
-                instances=instances.get(image["id"], []) if "detection" in tasks else None,
+                instances=of_image,
                 exhaustive=image.get("detection_labels"),
-                semantic=SemanticFile(source / "semantic" / label) if "segmentation" in tasks else None,
+                semantic=semantic,
                 depth=DepthFile(source / "depth" / label) if "depth" in tasks else None,
                 camera=None if camera is None else Intrinsics(camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy),
                 depth_is_nominal=camera is not None and camera.depth_scale == "nominal",
@@ -133,12 +152,20 @@ def read(source: Path, settings: Options) -> Labelled:
                 where="annotations.json",
             )
         )
-    described = parse_description(source / "dataset.json")
     return Labelled(
         pictures,
-        described.labels("detection"),
-        described.labels("segmentation"),
+        detection,
+        segmentation,
         described.labels("classification"),
         described.labels("lanes"),
         notes=Notes(),
     )
+
+
+def _masked(classes: str, known: list[str]) -> list[str]:
+    """The names in ``classes``, which have commas between them."""
+    names = [name.strip() for name in classes.split(",") if name.strip()]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise ValueError(f"masks: '{unknown[0]}' is no class that has boxes here; expected some of: {', '.join(known)}")
+    return names

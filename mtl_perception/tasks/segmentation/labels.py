@@ -47,6 +47,9 @@ class SegmentationCodec(MapCodec):
     def truth(self, label: np.ndarray) -> dict[str, Any]:
         return {"mask": label}
 
+    def truth_of_names(self, named: np.ndarray) -> dict[str, Any]:
+        return {"mask_ids": np.flatnonzero(named)}
+
     def regions(self, label: np.ndarray) -> np.ndarray:
         return label
 

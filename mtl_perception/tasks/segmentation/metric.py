@@ -33,6 +33,7 @@ class SegmentationMetric(Metric):
     def __init__(self, labels: Sequence[str]) -> None:
         self.labels = list(labels)
         self.confusion = np.zeros((len(self.labels), len(self.labels) + 1), np.int64)
+        self.named = np.zeros(len(self.labels), bool)
 
     @classmethod
     def for_model(cls, card: Any) -> SegmentationMetric:
@@ -42,14 +43,16 @@ class SegmentationMetric(Metric):
     def pair(scene: Scene, truth: Truth) -> tuple | None:
         if scene.segmentation is None or truth.mask is None:
             return None
-        return scene.segmentation.mask, truth.mask
+        return scene.segmentation.mask, truth.mask, truth.mask_ids
 
-    def update(self, mask: np.ndarray, true_mask: np.ndarray) -> dict[str, float]:
+    def update(self, mask: np.ndarray, true_mask: np.ndarray, mask_ids: np.ndarray | None = None) -> dict[str, float]:
         """Add one image.
 
         Args:
             mask: (H, W) uint8 found class ids; 255 is no class, which is a miss where the truth has one.
             true_mask: (H, W) uint8 true class ids; 255 is unlabelled and not counted.
+            mask_ids: classes that the data set has a name for; None for all. One that it can't name has no score of its own:
+                where it is found on a labelled pixel it is wrong, and counts against the class of that pixel.
 
         Returns:
             The image's own mIoU.
@@ -69,16 +72,18 @@ class SegmentationMetric(Metric):
                 raise ValueError(f"{what} has class id {unknown[0] + classes}, expected 0 to {classes - 1} or {UNLABELLED}")
         confusion = np.hstack([counts[:classes, :classes], counts[:classes, UNLABELLED:]])
         self.confusion += confusion
-        own = _mean_iou(confusion)
+        named = np.ones(classes, bool) if mask_ids is None else np.isin(np.arange(classes), mask_ids)
+        self.named |= named
+        own = _mean_iou(confusion, named)
         return {"mIoU": own} if own == own else {}
 
     def compute(self) -> dict[str, Any]:
-        """mIoU over the classes that occur in truth or result, pixel accuracy, pixels.
+        """mIoU over the classes that the data name and that occur in truth or result, pixel accuracy, pixels.
 
         ``per_class`` holds IoU, precision and recall of pixels, and the share of labelled pixels; NaN where a class
-        occurs neither in truth nor in result.
+        occurs neither in truth nor in result, or has no name in the data.
         """
-        hits, true, found = _hits(self.confusion)
+        hits, true, found = (np.where(self.named, values, 0) for values in _hits(self.confusion))
         pixels = int(self.confusion.sum())
         with np.errstate(invalid="ignore"):
             columns = {
@@ -89,7 +94,7 @@ class SegmentationMetric(Metric):
             }
         per_class = {name: {column: float(values[index]) for column, values in columns.items()} for index, name in enumerate(self.labels)}
         return {
-            "mIoU": _mean_iou(self.confusion),
+            "mIoU": _mean_iou(self.confusion, self.named),
             "pixel_accuracy": float(hits.sum() / pixels) if pixels else float("nan"),
             "per_class": per_class,
             "pixels": pixels,
@@ -106,9 +111,9 @@ def _hits(confusion: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.diag(confusion), confusion.sum(axis=1), confusion[:, :-1].sum(axis=0)
 
 
-def _mean_iou(confusion: np.ndarray) -> float:
+def _mean_iou(confusion: np.ndarray, named: np.ndarray) -> float:
     hits, true, found = _hits(confusion)
-    union = true + found - hits
+    union = np.where(named, true + found - hits, 0)
     return float(np.mean(hits[union > 0] / union[union > 0])) if union.any() else float("nan")
 
 
