@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Subscriptions of a depth sensor, matched by stamp with the camera's images."""
+"""A depth sensor beside the camera: its images, by the stamp of the camera's."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ from mtl_perception.spatial.depth_registration import register_depth
 
 _STAMP = struct.Struct("<iI")
 _CHECK_EVERY = 5
-"""Images between two checks of the alignment, which does not change while the node runs."""
+"""Images; what is not registered stays so."""
 
 
 class DepthCamera:
     """Subscribes to ``depth/image`` and its camera_info on construction, until ``close``. Callbacks and ``at`` may run on different threads.
 
     Args:
-        topics: prefix of its topics, such as ``~`` or ``~/front``.
-        parameters: of this camera.
+        topics: what its topics begin with, such as ``~`` or ``~/front``.
+        parameters: those of this camera.
 
     Attributes:
         topic, info_topic: full names.
-        problem: why the last image had no measured depth; empty if it had.
-        is_registered_here: whether the last measurement was registered from the sensor's frame to the camera's.
+        problem: why the last image was answered without a measurement; empty if it was not.
+        is_registered_here: whether the last measurement was brought from the sensor's frame into the camera's.
     """
 
     def __init__(self, node: Node, topics: str, parameters: Mapping[str, Any]) -> None:
@@ -73,16 +73,16 @@ class DepthCamera:
 
     @property
     def doubt(self) -> str:
-        """Why depth seems not to be registered to the camera although its frame says so; empty if it does not."""
+        """Why depth may not be registered to the camera though its frame says so; empty without a reason."""
         return "" if self.is_registered_here else self._alignment.problem
 
     def at(self, stamp_ns: int, place: Place, image_rgb: np.ndarray, intrinsics: Intrinsics | None) -> np.ndarray | None:
-        """Measured depth for the image with this stamp; None, with the reason in ``problem``, if there is none.
+        """Returns the measured depth of an image of this stamp; None, with ``problem`` saying why, if there is nothing that fits.
 
-        Waits up to the parameter ``depth.wait`` for a late message. Depth in another frame than the image's is registered to it.
+        Waits for a message that is on its way, as long as the parameter says. Depth in another frame than the image's is registered to it.
 
         Args:
-            place: transforms at the image's stamp.
+            place: of the image.
             intrinsics: of the image's camera.
 
         Returns:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The newest messages of another sensor, by stamp."""
+"""The newest messages of other sensors, by the time at which they measured."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 KEPT = 8
-"""Messages that are kept: an image waits for the network longer than a measurement for the middleware."""
+"""Messages that wait for their image: it takes longer through the network than a sensor's through the middleware."""
 
 
 class NearestByStamp(Generic[T]):
     """The newest messages of one topic. Callbacks and the worker may use it from different threads.
 
     Args:
-        tolerance_ns: largest difference between a message's stamp and the requested one.
-        wait_s: longest wait for a late message.
+        tolerance_ns: by which a message's stamp may differ from the one that is asked for.
+        wait_s: how long to wait for a message that is on its way.
 
     Attributes:
         received: messages so far.
-        tolerance_s: ``tolerance_ns`` in seconds.
+        tolerance_s: as above.
     """
 
     def __init__(self, tolerance_ns: int, wait_s: float = 0.0) -> None:
@@ -37,7 +37,7 @@ class NearestByStamp(Generic[T]):
         return self._tolerance_ns * 1e-9
 
     def put(self, stamp_ns: int, message: T) -> None:
-        """Keep ``message`` among the newest; it replaces one of the same stamp."""
+        """Keep ``message`` for as long as few came after it; one of the same stamp takes its place."""
         with self._arrived:
             self.received += 1
             self._messages[stamp_ns] = message
@@ -47,7 +47,7 @@ class NearestByStamp(Generic[T]):
             self._arrived.notify_all()
 
     def at(self, stamp_ns: int) -> T | None:
-        """The message with the nearest stamp; None if none within the tolerance arrives in time."""
+        """Returns the message whose stamp is nearest; None if it is farther than the tolerance, and none such came while this waited."""
         end_s = time.monotonic() + self._wait_s
         with self._arrived:
             while True:
@@ -55,8 +55,6 @@ class NearestByStamp(Generic[T]):
                 if nearest is not None and abs(nearest - stamp_ns) <= self._tolerance_ns:
                     return self._messages[nearest]
                 left_s = end_s - time.monotonic()
-                if left_s <= 0 or (
-                    nearest is not None and max(self._messages) > stamp_ns + self._tolerance_ns
-                ):  # newer ones came: it was lost
+                if left_s <= 0 or (nearest is not None and max(self._messages) > stamp_ns + self._tolerance_ns):  # it went by
                     return None
                 self._arrived.wait(left_s)
