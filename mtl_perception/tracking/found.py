@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mtl_perception.core.scene import Detections
+from mtl_perception.core.scene import AGNOSTIC_NMS_IOU, Detections
 from mtl_perception.tracking.appearance import LENGTH
 from mtl_perception.tracking.gallery import sighting_noise
+from mtl_perception.tracking.kalman import GATE
 from mtl_perception.tracking.matching import Side
-from mtl_perception.tracking.symmetric import UNIT
+from mtl_perception.tracking.symmetric import UNIT, mahalanobis_squared
 
 if TYPE_CHECKING:
     from mtl_perception.core.scene import Boxes3D
 
 BOX_NOISE = 0.05
 """Standard deviation of a box's coordinates, as a share of its mean side."""
+
+_SAME = 0.8
+"""Share of the smaller of two boxes from which on both may show one object."""
 
 _UPPER = np.array([0, 1, 2, 4, 5, 8])
 
@@ -85,6 +89,29 @@ class Found:
             self.class_ids[columns],
             self.looks[columns],
         )
+
+    def repeated(self, columns: np.ndarray, taken: np.ndarray) -> np.ndarray:
+        """Which of the detections ``columns`` (K,) show an object that one of ``taken`` shows, or an earlier one of ``columns``: those of
+        the same class that lie mostly in its box, or have it mostly in theirs, at a place that may be the same. Boxes that are nearly alike
+        are left to NMS: where they come as far as here, they are two objects.
+
+        Returns:
+            (K,) bool.
+        """
+        others = np.concatenate([taken, columns])
+        left, top, right, bottom = self.corners[:, columns][:, :, None]
+        left_2, top_2, right_2, bottom_2 = self.corners[:, others][:, None, :]
+        width = np.minimum(right, right_2) - np.maximum(left, left_2)
+        height = np.minimum(bottom, bottom_2) - np.maximum(top, top_2)
+        shared = np.maximum(width, 0) * np.maximum(height, 0)
+        area, area_2 = (right - left) * (bottom - top), (right_2 - left_2) * (bottom_2 - top_2)
+        inside = (shared > _SAME * np.minimum(area, area_2)) & (shared < AGNOSTIC_NMS_IOU * (area + area_2 - shared))
+        inside &= self.class_ids[columns][:, None] == self.class_ids[others]
+        inside[:, len(taken) :] &= np.tri(len(columns), k=-1, dtype=bool)
+        i, j = np.nonzero(inside)
+        apart = self.places[:, columns[i]] - self.places[:, others[j]]
+        inside[i, j] = ~(mahalanobis_squared(apart, self.noise[:, columns[i]] + self.noise[:, others[j]]) > GATE)
+        return inside.any(1)
 
     def _measure(self, boxes_3d: Boxes3D, pose: np.ndarray, position_std_m: float) -> None:
         if len(boxes_3d.valid) != len(self):

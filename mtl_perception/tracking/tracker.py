@@ -21,7 +21,7 @@ from mtl_perception.tracking.track import Track
 if TYPE_CHECKING:
     from mtl_perception.core.scene import Boxes3D
 
-_SURE = 0.1 * GATE
+_SURE = 0.3 * GATE
 """Within it of a remembered place a detection may be too weak to begin a track by itself."""
 
 
@@ -34,6 +34,9 @@ class Tracker:
     uncertainties of both), and if neither these places nor their looks contradict it. Other than there, tentative tracks take part in
     the first stage: places reach farther than boxes, and a track whose object is hidden would take the detection of its
     neighbour that is new.
+
+    A detection that lies mostly in the box of a track's detection, or holds it, begins no track where both are of one class and
+    their places may be the same: it shows a part of that object, or the object with its surroundings.
 
     Life of a track: tentative until it was seen in ``confirm_hits`` successive frames, then confirmed; out of sight it
     moves on by itself, and ends after ``keep_s``. Where its place in a fixed frame was known, the gallery remembers it: who
@@ -100,6 +103,9 @@ class Tracker:
         kept = (objects.ids > 0) | (detection >= 0)
         objects.keep(kept)
         is_sure = found.scores >= settings.begin_score
+        fresh = np.flatnonzero(free)
+        if len(fresh):
+            free[fresh] = ~found.repeated(fresh, detection[rows])
         new = np.flatnonzero(free & is_sure)
         objects.begin(new, found, stamp_s, settings.speed_m_s)
         again = self._begin_again(np.flatnonzero(free & ~is_sure), found)

@@ -93,7 +93,7 @@ def test_a_weak_detection_begins_a_track_only_where_somebody_is_remembered_who_l
     robot = Robot(high_score=0.3, begin_score=0.4)
     robot.look(CUPS, standing_at(0.0), 20, looks=looks)
     robot.look_away(60.0)
-    others = [(x + 0.25, y, z) for x, y, z in CUPS]
+    others = [(x, y + 0.5, z) for x, y, z in CUPS]
     known = [2] if looks else []
     assert ids(robot.look([*others, CUPS[1]], standing_at(0.0), score=0.35, looks=looks)) == known, "at once, and none of the others"
     assert ids(robot.look([*others, CUPS[1]], standing_at(0.0), 5, score=0.35, looks=looks)) == known
