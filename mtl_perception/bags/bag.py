@@ -163,6 +163,18 @@ class Bag:
         except Exception as error:  # rosbags raises whatever its parser does
             raise BagError(f"bag {self.path}: a message on {message.topic} is no {message.type} ({cut(error, 300)})") from error
 
+    def topic(self, name: str) -> Topic:
+        """The topic of this name.
+
+        Raises:
+            BagError: it is not in the bag, or has no message.
+        """
+        if name not in self.topics:
+            raise self._no_topic(name)
+        if not self.topics[name].count:
+            raise BagError(f"bag {self.path}: topic {name} has no message")
+        return self.topics[name]
+
     def find(self, name: str, kind: str) -> Topic | None:
         """The topic of this name; None where it is not in the bag, or has no message.
 
@@ -187,7 +199,7 @@ class Bag:
             BagError: ``wanted`` is missing or no image; or none, or more than one, can be meant.
         """
         if wanted is not None:
-            topic = self._existing(wanted)
+            topic = self.topic(wanted)
             if topic.type not in CAMERAS:
                 raise BagError(f"bag {self.path}: {wanted} is {topic.type}, expected {', '.join(CAMERAS[:-1])} or {CAMERAS[-1]}")
             if topic.type == COMPRESSED_IMAGE and is_depth_stream(self._first(topic)):
@@ -218,7 +230,7 @@ class Bag:
             BagError: ``wanted`` is missing or no camera_info.
         """
         if wanted is not None:
-            topic = self._existing(wanted)
+            topic = self.topic(wanted)
             if topic.type != CAMERA_INFO:
                 raise BagError(f"bag {self.path}: {wanted} is {topic.type}, expected {CAMERA_INFO}")
             return topic
@@ -321,13 +333,6 @@ class Bag:
             return zstandard.ZstdDecompressor().decompress(data, _LARGEST_MESSAGE)
         except (zstandard.ZstdError, MemoryError) as error:
             raise BagError(f"bag {self.path}: a message on {recorded.channel.topic} can't be unpacked ({error})") from error
-
-    def _existing(self, name: str) -> Topic:
-        if name not in self.topics:
-            raise self._no_topic(name)
-        if not self.topics[name].count:
-            raise BagError(f"bag {self.path}: topic {name} has no message")
-        return self.topics[name]
 
     def _no_topic(self, name: str) -> BagError:
         if name in self.skipped:

@@ -39,7 +39,7 @@ def is_depth_stream(message: Any) -> bool:
 
 def camera_info_beside(image_topic: str) -> str:
     """image_transport's rule: the last element of the raw image's name becomes camera_info."""
-    for transport in ("/compressed", "/ffmpeg", "/foxglove", "/theora"):
+    for transport in ("/compressed", "/compressedDepth", "/ffmpeg", "/foxglove", "/theora"):
         image_topic = image_topic.removesuffix(transport)
     return image_topic.rpartition("/")[0] + "/camera_info"
 

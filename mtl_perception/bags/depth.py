@@ -14,40 +14,79 @@ from mtl_perception.bags.error import BagError
 from mtl_perception.bags.types import COMPRESSED_IMAGE, IMAGE, VIDEO
 from mtl_perception.bags.video import packet_of
 from mtl_perception.core.compressed_depth import decode_compressed_depth
-from mtl_perception.core.image_messages import depth_to_metres
+from mtl_perception.core.image_messages import ConversionError, depth_to_metres
 
 DEPTH_ENCODINGS = ("16UC1", "mono16", "32FC1")
+_COMPRESSED_DEPTH = "/compressedDepth"
 
 
 def find_depth(bag: Bag, image: Topic, wanted: str | None = None) -> Topic | None:
-    """The depth images that are registered to ``image``: ``wanted``, or the only ones in the camera's frame; None where there are none.
+    """The depth images that are registered to ``image``: ``wanted``, or those in the camera's frame; None where there are none.
+
+    Of several in that frame, images of the camera's shape go before others, those of its size before smaller ones, and raw images before
+    their own ``compressedDepth``.
 
     Raises:
-        BagError: ``wanted`` is missing, or several can be meant.
+        BagError: ``wanted`` is missing, empty or no depth; or several can be meant.
     """
+    depths = depth_topics(bag)
     if wanted is not None:
-        if wanted not in bag.topics:
-            raise BagError(f"bag {bag.path} has no topic {wanted}; it has {', '.join(sorted(bag.topics))}")
-        return bag.topics[wanted]
-    first = _first(bag, image)
-    frame_id = (packet_of(first, image.type) if image.type in VIDEO else first).header.frame_id
-    found = []
-    for topic in bag.topics.values():
-        if (
-            topic.type not in (IMAGE, COMPRESSED_IMAGE)
-            or not topic.count
-            or topic.name == image.name
-            or topic.name.startswith(GROUND_TRUTH)
-        ):
-            continue
-        message = _first(bag, topic)
-        is_depth = message.encoding in DEPTH_ENCODINGS if topic.type == IMAGE else is_depth_stream(message)
-        if is_depth and message.header.frame_id == frame_id:
-            found.append(topic)
+        topic = bag.topic(wanted)
+        if topic not in depths:
+            raise BagError(f"bag {bag.path}: {wanted} holds no depth ({topic.type}), expected images of 16UC1 or 32FC1, or compressedDepth")
+        return topic
+    frame_id = frame_of(bag, image)
+    found = [topic for topic, frame in depths.items() if frame == frame_id and topic.name != image.name]
+    if len(found) > 1:
+        names = {topic.name for topic in found}
+        found = [one for one in found if one.name.removesuffix(_COMPRESSED_DEPTH) not in names - {one.name}]
+    if len(found) > 1 and (size := _size_of_images(bag, image)) is not None:
+        ranks = {topic: _rank(_size_of_depth(bag, topic), size) for topic in found}
+        found = [topic for topic, rank in ranks.items() if rank == min(ranks.values())]
     if len(found) > 1:
         names = ", ".join(topic.name for topic in found)
-        raise BagError(f"bag {bag.path} has several depth topics: choose one out of {names} (import: --set depth=TOPIC)")
+        raise BagError(
+            f"bag {bag.path} has several depth topics: choose one out of {names} (replay: --depth TOPIC; import: --set depth=TOPIC)"
+        )
     return found[0] if found else None
+
+
+def depth_topics(bag: Bag) -> dict[Topic, str]:
+    """Every topic of measured depth, with the frame of its first message."""
+    frames = {}
+    for topic in bag.topics.values():
+        if topic.type not in (IMAGE, COMPRESSED_IMAGE) or not topic.count or topic.name.startswith(GROUND_TRUTH):
+            continue
+        message = _first(bag, topic)
+        if message.encoding in DEPTH_ENCODINGS if topic.type == IMAGE else is_depth_stream(message):
+            frames[topic] = message.header.frame_id
+    return frames
+
+
+def frame_of(bag: Bag, image: Topic) -> str:
+    """The frame of a camera's first image, or of its first packet of video."""
+    first = _first(bag, image)
+    return (packet_of(first, image.type) if image.type in VIDEO else first).header.frame_id
+
+
+def _size_of_images(bag: Bag, image: Topic) -> tuple[int, int] | None:
+    """(H, W) of the first that can be decoded."""
+    return next((frame.image_rgb.shape[:2] for frame in bag.frames(image, None) if frame.image_rgb is not None), None)
+
+
+def _size_of_depth(bag: Bag, topic: Topic) -> tuple[int, int] | None:
+    try:
+        height, width = measured_metres(_first(bag, topic)).shape
+    except ConversionError:
+        return None
+    return height, width
+
+
+def _rank(size: tuple[int, int] | None, wanted: tuple[int, int]) -> int:
+    """0 for the wanted size, 1 for its shape, 2 for another one."""
+    if size is None or abs(size[0] * wanted[1] - size[1] * wanted[0]) > max(wanted):
+        return 2
+    return int(size != wanted)
 
 
 def measured_metres(message: Any) -> np.ndarray:

@@ -109,9 +109,15 @@ def replay(
     rate: Annotated[float, typer.Option(min=0.01, help="Playback speed; not with --offline.")] = 1.0,
     image: Image = None,
     camera_info: CameraInfo = None,
+    depth: Annotated[
+        str | None, typer.Option(help="Topic of measured depth, or none; default: the one that is registered to the camera.")
+    ] = None,
+    depth_source: Annotated[
+        str | None, typer.Option(help="network, camera or fused, instead of depth.source of the parameter file.")
+    ] = None,
     overlay: Annotated[bool, typer.Option("--overlay", help="Also record the overlay.")] = False,
 ) -> None:
-    """Play a bag through the node and record its outputs."""
+    """Play a bag through the node, its depth camera too, and record its outputs."""
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
@@ -131,6 +137,8 @@ def replay(
             rate=rate,
             image=image,
             camera_info=camera_info,
+            depth=depth,
+            depth_source=depth_source,
             overlay=overlay,
             console=console,
         )

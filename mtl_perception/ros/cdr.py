@@ -99,6 +99,11 @@ class LaserScanView:
     ranges_m: np.ndarray
 
 
+def read_stamp(serialised: bytes) -> Stamp:
+    """The stamp of a serialised message that begins with a header. Raises ConversionError as ``read_image`` does."""
+    return _Reader(serialised).stamp()
+
+
 def read_image(serialised: bytes) -> ImageView:
     """A serialised ``sensor_msgs/Image``. Raises ConversionError when it ends early, is not plain CDR or has no usable frame_id."""
     read = _Reader(serialised)

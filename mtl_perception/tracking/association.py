@@ -7,9 +7,9 @@ import numpy as np
 
 
 def paired_iou(first_xyxy: np.ndarray, second_xyxy: np.ndarray) -> np.ndarray:
-    """(P,) intersection over union of each box (P, 4) with the other's box of the same row; 0 where a box has no area."""
-    left, top, right, bottom = first_xyxy.T
-    left_2, top_2, right_2, bottom_2 = second_xyxy.T
+    """(P,) intersection over union of each box (4, P) with the other's box of the same column; 0 where a box has no area."""
+    left, top, right, bottom = first_xyxy
+    left_2, top_2, right_2, bottom_2 = second_xyxy
     width = np.minimum(right, right_2) - np.maximum(left, left_2)
     height = np.minimum(bottom, bottom_2) - np.maximum(top, top_2)
     shared = width.clip(min=0) * height.clip(min=0)

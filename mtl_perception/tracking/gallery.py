@@ -9,10 +9,9 @@ import numpy as np
 
 from mtl_perception.tracking.appearance import LENGTH, with_looks
 from mtl_perception.tracking.association import assign_pairs
-from mtl_perception.tracking.symmetric import mahalanobis_squared
+from mtl_perception.tracking.kalman import GATE
+from mtl_perception.tracking.symmetric import UNIT, mahalanobis_squared, outer
 
-_GATE = 11.34
-"""Squared Mahalanobis distance that 99 % of true pairs stay below (χ², three degrees of freedom)."""
 _MOST = 1000
 """Objects that are remembered; the ones longest unseen go first."""
 
@@ -27,7 +26,7 @@ class Sightings:
 
     Attributes:
         ids, class_ids: (N,).
-        places, noise: (N, 3) metres and (N, 3, 3) covariances of ``sighting_noise``; NaN where a place is not known.
+        places, noise: (N, 3) metres and (N, 6) covariances of ``sighting_noise``; NaN where a place is not known.
         first_s, seen_s: (N,) seconds.
         looks: (N, LENGTH) of ``appearance.looks``; NaN where they are not known.
     """
@@ -51,16 +50,16 @@ class Sightings:
 
 
 def sighting_noise(noise: np.ndarray, places: np.ndarray, sizes_m: np.ndarray, camera_m: np.ndarray) -> np.ndarray:
-    """(N, 3, 3) covariances of places as seen from one side.
+    """(6, N) covariances of places as seen from one side, as ``symmetric.upper``.
 
     Args:
-        noise: (N, 3, 3), of single measurements.
-        places, sizes_m: (N, 3) metres.
+        noise: (6, N), of single measurements.
+        places: (3, N) metres.
+        sizes_m: (N, 3) metres.
         camera_m: (3,), where the camera was.
     """
-    ray = _DEPTH_ERROR * (places - camera_m)
-    part = np.square(_SIZE_ERROR * sizes_m.mean(1))[:, None, None] * np.eye(3)
-    return noise + ray[:, :, None] * ray[:, None, :] + part
+    part = np.square(_SIZE_ERROR / 3 * sizes_m.sum(1))
+    return noise + outer(_DEPTH_ERROR * (places - camera_m[:, None])) + part * UNIT
 
 
 class Gallery:
@@ -75,7 +74,7 @@ class Gallery:
 
     def clear(self) -> None:
         none, ids = np.zeros(0), np.zeros(0, np.int64)
-        self._objects = Sightings(ids, ids, np.zeros((0, 3)), np.zeros((0, 3, 3)), none, none, np.zeros((0, LENGTH), np.float32))
+        self._objects = Sightings(ids, ids, np.zeros((0, 3)), np.zeros((0, 6)), none, none, np.zeros((0, LENGTH), np.float32))
 
     def remember(self, objects: Sightings) -> None:
         """Take in objects that were lost; those without a place can't be known again and are left out."""
@@ -90,7 +89,7 @@ class Gallery:
         if len(self._objects) and self._objects.seen_s.min() < before_s:
             self._objects = self._objects.where(self._objects.seen_s >= before_s)
 
-    def claim(self, new: Sightings, now_s: float, appearance: float = 0.0, gate: float = _GATE) -> tuple[np.ndarray, Sightings]:
+    def claim(self, new: Sightings, now_s: float, appearance: float = 0.0, gate: float = GATE) -> tuple[np.ndarray, Sightings]:
         """Which of N new objects are ones that are remembered.
 
         Args:
@@ -103,8 +102,8 @@ class Gallery:
         objects = self._objects
         fresh, old = np.nonzero(new.class_ids[:, None] == objects.class_ids)
         drift = np.square(_DRIFT_M) * (now_s - objects.seen_s[old])
-        spread = new.noise[fresh] + objects.noise[old] + drift[:, None, None] * np.eye(3)
-        cost = mahalanobis_squared(new.places[fresh] - objects.places[old], spread) / gate
+        spread = (new.noise[fresh] + objects.noise[old]).T + drift * UNIT
+        cost = mahalanobis_squared((new.places[fresh] - objects.places[old]).T, spread) / gate
         if appearance > 0:
             cost = with_looks(cost, new.looks[fresh], objects.looks[old], appearance)
         possible = cost < 1  # false where a place is not known

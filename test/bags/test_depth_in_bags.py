@@ -7,15 +7,9 @@ from small_bags import HEIGHT, WIDTH, SmallBag
 
 from mtl_perception.bags import Bag, BagError
 from mtl_perception.bags.depth import BagDepth, find_depth
-from mtl_perception.core.compressed_depth import MILLIMETRES, encode_compressed_depth
 
 DEPTH_MM = np.full((HEIGHT, WIDTH), 2500, np.uint16)
 DEPTH_MM[:10] = 0
-
-
-def write_compressed(bag, frame, topic="/depth/compressedDepth"):
-    data = np.frombuffer(encode_compressed_depth(DEPTH_MM / np.float32(1000)), np.uint8)
-    bag.write(topic, frame, bag.make("sensor_msgs/msg/CompressedImage", header=bag.header(frame), format=MILLIMETRES, data=data))
 
 
 @pytest.mark.parametrize("kind", ["raw", "compressedDepth"])
@@ -25,7 +19,9 @@ def test_depth_of_a_stamp_comes_in_metres(tmp_path, kind):
             bag.write_jpeg(frame)
             if frame == 1:
                 continue
-            bag.write_raw(frame, "/depth", "16UC1", DEPTH_MM) if kind == "raw" else write_compressed(bag, frame)
+            bag.write_raw(frame, "/depth", "16UC1", DEPTH_MM) if kind == "raw" else bag.write_compressed_depth(
+                frame, "/depth/compressedDepth", DEPTH_MM
+            )
         stamps = [bag.stamp_ns(frame) for frame in range(3)]
     with Bag(tmp_path / "bag") as bag:
         depth = BagDepth(bag, find_depth(bag, bag.find_image()))
@@ -37,17 +33,7 @@ def test_depth_of_a_stamp_comes_in_metres(tmp_path, kind):
 def test_only_what_is_in_the_cameras_frame_is_registered(tmp_path):
     with SmallBag(tmp_path / "bag") as bag:
         bag.write_jpeg(0)
-        message = bag.make(
-            "sensor_msgs/msg/Image",
-            header=bag.header(0, "camera_depth_optical_frame"),
-            height=HEIGHT,
-            width=WIDTH,
-            encoding="16UC1",
-            is_bigendian=0,
-            step=2 * WIDTH,
-            data=np.frombuffer(DEPTH_MM.tobytes(), np.uint8),
-        )
-        bag.write("/depth/raw", 0, message)
+        bag.write_raw(0, "/depth/raw", "16UC1", DEPTH_MM, frame_id="camera_depth_optical_frame")
         bag.write_truth(0)
     with Bag(tmp_path / "bag") as bag:
         image = bag.find_image()
@@ -61,6 +47,38 @@ def test_two_sensors_are_named(tmp_path):
     with SmallBag(tmp_path / "bag") as bag:
         bag.write_jpeg(0)
         bag.write_raw(0, "/depth/a", "16UC1", DEPTH_MM)
-        write_compressed(bag, 0, "/depth/b")
+        bag.write_compressed_depth(0, "/depth/b", DEPTH_MM)
     with Bag(tmp_path / "bag") as bag, pytest.raises(BagError, match="several depth topics: choose one out of /depth/a, /depth/b"):
         find_depth(bag, bag.find_image())
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"/aligned/compressedDepth": DEPTH_MM},  # the same once more
+        {"/b": DEPTH_MM[::2, ::2]},  # smaller
+        {"/b": DEPTH_MM[:20]},  # of another shape
+        {"/aligned/compressedDepth": DEPTH_MM, "/b": DEPTH_MM[::2, ::2], "/c": DEPTH_MM[:, :50]},
+    ],
+)
+def test_of_several_in_the_cameras_frame_the_one_of_its_size_is_taken_and_raw_before_compressed(tmp_path, others):
+    with SmallBag(tmp_path / "bag") as bag:
+        bag.write_jpeg(0)
+        for topic, depth_mm in {**others, "/aligned": DEPTH_MM}.items():
+            if topic.endswith("compressedDepth"):
+                bag.write_compressed_depth(0, topic, depth_mm)
+            else:
+                bag.write_raw(0, topic, "16UC1", np.ascontiguousarray(depth_mm))
+    with Bag(tmp_path / "bag") as bag:
+        assert find_depth(bag, bag.find_image()).name == "/aligned"
+
+
+def test_a_topic_that_is_asked_for_must_hold_depth(tmp_path):
+    with SmallBag(tmp_path / "bag") as bag:
+        bag.write_jpeg(0)
+        bag.write_camera_info(0)
+        bag.write_raw(0, "/other")
+    with Bag(tmp_path / "bag") as bag:
+        for wanted in ("/other", "/camera/camera_info", "/camera/image_raw/compressed"):
+            with pytest.raises(BagError, match=f"{wanted} holds no depth .*, expected images of 16UC1 or 32FC1, or compressedDepth"):
+                find_depth(bag, bag.find_image(), wanted)

@@ -107,7 +107,7 @@ def test_depth_in_a_frame_of_its_own_is_registered_here(peer, start_node) -> Non
         return message
 
     for words, help_ in (
-        ("remap ~/depth/image/camera_info", lambda: None),
+        ("or the sensor's camera_info on", lambda: None),
         (
             "nobody has published a transform of the frame",
             lambda: peer.publish(f"{node.name}/depth/image/camera_info", camera_info(64, 48)),

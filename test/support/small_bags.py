@@ -10,6 +10,8 @@ import numpy as np
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from mtl_perception.core.compressed_depth import MILLIMETRES, encode_compressed_depth
+
 WIDTH, HEIGHT = 96, 64
 SECOND_NS = 1_000_000_000
 START_NS = 1_700_000_000 * SECOND_NS
@@ -79,11 +81,19 @@ class SmallBag:
             data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
         self.write(topic, frame, self._compressed(frame, form, data))
 
-    def write_raw(self, frame: int, topic: str = "/camera/image_raw", encoding: str = "rgb8", pixels=None) -> None:
+    def write_raw(
+        self,
+        frame: int,
+        topic: str = "/camera/image_raw",
+        encoding: str = "rgb8",
+        pixels=None,
+        frame_id: str = "camera_color_optical_frame",
+        delay_ns: int = 0,
+    ) -> None:
         pixels = picture(frame) if pixels is None else pixels
         message = self.make(
             "sensor_msgs/msg/Image",
-            header=self.header(frame),
+            header=self.header(frame, frame_id),
             height=pixels.shape[0],
             width=pixels.shape[1],
             encoding=encoding,
@@ -91,7 +101,11 @@ class SmallBag:
             step=pixels.strides[0],
             data=np.frombuffer(pixels.tobytes(), np.uint8),
         )
-        self.write(topic, frame, message)
+        self.write(topic, frame, message, delay_ns)
+
+    def write_compressed_depth(self, frame: int, topic: str, depth_mm: np.ndarray, delay_ns: int = 0) -> None:
+        data = encode_compressed_depth(depth_mm / np.float32(1000))
+        self.write(topic, frame, self._compressed(frame, MILLIMETRES, data), delay_ns)
 
     def write_camera_info(self, frame: int, topic: str = "/camera/camera_info", focal: float = 80.0, region=(0, 0, 0, 0), **fields) -> None:
         """Args: region: x, y, width, height. fields: of the message, instead of the usual."""

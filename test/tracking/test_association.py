@@ -57,5 +57,5 @@ def test_paired_iou_equals_torchvision() -> None:
     boxes = np.concatenate([corner, corner + rng.uniform(0, 40, (2, 12, 2))], -1)
     expected = torchvision_box_iou(torch.from_numpy(boxes[0]), torch.from_numpy(boxes[1])).diagonal().numpy()
     assert (expected > 0).sum() > 2
-    np.testing.assert_allclose(paired_iou(boxes[0], boxes[1]), expected, atol=1e-9)
-    assert paired_iou(np.zeros((12, 4)), boxes[0]).max() == 0
+    np.testing.assert_allclose(paired_iou(boxes[0].T, boxes[1].T), expected, atol=1e-9)
+    assert paired_iou(np.zeros((4, 12)), boxes[0].T).max() == 0

@@ -12,6 +12,7 @@ from mtl_perception.core.scene import Boxes3D, Detections
 from mtl_perception.tracking import Track, Tracker, TrackerSettings
 from mtl_perception.tracking.appearance import LENGTH
 from mtl_perception.tracking.gallery import Gallery, Sightings
+from mtl_perception.tracking.symmetric import UNIT
 
 FOCAL_PX, CENTER_PX, RATE_HZ = 400.0, (320.0, 240.0), 10.0
 CUPS = [(-0.4, 0.0, 2.0), (0.1, 0.0, 2.2), (0.6, 0.0, 1.9)]
@@ -92,7 +93,7 @@ def test_a_weak_detection_begins_a_track_only_where_somebody_is_remembered_who_l
     robot = Robot(high_score=0.3, begin_score=0.4)
     robot.look(CUPS, standing_at(0.0), 20, looks=looks)
     robot.look_away(60.0)
-    others = [(x + 0.25, y, z) for x, y, z in CUPS]
+    others = [(x, y + 0.5, z) for x, y, z in CUPS]
     known = [2] if looks else []
     assert ids(robot.look([*others, CUPS[1]], standing_at(0.0), score=0.35, looks=looks)) == known, "at once, and none of the others"
     assert ids(robot.look([*others, CUPS[1]], standing_at(0.0), 5, score=0.35, looks=looks)) == known
@@ -170,7 +171,7 @@ def test_the_gallery_has_an_end() -> None:
         np.arange(1, count + 1),
         np.zeros(count, int),
         np.column_stack([np.arange(count), np.zeros((count, 2))]).astype(float),
-        np.tile(0.01 * np.eye(3), (count, 1, 1)),
+        np.tile(0.01 * UNIT.T, (count, 1)),
         np.zeros(count),
         np.linspace(0, 1, count),
         np.full((count, LENGTH), np.nan, np.float32),

@@ -251,6 +251,50 @@ def test_a_quick_turn_of_the_camera_carries_new_objects_along() -> None:
     assert len(tracks) == 5
 
 
+def boxes(*found: tuple[int, float, tuple[float, float, float, float]]) -> Detections:
+    """Of (class, score, box), the best first."""
+    class_ids, scores, corners = zip(*sorted(found, key=lambda one: -one[1]))
+    return Detections(np.array(corners, np.float32), np.array(scores, np.float32), np.array(class_ids))
+
+
+WHOLE, SEAT, BACK, BESIDE = (100, 100, 160, 200), (118, 142, 158, 200), (102, 100, 150, 150), (150, 100, 210, 200)
+
+
+@pytest.mark.parametrize("best", [WHOLE, SEAT])
+@pytest.mark.parametrize("later", [0, 3])
+def test_a_part_that_is_detected_too_begins_no_track(best: tuple, later: int) -> None:
+    """Whether part and whole come together or one after the other, and whichever is the better detection."""
+    tracker, other = Tracker(), SEAT if best == WHOLE else WHOLE
+    for k in range(later + 5):
+        found = [(0, 0.8, best)] + ([(0, 0.6, other), (0, 0.5, BACK)] if k >= later else [])
+        tracks = tracker.update(k / RATE_HZ, boxes(*found))
+    assert [track.id for track in tracks] == [1] and tracks[0].is_seen
+    np.testing.assert_allclose(tracks[0].box_xyxy, best, atol=1)
+
+
+def test_neighbours_and_other_classes_within_a_box_are_no_parts() -> None:
+    tracker = Tracker()
+    for k in range(3):
+        tracks = tracker.update(k / RATE_HZ, boxes((0, 0.8, WHOLE), (0, 0.7, BESIDE), (1, 0.6, SEAT)))
+    assert [track.class_id for track in tracks] == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("behind_m", "ids"), [(3.0, [1, 2]), (0.5, [1])])
+def test_what_stands_behind_another_of_its_class_is_no_part_of_it(behind_m: float, ids: list[int]) -> None:
+    """Places are known to half a metre."""
+    film = Film()
+    for _ in range(4):
+        tracks = film.show([Object((0.0, 0.0, 2.0), score=0.9), Object((0.0, 0.0, 2.0 + behind_m), score=0.7)], noise_m=0.5)
+    assert [track.id for track in tracks] == ids
+
+
+def test_a_part_continues_its_objects_track_where_the_whole_is_not_detected() -> None:
+    tracker = Tracker()
+    for k in range(8):
+        tracks = tracker.update(k / RATE_HZ, boxes((0, 0.8, WHOLE), (0, 0.6, SEAT)) if k < 4 else boxes((0, 0.6, SEAT)))
+    assert [track.id for track in tracks] == [1] and tracks[0].is_seen
+
+
 @pytest.mark.parametrize("jump_s", [-5.0, -0.1, 3.5])
 def test_a_jump_in_time_ends_every_track(jump_s: float) -> None:
     tracker = Tracker(TrackerSettings(gallery_s=0.0))

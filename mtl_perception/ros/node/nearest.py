@@ -30,20 +30,28 @@ class NearestByStamp(Generic[T]):
         self._tolerance_ns, self._wait_s = tolerance_ns, wait_s
         self._messages: OrderedDict[int, T] = OrderedDict()
         self._arrived = threading.Condition()
+        self._held_ns: int | None = None
         self.received = 0
 
     @property
     def tolerance_s(self) -> float:
         return self._tolerance_ns * 1e-9
 
+    def hold(self, stamp_ns: int) -> None:
+        """Keep messages within the tolerance of this stamp, however many come after them, until another stamp is held."""
+        with self._arrived:
+            self._held_ns = stamp_ns
+
     def put(self, stamp_ns: int, message: T) -> None:
-        """Keep ``message`` for as long as few came after it; one of the same stamp takes its place."""
+        """Keep ``message`` for as long as few came after it, or it is held; one of the same stamp takes its place."""
         with self._arrived:
             self.received += 1
             self._messages[stamp_ns] = message
             self._messages.move_to_end(stamp_ns)
-            while len(self._messages) > KEPT:
-                self._messages.popitem(last=False)
+            while (
+                len(self._messages) > KEPT and (oldest := next((one for one in self._messages if not self._is_held(one)), None)) is not None
+            ):
+                del self._messages[oldest]
             self._arrived.notify_all()
 
     def at(self, stamp_ns: int) -> T | None:
@@ -58,3 +66,6 @@ class NearestByStamp(Generic[T]):
                 if left_s <= 0 or (nearest is not None and max(self._messages) > stamp_ns + self._tolerance_ns):  # it went by
                     return None
                 self._arrived.wait(left_s)
+
+    def _is_held(self, stamp_ns: int) -> bool:
+        return self._held_ns is not None and abs(stamp_ns - self._held_ns) <= self._tolerance_ns

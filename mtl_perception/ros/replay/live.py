@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,12 +34,16 @@ from tf2_msgs.msg import TFMessage
 
 from mtl_perception.bags import COMPRESSED_IMAGE, Bag, BagMessage, Topic
 from mtl_perception.bags.transforms import transforms_of
+from mtl_perception.core.image_messages import ConversionError
 from mtl_perception.core.interrupts import raised
 from mtl_perception.core.transforms import TF, TF_STATIC
 from mtl_perception.msg import PerceptionStatus
+from mtl_perception.ros.cdr import read_stamp
 from mtl_perception.ros.node.video import VIDEO_TRANSPORTS, require_transport, transport_of
 from mtl_perception.ros.node_process import NODE_COMMAND, last_words, node_process, ros_arguments
 from mtl_perception.ros.patience import Patience
+from mtl_perception.ros.replay.depth import DepthStream
+from mtl_perception.ros.replay.depth_player import DepthPlayer, parameters_for
 from mtl_perception.ros.replay.recording import LATCHED_TOPICS, LEFT_OUT_TOPICS, Recording
 from mtl_perception.ros.replay.report import FrameTiming, ReplayReport
 
@@ -49,8 +52,6 @@ _MATCH_LIMIT_S = 15.0
 _CLOCK_PERIOD_S = 0.01
 _QUIET_LIMIT_S = 5.0
 _LONGEST_GAP_S = 86400.0
-_STAMP_BYTES = 12
-"""Four of the encoding, then the stamp of the header."""
 
 
 class ReplayError(ValueError):
@@ -64,6 +65,7 @@ def replay_live(
     parameters: Mapping[str, Any],
     recording: Recording,
     *,
+    depth: DepthStream | None = None,
     params_file: Path | None = None,
     rate: float = 1.0,
     overlay: bool = False,
@@ -77,6 +79,7 @@ def replay_live(
         image, camera_info: its topics.
         parameters: of the node, on top of ``params_file``; ``model`` among them.
         recording: an open recording; left open. Messages get the time of the bag at which they arrived.
+        depth: a depth camera beside it, which the parameter ``depth.source`` asks for.
         params_file: ROS parameter file for the node.
         rate: 2 plays twice as fast as recorded.
         overlay: record ``overlay`` too, which the node then has to draw.
@@ -98,6 +101,7 @@ def replay_live(
         "input.depth": 10,
         "output.reliability": "reliable",
         "output.depth": 10,
+        **(parameters_for(depth) if depth is not None else {}),
     }
     try:
         require_transport(_transport(image))
@@ -111,7 +115,7 @@ def replay_live(
             node_process([*node_command, *arguments], recording.path / "node.log") as process,
         ):
             on_progress = on_progress or (lambda report: None)
-            player = _Player(namespace, image, recording, report, process, on_progress, bag.start_ns, rate)
+            player = _Player(namespace, image, depth, recording, report, process, on_progress, bag.start_ns, rate)
             try:
                 player.wait_until_active()
                 player.connect(camera_info is not None, overlay)
@@ -133,6 +137,7 @@ class _Player:
         self,
         namespace: str,
         image: Topic,
+        depth: DepthStream | None,
         recording: Recording,
         report: ReplayReport,
         process: subprocess.Popen,
@@ -140,7 +145,8 @@ class _Player:
         start_ns: int,
         rate: float,
     ) -> None:
-        self._namespace, self._image = namespace, image
+        self._namespace, self._image, self._depth_stream = namespace, image, depth
+        self._depth: DepthPlayer | None = None
         self._log = recording.path / "node.log"
         self._recording, self._report, self._process, self._on_progress = (
             recording,
@@ -206,6 +212,9 @@ class _Player:
         for topic, msgtype in outputs.items():
             self._subscribe(topic, msgtype)
         publishers = [self._images, self._clock, self._moving, self._static] + ([self._infos] if has_camera_info else [])
+        if self._depth_stream is not None:
+            self._depth = DepthPlayer(self._node, private, self._depth_stream, qos)
+            publishers += self._depth.publishers
         self._spin_until(
             lambda: self._matched == set(outputs) and all(p.get_subscription_count() for p in publishers),
             "the node's topics did not connect",
@@ -219,6 +228,8 @@ class _Player:
             self._static.publish(message.data)
 
     def play(self, messages: Iterable[BagMessage]) -> None:
+        if self._depth is not None:
+            self._depth.begin()
         next_clock_s = self._started_s = time.monotonic()
         before_ns = self._start_ns
         for message in messages:
@@ -255,16 +266,22 @@ class _Player:
             self._clock.publish(Clock(clock=_time(self._now_ns())))
         self._spin_for(0.2)
         self._report.frames_lost = max(0, self._report.frames_in - self._frames_received)
+        if self._depth is not None and self._depth.warning:
+            self._report.warn(self._depth.warning)
 
     def _publish(self, message: BagMessage) -> None:
         if message.topic != self._image.name:
             (self._moving if message.topic == TF else self._infos).publish(message.data)
             return
         self._require_alive()
-        if len(message.data) < _STAMP_BYTES:
-            self._report.warn(f"{message.topic}: a message of {len(message.data)} bytes is no image; left out")
+        try:
+            stamp_ns = read_stamp(message.data).nanoseconds
+        except ConversionError as error:
+            self._report.warn(f"{message.topic}: left out, for it is no image: {error}")
             return
-        self._last_stamp_ns = _stamp_ns(message.data)
+        if self._depth is not None:
+            self._depth.send_before(stamp_ns, message.time_ns)
+        self._last_stamp_ns = stamp_ns
         self._sent_s[self._last_stamp_ns] = time.monotonic()
         self._images.publish(message.data)
         self._report.frames_in += 1
@@ -356,12 +373,6 @@ class _Player:
 def _transport(image: Topic) -> str:
     """The node's, by which it reads messages of this type."""
     return transport_of(image.type) or ("compressed" if image.type == COMPRESSED_IMAGE else "raw")
-
-
-def _stamp_ns(serialised: bytes) -> int:
-    """The header's stamp, with which every camera message begins."""
-    seconds, nanoseconds = struct.unpack_from("<iI" if serialised[1] else ">iI", serialised, 4)
-    return seconds * 1_000_000_000 + nanoseconds
 
 
 def _time(time_ns: int) -> Time:

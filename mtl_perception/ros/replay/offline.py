@@ -12,19 +12,18 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 from builtin_interfaces.msg import Time
 from rclpy.serialization import serialize_message
 from std_msgs.msg import Header
 
-from mtl_perception.bags import Bag, BagFrame, Topic
+from mtl_perception.bags import Bag, Topic
 from mtl_perception.bags.transforms import BagTransforms
-from mtl_perception.core.camera_info import calibrate
-from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.image_messages import InputSettings
 from mtl_perception.msg import PerceptionStatus
 from mtl_perception.ros.node.specs import ALL_TASKS
 from mtl_perception.ros.outputs.outputs import Outputs
+from mtl_perception.ros.replay.depth import BagDepthCamera, DepthTopics
+from mtl_perception.ros.replay.frame import calibrated, header_of
 from mtl_perception.ros.replay.recording import LEFT_OUT_TOPICS, Recording
 from mtl_perception.ros.replay.report import FrameTiming, ReplayReport
 from mtl_perception.ros.transforms import Place
@@ -38,6 +37,7 @@ def replay_offline(
     recording: Recording,
     parameters: Mapping[str, Any],
     *,
+    depth: DepthTopics | None = None,
     overlay: bool = False,
     on_progress: Callable[[ReplayReport], None] | None = None,
 ) -> ReplayReport:
@@ -49,6 +49,7 @@ def replay_offline(
         engine: a loaded ``Engine``; its score threshold is set.
         recording: an open recording; left open.
         parameters: the node's, of which those of input and outputs and ``tasks`` are used.
+        depth: a depth camera beside it, which the parameter ``depth.source`` asks for.
         overlay: record ``overlay`` too.
         on_progress: called after each frame.
 
@@ -61,6 +62,7 @@ def replay_offline(
     tasks = [task for task in engine.tasks if {task, ALL_TASKS} & set(parameters["tasks"])]
     report = ReplayReport("offline", image.name, engine.card.name, engine.device, engine.precision)
     transforms = BagTransforms(bag, report.warn)
+    depth_camera = BagDepthCamera(bag, depth, parameters) if depth is not None and "depth" in tasks else None
     try:
         for frame in bag.frames(image, camera_info, InputSettings.of(parameters), rectified=parameters["rectified"]):
             sink.time_ns = frame.time_ns
@@ -72,14 +74,17 @@ def replay_offline(
             if frame.image_rgb is None:
                 report.frames_rejected += 1
                 continue
-            image_rgb, intrinsics = _calibrated(frame, parameters, report)
+            image_rgb, intrinsics = calibrated(frame, parameters, report.warn)
             started_s = time.perf_counter()
             scene = engine(image_rgb, intrinsics, tasks)
             latency_s = time.perf_counter() - started_s
-            header = _header(frame.message)
+            header = header_of(frame.message)
             transforms.advance(frame.time_ns)
             place = Place(header, {**parameters, "transform_timeout": 0.0}, transforms.buffer)
-            result = outputs.frame(header, scene, image_rgb, intrinsics, place)
+            measured_m = None
+            if depth_camera is not None:
+                measured_m = depth_camera.at(frame.stamp_ns, frame.time_ns, place, image_rgb, intrinsics)
+            result = outputs.frame(header, scene, image_rgb, intrinsics, place, measured_m)
             for publisher, message in outputs.fill(result, outputs.read()):
                 publisher.publish(message)
             for problem in (place.unpublished, place.unplaced):
@@ -92,24 +97,9 @@ def replay_offline(
                 on_progress(report)
     except KeyboardInterrupt:
         report.interrupted = True
+    for warning in depth_camera.warnings() if depth_camera is not None else ():
+        report.warn(warning)
     return report
-
-
-def _calibrated(frame: BagFrame, parameters: Mapping[str, Any], report: ReplayReport) -> tuple[np.ndarray, Intrinsics | None]:
-    """The image as the node would give it to the network, and its intrinsics."""
-    if frame.camera_info is None:
-        return frame.image_rgb, None  # pyright: ignore[reportReturnType]
-    height, width = frame.image_rgb.shape[:2]
-    how = {name: parameters[name] for name in ("rectified", "rectify")}
-    try:
-        calibration = calibrate(frame.camera_info, width, height, **how)
-    except ValueError as error:
-        report.warn(str(error))
-        return frame.image_rgb, None  # pyright: ignore[reportReturnType]
-    if calibration.warning:
-        report.warn(calibration.warning)
-    image_rgb = frame.image_rgb if calibration.rectify is None else calibration.rectify(frame.image_rgb)
-    return image_rgb, calibration.intrinsics  # pyright: ignore[reportReturnType]
 
 
 class _Sink:
@@ -143,11 +133,6 @@ class _Publisher:
         types = self._sink.recording.types.of(self._type)
         plain = types.deserialize_cdr(serialised, self._type)
         self._sink.recording.write(self._topic, self._type, self._sink.time_ns, bytes(types.serialize_cdr(plain, self._type)))
-
-
-def _header(message: Any) -> Header:
-    stamp = message.header.stamp
-    return Header(stamp=Time(sec=stamp.sec, nanosec=stamp.nanosec), frame_id=message.header.frame_id)
 
 
 def _status(header: Header, tasks: list[str], report: ReplayReport) -> PerceptionStatus:

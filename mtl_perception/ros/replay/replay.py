@@ -9,12 +9,15 @@ from typing import Any
 
 from rich.console import Console
 
-from mtl_perception.bags import Bag, Topic
+from mtl_perception.bags import Bag, BagError, Topic
+from mtl_perception.bags.depth import find_depth
 from mtl_perception.core.progress import frame_progress
 from mtl_perception.core.resources import find_model, resource
 from mtl_perception.core.terminal_table import TerminalTable
 from mtl_perception.core.yaml_file import load_yaml
+from mtl_perception.pipeline.options import DEPTH_SOURCES
 from mtl_perception.ros.node.specs import SPECS
+from mtl_perception.ros.replay.depth import DepthStream, DepthTopics, choose_depth, require_depth
 from mtl_perception.ros.replay.live import NODE_COMMAND, replay_live
 from mtl_perception.ros.replay.offline import replay_offline
 from mtl_perception.ros.replay.recording import Recording
@@ -37,6 +40,8 @@ def replay_bag(
     rate: float = 1.0,
     image: str | None = None,
     camera_info: str | None = None,
+    depth: str | None = None,
+    depth_source: str | None = None,
     overlay: bool = False,
     node_command: Sequence[str] = NODE_COMMAND,
 ) -> ReplayReport:
@@ -48,6 +53,8 @@ def replay_bag(
         model: a shipped model's name, or a file.
         params_file: ROS parameters of the node; ``config/robot.yaml`` where None.
         image, camera_info: topics; found where None.
+        depth: topic of the depth camera, or "none"; found where None, if ``depth.source`` asks for one.
+        depth_source: instead of the parameter ``depth.source``.
 
     Raises:
         BagError, CheckpointError, DeviceError, ReplayError: in words for the user; all are ValueErrors.
@@ -59,6 +66,10 @@ def replay_bag(
         names = ", ".join(settings["cameras"])
         raise ValueError(f"{params_file} is for the cameras {names}; a replay is of one: give a file without cameras")
     parameters = {"model": str(find_model(model)), "device": device, "precision": precision}
+    if depth_source is not None:
+        parameters["depth.source"] = settings["depth.source"] = depth_source
+    if settings["depth.source"] not in DEPTH_SOURCES:
+        raise ValueError(f"depth.source is {settings['depth.source']!r}, expected one of {', '.join(DEPTH_SOURCES)}")
     with Bag(bag_path) as bag:
         image_topic = bag.find_image(image)
         info_topic = bag.find_camera_info(image_topic, camera_info)
@@ -66,6 +77,10 @@ def replay_bag(
             console.print(f"left out of {bag_path.name}: {topic}: {reason}", highlight=False, markup=False)
         if info_topic is None:
             console.print(f"no camera_info for {image_topic.name}: depth is in the metres of the camera trained on")
+        depth_topics = choose_depth(bag, image_topic, settings["depth.source"], depth)
+        console.print(_about_depth(bag, image_topic, settings["depth.source"], depth_topics), highlight=False, markup=False, end="")
+        if depth_topics is not None:
+            require_depth(bag, image_topic, info_topic, depth_topics, settings)
         what = f"{'offline' if offline else 'live'} replay of {bag_path.name}"
         recording = Recording(out)
         try:
@@ -78,7 +93,7 @@ def replay_bag(
                     )
 
                 if offline:
-                    report = _offline(bag, image_topic, info_topic, parameters, settings, recording, overlay, on_progress)
+                    report = _offline(bag, image_topic, info_topic, depth_topics, parameters, settings, recording, overlay, on_progress)
                 else:
                     report = replay_live(
                         bag,
@@ -86,6 +101,7 @@ def replay_bag(
                         info_topic,
                         parameters,
                         recording,
+                        depth=None if depth_topics is None else DepthStream(bag, depth_topics, settings["depth.tolerance"]),
                         params_file=params_file,
                         rate=rate,
                         overlay=overlay,
@@ -122,6 +138,7 @@ def _offline(
     bag: Bag,
     image: Topic,
     camera_info: Topic | None,
+    depth: DepthTopics | None,
     parameters: dict[str, str],
     settings: dict[str, Any],
     recording: Recording,
@@ -134,9 +151,22 @@ def _offline(
     engine = Engine.load(parameters["model"], *asked)
     try:
         engine.score_threshold = settings["score_threshold"]
-        return replay_offline(bag, image, camera_info, engine, recording, settings, overlay=overlay, on_progress=on_progress)
+        return replay_offline(bag, image, camera_info, engine, recording, settings, depth=depth, overlay=overlay, on_progress=on_progress)
     finally:
         engine.close()
+
+
+def _about_depth(bag: Bag, image: Topic, source: str, topics: DepthTopics | None) -> str:
+    """A line for the user on the depth camera, or nothing."""
+    if topics is not None:
+        return f"measured depth: {topics.image.name} (depth.source {source})\n"
+    try:
+        unused = find_depth(bag, image) if source == "network" else None
+    except BagError:  # several, or one that can't be read, of which nobody asked
+        return ""
+    return (
+        "" if unused is None else f"measured depth on {unused.name} is not used: depth.source is network (--depth-source fused uses it)\n"
+    )
 
 
 def node_parameters(params_file: Path) -> dict[str, Any]:
