@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What it costs to take a detection for a track: by their boxes, their places in space and their looks."""
+"""The cost of taking a detection for a track: by their boxes, their places in space and their looks."""
 
 from __future__ import annotations
 

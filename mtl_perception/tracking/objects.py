@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is known of the objects that are followed: arrays with one entry for each."""
+"""The objects that are followed: arrays with one entry for each."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ class DepthStream:
         return None if info is None else next(self._bag.messages(info.name))
 
     def until(self, stamp_ns: int, time_ns: int) -> Iterator[BagMessage]:
-        """What is left of the messages up to the first depth image that is too late for an image of this stamp, recorded at ``time_ns``.
+        """Yields the rest of the messages up to the first depth image that is too late for an image of this stamp, recorded at ``time_ns``.
 
         So whoever got them knows the image's measurement, or that there is none, whichever was recorded first.
         """

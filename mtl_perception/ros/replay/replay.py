@@ -78,7 +78,9 @@ def replay_bag(
         if info_topic is None:
             console.print(f"no camera_info for {image_topic.name}: depth is in the metres of the camera trained on")
         depth_topics = choose_depth(bag, image_topic, settings["depth.source"], depth)
-        console.print(_about_depth(bag, image_topic, settings["depth.source"], depth_topics), highlight=False, markup=False, end="")
+        console.print(
+            _about_depth(bag, image_topic, settings["depth.source"], depth_topics), highlight=False, markup=False, soft_wrap=True, end=""
+        )
         if depth_topics is not None:
             require_depth(bag, image_topic, info_topic, depth_topics, settings)
         what = f"{'offline' if offline else 'live'} replay of {bag_path.name}"
