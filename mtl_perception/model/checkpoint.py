@@ -142,8 +142,8 @@ def weightless_network(card: ModelCard) -> MultiTaskNetwork:
 
 
 class _Unfilled(TorchFunctionMode):
-    """Inside, tensors are not filled with random numbers: where there is no memory, PyTorch loads its compiler for that, which takes
-    as long as PyTorch itself."""
+    """Inside, tensors are not filled with random numbers: where there is no memory behind them, PyTorch goes through that in Python,
+    which can take as long as all the rest."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in (Tensor.normal_, Tensor.uniform_):
