@@ -42,6 +42,8 @@ def test_a_node_and_the_doctor_load_pytorch_with_a_network_only() -> None:
 
 def is_loaded(package: str, modules: str) -> bool:
     """Whether a process that imports ``modules`` has ``package`` loaded."""
-    done = subprocess.run([sys.executable, "-c", f"import sys, {modules}; print({package!r} in sys.modules)"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, {modules}; print({package!r} in sys.modules)"], capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout == "True\n"
