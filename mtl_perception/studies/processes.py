@@ -81,8 +81,8 @@ def _processes() -> Any:
 
 @contextmanager
 def _ended_one_by_one() -> Iterator[None]:
-    """What is started inside does not see SIGTERM before ``_alone``: who ends a whole group leaves the process that they are forked
-    from, which tells of their end, and ends with this one."""
+    """Processes that are started inside do not see SIGTERM before ``_alone``: who ends a whole group leaves the one that they are
+    forked from, which tells of their end, and ends with this one."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         yield
