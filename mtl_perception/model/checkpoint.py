@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from mtl_perception.core.files import write_atomically
 from mtl_perception.core.resources import find_model
@@ -137,8 +138,18 @@ def weightless_network(card: ModelCard) -> MultiTaskNetwork:
     Raises:
         ValueError: as ``build_network``.
     """
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         return build_network(card).eval()
+
+
+class _Unfilled(TorchFunctionMode):
+    """Inside, tensors are not filled with random numbers: where there is no memory behind them, PyTorch goes through that in Python,
+    which can take as long as all the rest."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (Tensor.normal_, Tensor.uniform_):
+            return args[0]
+        return func(*args, **(kwargs or {}))
 
 
 def save_checkpoint(path: Path | str, network: MultiTaskNetwork, card: ModelCard, dtype: torch.dtype = torch.float16) -> None:

@@ -17,7 +17,7 @@ from mtl_perception.tasks._labels import (
     truth_fields,
 )
 from mtl_perception.tasks._metric import Direction, Metric
-from mtl_perception.tasks._registry import BOXED, LABELS, METRICS, NAMED
+from mtl_perception.tasks._registry import BOXED, LABELS, METRICS, NAMED, NAMES
 from mtl_perception.tasks._sample import Sample
 from mtl_perception.tasks._truth import Truth
 
@@ -30,6 +30,7 @@ __all__ = [
     "LABELS",
     "METRICS",
     "NAMED",
+    "NAMES",
     "TASKS",
     "BoxesCodec",
     "ClassesCodec",

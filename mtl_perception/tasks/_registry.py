@@ -20,6 +20,7 @@ NAMES = (
     "normals",
     "instances",
 )
+"""The kinds of tasks."""
 
 LABELS: dict[str, LabelCodec] = {name: import_module(f"{__package__}.{name}.labels").CODEC for name in NAMES}
 """Kind of label → its codec."""

@@ -8,7 +8,6 @@ import pickle
 from pathlib import Path
 
 import torch
-import torchvision
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
@@ -88,6 +87,8 @@ def _from_timm(name: str) -> tuple[dict[str, Tensor], str]:
 
 
 def _from_torchvision(name: str) -> tuple[dict[str, Tensor], str]:
+    import torchvision  # takes longer than PyTorch, and every process that reads images for a training would pay for it
+
     weights = torchvision.models.get_model_weights(name).DEFAULT
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     try:

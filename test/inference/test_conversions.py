@@ -4,6 +4,7 @@
 import hashlib
 import logging
 import multiprocessing
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -11,14 +12,38 @@ from pathlib import Path
 import numpy as np
 import pytest
 from converting import IMAGE, depth
-from model import tiny_network
+from model import tiny_card, tiny_network
 
 from mtl_perception.inference import Engine
 from mtl_perception.inference.backends.checksums import add_checksums, read_checked, remove_spoilt, write_checked
 from mtl_perception.model.checkpoint import ModelCard, save_checkpoint
+from mtl_perception.model.network import Architecture
 
 for package in ("openvino", "onnx", "onnxscript"):
     pytest.importorskip(package)
+
+
+@pytest.fixture(scope="module")
+def card() -> ModelCard:
+    """Of one task and few operators: converting takes its time for each."""
+    return tiny_card(tasks=("depth",), architecture=Architecture(encoder="mobilenet_v3_small", neck="fpn", neck_channels=16))
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory, card: ModelCard) -> Path:
+    path = tmp_path_factory.mktemp("checkpoint") / "small.safetensors"
+    save_checkpoint(path, tiny_network(card), card)
+    return path
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> tuple[Path, np.ndarray]:
+    """A cache that holds the network as it was converted once, and what that says."""
+    folder = tmp_path_factory.mktemp("converted")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder))
+        expected = depth(checkpoint)
+    return folder / "mtl_perception", expected
 
 
 @pytest.fixture
@@ -46,9 +71,14 @@ def zero_a_block(path: Path) -> None:
     ids=["zeroed block", "empty", "cut", "no checksum", "spoilt checksum"],
 )
 def test_a_spoilt_conversion_is_made_anew(
-    checkpoint: Path, cache: Path, caplog: pytest.LogCaptureFixture, spoil: Callable[[Path], object]
+    checkpoint: Path,
+    converted: tuple[Path, np.ndarray],
+    cache: Path,
+    caplog: pytest.LogCaptureFixture,
+    spoil: Callable[[Path], object],
 ) -> None:
-    expected = depth(checkpoint)
+    whole, expected = converted
+    shutil.copytree(whole, cache)
     (path,) = cache.glob("*.onnx")
     assert hashlib.sha256(path.read_bytes()).hexdigest() == path.with_name(path.name + ".sha256").read_text().split()[0]
     spoil(path)
@@ -61,12 +91,12 @@ def test_a_spoilt_conversion_is_made_anew(
 
 
 @pytest.mark.slow
-def test_a_checkpoint_that_is_replaced_while_it_is_loaded_spoils_no_cache(tmp_path: Path, cache: Path, small_card: ModelCard) -> None:
+def test_a_checkpoint_that_is_replaced_while_it_is_loaded_spoils_no_cache(tmp_path: Path, cache: Path, card: ModelCard) -> None:
     """What is converted is what was loaded, and is kept under that name."""
     path = tmp_path / "model.safetensors"
-    save_checkpoint(path, tiny_network(small_card, seed=1), small_card)
+    save_checkpoint(path, tiny_network(card, seed=1), card)
     engine = Engine.load(path, device="cpu", precision="float32", backend="openvino")
-    save_checkpoint(path, tiny_network(small_card, seed=2), small_card)
+    save_checkpoint(path, tiny_network(card, seed=2), card)
     first = engine(IMAGE).depth.depth_m
     assert np.abs(np.log(depth(path) / first)).max() > 0.01
     assert len(list(cache.glob("*.onnx"))) == 2

@@ -26,5 +26,24 @@ def test_no_room_imports_upwards_or_in_a_circle() -> None:
 def test_a_node_starts_without_torchvision() -> None:
     """Which takes as long to import as PyTorch itself, and serves training and some encoders alone."""
     pytest.importorskip("rclpy")
-    code = "import sys, mtl_perception.ros.main, mtl_perception.model.encoders; sys.exit('torchvision' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    assert not is_loaded("torchvision", "mtl_perception.ros.main, mtl_perception.model.encoders")
+
+
+@pytest.mark.slow
+def test_a_process_that_reads_images_for_a_training_starts_without_torchvision() -> None:
+    assert not is_loaded("torchvision", "mtl_perception.training.stream")
+
+
+@pytest.mark.slow
+def test_a_node_and_the_doctor_load_pytorch_with_a_network_only() -> None:
+    pytest.importorskip("rclpy")
+    assert not is_loaded("torch", "mtl_perception.ros.main, mtl_perception.ros.doctor.doctor")
+
+
+def is_loaded(package: str, modules: str) -> bool:
+    """Whether a process that imports ``modules`` has ``package`` loaded."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys, {modules}; print({package!r} in sys.modules)"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout == "True\n"

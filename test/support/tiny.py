@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.model.encoders import ENCODERS, Encoder
 from mtl_perception.model.sharing import SHARINGS
+from mtl_perception.tasks import Sample
 from mtl_perception.training import TrainingConfig
 from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.learner import Learner
@@ -116,14 +119,18 @@ def batches_of(root: Path, learner: Learner, count: int, parts: int = 1, without
     Args:
         without: by task, the images that are not labelled for it.
     """
-    folder, samples = ImageFolder(root).with_tasks(learner.network.tasks), []
+    samples = []
     for i in range(count):
-        sample = folder[i]
-        edge = min(sample.image.shape[:2])
-        sample = crop_and_resize(sample, 0, 0, edge, edge, SIZE, SIZE)
-        for task, images in (without or {}).items():
-            if i in images:
-                del sample.labels[task]
-        samples.append(sample)
+        sample = _sample(root, tuple(learner.network.tasks), i)
+        lacking = {task for task, images in (without or {}).items() if i in images}
+        samples.append(dataclasses.replace(sample, labels={task: of for task, of in sample.labels.items() if task not in lacking}))
     size = count // parts
     return [collate(samples[i * size : (i + 1) * size], learner.network.tasks) for i in range(parts)]
+
+
+@cache
+def _sample(root: Path, tasks: tuple[str, ...], i: int) -> Sample:
+    """Its arrays are not to be written to: reading and shrinking an image takes longer than a step over it."""
+    sample = ImageFolder(root).with_tasks(tasks)[i]
+    edge = min(sample.image.shape[:2])
+    return crop_and_resize(sample, 0, 0, edge, edge, SIZE, SIZE)

@@ -76,6 +76,7 @@ def test_roads_are_learned_and_scored(tmp_path: Path) -> None:
         stages=[{"until": 1.0, "width": WIDTH, "height": HEIGHT, "batch_size": 8, "max_zoom": 1.0}],
         tasks={"classification": 1.0, "lanes": 1.0},
         workers=0,
+        cache=True,
         ema_decay=0.9,
         threads=1,
         device="cpu",

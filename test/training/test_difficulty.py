@@ -159,7 +159,8 @@ def test_two_processes_know_and_draw_what_one_would(root: Path, tmp_path: Path) 
 @pytest.mark.slow
 def test_a_run_that_goes_on_ends_as_an_uninterrupted_one(root: Path, tmp_path: Path) -> None:
     steps = 2 * STEPS_AHEAD + 12
-    changes = {"tasks": ["segmentation", "depth"], "steps": steps, "warmup_steps": 2}
+    # Each image is read a hundred times.
+    changes = {"tasks": ["segmentation", "depth"], "steps": steps, "warmup_steps": 2, "cache": True}
     whole = ranked(root, tmp_path / "whole", **changes)
     said = spoken(whole)
     assert f"it begins after {2 * STEPS_AHEAD} steps, the run has {steps}" in said

@@ -16,7 +16,7 @@ from rclpy.lifecycle import LifecyclePublisher
 
 from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.writer import Writer
-from mtl_perception.tasks import TASKS
+from mtl_perception.tasks import NAMES
 
 Publish = Callable[[Topic], LifecyclePublisher]
 """Makes the publisher of a topic."""
@@ -45,7 +45,7 @@ def further_topics(kind: str, publish: Publish, labels: Labels) -> Topics:
 
 def described() -> list[Topic]:
     """The topics of every task that has a module here."""
-    return [topic for kind in TASKS if (module := _module(kind)) is not None for topic in module.TOPICS]
+    return [topic for kind in NAMES if (module := _module(kind)) is not None for topic in module.TOPICS]
 
 
 def _module(kind: str) -> ModuleType | None:
