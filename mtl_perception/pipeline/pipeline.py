@@ -70,7 +70,9 @@ class Postprocessor:
     """Postprocesses the scenes of one camera. Not thread-safe.
 
     Args:
-        detection_labels, segmentation_labels: of the model.
+        detection_labels: of the model.
+        segmentation_labels: of the model.
+        options: the first ones.
 
     Attributes:
         options: may be replaced between frames; tracks continue.
