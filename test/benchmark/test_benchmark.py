@@ -77,7 +77,7 @@ def test_cameras_and_resolutions_are_those_asked_for(out):
 def test_page_shows_tables_targets_and_charts(out):
     text = (out / "benchmark.md").read_text()
     assert "lite: multi-task / sum of three single-task networks, engine | ≤ 0.40" in text
-    assert "1 thread of the processor, images of 96×64" in text and "mtl-perception benchmark --quick --device cpu" in text
+    assert "1 CPU thread, images of 96×64" in text and "mtl-perception benchmark --quick --device cpu" in text
     for chart in re.findall(r"!\[.*\]\((.+)\)", text):
         assert (out / chart).read_text().lstrip().startswith("<?xml")
 
