@@ -31,18 +31,15 @@ def choose_object_view(
 
     The renderer has ``world`` loaded, and draws small previews.
     """
-    numbers = {
-        label: [i for i, of in enumerate(world.instance_labels) if of == label and world.instance_boxes[i]] for label in sorted(labels)
-    }
-    there = [label for label, of_label in numbers.items() if of_label]
+    instances = list(enumerate(zip(world.instance_labels, world.instance_boxes, strict=True)))
+    by_label = [[(number, box) for number, (of, box) in instances if of == label and box is not None] for label in sorted(labels)]
+    there = [found for found in by_label if found]
     if not there:
         return None
     preview = (max(renderer.width // 4, 1), max(renderer.height // 4, 1))
     for _ in range(_TRIES):
-        of_label = numbers[there[int(rng.integers(len(there)))]]  # a room has many screws and one engine
-        number = of_label[int(rng.integers(len(of_label)))]
-        box = world.instance_boxes[number]
-        assert box is not None  # as chosen above
+        of_label = there[int(rng.integers(len(there)))]  # a room has many screws and one engine
+        number, box = of_label[int(rng.integers(len(of_label)))]
         hfov_deg = float(rng.uniform(45, 80))
         pose = _towards(rng, room, box, hfov_deg)
         if pose is None:

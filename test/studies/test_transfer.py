@@ -472,6 +472,15 @@ def test_the_shipped_configuration_holds_what_it_should() -> None:
     assert {run.training.built_architecture.sharing.method for run in runs} == {"hard", "soft", "cross_stitch", "clustered"}
 
 
+def test_the_converged_plan_sweeps_rates_on_validation_and_trains_at_three_lengths() -> None:
+    config = read_transfer_config(Path(__file__).parents[2] / "config" / "transfer_converged.yaml")
+    runs, trials = plan(config, 5), plan_trials(config)
+    assert remarks(runs) == [] and len(trials) == 3 * 5
+    assert len(runs) == 3 * 5 * 5 and {run.training.steps for run in runs} == {500, 2000, 4000}
+    for run in [*runs, *trials]:
+        assert config.test not in [*run.training.data, *run.training.validation.data]
+
+
 def test_the_plan_for_driving_chooses_rates_without_the_test_set_and_gives_every_network_the_same_start() -> None:
     config = read_transfer_config(Path(__file__).parents[2] / "config" / "camvid_transfer.yaml")
     runs, trials = plan(config, 3), plan_trials(config)

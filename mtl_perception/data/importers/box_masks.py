@@ -18,10 +18,10 @@ import numpy as np
 from mtl_perception.data.importers.labelled import IdMap
 from mtl_perception.data.pixels import read_rgb
 
-FLAT = ("screen", "refrigerator")
+_FLAT = ("screen", "refrigerator")
 """Classes that fill their box, with patterns of many colours: all but its border is theirs."""
 _LARGEST = 300
-"""Pixels of the longer side that GrabCut works on; it takes a second for a picture of 640 × 480, and finds the same."""
+"""Pixels of the longer side that GrabCut works on: its time grows with their number."""
 _SMALLEST_SIDE = 12
 """Pixels of a box at that size; below it there is too little to tell colours apart."""
 _FILLED = (0.2, 0.92)
@@ -110,7 +110,7 @@ def _object_mask(image: np.ndarray, box: Box, others: Sequence[Box], labelled: n
     if min(height, width) < _SMALLEST_SIDE:
         return None
     mask = np.zeros(image.shape[:2], bool)
-    if box.label in FLAT:
+    if box.label in _FLAT:
         margin = max(1, min(height, width) // 25)
         mask[rows.start + margin : rows.stop - margin, columns.start + margin : columns.stop - margin] = True
         return mask & ~labelled

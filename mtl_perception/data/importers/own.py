@@ -131,8 +131,8 @@ def read(source: Path, settings: Settings) -> Labelled:
         camera = index.cameras.get(image.get("camera"))
         of_image = instances.get(image["id"], []) if "detection" in tasks else None
         semantic = SemanticFile(source / "semantic" / label) if "segmentation" in tasks else None
-        boxes = [Box(one.label, one.box_xyxy, None if one.is_crowd else ids.get(one.label)) for one in of_image or [] if one.box_xyxy]
-        if any(box.id is not None for box in boxes):
+        if of_image and any(one.label in ids and not one.is_crowd for one in of_image):
+            boxes = [Box(one.label, one.box_xyxy, None if one.is_crowd else ids.get(one.label)) for one in of_image if one.box_xyxy]
             semantic = BoxMasks(source / "images" / file_name, (image["width"], image["height"]), semantic, boxes)
         pictures.append(
             Picture(
