@@ -138,7 +138,8 @@ class TrainingConfig(_Strict):
         data_weights: factors of these shares, one for each folder of ``data``.
         label_share: of one task, the share of the samples that are labelled for it, however few images are: ``{segmentation: 0.5}``.
         sampling: which images of a folder are drawn how often.
-        labels: by task, the class names to train, in this order; a task that is not named trains all that the data have.
+        labels: by task, the class names to train, in this order; a task that is not named trains all that the data have. With
+            ``finetuning``, the classes of ``start_from`` come first whether they are listed or not.
         data_share: train on this share of the groups only, to see what less data would do.
         output: the checkpoint. Beside it, in a folder of its name without the suffix, lies what a run needs to go on.
         minutes: length of the schedule in time spent training; on a machine that others use too, the learning rate

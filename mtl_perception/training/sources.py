@@ -83,7 +83,7 @@ def open_sources(config: TrainingConfig) -> Sources:
     weights = config.data_weights
     for task, share in config.label_share.items():
         folders, weights = balanced_by_labels(folders, weights, config.data_alpha, task, share)
-    samples = MixedData(folders, config.data_alpha, config.seed, weights, config.labels)
+    samples = MixedData(folders, config.data_alpha, config.seed, weights, _trained_labels(config, folders))
     notes = _mixture(samples)
     if held_out:
         notes += [*_unscored(config, samples, held_out), *_seen(folders, held_out)]
@@ -107,6 +107,13 @@ def _split(config: TrainingConfig, folders: Sequence[ImageFolder], share: float)
 def _kept(config: TrainingConfig) -> dict[str, list[str]]:
     """By task, the classes that the network knows before, which the data need not have."""
     return {} if config.finetuning is None or config.start_from is None else kept_labels(start_card(config.start_from))
+
+
+def _trained_labels(config: TrainingConfig, folders: Sequence[ImageFolder]) -> dict[str, list[str]]:
+    """By task, the classes to train: those that the network keeps, then those of the configuration or else of the data."""
+    kept = {task: names for task, names in _kept(config).items() if names and task in config.tasks}
+    of_data = {task: united(folder.labels.get(task, []) for folder in folders) for task in kept}
+    return {**config.labels, **{task: united([names, config.labels.get(task, of_data[task])]) for task, names in kept.items()}}
 
 
 def _mixture(samples: MixedData) -> list[str]:

@@ -57,7 +57,7 @@ SUBSCRIPTIONS = {  # type, a good message, QoS, which part of the diagnostics na
     "image/foxglove": (foxglove_msgs.CompressedVideo, compressed_video, BEST_EFFORT, "camera", "images rejected"),
     "camera_info": (CameraInfo, lambda: camera_info(64, 48), BEST_EFFORT, "calibration", "bad camera_info on"),
     "camera_info latched": (CameraInfo, lambda: camera_info(64, 48), LATCHED, "calibration", "bad camera_info on"),
-    "depth/image": (Image, lambda: image(DEPTH_MM, "16UC1"), BEST_EFFORT, "node", "depth/image: depth image of 4 bytes"),
+    "depth/image": (Image, lambda: image(DEPTH_MM, "16UC1"), BEST_EFFORT, "node", "depth/image: message ends after"),
     "scan": (LaserScan, scan, BEST_EFFORT, "node", "scan: message ends after"),
     "/tf": (TFMessage, transforms, BEST_EFFORT, "node", "/tf: message ends after"),
     "/tf_static": (TFMessage, transforms, LATCHED, "node", "/tf_static: message ends after"),

@@ -22,6 +22,7 @@ from mtl_perception.training import ConfigError
 from mtl_perception.training.distillation import Teacher
 from mtl_perception.training.finetune_command import FinetuneOptions, configuration, finetune
 from mtl_perception.training.finetuning import Finetuning, hold, part_rates
+from mtl_perception.training.sources import open_sources
 
 OLD = {
     "detection": {"labels": ["cup", "box", "chair"]},
@@ -85,6 +86,15 @@ def test_new_classes_come_after_the_old_ones_and_every_task_stays(tmp_path: Path
     }
     assert list(network(IMAGES)) == list(OLD)
     assert card.training["start_from"]["name"] == "old" and card.training["finetuning"]["rates"] == {"neck": 0.3, "classes": 10.0}
+
+
+@pytest.mark.parametrize("listed", [{}, {"detection": ["tin"]}, {"detection": ["tin", "cup", "box", "chair"]}])
+def test_a_configuration_need_not_list_the_classes_that_are_kept(tmp_path: Path, listed: dict[str, list[str]]) -> None:
+    start, data = write_start(tmp_path / "old.safetensors"), write_labelled(tmp_path / "shapes", 2)
+    config, _ = configuration(str(start), [data], options(tmp_path))
+    sources = open_sources(config.model_copy(update={"labels": listed, "validation": None}))
+    new = {"detection": ["tin"] if listed else ["crate", "tin"], "segmentation": ["box", "can"]}
+    assert sources.labels == {name: [*task["labels"], *new.get(name, [])] for name, task in OLD.items() if "labels" in task}
 
 
 @pytest.mark.slow
