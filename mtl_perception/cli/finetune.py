@@ -94,6 +94,22 @@ def interpolate(
         typer.echo(f"wrote {out}: score it on old and new data (mtl-perception evaluate)")
 
 
+@app.command()
+def widen(
+    start: Annotated[str, typer.Argument(help="A model with the encoder yolox_nano: a shipped model's name, or a .safetensors file.")],
+    out: Annotated[Path, typer.Option(help="The new model.")],
+    seed: Annotated[int, typer.Option(help="Of how each weight is divided.")] = 0,
+) -> None:
+    """Double the channels of a model without changing its answers (Net2Net), to train it further as a larger network."""
+    with errors_in_one_line():
+        from mtl_perception.training.widening import widen as widen_model
+
+        card = widen_model(Path(start), out, seed)
+        typer.echo(
+            f"wrote {out}: encoder {card.architecture.encoder}, {card.architecture.neck_channels} channels in the neck; train it further"
+        )
+
+
 def _names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 

@@ -13,7 +13,7 @@ from mtl_perception.core.layers import Float32BackwardConv2d
 from mtl_perception.core.validation_text import did_you_mean, shown
 from mtl_perception.model.efficientnet_lite import efficientnet_lite
 from mtl_perception.model.yolox_nano import CHANNELS as YOLOX_NANO_CHANNELS
-from mtl_perception.model.yolox_nano import YoloxNanoNeck, yolox_nano_stages
+from mtl_perception.model.yolox_nano import WIDE_CHANNELS, YoloxNanoNeck, yolox_nano_stages
 
 if TYPE_CHECKING:
     from torchvision.models import SwinTransformer
@@ -142,9 +142,9 @@ class TimmEncoder(Encoder):
 class YoloxNanoEncoder(Encoder):
     """The backbone of a detector together with its neck, so that all which its published weights know is there to begin with."""
 
-    def __init__(self) -> None:
-        super().__init__(yolox_nano_stages(), YOLOX_NANO_CHANNELS)
-        self.aggregation = YoloxNanoNeck()
+    def __init__(self, channels: tuple[int, int, int, int]) -> None:
+        super().__init__(yolox_nano_stages(channels), channels)
+        self.aggregation = YoloxNanoNeck(channels)
 
     def aggregated(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         c2, *coarser = (features[level] for level in LEVELS)
@@ -167,9 +167,13 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "mobilenet_v3_large": lambda: _mobilenet_v3("mobilenet_v3_large", (4, 7, 13, 16), (24, 40, 112, 160)),
     "resnet18": lambda: _resnet("resnet18", (64, 128, 256, 512)),
     "resnet50": lambda: _resnet("resnet50", (256, 512, 1024, 2048)),
-    "yolox_nano": YoloxNanoEncoder,
+    "yolox_nano": lambda: YoloxNanoEncoder(YOLOX_NANO_CHANNELS),
+    "yolox_nano_wide": lambda: YoloxNanoEncoder(WIDE_CHANNELS),
     "swin_t": lambda: swin(_of_torchvision("swin_t")),
 }
+
+WIDER = {"yolox_nano": "yolox_nano_wide"}
+"""Encoders of which there is one with twice the channels everywhere."""
 
 TRANSFORMERS = ("swin_t",)
 """Encoders most of whose weights are in linear layers."""
