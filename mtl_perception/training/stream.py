@@ -7,11 +7,13 @@ after the last one trained on, and any number of processes sees the samples that
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +33,8 @@ from mtl_perception.training.distributed import Ranks
 from mtl_perception.training.errors import LoaderDied
 from mtl_perception.training.schedule import Schedule
 
+_AFTER_QUEUES = -100
+"""Priority of a finaliser; that which waits until a queue is written has -5."""
 SHARED_MEMORY = Path("/dev/shm")
 BYTES_PER_PIXEL = 8
 """Of a batch: colour, class and depth."""
@@ -204,5 +208,8 @@ def _start_worker(_: int) -> None:
     import cv2
 
     leave_to_parent()
+    # Once its batches are handed over. Taking the interpreter down with native threads in it aborts now and then
+    # ("terminate called without an active exception"), which torch then reports as a dead worker.
+    Finalize(None, os._exit, args=(0,), exitpriority=_AFTER_QUEUES)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
