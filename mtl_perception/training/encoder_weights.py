@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mtl_perception.model.encoders import TIMM, Encoder, TimmEncoder
+from mtl_perception.model.encoders import TIMM, WIDER, Encoder, TimmEncoder
 from mtl_perception.model.necks import DenseFPN
 from mtl_perception.model.network import MultiTaskNetwork
 from mtl_perception.training.errors import TrainingError
@@ -52,6 +52,10 @@ def _imagenet(name: str) -> tuple[dict[str, Tensor], str]:
         return _lite(name)
     if name == YOLOX_NANO:
         raise TrainingError(f"encoder_weights: there are no ImageNet weights of {name}; give the path of yolox_nano.pth, its release's")
+    if name in WIDER.values():
+        raise TrainingError(
+            f"encoder_weights: nobody has published weights of {name}; start_from what 'mtl-perception widen' makes of a narrow one"
+        )
     return _from_torchvision(name)
 
 

@@ -255,6 +255,12 @@ def published_block(stored: dict[str, torch.Tensor], name: str, x: torch.Tensor)
     return F.silu(F.batch_norm(F.conv2d(x, kernel, padding=kernel.shape[-1] // 2, groups=groups), *norm, eps=1e-3))
 
 
+def test_a_wide_network_begins_with_a_narrow_one() -> None:
+    network = build_network(tiny_card(architecture=Architecture(encoder="yolox_nano_wide", neck_channels=8)))
+    with pytest.raises(TrainingError, match="nobody has published weights of yolox_nano_wide; start_from what 'mtl-perception widen'"):
+        load_encoder_weights(network, "imagenet")
+
+
 def test_yolox_nano_is_not_looked_for_among_networks_of_imagenet() -> None:
     network = build_network(tiny_card(architecture=Architecture(encoder="yolox_nano", neck_channels=8)))
     with pytest.raises(TrainingError, match="no ImageNet weights of yolox_nano; give the path"):

@@ -49,7 +49,7 @@ def test_weights_of_another_network_are_refused(tmp_path: Path, monkeypatch: pyt
     path = Path(torch.hub.get_dir()) / "checkpoints" / Path(weights.url).name
     torch.save(torchvision.models.mobilenet_v3_large(weights=None).state_dict(), path)
     with pytest.raises(TrainingError, match="does not fit .* of resnet18"):
-        load_encoder_weights(build_network(tiny_card("base")), "imagenet")
+        load_encoder_weights(build_network(tiny_card(architecture=Architecture(encoder="resnet18", neck_channels=8))), "imagenet")
 
 
 def test_weights_that_can_not_be_downloaded_are_named_with_their_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,4 +57,4 @@ def test_weights_that_can_not_be_downloaded_are_named_with_their_place(tmp_path:
     for proxy in ("http_proxy", "https_proxy"):  # a port that nobody listens on
         monkeypatch.setenv(proxy, "http://127.0.0.1:9")
     with pytest.raises(TrainingError, match=rf"resnet18.*put the file https://.*resnet18-\w+.pth into {tmp_path}.*encoder_weights to none"):
-        load_encoder_weights(build_network(tiny_card("base")), "imagenet")
+        load_encoder_weights(build_network(tiny_card(architecture=Architecture(encoder="resnet18", neck_channels=8))), "imagenet")
