@@ -396,7 +396,9 @@ def test_data_and_models_that_cannot_be_used_are_named(tmp_path: Path) -> None:
 def test_another_encoder_is_an_error_that_says_what_fits(tmp_path: Path) -> None:
     write_shapes(tmp_path / "shapes", 6)
     config = small_config(tmp_path, start_from="lite_rooms", finetuning={})
-    with pytest.raises(CheckpointError, match=r"encoder is mobilenet_v3_large, this run's yolox_nano.*start from lite, or set architecture"):
+    with pytest.raises(
+        CheckpointError, match=r"encoder is mobilenet_v3_large, this run's yolox_nano.*start from lite, or set architecture"
+    ):
         spoken(config)
 
 

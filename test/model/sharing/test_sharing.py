@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 import torch
 from model import tiny_card, tiny_network
 from pydantic import ValidationError
+from tiny import tiny_encoder
 
 from mtl_perception.inference import Engine
 from mtl_perception.model.checkpoint import CheckpointError, build_network, load_checkpoint, read_card, save_checkpoint
@@ -24,7 +26,7 @@ KINDS: dict[str, object] = {
     "hard": "hard",
     "soft": {"method": "soft", "strength": 0.5},
     "cross_stitch": "cross_stitch",
-    "clustered": {"method": "clustered", "groups": GROUPS, "encoders": ["resnet18", "mobilenet_v3_large"]},
+    "clustered": {"method": "clustered", "groups": GROUPS, "encoders": ["resnet18", "mobilenet_v3_small"]},
     "mtan": "mtan",
     "mmoe": {"method": "mmoe", "experts": 2},
     "ple": {"method": "ple", "layers": 3},
@@ -35,13 +37,19 @@ EVERY = pytest.mark.parametrize("kind", KINDS)
 
 
 def card_with(sharing: object, tasks: tuple[str, ...] = TASKS, **changes: object) -> object:
-    architecture = {"encoder": "mobilenet_v3_large", "neck_channels": 16, **changes}
+    architecture = {"encoder": "mobilenet_v3_small", "neck_channels": 16, **changes}
     return tiny_card(tasks=tasks, architecture=Architecture(**architecture, sharing=sharing))
 
 
 @functools.cache
 def network_of(kind: str) -> object:
     return tiny_network(card_with(KINDS[kind]))
+
+
+@pytest.fixture
+def encoder() -> Iterator[None]:
+    with tiny_encoder():
+        yield
 
 
 def image(count: int = 1) -> torch.Tensor:
@@ -110,9 +118,9 @@ def test_what_a_task_owns_no_other_task_trains_and_the_rest_is_shared(kind: str)
 
 @pytest.mark.slow
 @EVERY
-def test_a_checkpoint_comes_back_and_runs_in_the_engine(kind: str, tmp_path: Path) -> None:
-    card = card_with(KINDS[kind])
-    network = network_of(kind)
+def test_a_checkpoint_comes_back_and_runs_in_the_engine(kind: str, tmp_path: Path, encoder: None) -> None:
+    card = card_with(KINDS[kind], encoder="tiny")  # the engine compiles it
+    network = tiny_network(card)
     save_checkpoint(tmp_path / "x.safetensors", network, card, dtype=torch.float32)
     loaded, found = load_checkpoint(tmp_path / "x.safetensors")
     assert found.architecture == card.architecture
@@ -165,7 +173,7 @@ def test_cross_stitch_without_mixing_is_separate_networks() -> None:
 @pytest.mark.slow
 def test_cross_stitch_mixes_channel_by_channel() -> None:
     network = tiny_network(card_with("cross_stitch"))
-    assert [tuple(s.shape) for s in network.stitches] == [(3, 3, 24), (3, 3, 40), (3, 3, 112), (3, 3, 160)]
+    assert [tuple(s.shape) for s in network.stitches] == [(3, 3, 16), (3, 3, 24), (3, 3, 48), (3, 3, 96)]
     expected = torch.tensor([[0.9, 0.05, 0.05], [0.05, 0.9, 0.05], [0.05, 0.05, 0.9]])
     torch.testing.assert_close(network.stitches[0][:, :, 5], expected)
     with torch.no_grad():
