@@ -41,7 +41,7 @@ def history_rows(training: Training, network: str) -> list[list[str]]:
         "device": [stage.get("device", "") for stage in stages],
         "seed": [_count(stage, "seed") for stage in stages],
         "frozen": [", ".join(stage.get("finetuning", {}).get("freeze", [])) for stage in stages],
-        "weights averaged afterwards": [_average(stage.get("interpolated")) for stage in stages],
+        "afterwards": [_afterwards(stage) for stage in stages],
     }
     told = {name: cells for name, cells in columns.items() if any(cells)}
     rows = [[str(number), *(escaped(str(cell)) or NONE for cell in cells)] for number, cells in enumerate(zip(*told.values()), 1)]
@@ -52,8 +52,11 @@ def _count(stage: Training, key: str) -> str:
     return figure(stage[key]) if key in stage else ""
 
 
-def _average(interpolated: Mapping[str, Any] | None) -> str:
-    if interpolated is None:
-        return ""
-    share = interpolated["share"]
-    return f"{share:g} × this + {1 - share:.2g} × {interpolated['from']}"
+def _afterwards(stage: Training) -> str:
+    done = []
+    if "interpolated" in stage:
+        share = stage["interpolated"]["share"]
+        done.append(f"{share:g} × this + {1 - share:.2g} × {stage['interpolated']['from']}")
+    if "widened" in stage:
+        done.append("twice the channels")
+    return ", then ".join(done)

@@ -71,8 +71,11 @@ def test_training_stages_are_listed_oldest_first_with_what_is_known_of_them():
         "start_from": {"name": "lite 1", **earlier},
     }
     assert history_rows(later, "lite 2") == [
-        ["stage", "network", "data", "samples", "minutes", "seed", "frozen", "weights averaged afterwards"],
+        ["stage", "network", "data", "samples", "minutes", "seed", "frozen", "afterwards"],
         ["1", "lite 1", "rooms", "–", "65", "1", "–", "–"],
         ["2", "lite 2", "rooms, &lt;b&gt;photos&lt;/b&gt;", "5 510", "20", "–", "encoder, detection", "0.7 × this + 0.3 × lite 1"],
     ]
+    wide = {**later, "widened": {"from": "lite 2", "seed": 0}}
+    assert history_rows(wide, "wide")[2][-1] == "0.7 × this + 0.3 × lite 1, then twice the channels"
+    assert history_rows({**earlier, "widened": {"from": "lite 1", "seed": 0}}, "wide")[1][-1] == "twice the channels"
     assert history_rows({}, "lite") == [["stage"]]
