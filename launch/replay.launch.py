@@ -20,6 +20,8 @@ ARGUMENTS = {  # name: (default, description)
     "bag": (str(SHARE / "bags" / "demo"), "rosbag2 folder with metadata.yaml"),
     "image": ("", "topic of the raw images, also where only <image>/compressed is recorded; empty: the bag's only camera"),
     "camera_info": ("", "topic of the calibration; empty: camera_info beside the images"),
+    "depth_source": ("", "network, camera or fused; empty: as in params_file"),
+    "depth": ("", "topic of the depth camera's images; empty: with a depth_source that needs one, the bag's only one"),
     "model": ("", "name of a shipped model, or path of a .safetensors file; empty: as in params_file"),
     "device": ("", "auto, cpu, cuda or cuda:N; empty: as in params_file"),
     "params_file": (str(SHARE / "config" / "robot.yaml"), "YAML file with the node's parameters, for one camera"),
@@ -44,6 +46,22 @@ def find_camera(bag: str) -> str:
     return cameras.pop()
 
 
+def find_depth(bag: str) -> str:
+    """Name of the raw images of the bag's only depth camera."""
+    found = {
+        name.removesuffix("/compressedDepth")
+        for name, kind in topics(bag).items()
+        if "depth" in name
+        and not any(word in name for word in ("/ground_truth/", "/perception/"))
+        and (kind == RAW or name.endswith("/compressedDepth"))
+    }
+    if len(found) != 1:
+        raise RuntimeError(
+            f"bag {bag} has the depth cameras: {', '.join(sorted(found)) or 'none'}; expected one, or the argument depth:=TOPIC"
+        )
+    return found.pop()
+
+
 def topics(bag: str) -> dict[str, str]:
     """Name → type."""
     index = Path(bag) / "metadata.yaml"
@@ -59,10 +77,13 @@ def topics(bag: str) -> dict[str, str]:
 def start(context: LaunchContext) -> list:
     argument = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     image = argument["image"] or find_camera(argument["bag"])
+    depth = argument["depth"] or (find_depth(argument["bag"]) if argument["depth_source"] in ("camera", "fused") else "")
     options = f"--rate {argument['rate']}" + (" --loop" if argument["loop"].lower() == "true" else "")
     given = {
-        **{name: argument[name] for name in ("bag", "model", "device", "params_file", "rviz")},
+        **{name: argument[name] for name in ("bag", "model", "device", "params_file", "rviz", "depth_source")},
         "image": image,
+        "depth": depth,
+        "depth_transport": "" if not depth else "raw" if topics(argument["bag"]).get(depth) == RAW else "compressedDepth",
         "camera_info": argument["camera_info"] or f"{image.rpartition('/')[0]}/camera_info",
         "transport": "raw" if topics(argument["bag"]).get(image) == RAW else "compressed",
         "bag_options": options,

@@ -29,6 +29,10 @@ ARGUMENTS = {  # name: (default, description)
     ),
     "camera_info": ("/{camera}/camera_info", "topic of the calibration, {camera} as in image"),
     "transport": ("", "raw, compressed, ffmpeg, foxglove or theora; empty: as in params_file"),
+    "depth": ("", "topic of a depth camera's images, {camera} as in image; empty: ~/depth/image of the node"),
+    "depth_camera_info": ("", "topic of the depth camera's calibration; empty: camera_info beside its images"),
+    "depth_source": ("", "network, camera or fused; empty: as in params_file"),
+    "depth_transport": ("", "raw or compressedDepth; empty: as in params_file"),
     "model": ("", "name of a shipped model, or path of a .safetensors file; empty: as in params_file"),
     "device": ("", "auto, cpu, cuda or cuda:N; empty: as in params_file"),
     "params_file": (
@@ -86,27 +90,33 @@ def cameras_of(params_file: str) -> list[str]:
     return cameras
 
 
-def remappings(cameras: list[str], image: str, camera_info: str) -> list[tuple[str, str]]:
-    pairs = []
-    for camera in cameras:
-        own = f"~/{camera}" if camera else "~"
-        image_topic, info_topic = (text.replace("{camera}", camera or "camera") for text in (image, camera_info))
+def remappings(camera: str, image: str, camera_info: str, depth: str, depth_camera_info: str) -> list[tuple[str, str]]:
+    """The node's inputs of one camera, the images first."""
+    own = f"~/{camera}" if camera else "~"
+    pairs = [(f"{own}/image", image), (f"{own}/image/compressed", f"{image}/compressed"), (f"{own}/camera_info", camera_info)]
+    if depth:
+        info = depth_camera_info or f"{depth.rpartition('/')[0]}/camera_info"
         pairs += [
-            (f"{own}/image", image_topic),
-            (f"{own}/image/compressed", f"{image_topic}/compressed"),
-            (f"{own}/camera_info", info_topic),
+            (f"{own}/depth/image", depth),
+            (f"{own}/depth/image/compressedDepth", f"{depth}/compressedDepth"),
+            (f"{own}/depth/image/camera_info", info),
         ]
-    return pairs
+    return [(name, topic.replace("{camera}", camera or "camera")) for name, topic in pairs]
 
 
 def start(context: LaunchContext) -> list:
     argument = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     namespace, cameras = argument["namespace"], cameras_of(argument["params_file"])
-    inputs = remappings(cameras, argument["image"], argument["camera_info"])
+    topics = [argument[name] for name in ("image", "camera_info", "depth", "depth_camera_info")]
+    inputs = [pair for camera in cameras for pair in remappings(camera, *topics)]
     use_sim_time = bool(argument["bag"])
     if argument["use_sim_time"]:
         use_sim_time = ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
-    given = {name: ParameterValue(argument[name], value_type=str) for name in ("transport", "model", "device") if argument[name]}
+    given = {
+        name.replace("depth_", "depth."): ParameterValue(argument[name], value_type=str)
+        for name in ("transport", "model", "device", "depth_source", "depth_transport")
+        if argument[name]
+    }
 
     node = LifecycleNode(
         package="mtl_perception",

@@ -153,6 +153,16 @@ def test_the_node_starts_as_the_arguments_say(launch: Callable, observer: Node, 
     assert "process has finished cleanly" in output.read_text()
 
 
+def test_a_depth_camera_is_connected_as_the_arguments_say(launch: Callable, observer: Node, model: Path, tmp_path: Path) -> None:
+    launch(model=model, depth="/{camera}/aligned/image_raw", depth_source="fused", depth_transport="compressedDepth")
+    output = tmp_path / "output.txt"
+    wait_until(lambda: observer.count_subscribers("/camera/aligned/image_raw/compressedDepth") == 1, output)
+    wait_until(lambda: observer.count_subscribers("/camera/aligned/camera_info") == 1, output)
+    names = ["depth.source", "depth.transport"]
+    values = call(observer, GetParameters, "/perception/get_parameters", GetParameters.Request(names=names)).values
+    assert [value.string_value for value in values] == ["fused", "compressedDepth"]
+
+
 def test_several_cameras_are_connected_as_the_params_file_names_them(launch: Callable, observer: Node, model: Path, tmp_path: Path) -> None:
     launch(
         params_file=LAUNCH_FILE.parents[1] / "config" / "four_cameras.yaml",
@@ -210,6 +220,19 @@ def test_the_recorded_drive_is_replayed_without_an_argument_about_it(launch: Cal
 
     wait_until(spun, output)
     assert masks[0].header.frame_id
+
+
+@pytest.mark.skipif(shutil.which("ros2") is None, reason="`ros2 bag` is not installed")
+def test_a_drive_with_a_depth_camera_is_replayed_with_it(launch: Callable, observer: Node, model: Path, tmp_path: Path) -> None:
+    depth = "/camera/aligned_depth_to_color/image_raw/compressedDepth"
+    launch(REPLAY_FILE, bag=LAUNCH_FILE.parents[1] / "bags" / "depth", model=model, depth_source="fused", rviz="false")
+    wait_until(lambda: observer.count_subscribers(depth) == 1 and observer.count_publishers(depth) == 1, tmp_path / "output.txt")
+
+
+def test_a_bag_without_the_depth_that_is_wanted_is_named(launch: Callable, tmp_path: Path) -> None:
+    process = launch(REPLAY_FILE, depth_source="fused", rviz="false")
+    assert process.wait(timeout=300) != 0
+    assert "has the depth cameras: none; expected one, or the argument depth:=TOPIC" in (tmp_path / "output.txt").read_text()
 
 
 def test_a_folder_that_is_no_bag_is_named(launch: Callable, tmp_path: Path) -> None:
