@@ -4,6 +4,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,9 @@ def tools(tmp_path: Path) -> Path:
     folder = tmp_path / "tools"
     folder.mkdir()
     for name in NEEDED:
-        (folder / name).symlink_to(shutil.which(name))
+        # A shim of pyenv needs the rest of its PATH, and an environment's python3 is a link.
+        found = Path(sys.executable).resolve() if name == "python3" else shutil.which(name)
+        (folder / name).symlink_to(found)
     return folder
 
 
