@@ -91,8 +91,8 @@ def _of_images(raw: dict[str, dict[str, Tensor]]) -> dict[str, Tensor]:
 
 def _export(module: nn.Module, example: tuple[Tensor, ...]) -> onnx.ModelProto:
     try:
-        import onnx  # noqa: F401
         import onnxscript  # noqa: F401
+        from onnx import inliner
     except ImportError as error:
         raise ExportError(f"exporting needs {error.name}: pip install 'mtl-perception[export]'") from error
     module.eval()
@@ -107,7 +107,8 @@ def _export(module: nn.Module, example: tuple[Tensor, ...]) -> onnx.ModelProto:
             external_data=False,
             verbose=False,
         )
-        model = program.model_proto
+        # Older exporters leave functions of their own in the file, some of operators that no runtime need have.
+        model = inliner.inline_local_functions(program.model_proto)
     # What each node was in PyTorch is of no use to those who run it, and takes much of a small file.
     for node in model.graph.node:
         del node.metadata_props[:]
