@@ -73,6 +73,14 @@ convolution (below 0.001). The same training (config/transfer.yaml, fixed) evalu
 instead of .191."""
 
 
+class _MeanOfImage(nn.Module):
+    """What ``AdaptiveAvgPool2d(1)`` computes, in the operation that PyTorch computes it by: exporters of PyTorch 2.7 to 2.9 make a loop over
+    sequences of the pooling, which not every runtime has."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((-1, -2), keepdim=True)
+
+
 def _of_torchvision(name: str) -> Any:
     import torchvision  # takes as long as PyTorch: for networks that are its own alone
 
@@ -87,6 +95,8 @@ def _mobilenet_v3(name: str, ends: tuple[int, int, int, int], channels: tuple[in
             module.__class__ = Float32BackwardConv2d
         elif isinstance(module, nn.BatchNorm2d):
             module.momentum = BATCH_NORM_MOMENTUM
+        elif isinstance(getattr(module, "avgpool", None), nn.AdaptiveAvgPool2d):
+            module.avgpool = _MeanOfImage()
     return Encoder([blocks[start:end] for start, end in zip((0, *ends), ends)], channels)
 
 

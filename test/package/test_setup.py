@@ -11,6 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("CMakeLists.txt", "package.xml", "pyproject.toml", "setup.py", "scripts", "msg", "overlay")
+PYTHON = Path(sys.executable).resolve()
+"""Not the one on the PATH: a shim of pyenv needs the rest of that PATH, and an environment's python3 its folder."""
 NEEDED = (
     "awk",
     "bash",
@@ -50,9 +52,7 @@ def tools(tmp_path: Path) -> Path:
     folder = tmp_path / "tools"
     folder.mkdir()
     for name in NEEDED:
-        # A shim of pyenv needs the rest of its PATH, and an environment's python3 is a link.
-        found = Path(sys.executable).resolve() if name == "python3" else shutil.which(name)
-        (folder / name).symlink_to(found)
+        (folder / name).symlink_to(PYTHON if name == "python3" else shutil.which(name))
     return folder
 
 
@@ -101,14 +101,14 @@ def test_a_missing_compiler_is_named_with_the_command_that_installs_it(checkout:
 
 
 def test_a_missing_venv_module_is_named(checkout: Path, tools: Path) -> None:
-    python = shutil.which("python3")
+    python = PYTHON
     replace(tools, "python3", f'case "$*" in *ensurepip*) exit 1;; esac; exec {python} "$@"')
     assert "sudo apt install python3-venv" in refusal(checkout, PATH=str(tools))
 
 
 @pytest.mark.parametrize(("version", "expected"), [("309", "too old"), ("315", "too new")])
 def test_a_python_out_of_range_is_refused(checkout: Path, tools: Path, version: str, expected: str) -> None:
-    python = shutil.which("python3")
+    python = PYTHON
     replace(tools, "python3", f'case "$*" in *version_info*) echo {version}; exit;; esac; exec {python} "$@"')
     message = refusal(checkout, PATH=str(tools))
     assert expected in message and "make PYTHON=" in message
