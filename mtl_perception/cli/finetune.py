@@ -24,6 +24,13 @@ def finetune(
     validation: Annotated[list[Path] | None, typer.Option(help="A data folder to validate on; default: a part of DATA.")] = None,
     classes: Annotated[str | None, typer.Option(help="Classes of DATA to learn, comma-separated; default: all.")] = None,
     tasks: Annotated[str | None, typer.Option(help="New tasks to learn, comma-separated; default: all that DATA has labels for.")] = None,
+    branch: Annotated[
+        bool | None,
+        typer.Option(
+            "--branch/--no-branch",
+            help="Train a branch of its own for new detection classes; the rest stays bit for bit. Default: if DATA has no other labels.",
+        ),
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="Training time; default: 8.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps instead of minutes, for reproducible results.")] = None,
     freeze: Annotated[
@@ -61,6 +68,7 @@ def finetune(
             validation=validation or [],
             classes=_names(classes),
             tasks=_names(tasks),
+            branch=branch,
             minutes=minutes,
             steps=steps,
             batch_size=batch_size,

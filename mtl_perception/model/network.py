@@ -35,6 +35,22 @@ MAX_STRIDE = 32
 """Height and width of an input must be multiples of this."""
 
 
+class Branch(BaseModel):
+    """Classes that a path of their own finds beside a network that stays as it is, to the bit.
+
+    Attributes:
+        task: whose classes they are.
+        labels: the last of that task's, in their order.
+        stages: of the encoder's four, so many are shared. The others, and all that is behind them, the branch has for itself.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: str
+    labels: list[str] = Field(min_length=1)
+    stages: int = Field(ge=1, le=4)
+
+
 class Architecture(BaseModel):
     """Which encoder and neck a network is made of, and how much of them the tasks share.
 
@@ -44,6 +60,7 @@ class Architecture(BaseModel):
             them. ``wide`` ones are of full convolutions.
         channel_gains: by task, a factor of each channel of the neck's output as its head sees it; tasks that are not named see it as it is.
             A configuration's ``channel_control`` makes it.
+        branch: what was grafted on (training/grafting.py); None: nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,6 +71,7 @@ class Architecture(BaseModel):
     heads: HeadStyle = "wide"
     sharing: Sharing = Hard()
     channel_gains: dict[str, list[FiniteFloat]] = Field(default_factory=dict)
+    branch: Branch | None = None
 
     @field_validator("encoder")
     @classmethod
@@ -80,6 +98,14 @@ class Architecture(BaseModel):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _branch_of_one_trunk(self) -> Architecture:
+        if self.branch is not None and self.sharing != Hard():
+            raise ValueError(
+                f"a branch leaves a network whose tasks share one encoder and neck: sharing 'hard', got '{self.sharing.method}'"
+            )
+        return self
+
     def every_part(self) -> dict[str, Any]:
         """Each field by its name, also those that ``model_dump`` leaves out because they go without saying."""
         return self.model_dump() | {"heads": self.heads, "sharing": self.sharing.model_dump(), "channel_gains": self.channel_gains}
@@ -94,6 +120,8 @@ class Architecture(BaseModel):
             del content["heads"]
         if not self.channel_gains:
             del content["channel_gains"]
+        if self.branch is None:
+            del content["branch"]
         return content
 
 
@@ -118,7 +146,7 @@ class MultiTaskNetwork(nn.Module):
         self.architecture = architecture
         self.tasks = dict(tasks)
         self.build_trunk()
-        self.heads = nn.ModuleDict({name: task.build_head(architecture.neck_channels, architecture.heads) for name, task in tasks.items()})
+        self.heads = nn.ModuleDict({name: self.build_head(name) for name in tasks})
         normalizations = {module.normalization for module in self.modules() if isinstance(module, Encoder)}
         if len(normalizations) > 1:
             raise ValueError("encoders that expect differently normalised images can't share one input; choose others")
@@ -133,6 +161,10 @@ class MultiTaskNetwork(nn.Module):
         """Make what is under the heads."""
         self.encoder = build_encoder(self.architecture.encoder)
         self.neck = self.build_neck(self.encoder)
+
+    def build_head(self, task: str) -> nn.Module:
+        """A head of ``task``, as the architecture says."""
+        return self.tasks[task].build_head(self.architecture.neck_channels, self.architecture.heads)
 
     def build_neck(self, encoder: Encoder) -> Neck:
         """A neck over ``encoder``, as the architecture says."""

@@ -13,9 +13,11 @@ from rich.console import Console
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.data.label_lists import united
 from mtl_perception.model.checkpoint import ModelCard
+from mtl_perception.model.encoders import TIMM
 from mtl_perception.tasks import LABELS, TASKS
 from mtl_perception.training.config import ConfigError, TrainingConfig
 from mtl_perception.training.finetuning import kept_labels, start_card
+from mtl_perception.training.grafting import graft
 from mtl_perception.training.loop import train
 
 HELD_OUT = 0.15
@@ -23,6 +25,15 @@ HELD_OUT = 0.15
 
 VALIDATIONS = 4
 """In the time of a run."""
+
+BRANCHED = "detection"
+"""The task whose new classes may get a branch."""
+
+SHARED_STAGES = 4
+"""Of the encoder, under the network and its branch."""
+
+BRANCH_ENCODER_RATE = 1.0
+"""Factor of the learning rate of what a branch has of the encoder: nothing that it forgets is missed."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,7 @@ class FinetuneOptions:
         validation: folders to score on instead of a part of the data.
         classes: of the new data, the names to learn; the others stay unlabelled.
         rates: factors of the learning rate, by part.
+        branch: whether new classes of boxes get a branch beside the frozen network; None: where the data are labelled for nothing else.
     """
 
     out: Path
@@ -41,6 +53,7 @@ class FinetuneOptions:
     validation: Sequence[Path] = ()
     classes: Sequence[str] | None = None
     tasks: Sequence[str] | None = None
+    branch: bool | None = None
     minutes: float | None = None
     steps: int | None = None
     batch_size: int = 16
@@ -70,11 +83,17 @@ def finetune(model: str, data: Sequence[Path], options: FinetuneOptions, console
     config, notes = configuration(model, data, options)
     for note in notes:
         console.print(note, highlight=False, markup=False, soft_wrap=True)
-    return train(config, console, restart)
+    trained = train(config, console, restart)
+    if trained != options.out:
+        graft(Path(model), trained, options.out)
+        console.print(
+            f"wrote {options.out}: {model} with a branch for {', '.join(config.labels['detection'])}", highlight=False, soft_wrap=True
+        )
+    return options.out
 
 
 def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) -> tuple[TrainingConfig, list[str]]:
-    """The training run that this is, and what a user should know of it.
+    """The training run that this is, and what a user should know of it. What a branch is made of has an output of its own.
 
     Raises:
         CheckpointError, DataError, ConfigError: as ``finetune``.
@@ -84,20 +103,16 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
     known = kept_labels(card)
     folders = [ImageFolder(path) for path in data]
     new = _new_labels(folders, options, card)
-    tasks = _tasks(card, new, options.tasks)
-    labels = {task: united([known.get(task, []), new.get(task, [])]) for task in tasks}
+    is_branch = _gets_branch(options, card, new)
+    tasks = [BRANCHED] if is_branch else _tasks(card, new, options.tasks)
     held_out, notes = _held_out(folders, tasks, options)
-    weights = [1 / len(data)] * len(data) + [1 / max(1, len(options.replay))] * len(options.replay)
     length = {"steps": options.steps} if options.steps is not None else {"minutes": options.minutes or 8.0}
     settings: dict[str, Any] = {
-        "name": options.out.stem,
         "variant": "lite",
         "architecture": card.architecture.every_part(),
         "data": [*data, *options.replay],
         "data_alpha": 0.0,
-        "data_weights": weights,
-        "labels": {task: names for task, names in labels.items() if names},
-        "output": options.out,
+        "data_weights": [1 / len(data)] * len(data) + [1 / max(1, len(options.replay))] * len(options.replay),
         "start_from": start,
         **length,
         "stages": [
@@ -111,7 +126,6 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
         ],
         "tasks": {task: TASKS[task].default_weight for task in tasks},
         "learning_rate": options.learning_rate,
-        "encoder_rate": 0.1,
         "warmup_steps": 20,
         "ema_decay": 0.99,
         "weight_decay": 0.01,
@@ -123,16 +137,85 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
         "log_every_steps": 10,
         "save_every_minutes": 1.0,
         "tensorboard": False,
+        "validation": held_out,
+    }
+    if is_branch:
+        own, ways = _of_branch(known, new, options)
+    else:
+        own, ways = _of_all(known, new, tasks, options, held_out is not None)
+    return TrainingConfig.model_validate(settings | own | {"name": options.out.stem}), [*ways, *notes]
+
+
+def _gets_branch(options: FinetuneOptions, card: ModelCard, new: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the new classes get a branch: where somebody says so, or nothing else could be meant.
+
+    Raises:
+        ConfigError: a branch is wanted, and can't be had or would ignore another option.
+    """
+    other = [name for name in ("freeze", "rates", "replay", "tasks") if getattr(options, name)]
+    other += ["distillation"] if options.distillation != FinetuneOptions.distillation else []
+    boxes = _new_classes({BRANCHED: card.labels_of(BRANCHED)}, {BRANCHED: new.get(BRANCHED, [])})
+    if options.branch is None:
+        nothing_else = list(new) == [BRANCHED] and len(boxes) == len(new[BRANCHED])
+        return nothing_else and not other and _can_branch(card)
+    if options.branch and other:
+        raise ConfigError(f"a branch leaves the rest of the network as it is, so --{other[0]} would do nothing; leave it or --branch out")
+    if options.branch and not boxes:
+        raise ConfigError("--branch is for new classes of boxes, and the data have none that the model does not know; leave it out")
+    if options.branch and not _can_branch(card):
+        raise ConfigError(
+            "--branch needs a model that detects, with one encoder made of stages under all tasks (sharing: hard); leave it out"
+        )
+    return bool(options.branch)
+
+
+def _can_branch(card: ModelCard) -> bool:
+    architecture = card.architecture
+    return BRANCHED in card.tasks and architecture.sharing.method == "hard" and not architecture.encoder.startswith(TIMM)
+
+
+def _of_branch(
+    known: Mapping[str, Sequence[str]], new: Mapping[str, Sequence[str]], options: FinetuneOptions
+) -> tuple[dict[str, Any], list[str]]:
+    """What of the run is special to a branch: only the new classes are trained, in a copy whose first stages are frozen."""
+    classes = {BRANCHED: _new_classes(known, {BRANCHED: new[BRANCHED]})}
+    old = [name for name in new[BRANCHED] if name not in classes[BRANCHED]]
+    notes = [
+        *_said(known, classes),
+        "they get a branch of their own, so that nothing else of the model changes (--no-branch trains the whole model)",
+        *([f"not trained, because the model knows them already: {', '.join(old)}"] if old else []),
+    ]
+    settings = {
+        "labels": classes,
+        "output": options.out.with_suffix("") / "branch.safetensors",
+        "frozen_stages": SHARED_STAGES,
+        "encoder_rate": BRANCH_ENCODER_RATE,
+    }
+    return settings, notes
+
+
+def _of_all(
+    known: Mapping[str, Sequence[str]],
+    new: Mapping[str, Sequence[str]],
+    tasks: Sequence[str],
+    options: FinetuneOptions,
+    is_validated: bool,
+) -> tuple[dict[str, Any], list[str]]:
+    """What of the run is special to a network that is trained as a whole, and keeps what it knows by distillation."""
+    labels = {task: united([known.get(task, []), new.get(task, [])]) for task in tasks}
+    settings = {
+        "labels": {task: names for task, names in labels.items() if names},
+        "output": options.out,
+        "encoder_rate": 0.1,
         "finetuning": {
             "replay": list(options.replay),
             "distillation": options.distillation,
             "freeze": list(options.freeze),
             "rates": {"neck": 0.3, **({"classes": 10.0} if _new_classes(known, labels) else {}), **options.rates},
-            "patience": options.patience if held_out is not None else None,
+            "patience": options.patience if is_validated else None,
         },
-        "validation": held_out,
     }
-    return TrainingConfig.model_validate(settings), [*_said(known, labels), *notes]
+    return settings, _said(known, labels)
 
 
 def _new_labels(folders: Sequence[ImageFolder], options: FinetuneOptions, card: ModelCard) -> dict[str, list[str]]:
