@@ -25,9 +25,9 @@ from mtl_perception.inference.backends._base import BackendError
 from mtl_perception.inference.exported import FOCAL_PX, IMAGES, MOST_VALUES, ExportedGraph
 from mtl_perception.inference.graph import flat
 from mtl_perception.inference.onnx_layout import Layout, read_layout
-from mtl_perception.model.branched import PREFIX
 from mtl_perception.model.checkpoint import CheckpointError, weightless_network
-from mtl_perception.model.network import MAX_STRIDE
+from mtl_perception.model.network import BRANCH_PREFIX, MAX_STRIDE, build_head
+from mtl_perception.tasks import build_task
 
 if TYPE_CHECKING:
     import onnx
@@ -108,16 +108,17 @@ def open_exported(path: Path, engines: bool = False) -> tuple[ExportedGraph, byt
 def answers_of(exported: ExportedGraph) -> dict[str, Answer]:
     """The outputs of such a graph, by name: heads on pyramids without memory behind them, decoded."""
     card = exported.card
-    network = weightless_network(card)
     view = View.fit(exported.width, exported.height, card.input_width, card.input_height, MAX_STRIDE)
     with torch.device("meta"), torch.no_grad():
         sides = {level: (view.input_height // stride, view.input_width // stride) for level, stride in _STRIDES.items()}
         shape = exported.batch, card.architecture.neck_channels
-        pyramid = {f"{prefix}{level}": torch.empty((*shape, *side)) for level, side in sides.items() for prefix in ("", PREFIX)}
+        pyramid = {f"{prefix}{level}": torch.empty((*shape, *side)) for level, side in sides.items() for prefix in ("", BRANCH_PREFIX)}
         focal_px = torch.empty(exported.batch)
         decoded = {}
         for name in exported.tasks:
-            decoded[name] = network.tasks[name].decode(network.heads[name](pyramid), view, focal_px)
+            task = build_task(card.tasks[name].kind, card.tasks[name].settings)
+            head = build_head(card.architecture, name, task).eval()
+            decoded[name] = task.decode(head(pyramid), view, focal_px)
     return {name: Answer(torch.empty(0, dtype=tensor.dtype).numpy().dtype, tuple(tensor.shape)) for name, tensor in flat(decoded).items()}
 
 

@@ -99,6 +99,8 @@ class ModelCard(BaseModel):
     def _consistent(self) -> ModelCard:
         if self.input_width * self.input_height > MOST_PIXELS:
             raise ValueError(f"an input of {self.input_width}×{self.input_height} has more than {MOST_PIXELS} pixels")
+        if self.architecture.branch is not None:
+            self.architecture.branch.check({name: task.settings.get("labels", []) for name, task in self.tasks.items()})
         return self
 
     def labels_of(self, kind: str) -> list[str]:

@@ -31,6 +31,9 @@ Features = dict[str, Tensor]
 AxisNames = Sequence[Sequence[str]]
 """Of the first axes of a tensor, for each the names of what its entries stand for."""
 
+BRANCH_PREFIX = "branch_"
+"""Before the names of a branch's levels, where a head sees them beside the others."""
+
 MAX_STRIDE = 32
 """Height and width of an input must be multiples of this."""
 
@@ -49,6 +52,16 @@ class Branch(BaseModel):
     task: str
     labels: list[str] = Field(min_length=1)
     stages: int = Field(ge=1, le=4)
+
+    def check(self, labels: Mapping[str, Sequence[str]]) -> None:
+        """Raises:
+        ValueError: these tasks, with their class names, can't have it.
+        """
+        known = list(labels.get(self.task, []))
+        if self.labels == known or known[-len(self.labels) :] != self.labels:
+            raise ValueError(
+                f"the branch has the classes {shown(', '.join(self.labels))} of {shown(self.task)}, expected the last ones of it, and not all"
+            )
 
 
 class Architecture(BaseModel):
@@ -132,6 +145,18 @@ VARIANTS: dict[str, Architecture] = {
 }
 
 
+def build_head(architecture: Architecture, name: str, task: Task) -> nn.Module:
+    """A new head of the task that is called ``name``.
+
+    Raises:
+        ValueError: the architecture has a branch for a task that can't have one.
+    """
+    channels, style, branch = architecture.neck_channels, architecture.heads, architecture.branch
+    if branch is not None and branch.task == name:
+        return task.build_branched_head(channels, style, len(branch.labels), BRANCH_PREFIX)
+    return task.build_head(channels, style)
+
+
 class MultiTaskNetwork(nn.Module):
     """Hard parameter sharing: one encoder and one neck under a head for each task.
 
@@ -146,7 +171,7 @@ class MultiTaskNetwork(nn.Module):
         self.architecture = architecture
         self.tasks = dict(tasks)
         self.build_trunk()
-        self.heads = nn.ModuleDict({name: self.build_head(name) for name in tasks})
+        self.heads = nn.ModuleDict({name: build_head(architecture, name, task) for name, task in tasks.items()})
         normalizations = {module.normalization for module in self.modules() if isinstance(module, Encoder)}
         if len(normalizations) > 1:
             raise ValueError("encoders that expect differently normalised images can't share one input; choose others")
@@ -161,10 +186,6 @@ class MultiTaskNetwork(nn.Module):
         """Make what is under the heads."""
         self.encoder = build_encoder(self.architecture.encoder)
         self.neck = self.build_neck(self.encoder)
-
-    def build_head(self, task: str) -> nn.Module:
-        """A head of ``task``, as the architecture says."""
-        return self.tasks[task].build_head(self.architecture.neck_channels, self.architecture.heads)
 
     def build_neck(self, encoder: Encoder) -> Neck:
         """A neck over ``encoder``, as the architecture says."""
