@@ -37,7 +37,7 @@ def finetune(
         str | None, typer.Option(help="Parts to freeze, comma-separated: encoder, neck, lateral, or a task.", rich_help_panel=_HOW)
     ] = None,
     rates: Annotated[str | None, typer.Option(metavar="PART=FACTOR,…", help="Learning rate factors by part.", rich_help_panel=_HOW)] = None,
-    learning_rate: Annotated[float, typer.Option(min=0, rich_help_panel=_HOW)] = 1e-3,
+    learning_rate: Annotated[float | None, typer.Option(min=0, help="Default: 1e-3, of a branch 3e-3.", rich_help_panel=_HOW)] = None,
     batch_size: Annotated[int, typer.Option(min=2, rich_help_panel=_HOW)] = 16,
     width: Annotated[int | None, typer.Option(help="Width of the network input; default: the model's.", rich_help_panel=_HOW)] = None,
     height: Annotated[int | None, typer.Option(help="Height of the network input.", rich_help_panel=_HOW)] = None,
@@ -45,7 +45,10 @@ def finetune(
         float, typer.Option(min=0, help="Weight of the distillation loss that keeps old classes and tasks; 0: none.", rich_help_panel=_HOW)
     ] = 1.0,
     patience: Annotated[
-        int, typer.Option(min=0, help="Early stopping: validations without improvement; 0: never stop early.", rich_help_panel=_HOW)
+        int,
+        typer.Option(
+            min=0, help="Early stopping: validations without improvement; 0: never stop early, as a branch.", rich_help_panel=_HOW
+        ),
     ] = 3,
     device: Device = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Data loading processes.", rich_help_panel=_HOW)] = 1,

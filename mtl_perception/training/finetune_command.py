@@ -32,8 +32,12 @@ BRANCHED = "detection"
 SHARED_STAGES = 4
 """Of the encoder, under the network and its branch."""
 
-BRANCH_ENCODER_RATE = 1.0
-"""Factor of the learning rate of what a branch has of the encoder: nothing that it forgets is missed."""
+LEARNING_RATE = 1e-3
+BRANCH_LEARNING_RATE = 3e-3
+"""For the whole branch: nothing that it forgets is missed."""
+
+FEWEST_HELD_OUT = 10
+"""Pictures that can tell which weights of a branch are the best. Where it would be fewer, all are trained on: of 24, every one is needed."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ class FinetuneOptions:
     minutes: float | None = None
     steps: int | None = None
     batch_size: int = 16
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
     freeze: Sequence[str] = ()
     rates: Mapping[str, float] = field(default_factory=dict)
     distillation: float = 1.0
@@ -105,7 +109,7 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
     new = _new_labels(folders, options, card)
     is_branch = _gets_branch(options, card, new)
     tasks = [BRANCHED] if is_branch else _tasks(card, new, options.tasks)
-    held_out, notes = _held_out(folders, tasks, options)
+    held_out, notes = _held_out(folders, tasks, options, FEWEST_HELD_OUT if is_branch else 0)
     length = {"steps": options.steps} if options.steps is not None else {"minutes": options.minutes or 8.0}
     settings: dict[str, Any] = {
         "variant": "lite",
@@ -125,7 +129,6 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
             }
         ],
         "tasks": {task: TASKS[task].default_weight for task in tasks},
-        "learning_rate": options.learning_rate,
         "warmup_steps": 20,
         "ema_decay": 0.99,
         "weight_decay": 0.01,
@@ -144,6 +147,10 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
     else:
         own, ways = _of_all(known, new, tasks, options, held_out is not None)
     return TrainingConfig.model_validate(settings | own | {"name": options.out.stem}), [*ways, *notes]
+
+
+def _rate(options: FinetuneOptions, usual: float) -> float:
+    return usual if options.learning_rate is None else options.learning_rate
 
 
 def _gets_branch(options: FinetuneOptions, card: ModelCard, new: Mapping[str, Sequence[str]]) -> bool:
@@ -189,7 +196,7 @@ def _of_branch(
         "labels": classes,
         "output": options.out.with_suffix("") / "branch.safetensors",
         "frozen_stages": SHARED_STAGES,
-        "encoder_rate": BRANCH_ENCODER_RATE,
+        "learning_rate": _rate(options, BRANCH_LEARNING_RATE),
     }
     return settings, notes
 
@@ -206,6 +213,7 @@ def _of_all(
     settings = {
         "labels": {task: names for task, names in labels.items() if names},
         "output": options.out,
+        "learning_rate": _rate(options, LEARNING_RATE),
         "encoder_rate": 0.1,
         "finetuning": {
             "replay": list(options.replay),
@@ -251,8 +259,14 @@ def _tasks(card: ModelCard, new: Mapping[str, Sequence[str]], wanted: Sequence[s
     return [*card.tasks, *(task for task in new if task not in card.tasks and (wanted is None or task in wanted))]
 
 
-def _held_out(folders: Sequence[ImageFolder], tasks: Sequence[str], options: FinetuneOptions) -> tuple[dict[str, Any] | None, list[str]]:
-    """Section ``validation`` of the run, and what is to be said of it."""
+def _held_out(
+    folders: Sequence[ImageFolder], tasks: Sequence[str], options: FinetuneOptions, fewest: int
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """Section ``validation`` of the run, and what is to be said of it.
+
+    Args:
+        fewest: pictures that are worth holding out.
+    """
     how_often: dict[str, Any] = {"images": 40, "pictures": 0}
     if options.steps is not None:
         how_often["every_steps"] = max(1, options.steps // VALIDATIONS)
@@ -266,6 +280,11 @@ def _held_out(folders: Sequence[ImageFolder], tasks: Sequence[str], options: Fin
         return None, [
             f"{names}: all pictures are of one group (one room, one drive), so none can be held out, and nothing is validated; "
             "the last weights are kept. Give a folder with --validation"
+        ]
+    pictures = sum(len(folder.with_tasks(tasks)) for folder in folders)
+    if HELD_OUT * pictures < fewest:
+        return None, [
+            f"{pictures} pictures are too few to hold some out, so all are trained on; --validation takes others to score the model on"
         ]
     return {"share": HELD_OUT, **how_often}, []
 
