@@ -186,11 +186,14 @@ def _of_branch(
 ) -> tuple[dict[str, Any], list[str]]:
     """What of the run is special to a branch: only the new classes are trained, in a copy whose first stages are frozen."""
     classes = {BRANCHED: _new_classes(known, {BRANCHED: new[BRANCHED]})}
-    old = [name for name in new[BRANCHED] if name not in classes[BRANCHED]]
+    unused = [
+        *(name for name in new[BRANCHED] if name not in classes[BRANCHED]),
+        *(f"labels of {task}" for task in new if task != BRANCHED),
+    ]
     notes = [
         *_said(known, classes),
         "they get a branch of their own, so that nothing else of the model changes (--no-branch trains the whole model)",
-        *([f"not trained, because the model knows them already: {', '.join(old)}"] if old else []),
+        *([f"left out, because a branch learns new classes of boxes alone: {', '.join(unused)}"] if unused else []),
     ]
     settings = {
         "labels": classes,

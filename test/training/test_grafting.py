@@ -88,7 +88,7 @@ def assert_old_answers_stay(before: dict[str, dict[str, Tensor]], after: dict[st
     assert (after["detection"]["class_logits"][:, cells:, :-new] == NEVER).all()
 
 
-@pytest.mark.parametrize(("architecture", "stages"), [(LITE, 4), (LITE, 2), (ROOMS, 3)])
+@pytest.mark.parametrize(("architecture", "stages"), [(LITE, 4), (LITE, 2), (ROOMS, 4), (ROOMS, 3)])
 def test_old_answers_stay_to_the_bit_and_new_ones_are_those_of_the_trained_copy(
     tmp_path: Path, architecture: Architecture, stages: int
 ) -> None:
@@ -251,9 +251,9 @@ def test_new_boxes_alone_get_a_branch_unless_somebody_asks_for_something_else(tm
     assert kind(data, branch=False)[0] == kind(known)[0] == kind(masks)[0] == "whole"
     assert kind(data, replay=[data])[0] == kind(data, freeze=["encoder"])[0] == kind(data, distillation=2.0)[0] == "whole"
     assert kind(known, classes=["tin"])[0] == "branch"
-    assert kind(masks, branch=True)[0] == "branch"
-    taken, notes = kind(known, branch=True)
-    assert taken == "branch" and "not trained, because the model knows them already: cup" in notes
+    for folder, unused in (known, "cup"), (masks, "labels of segmentation"):
+        taken, notes = kind(folder, branch=True)
+        assert taken == "branch" and f"left out, because a branch learns new classes of boxes alone: {unused}" in notes
     config, _ = configuration(start, [known], options(tmp_path, branch=True))
     assert config.labels == {"detection": ["tin"]} and config.tasks == {"detection": 2.0}
 

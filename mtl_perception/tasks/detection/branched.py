@@ -14,10 +14,12 @@ NEVER = -30.0
 
 
 class BranchedHead(nn.Module):
-    """
+    """Two heads in one, each for its own classes.
+
     Args:
         kept: answers with the first classes, from {"p3" …}.
         own: answers with the last ones, from the levels of the branch.
+        classes: how many each of them has.
         prefix: of the branch's levels among the features: {"PREFIXp3" …}.
     """
 
