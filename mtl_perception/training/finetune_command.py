@@ -192,7 +192,8 @@ def _of_branch(
     ]
     notes = [
         *_said(known, classes),
-        "they get a branch of their own, so that nothing else of the model changes (--no-branch trains the whole model)",
+        "they get a branch of their own, trained in a copy of the model that leaves the other classes behind; in the model itself nothing else "
+        "changes (--no-branch trains the whole model)",
         *([f"left out, because a branch learns new classes of boxes alone: {', '.join(unused)}"] if unused else []),
     ]
     settings = {
