@@ -53,7 +53,7 @@ class Encoder(nn.Module):
         return self.aggregated(self.levels(images))
 
     def levels(self, x: Tensor) -> dict[str, Tensor]:
-        """What comes out of each stage, by the name of the feature map; ``x`` is what the first one sees."""
+        """The feature map that comes out of each stage, by its name; ``x`` is what the first one sees."""
         found: dict[str, Tensor] = {}
         for level, stage in self.staged():
             x = found[level] = stage(x)

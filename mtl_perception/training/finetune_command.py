@@ -26,9 +26,6 @@ HELD_OUT = 0.15
 VALIDATIONS = 4
 """In the time of a run."""
 
-BRANCHED = "detection"
-"""The task whose new classes may get a branch."""
-
 SHARED_STAGES = 4
 """Of the encoder, under the network and its branch."""
 
@@ -90,9 +87,8 @@ def finetune(model: str, data: Sequence[Path], options: FinetuneOptions, console
     trained = train(config, console, restart)
     if trained != options.out:
         graft(Path(model), trained, options.out)
-        console.print(
-            f"wrote {options.out}: {model} with a branch for {', '.join(config.labels['detection'])}", highlight=False, soft_wrap=True
-        )
+        (classes,) = config.labels.values()
+        console.print(f"wrote {options.out}: {model} with a branch for {', '.join(classes)}", highlight=False, soft_wrap=True)
     return options.out
 
 
@@ -107,8 +103,9 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
     known = kept_labels(card)
     folders = [ImageFolder(path) for path in data]
     new = _new_labels(folders, options, card)
-    is_branch = _gets_branch(options, card, new)
-    tasks = [BRANCHED] if is_branch else _tasks(card, new, options.tasks)
+    branched = next(task for task in TASKS if TASKS[task].can_branch)
+    is_branch = _gets_branch(options, card, branched, new)
+    tasks = [branched] if is_branch else _tasks(card, new, options.tasks)
     held_out, notes = _held_out(folders, tasks, options, FEWEST_HELD_OUT if is_branch else 0)
     length = {"steps": options.steps} if options.steps is not None else {"minutes": options.minutes or 8.0}
     settings: dict[str, Any] = {
@@ -143,7 +140,7 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
         "validation": held_out,
     }
     if is_branch:
-        own, ways = _of_branch(known, new, options)
+        own, ways = _of_branch(branched, known, new, options)
     else:
         own, ways = _of_all(known, new, tasks, options, held_out is not None)
     return TrainingConfig.model_validate(settings | own | {"name": options.out.stem}), [*ways, *notes]
@@ -153,42 +150,37 @@ def _rate(options: FinetuneOptions, usual: float) -> float:
     return usual if options.learning_rate is None else options.learning_rate
 
 
-def _gets_branch(options: FinetuneOptions, card: ModelCard, new: Mapping[str, Sequence[str]]) -> bool:
-    """Whether the new classes get a branch: where somebody says so, or nothing else could be meant.
+def _gets_branch(options: FinetuneOptions, card: ModelCard, task: str, new: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the new classes of ``task`` get a branch: where somebody says so, or nothing else could be meant.
 
     Raises:
         ConfigError: a branch is wanted, and can't be had or would ignore another option.
     """
     other = [name for name in ("freeze", "rates", "replay", "tasks") if getattr(options, name)]
     other += ["distillation"] if options.distillation != FinetuneOptions.distillation else []
-    boxes = _new_classes({BRANCHED: card.labels_of(BRANCHED)}, {BRANCHED: new.get(BRANCHED, [])})
+    boxes = _new_classes({task: card.labels_of(task)}, {task: new.get(task, [])})
+    can_branch = task in card.tasks and card.architecture.sharing.method == "hard" and not card.architecture.encoder.startswith(TIMM)
     if options.branch is None:
-        nothing_else = list(new) == [BRANCHED] and len(boxes) == len(new[BRANCHED])
-        return nothing_else and not other and _can_branch(card)
+        return list(new) == [task] and len(boxes) == len(new[task]) and not other and can_branch
     if options.branch and other:
         raise ConfigError(f"a branch leaves the rest of the network as it is, so --{other[0]} would do nothing; leave it or --branch out")
     if options.branch and not boxes:
         raise ConfigError("--branch is for new classes of boxes, and the data have none that the model does not know; leave it out")
-    if options.branch and not _can_branch(card):
+    if options.branch and not can_branch:
         raise ConfigError(
             "--branch needs a model that detects, with one encoder made of stages under all tasks (sharing: hard); leave it out"
         )
     return bool(options.branch)
 
 
-def _can_branch(card: ModelCard) -> bool:
-    architecture = card.architecture
-    return BRANCHED in card.tasks and architecture.sharing.method == "hard" and not architecture.encoder.startswith(TIMM)
-
-
 def _of_branch(
-    known: Mapping[str, Sequence[str]], new: Mapping[str, Sequence[str]], options: FinetuneOptions
+    task: str, known: Mapping[str, Sequence[str]], new: Mapping[str, Sequence[str]], options: FinetuneOptions
 ) -> tuple[dict[str, Any], list[str]]:
-    """What of the run is special to a branch: only the new classes are trained, in a copy whose first stages are frozen."""
-    classes = {BRANCHED: _new_classes(known, {BRANCHED: new[BRANCHED]})}
+    """Settings that are special to a branch, and what is to be said of it. The new classes alone are trained, in a copy with frozen stages."""
+    classes = {task: _new_classes(known, {task: new[task]})}
     unused = [
-        *(name for name in new[BRANCHED] if name not in classes[BRANCHED]),
-        *(f"labels of {task}" for task in new if task != BRANCHED),
+        *(name for name in new[task] if name not in classes[task]),
+        *(f"labels of {other}" for other in new if other != task),
     ]
     notes = [
         *_said(known, classes),
@@ -212,7 +204,7 @@ def _of_all(
     options: FinetuneOptions,
     is_validated: bool,
 ) -> tuple[dict[str, Any], list[str]]:
-    """What of the run is special to a network that is trained as a whole, and keeps what it knows by distillation."""
+    """Settings that are special to a network that is trained as a whole, and what is to be said of it. Distillation keeps what it knows."""
     labels = {task: united([known.get(task, []), new.get(task, [])]) for task in tasks}
     settings = {
         "labels": {task: names for task, names in labels.items() if names},

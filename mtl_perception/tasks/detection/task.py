@@ -86,6 +86,7 @@ class DetectionTask(Task[DetectionSettings]):
     metric: ClassVar[type[Metric]] = DetectionMetric
     panels = staticmethod(panels)
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
+    can_branch: ClassVar[bool] = True
 
     def distillation_loss(self, batch: DistillationBatch) -> dict[str, LossTerm]:
         return distillation_loss(batch)
