@@ -24,13 +24,20 @@ def finetune(
     validation: Annotated[list[Path] | None, typer.Option(help="A data folder to validate on; default: a part of DATA.")] = None,
     classes: Annotated[str | None, typer.Option(help="Classes of DATA to learn, comma-separated; default: all.")] = None,
     tasks: Annotated[str | None, typer.Option(help="New tasks to learn, comma-separated; default: all that DATA has labels for.")] = None,
+    branch: Annotated[
+        bool | None,
+        typer.Option(
+            "--branch/--no-branch",
+            help="Train a branch of its own for new detection classes; the rest stays bit for bit. Default: if DATA has no other labels.",
+        ),
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="Training time; default: 8.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps instead of minutes, for reproducible results.")] = None,
     freeze: Annotated[
         str | None, typer.Option(help="Parts to freeze, comma-separated: encoder, neck, lateral, or a task.", rich_help_panel=_HOW)
     ] = None,
     rates: Annotated[str | None, typer.Option(metavar="PART=FACTOR,…", help="Learning rate factors by part.", rich_help_panel=_HOW)] = None,
-    learning_rate: Annotated[float, typer.Option(min=0, rich_help_panel=_HOW)] = 1e-3,
+    learning_rate: Annotated[float | None, typer.Option(min=0, help="Default: 1e-3, of a branch 3e-3.", rich_help_panel=_HOW)] = None,
     batch_size: Annotated[int, typer.Option(min=2, rich_help_panel=_HOW)] = 16,
     width: Annotated[int | None, typer.Option(help="Width of the network input; default: the model's.", rich_help_panel=_HOW)] = None,
     height: Annotated[int | None, typer.Option(help="Height of the network input.", rich_help_panel=_HOW)] = None,
@@ -38,7 +45,10 @@ def finetune(
         float, typer.Option(min=0, help="Weight of the distillation loss that keeps old classes and tasks; 0: none.", rich_help_panel=_HOW)
     ] = 1.0,
     patience: Annotated[
-        int, typer.Option(min=0, help="Early stopping: validations without improvement; 0: never stop early.", rich_help_panel=_HOW)
+        int,
+        typer.Option(
+            min=0, help="Early stopping: validations without improvement; 0: never stop early, as a branch.", rich_help_panel=_HOW
+        ),
     ] = 3,
     device: Device = "auto",
     workers: Annotated[int, typer.Option(min=0, help="Data loading processes.", rich_help_panel=_HOW)] = 1,
@@ -61,6 +71,7 @@ def finetune(
             validation=validation or [],
             classes=_names(classes),
             tasks=_names(tasks),
+            branch=branch,
             minutes=minutes,
             steps=steps,
             batch_size=batch_size,

@@ -73,7 +73,7 @@ def card_page(card: ModelCard, result: EvaluationResult) -> str:
     parts = [
         f"# {escaped(card.name)}, {escaped(card.version)}",
         f"{card.architecture.encoder} encoder, {card.architecture.neck} neck with {card.architecture.neck_channels} channels; "
-        f"heads: {', '.join(_head(name, task) for name, task in card.tasks.items())}.\n"
+        f"heads: {', '.join(_head(name, task) for name, task in card.tasks.items())}.{_branch(card)}\n"
         f"{result.model.parameters / 1e6:.2f} M parameters, {result.model.gmac:.2f} G multiply-adds at its own input of "
         f"{card.input_width}×{card.input_height}, {result.model.gmac_640x480:.2f} G at 640×480; "
         f"{result.model.size_bytes / 1e6:.1f} MB.",
@@ -91,6 +91,13 @@ def card_page(card: ModelCard, result: EvaluationResult) -> str:
         parts += [f"Depth by distance, on {first_name}:", table(distances)]
     parts.append(f"**Limits.** {escaped(card.limits) or 'None are told.'}")
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _branch(card: ModelCard) -> str:
+    branch = card.architecture.branch
+    if branch is None:
+        return ""
+    return f" {escaped(', '.join(branch.labels))}: from a branch of their own, behind stage {branch.stages} of the encoder."
 
 
 def origins_text(training: Mapping[str, Any]) -> str:

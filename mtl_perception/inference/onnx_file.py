@@ -26,7 +26,7 @@ from mtl_perception.inference.exported import FOCAL_PX, IMAGES, MOST_VALUES, Exp
 from mtl_perception.inference.graph import flat
 from mtl_perception.inference.onnx_layout import Layout, read_layout
 from mtl_perception.model.checkpoint import CheckpointError, weightless_network
-from mtl_perception.model.network import MAX_STRIDE
+from mtl_perception.model.network import BRANCH_PREFIX, MAX_STRIDE, build_head
 from mtl_perception.tasks import build_task
 
 if TYPE_CHECKING:
@@ -111,13 +111,13 @@ def answers_of(exported: ExportedGraph) -> dict[str, Answer]:
     view = View.fit(exported.width, exported.height, card.input_width, card.input_height, MAX_STRIDE)
     with torch.device("meta"), torch.no_grad():
         sides = {level: (view.input_height // stride, view.input_width // stride) for level, stride in _STRIDES.items()}
-        channels = card.architecture.neck_channels
-        pyramid = {level: torch.empty((exported.batch, channels, *side)) for level, side in sides.items()}
+        shape = exported.batch, card.architecture.neck_channels
+        pyramid = {f"{prefix}{level}": torch.empty((*shape, *side)) for level, side in sides.items() for prefix in ("", BRANCH_PREFIX)}
         focal_px = torch.empty(exported.batch)
         decoded = {}
         for name in exported.tasks:
             task = build_task(card.tasks[name].kind, card.tasks[name].settings)
-            head = task.build_head(channels, card.architecture.heads).eval()
+            head = build_head(card.architecture, name, task).eval()
             decoded[name] = task.decode(head(pyramid), view, focal_px)
     return {name: Answer(torch.empty(0, dtype=tensor.dtype).numpy().dtype, tuple(tensor.shape)) for name, tensor in flat(decoded).items()}
 

@@ -21,6 +21,7 @@ from torch.overrides import TorchFunctionMode
 from mtl_perception.core.files import write_atomically
 from mtl_perception.core.resources import find_model
 from mtl_perception.core.validation_text import problems, shown
+from mtl_perception.model.branched import BranchedNetwork
 from mtl_perception.model.network import Architecture, MultiTaskNetwork
 from mtl_perception.model.sharing.networks import NETWORKS
 from mtl_perception.tasks import build_task
@@ -98,6 +99,8 @@ class ModelCard(BaseModel):
     def _consistent(self) -> ModelCard:
         if self.input_width * self.input_height > MOST_PIXELS:
             raise ValueError(f"an input of {self.input_width}×{self.input_height} has more than {MOST_PIXELS} pixels")
+        if self.architecture.branch is not None:
+            self.architecture.branch.check({name: task.settings.get("labels", []) for name, task in self.tasks.items()})
         return self
 
     def labels_of(self, kind: str) -> list[str]:
@@ -129,7 +132,8 @@ def build_network(card: ModelCard) -> MultiTaskNetwork:
     """
     tasks = {name: build_task(task.kind, task.settings) for name, task in card.tasks.items()}
     card.architecture.sharing.check(tasks)
-    return NETWORKS[card.architecture.sharing.method](card.architecture, tasks)
+    kind = NETWORKS[card.architecture.sharing.method] if card.architecture.branch is None else BranchedNetwork
+    return kind(card.architecture, tasks)
 
 
 def weightless_network(card: ModelCard) -> MultiTaskNetwork:

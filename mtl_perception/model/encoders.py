@@ -50,16 +50,22 @@ class Encoder(nn.Module):
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """(B, 3, H, W) normalised images → {"c2": (B, C2, H/4, W/4), …, "c5": (B, C5, H/32, W/32)}."""
-        features: dict[str, Tensor] = {}
-        x = images
+        return self.aggregated(self.levels(images))
+
+    def levels(self, x: Tensor) -> dict[str, Tensor]:
+        """The feature map that comes out of each stage, by its name; ``x`` is what the first one sees."""
+        found: dict[str, Tensor] = {}
         for level, stage in self.staged():
-            x = stage(x)
-            features[level] = x
-        return self.aggregated(features)
+            x = found[level] = stage(x)
+        return found
 
     def staged(self) -> list[tuple[str, nn.Module]]:
         """The stages with the names of the feature maps that come out of them."""
-        return list(zip(LEVELS, self.stages, strict=True))
+        return list(zip(LEVELS[-len(self.stages) :] if self.stages else (), self.stages, strict=True))
+
+    def begin_behind(self, stages: int) -> None:
+        """Leave out the first ``stages``: what they give is then another encoder's."""
+        self.stages = self.stages[stages:]
 
     def aggregated(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """Returns the encoder's feature maps, from those of all its stages; most encoders give these as they are."""

@@ -29,11 +29,21 @@ class Neck(nn.Module):
 
     def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """{"c2" … "c5"} → {"p2" … "p5"}, each (B, channels, H/stride, W/stride)."""
-        lateral = {level: block(features[level]) for level, block in self.lateral.items()}
-        context = self.context(features["c5"].mean((2, 3)))
-        p5 = lateral["c5"] + context[:, :, None, None]
-        pyramid = self.mix(lateral["c2"], lateral["c3"], lateral["c4"], p5)
+        c2, c3, c4 = (self.lateral[level](features[level]) for level in LEVELS[:3])
+        pyramid = self.mix(c2, c3, c4, self.top(features["c5"]))
         return pyramid | {"p2": self.stem(pyramid["p2"])}
+
+    def top(self, c5: Tensor) -> Tensor:
+        """The coarsest level with the image's mean feature."""
+        return self.lateral["c5"](c5) + self.context(c5.mean((2, 3)))[:, :, None, None]
+
+    def coarse(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """{"c2" … "c5"} → {"p3", "p4", "p5"}, for heads that see no others."""
+        return {level: feature for level, feature in self(features).items() if level != "p2"}
+
+    def without_p2(self) -> None:
+        """Drop what serves P2 alone; ``coarse`` is then all that works."""
+        self.stem = nn.Identity()
 
     def add_stem(self, channels: int) -> None:
         """Smooth P2 once, for all dense heads together: what each of them did for itself costs most of a wide head."""
@@ -86,6 +96,13 @@ class DenseFPN(Neck):
     def mix(self, c2: Tensor, c3: Tensor, c4: Tensor, c5: Tensor) -> dict[str, Tensor]:
         p2, _, _ = _top_down(self.top_down, c2, c3, c4, c5)
         return {"p2": p2, "p3": c3, "p4": c4, "p5": c5}
+
+    def coarse(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {"p3": self.lateral["c3"](features["c3"]), "p4": self.lateral["c4"](features["c4"]), "p5": self.top(features["c5"])}
+
+    def without_p2(self) -> None:
+        super().without_p2()
+        del self.lateral["c2"], self.top_down
 
 
 class PAN(FPN):
@@ -268,4 +285,15 @@ def build_neck(name: str, in_channels: tuple[int, ...], channels: int, stem: boo
     neck = NECKS[name](in_channels, channels)
     if stem:
         neck.add_stem(channels)
+    return neck
+
+
+def build_coarse_neck(name: str, in_channels: tuple[int, ...], channels: int) -> Neck:
+    """A new neck of which ``coarse`` alone is wanted.
+
+    Raises:
+        ValueError: as ``build_neck``.
+    """
+    neck = build_neck(name, in_channels, channels)
+    neck.without_p2()
     return neck

@@ -31,8 +31,37 @@ Features = dict[str, Tensor]
 AxisNames = Sequence[Sequence[str]]
 """Of the first axes of a tensor, for each the names of what its entries stand for."""
 
+BRANCH_PREFIX = "branch_"
+"""Before the names of a branch's levels, where a head sees them beside the others."""
+
 MAX_STRIDE = 32
 """Height and width of an input must be multiples of this."""
+
+
+class Branch(BaseModel):
+    """Classes that a path of their own finds beside a network that stays as it is, to the bit.
+
+    Attributes:
+        task: whose classes they are.
+        labels: the last of that task's, in their order.
+        stages: of the encoder's four, so many are shared. The others, and all that is behind them, the branch has for itself.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: str
+    labels: list[str] = Field(min_length=1)
+    stages: int = Field(ge=1, le=4)
+
+    def check(self, labels: Mapping[str, Sequence[str]]) -> None:
+        """Raises:
+        ValueError: these tasks, with their class names, can't have it.
+        """
+        known = list(labels.get(self.task, []))
+        if self.labels == known or known[-len(self.labels) :] != self.labels:
+            raise ValueError(
+                f"the branch has the classes {shown(', '.join(self.labels))} of {shown(self.task)}, expected the last ones of it, and not all"
+            )
 
 
 class Architecture(BaseModel):
@@ -44,6 +73,7 @@ class Architecture(BaseModel):
             them. ``wide`` ones are of full convolutions.
         channel_gains: by task, a factor of each channel of the neck's output as its head sees it; tasks that are not named see it as it is.
             A configuration's ``channel_control`` makes it.
+        branch: what was grafted on (training/grafting.py); None: nothing.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -54,6 +84,7 @@ class Architecture(BaseModel):
     heads: HeadStyle = "wide"
     sharing: Sharing = Hard()
     channel_gains: dict[str, list[FiniteFloat]] = Field(default_factory=dict)
+    branch: Branch | None = None
 
     @field_validator("encoder")
     @classmethod
@@ -80,6 +111,14 @@ class Architecture(BaseModel):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _branch_of_one_trunk(self) -> Architecture:
+        if self.branch is not None and self.sharing != Hard():
+            raise ValueError(
+                f"a branch leaves a network whose tasks share one encoder and neck: sharing 'hard', got '{self.sharing.method}'"
+            )
+        return self
+
     def every_part(self) -> dict[str, Any]:
         """Each field by its name, also those that ``model_dump`` leaves out because they go without saying."""
         return self.model_dump() | {"heads": self.heads, "sharing": self.sharing.model_dump(), "channel_gains": self.channel_gains}
@@ -94,6 +133,8 @@ class Architecture(BaseModel):
             del content["heads"]
         if not self.channel_gains:
             del content["channel_gains"]
+        if self.branch is None:
+            del content["branch"]
         return content
 
 
@@ -102,6 +143,18 @@ VARIANTS: dict[str, Architecture] = {
     "base": Architecture(encoder="yolox_nano_wide", neck="dense_fpn", neck_channels=128, heads="yolox"),
     "large": Architecture(encoder="resnet50", neck_channels=96),
 }
+
+
+def build_head(architecture: Architecture, name: str, task: Task) -> nn.Module:
+    """A new head of the task that is called ``name``.
+
+    Raises:
+        ValueError: the architecture has a branch for a task that can't have one.
+    """
+    channels, style, branch = architecture.neck_channels, architecture.heads, architecture.branch
+    if branch is not None and branch.task == name:
+        return task.build_branched_head(channels, style, len(branch.labels), BRANCH_PREFIX)
+    return task.build_head(channels, style)
 
 
 class MultiTaskNetwork(nn.Module):
@@ -118,7 +171,7 @@ class MultiTaskNetwork(nn.Module):
         self.architecture = architecture
         self.tasks = dict(tasks)
         self.build_trunk()
-        self.heads = nn.ModuleDict({name: task.build_head(architecture.neck_channels, architecture.heads) for name, task in tasks.items()})
+        self.heads = nn.ModuleDict({name: build_head(architecture, name, task) for name, task in tasks.items()})
         normalizations = {module.normalization for module in self.modules() if isinstance(module, Encoder)}
         if len(normalizations) > 1:
             raise ValueError("encoders that expect differently normalised images can't share one input; choose others")

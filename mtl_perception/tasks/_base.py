@@ -103,6 +103,8 @@ class Task(ABC, Generic[SettingsT]):
     """Weight in the loss unless a configuration sets one; that of the shipped models."""
     class_layers: ClassVar[tuple[str, ...]] = ()
     """Layers of the head whose parameters have a row for each of ``labels``, in their order."""
+    can_branch: ClassVar[bool] = False
+    """Whether ``build_branched_head`` makes a head."""
 
     def __init__(self, settings: SettingsT) -> None:
         self.settings = settings
@@ -130,6 +132,17 @@ class Task(ABC, Generic[SettingsT]):
     @abstractmethod
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
         """A head whose forward takes {"p2" … "p5"} of ``channels`` each and returns named raw tensors."""
+
+    def build_branched_head(self, channels: int, style: HeadStyle, own: int, prefix: str) -> nn.Module:
+        """A head, made of ``kept`` and ``own``, whose last ``own`` classes are found in levels of their own (model/branched.py).
+
+        Args:
+            prefix: before the names of these levels.
+
+        Raises:
+            ValueError: the task has no such head.
+        """
+        raise ValueError(f"{self.kind} can't have a branch")
 
     def load_pretrained(self, head: nn.Module, stored: Mapping[str, Tensor]) -> list[str]:
         """Load into ``head`` the fitting weights of the published network that the encoder's weights come from.

@@ -270,6 +270,10 @@ class TrainingConfig(_Strict):
         try:
             sharing = self.built_architecture.sharing
             sharing.check(list(self.tasks))
+            if self.built_architecture.branch is not None:
+                raise ValueError(
+                    "architecture: a branch is not trained as a part of its network; 'mtl-perception finetune --branch' makes one"
+                )
         except ValidationError as error:
             raise ValueError(f"architecture: {problems(error, Architecture)}") from None
         self.balancing.check_network(sharing.shared_by(list(self.tasks)))

@@ -15,6 +15,7 @@ from mtl_perception.model.checkpoint import CheckpointError, ModelCard, TaskCard
 from mtl_perception.model.encoders import LEVELS, Encoder
 from mtl_perception.model.necks import Neck
 from mtl_perception.model.network import MultiTaskNetwork
+from mtl_perception.training.start import refuse_branch
 
 SHARED_PARTS = ("encoder", "neck", "lateral")
 """Those under all heads; ``lateral`` is of the neck: what brings the encoder's levels at strides 8 to 32 to its channels."""
@@ -89,9 +90,10 @@ def start_card(start: Path) -> ModelCard:
     """The network that a run begins with.
 
     Raises:
-        CheckpointError: there is none, or a task of it has a name of its own, which no run can train.
+        CheckpointError: there is none, it has a branch, or a task of it has a name of its own, which no run can train.
     """
     card = read_card(find_checkpoint(start, "start_from"))
+    refuse_branch(start, card)
     for name, task in card.tasks.items():
         if name != task.kind:
             raise CheckpointError(

@@ -34,6 +34,11 @@ def interpolate(start: Path, tuned: Path, share: float, out: Path) -> ModelCard:
     if not 0 <= share <= 1:
         raise ValueError(f"the share is {share}, expected 0 (all of the start) to 1 (all of the fine-tuned network)")
     (first, first_card), (second, card) = (load_checkpoint(find_checkpoint(path)) for path in (start, tuned))
+    for path, branch in (start, first_card.architecture.branch), (tuned, card.architecture.branch):
+        if branch is not None:
+            raise CheckpointError(
+                f"{path} has a branch for {', '.join(branch.labels)}; beside it nothing was changed that could be averaged"
+            )
     if first_card.architecture != card.architecture:
         raise CheckpointError(
             f"{start} and {tuned} are of different architectures ({first_card.architecture.encoder} and {card.architecture.encoder}, "

@@ -30,6 +30,7 @@ def take_over(start: Path, network: MultiTaskNetwork, card: ModelCard) -> list[s
         CheckpointError: the checkpoint can't be used, or is of another architecture; heads of another style begin anew.
     """
     loaded, earlier = load_checkpoint(find_checkpoint(start, "start_from"))
+    refuse_branch(start, earlier)
     if earlier.architecture.channel_gains not in ({}, card.architecture.channel_gains):
         raise CheckpointError(
             f"start_from: {start} reads its channels through channel_gains, which this run's architecture does not have; set them as its card "
@@ -51,6 +52,17 @@ def take_over(start: Path, network: MultiTaskNetwork, card: ModelCard) -> list[s
     card.training["start_from"] = {"name": earlier.name, **earlier.training}
     whole = f"starting from {start}" + (f"; new: {', '.join(dict.fromkeys(new))}" if new else "")
     return [whole, *(line for name in heads for line in _changed_classes(name, loaded, network))]
+
+
+def refuse_branch(start: Path, card: ModelCard) -> None:
+    """Raises:
+    CheckpointError: the network has a branch, which a training can't go on from.
+    """
+    if (branch := card.architecture.branch) is not None:
+        raise CheckpointError(
+            f"start_from: {start} has a branch for {', '.join(branch.labels)}, and such a network can't be trained further; start from the model "
+            "that it began with, with the data of all new classes"
+        )
 
 
 def _misfit(start: Path, earlier: ModelCard, card: ModelCard) -> str:

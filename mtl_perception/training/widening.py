@@ -39,8 +39,8 @@ def widen(start: Path, out: Path, seed: int = 0) -> ModelCard:
         raise CheckpointError(
             f"{start}: there is no encoder like {old.encoder} with twice the channels, expected one of: {', '.join(WIDER)}"
         )
-    if old.sharing.method != "hard" or old.channel_gains:
-        raise CheckpointError(f"{start}: only networks that share encoder and neck as they are (sharing: hard) can be widened")
+    if old.sharing.method != "hard" or old.channel_gains or old.branch is not None:
+        raise CheckpointError(f"{start}: only networks that share encoder and neck as they are (sharing: hard, no branch) can be widened")
     wider = old.model_copy(update={"encoder": WIDER[old.encoder], "neck_channels": 2 * old.neck_channels})
     training = {**card.training, "widened": {"from": f"{card.name} {card.version}", "seed": seed}}
     card = card.model_copy(update={"architecture": wider, "training": training, "scores": {}})

@@ -65,7 +65,7 @@ def write_labelled(root: Path, images: int = 8, tasks: tuple[str, ...] = ("detec
 
 
 def options(folder: Path, **changes: object) -> FinetuneOptions:
-    values = {"steps": 2, "batch_size": 4, "workers": 0, "device": "cpu", "threads": 1, **changes}
+    values = {"steps": 2, "batch_size": 4, "branch": False, "workers": 0, "device": "cpu", "threads": 1, **changes}
     return FinetuneOptions(out=folder / "new.safetensors", **values)
 
 

@@ -22,6 +22,7 @@ from mtl_perception.tasks._labels import LabelCodec
 from mtl_perception.tasks._metric import Metric
 from mtl_perception.tasks._sample import Sample
 from mtl_perception.tasks.detection.assignment import assign
+from mtl_perception.tasks.detection.branched import BranchedHead
 from mtl_perception.tasks.detection.cells import LEVEL_STRIDES, CellHead
 from mtl_perception.tasks.detection.distillation import distillation_loss
 from mtl_perception.tasks.detection.labels import CODEC
@@ -85,14 +86,17 @@ class DetectionTask(Task[DetectionSettings]):
     metric: ClassVar[type[Metric]] = DetectionMetric
     panels = staticmethod(panels)
     class_layers: ClassVar[tuple[str, ...]] = ("classify",)
+    can_branch: ClassVar[bool] = True
 
     def distillation_loss(self, batch: DistillationBatch) -> dict[str, LossTerm]:
         return distillation_loss(batch)
 
     def build_head(self, channels: int, style: HeadStyle = "wide") -> nn.Module:
-        if style == "yolox":
-            return YoloxHead(channels, len(self.settings.labels))
-        return DetectionHead(channels, len(self.settings.labels), style)
+        return _cell_head(channels, len(self.settings.labels), style)
+
+    def build_branched_head(self, channels: int, style: HeadStyle, own: int, prefix: str) -> nn.Module:
+        kept = len(self.settings.labels) - own
+        return BranchedHead(_cell_head(channels, kept, style), _cell_head(channels, own, style), (kept, own), prefix)
 
     def load_pretrained(self, head: nn.Module, stored: Mapping[str, Tensor]) -> list[str]:
         return head.load_pretrained(stored, self.labels) if isinstance(head, YoloxHead) else []
@@ -174,6 +178,10 @@ class DetectionTask(Task[DetectionSettings]):
             scores=scores[:count],
             class_ids=decoded["class_ids"][:count].astype(np.int64),
         )
+
+
+def _cell_head(channels: int, classes: int, style: HeadStyle) -> CellHead:
+    return YoloxHead(channels, classes) if style == "yolox" else DetectionHead(channels, classes, style)
 
 
 def candidates(raw: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
