@@ -4,7 +4,7 @@
 import pytest
 import torch
 from model import tiny_card
-from pretended_gpu import CopiesFromHost, pretend_on_gpu
+from pretended_gpu import CopiesFromHost, can_pretend, pretend_on_gpu
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from mtl_perception.core.geometry import View
@@ -14,6 +14,7 @@ from mtl_perception.model.checkpoint import ModelCard, TaskCard, build_network
 from mtl_perception.model.necks import NECKS
 from mtl_perception.model.network import Architecture
 
+pytestmark = can_pretend
 SMALL = {"encoder": "mobilenet_v3_small", "neck_channels": 16}
 BATCH = 2
 
@@ -49,7 +50,7 @@ def test_every_neck(neck: str) -> None:
     assert copies_while_running(five_tasks(neck=neck), 128, 96) == []
 
 
-@pytest.mark.parametrize("encoder", ["resnet18", "mobilenet_v3_large"])
+@pytest.mark.parametrize("encoder", ["resnet18", "mobilenet_v3_large", "yolox_nano"])
 def test_the_encoders_of_what_is_shipped(encoder: str) -> None:
     assert copies_while_running(five_tasks(encoder=encoder), 128, 96) == []
 

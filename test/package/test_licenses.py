@@ -12,7 +12,7 @@ pytest.importorskip("tomllib", reason="reads pyproject.toml with what Python 3.1
 import licenses
 
 CONSTRAINTS = (licenses.ROOT / "scripts" / "constraints.txt").read_text()
-WORDS = re.compile(r"Apache|BSD|MIT|ISC|PSF|MPL|Zlib|BSL|CC0|any-OSI|LicenseRef-NVIDIA-Proprietary")
+WORDS = re.compile(r"Apache|BSD|MIT|HPND|ISC|PSF|MPL|Zlib|BSL|CC0|any-OSI|LicenseRef-NVIDIA-Proprietary")
 
 
 @pytest.fixture(scope="module")

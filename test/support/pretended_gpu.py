@@ -6,10 +6,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+
+
+can_pretend = pytest.mark.skipif(
+    torch.version.cuda is not None and not torch.cuda.is_available(), reason="PyTorch for CUDA asks for a driver where a GPU is pretended"
+)
 
 
 class CopiesFromHost(TorchDispatchMode):

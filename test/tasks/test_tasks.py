@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from model import tiny_network
-from pretended_gpu import pretend_on_gpu, pretended
+from pretended_gpu import can_pretend, pretend_on_gpu, pretended
 from shapes import DETECTION_LABELS, SEGMENTATION_LABELS, write_shapes
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -99,6 +99,7 @@ def test_losses_are_finite_where_there_is_nothing_to_learn_from(samples: list[Sa
 
 
 @pytest.mark.slow
+@can_pretend
 def test_losses_lie_where_the_batch_does(samples: list[Sample]) -> None:
     """On a GPU, a tensor made on the host by mistake would end the first step with an error."""
     network = tiny_network().train()

@@ -10,6 +10,8 @@ from torchvision.models.swin_transformer import ShiftedWindowAttention
 
 from mtl_perception.training.low_bit.low_rank import LowRankLinear, to_nf4, unpack_nf4
 
+pytest.importorskip("torchao", reason="needs the extra 'quantized'")
+
 # Shapes of Swin-T's linear layers; those of its first half don't have whole groups of 256 scales.
 SHAPES = [(288, 96), (96, 96), (192, 384), (576, 192), (1152, 384)]
 

@@ -20,6 +20,8 @@ from mtl_perception.model.network import Architecture
 from mtl_perception.training import ConfigError, TrainingConfig, train
 from mtl_perception.training.low_bit.low_rank import to_nf4, unpack_nf4
 
+pytest.importorskip("torchao", reason="needs the extra 'quantized'")
+
 ARCHITECTURE = {"encoder": "swin_t", "neck": "pan", "neck_channels": 16, "heads": "wide"}
 RANK = 2
 
