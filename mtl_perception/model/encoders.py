@@ -80,8 +80,8 @@ instead of .191."""
 
 
 class _MeanOfImage(nn.Module):
-    """What ``AdaptiveAvgPool2d(1)`` computes, in the operation that PyTorch computes it by: exporters of PyTorch 2.7 to 2.9 make a loop over
-    sequences of the pooling, which not every runtime has."""
+    """Computes the same as ``AdaptiveAvgPool2d(1)``, in the operation that PyTorch computes it by: exporters of PyTorch 2.7 to 2.9 make a loop
+    over sequences of the pooling, which not every runtime has."""
 
     def forward(self, x: Tensor) -> Tensor:
         return x.mean((-1, -2), keepdim=True)
