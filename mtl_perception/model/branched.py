@@ -27,8 +27,10 @@ class BranchedNetwork(MultiTaskNetwork):
         levels = self.encoder.levels(images)
         shared = self.neck(self.encoder.aggregated(levels))
         task = self.architecture.branch.task
-        of_branch = self._branched(levels) if task in tasks else {}
-        return dict.fromkeys(tasks, shared) | ({task: shared | of_branch} if of_branch else {})
+        found: dict[str, Features] = dict.fromkeys(tasks, shared)
+        if task in tasks:
+            found[task] = shared | self._branched(levels)
+        return found
 
     def _branched(self, levels: Features) -> Features:
         """The branch's pyramid, from what the shared stages gave."""

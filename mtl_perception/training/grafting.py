@@ -8,6 +8,7 @@ copy of the network with the first stages frozen, and what moved in the copy bec
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -66,7 +67,7 @@ def graft(start: Path, tuned: Path, out: Path) -> ModelCard:
     assert isinstance(joined, BranchedNetwork)
     own.encoder.begin_behind(stages)
     own.neck.without_p2()
-    parts: list[tuple[nn.Module, nn.Module]] = [
+    parts: list[tuple[nn.Module, Any]] = [
         (network.encoder, joined.encoder),
         (network.neck, joined.neck),
         (own.encoder, joined.branch["encoder"]),
