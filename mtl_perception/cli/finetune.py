@@ -121,6 +121,22 @@ def widen(
         )
 
 
+@app.command()
+def compose(
+    start: Annotated[str, typer.Argument(help="A model with the encoder yolox_nano: a shipped model's name, or a .safetensors file.")],
+    out: Annotated[Path, typer.Option(help="The new model.")],
+    weights: Annotated[str, typer.Option(help="Of the second encoder: imagenet, or a file.")] = "imagenet",
+) -> None:
+    """Put a second encoder beside a model's own without changing its answers, to train it further as a larger network."""
+    with errors_in_one_line():
+        from mtl_perception.training.composing import compose as compose_model
+
+        card = compose_model(Path(start), out, weights)
+        typer.echo(
+            f"wrote {out}: encoder {card.architecture.encoder}, with {card.training['composed']['encoder_weights']}; train it further"
+        )
+
+
 def _names(text: str | None) -> list[str] | None:
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from mtl_perception.core.layers import Float32BackwardConv2d
@@ -167,6 +168,64 @@ class YoloxNanoEncoder(Encoder):
         return dict(zip(LEVELS, (c2, *self.aggregation(*coarser)), strict=True))
 
 
+class CompositeEncoder(Encoder):
+    """Two encoders side by side, whose feature maps are concatenated: what one has learned from boxes and the other from whole images is there at
+    once. (CBNet, Liu et al., AAAI 2020, adds the maps of an assisting backbone to those of the lead; concatenated, a network that had
+    the lead alone goes on with the same answers, training/composing.py.)
+
+    Attributes:
+        lead_channels: how many of ``channels``, the first of each level, are the lead's.
+    """
+
+    def __init__(self, lead: YoloxNanoEncoder, second: Encoder) -> None:
+        pairs = zip(lead.stages, second.stages, (0, *lead.channels), strict=False)
+        stages: list[nn.Module] = [_StageOfTwo(first, other, width) for first, other, width in pairs]
+        stages[0].second = nn.Sequential(_Renormalize(lead.normalization, second.normalization), stages[0].second)  # pyright: ignore[reportArgumentType]
+        c2, c3, c4, c5 = (one + other for one, other in zip(lead.channels, second.channels, strict=True))
+        super().__init__(stages, (c2, c3, c4, c5), lead.normalization)
+        self.aggregation = lead.aggregation
+        self.lead_channels = lead.channels
+
+    def lead(self) -> list[nn.Module]:
+        """The modules of the first encoder."""
+        return [*(stage.first for stage in self.stages), self.aggregation]  # pyright: ignore[reportReturnType]
+
+    def aggregated(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        own = {level: features[level][:, :width] for level, width in zip(LEVELS, self.lead_channels, strict=True)}
+        mixed = dict(zip(LEVELS, (own["c2"], *self.aggregation(own["c3"], own["c4"], own["c5"])), strict=True))
+        return {level: torch.cat([mixed[level], features[level][:, own[level].shape[1] :]], 1) for level in LEVELS}
+
+
+class _StageOfTwo(nn.Module):
+    """One stage of each, on their parts of what the stages before gave; both see the image."""
+
+    def __init__(self, first: nn.Module, second: nn.Module, first_channels: int) -> None:
+        super().__init__()
+        self.first, self.second = first, second
+        self._first_channels = first_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        split = self._first_channels
+        one, other = (x[:, :split], x[:, split:]) if split else (x, x)
+        return torch.cat([self.first(one), self.second(other)], 1)
+
+
+class _Renormalize(nn.Module):
+    """Images that were normalised for one encoder as another expects them."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, before: Normalization, after: Normalization) -> None:
+        super().__init__()
+        mean, std, new_mean, new_std = (torch.tensor(part).view(1, 3, 1, 1) for part in (*before, *after))
+        self.register_buffer("scale", std / new_std, persistent=False)
+        self.register_buffer("shift", (mean - new_mean) / new_std, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images * self.scale + self.shift
+
+
 def _efficientnet_lite(width: float, depth: float) -> Encoder:
     stages, channels = efficientnet_lite(width, depth)
     return Encoder(stages, channels, SYMMETRIC)
@@ -185,11 +244,15 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "resnet50": lambda: _resnet("resnet50", (256, 512, 1024, 2048)),
     "yolox_nano": lambda: YoloxNanoEncoder(YOLOX_NANO_CHANNELS),
     "yolox_nano_wide": lambda: YoloxNanoEncoder(WIDE_CHANNELS),
+    "yolox_nano+efficientnet_lite0": lambda: CompositeEncoder(YoloxNanoEncoder(YOLOX_NANO_CHANNELS), _efficientnet_lite(1.0, 1.0)),
     "swin_t": lambda: swin(_of_torchvision("swin_t")),
 }
 
 WIDER = {"yolox_nano": "yolox_nano_wide"}
 """Encoders of which there is one with twice the channels everywhere."""
+
+COMPOSITES = {"yolox_nano": ("efficientnet_lite0", "yolox_nano+efficientnet_lite0")}
+"""For an encoder, the second one that can stand beside it, and the name of both."""
 
 TRANSFORMERS = ("swin_t",)
 """Encoders most of whose weights are in linear layers."""

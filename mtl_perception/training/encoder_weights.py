@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mtl_perception.model.encoders import TIMM, WIDER, Encoder, TimmEncoder
+from mtl_perception.model.encoders import COMPOSITES, TIMM, WIDER, Encoder, TimmEncoder
 from mtl_perception.model.necks import DenseFPN
 from mtl_perception.model.network import MultiTaskNetwork
 from mtl_perception.training.errors import TrainingError
@@ -45,6 +45,13 @@ def load_encoder_weights(network: MultiTaskNetwork, source: str) -> str:
     return f"{origin}, with its head for {', '.join(known)}" if known else origin
 
 
+def fill_encoder(encoder: Encoder, name: str, source: str) -> str:
+    """Put pretrained weights into one encoder; ``source``, result and errors as for ``load_encoder_weights``."""
+    stored, origin = _imagenet(name) if source == "imagenet" else _from_file(Path(source))
+    _fill(encoder, stored, name, origin)
+    return origin
+
+
 def _imagenet(name: str) -> tuple[dict[str, Tensor], str]:
     if name.startswith(TIMM):
         return _from_timm(name.removeprefix(TIMM))
@@ -52,6 +59,10 @@ def _imagenet(name: str) -> tuple[dict[str, Tensor], str]:
         return _lite(name)
     if name == YOLOX_NANO:
         raise TrainingError(f"encoder_weights: there are no ImageNet weights of {name}; give the path of yolox_nano.pth, its release's")
+    if any(name == both for _, both in COMPOSITES.values()):
+        raise TrainingError(
+            f"encoder_weights: {name} is made of two encoders with weights of their own; start_from what 'mtl-perception compose' makes"
+        )
     if name in WIDER.values():
         raise TrainingError(
             f"encoder_weights: nobody has published weights of {name}; start_from what 'mtl-perception widen' makes of a narrow one"

@@ -11,14 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from mtl_perception.core.validation_text import did_you_mean, shown
+from mtl_perception.core.yaml_file import ConfigError
 from mtl_perception.model.checkpoint import CheckpointError, ModelCard, TaskCard, find_checkpoint, read_card
-from mtl_perception.model.encoders import LEVELS, Encoder
+from mtl_perception.model.encoders import LEVELS, CompositeEncoder, Encoder
 from mtl_perception.model.necks import Neck
 from mtl_perception.model.network import MultiTaskNetwork
+
 from mtl_perception.training.start import refuse_branch
 
-SHARED_PARTS = ("encoder", "neck", "lateral")
-"""Those under all heads; ``lateral`` is of the neck: what brings the encoder's levels at strides 8 to 32 to its channels."""
+SHARED_PARTS = ("encoder", "lead", "neck", "lateral")
+"""Those under all heads. ``lead`` is the first of two encoders that stand side by side; ``lateral`` is of the neck: what brings the encoder's
+levels at strides 8 to 32 to its channels."""
+
+_PART_OF = {"lead": "encoder", "lateral": "neck"}
 
 CLASSES = "classes"
 """A part that only has a rate: the last layers of all heads, which have a row for each class. Rows of new classes have far to go, where
@@ -36,10 +41,10 @@ class Finetuning(BaseModel):
         replay: those of ``data`` that show what the start has learned from; there the teacher speaks of labelled pictures too.
         teacher: a checkpoint, or a shipped model's name; None: ``start_from``. It knows some of the tasks, and of these no class more.
         distillation: weight of the teacher's word beside that of the labels; by task: those that are named are taught. 0: no teacher.
-        freeze: parts that stay as they are: ``encoder``, ``neck``, ``lateral`` and heads by their task. Of a ``dense_fpn`` boxes see
+        freeze: parts that stay as they are: ``encoder``, ``lead``, ``neck``, ``lateral`` and heads by their task. Of a ``dense_fpn`` boxes see
             the ``lateral`` part alone: with ``encoder``, ``lateral`` and ``detection`` frozen they stay as they are, bit by bit, while
             masks and depth learn.
-        rates: factors of the learning rate, by part; 0 freezes. ``lateral`` goes by ``neck`` if it is not named. That of ``classes``, the
+        rates: factors of the learning rate, by part; 0 freezes. ``lateral`` goes by ``neck`` and ``lead`` by ``encoder`` if they are not named. That of ``classes``, the
             layers with a row for each class, is on top of their head's.
         frozen_batch_norms: keep the statistics of all batch norms, which a few pictures would spoil.
         patience: end after so many validations in a row that are not better; None: never before the schedule does.
@@ -75,7 +80,7 @@ class Finetuning(BaseModel):
             raise ValueError("finetuning: every part of the network is frozen, so nothing would be learned; leave one out of 'freeze'")
 
     def is_frozen(self, part: str) -> bool:
-        return part in self.freeze or self.rates.get(part) == 0 or (part == "lateral" and self.is_frozen("neck"))
+        return part in self.freeze or self.rates.get(part) == 0 or (part in _PART_OF and self.is_frozen(_PART_OF[part]))
 
     def taught(self, tasks: Collection[str]) -> dict[str, float]:
         """Of ``tasks`` those that the teacher speaks of, with its weight."""
@@ -83,7 +88,7 @@ class Finetuning(BaseModel):
         return {task: weight for task, weight in weights.items() if weight}
 
     def rate_of(self, part: str) -> float:
-        return self.rates.get(part, self.rate_of("neck") if part == "lateral" else 1.0)
+        return self.rates.get(part, self.rate_of(_PART_OF[part]) if part in _PART_OF else 1.0)
 
 
 def start_card(start: Path) -> ModelCard:
@@ -123,11 +128,16 @@ def hold(network: MultiTaskNetwork, settings: Finetuning, labelled: Collection[s
 
     Returns:
         What a user should know of it.
+
+    Raises:
+        ConfigError: a part is named that this network does not have.
     """
     if settings.frozen_batch_norms:
         for module in network.modules():
             if isinstance(module, nn.modules.batchnorm._BatchNorm):
                 module.eval()
+    if "lead" in (*settings.freeze, *settings.rates) and not any(_modules_of("lead", network)):
+        raise ConfigError(f"finetuning: 'lead' is the first of two encoders, and {network.architecture.encoder} is one; name 'encoder'")
     for part in SHARED_PARTS:
         if settings.is_frozen(part):
             for module in _modules_of(part, network):
@@ -136,7 +146,7 @@ def hold(network: MultiTaskNetwork, settings: Finetuning, labelled: Collection[s
     idle = [task for task in network.tasks if settings.is_frozen(task) or not (trunk_moves or task in labelled)]
     for task in idle:
         network.heads[task].requires_grad_(False).eval()
-    parts = [part for part in SHARED_PARTS if settings.is_frozen(part) and not (part == "lateral" and settings.is_frozen("neck"))]
+    parts = [part for part in SHARED_PARTS if settings.is_frozen(part) and not (part in _PART_OF and settings.is_frozen(_PART_OF[part]))]
     frozen = [*parts, *(f"the head of {task}" for task in idle)]
     return [f"frozen: {', '.join(frozen)}"] if frozen else []
 
@@ -164,6 +174,8 @@ def _modules_of(part: str, network: nn.Module) -> Iterator[nn.Module]:
     for module in network.modules():
         if part == "encoder" and isinstance(module, Encoder):
             yield module
+        elif part == "lead" and isinstance(module, CompositeEncoder):
+            yield from module.lead()
         elif isinstance(module, Neck):
             wide = [module.lateral[level] for level in LEVELS[1:]]
             yield from {"neck": [module], "lateral": [*wide, module.context]}.get(part, [])
