@@ -34,7 +34,7 @@ def finetune(
     minutes: Annotated[float | None, typer.Option(help="Training time; default: 8.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps instead of minutes, for reproducible results.")] = None,
     freeze: Annotated[
-        str | None, typer.Option(help="Parts to freeze, comma-separated: encoder, neck, lateral, or a task.", rich_help_panel=_HOW)
+        str | None, typer.Option(help="Parts to freeze, comma-separated: encoder, lead, neck, lateral, or a task.", rich_help_panel=_HOW)
     ] = None,
     rates: Annotated[str | None, typer.Option(metavar="PART=FACTOR,…", help="Learning rate factors by part.", rich_help_panel=_HOW)] = None,
     learning_rate: Annotated[float | None, typer.Option(min=0, help="Default: 1e-3, of a branch 3e-3.", rich_help_panel=_HOW)] = None,
@@ -103,22 +103,6 @@ def interpolate(
 
         interpolate_models(Path(start), Path(tuned), share, out)
         typer.echo(f"wrote {out}: score it on old and new data (mtl-perception evaluate)")
-
-
-@app.command()
-def widen(
-    start: Annotated[str, typer.Argument(help="A model with the encoder yolox_nano: a shipped model's name, or a .safetensors file.")],
-    out: Annotated[Path, typer.Option(help="The new model.")],
-    seed: Annotated[int, typer.Option(help="Of how each weight is divided.")] = 0,
-) -> None:
-    """Double the channels of a model without changing its answers (Net2Net), to train it further as a larger network."""
-    with errors_in_one_line():
-        from mtl_perception.training.widening import widen as widen_model
-
-        card = widen_model(Path(start), out, seed)
-        typer.echo(
-            f"wrote {out}: encoder {card.architecture.encoder}, {card.architecture.neck_channels} channels in the neck; train it further"
-        )
 
 
 @app.command()

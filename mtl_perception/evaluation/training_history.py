@@ -57,6 +57,6 @@ def _afterwards(stage: Training) -> str:
     if "interpolated" in stage:
         share = stage["interpolated"]["share"]
         done.append(f"{share:g} × this + {1 - share:.2g} × {stage['interpolated']['from']}")
-    if "widened" in stage:
-        done.append("twice the channels")
+    if "composed" in stage:
+        done.append(f"{stage['composed']['encoder']} beside its encoder")
     return ", then ".join(done)

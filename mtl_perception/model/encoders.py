@@ -14,7 +14,7 @@ from mtl_perception.core.layers import Float32BackwardConv2d
 from mtl_perception.core.validation_text import did_you_mean, shown
 from mtl_perception.model.efficientnet_lite import efficientnet_lite
 from mtl_perception.model.yolox_nano import CHANNELS as YOLOX_NANO_CHANNELS
-from mtl_perception.model.yolox_nano import WIDE_CHANNELS, YoloxNanoNeck, yolox_nano_stages
+from mtl_perception.model.yolox_nano import YoloxNanoNeck, yolox_nano_stages
 
 if TYPE_CHECKING:
     from torchvision.models import SwinTransformer
@@ -159,9 +159,9 @@ class TimmEncoder(Encoder):
 class YoloxNanoEncoder(Encoder):
     """The backbone of a detector together with its neck, so that all which its published weights know is there to begin with."""
 
-    def __init__(self, channels: tuple[int, int, int, int]) -> None:
-        super().__init__(yolox_nano_stages(channels), channels)
-        self.aggregation = YoloxNanoNeck(channels)
+    def __init__(self) -> None:
+        super().__init__(yolox_nano_stages(), YOLOX_NANO_CHANNELS)
+        self.aggregation = YoloxNanoNeck()
 
     def aggregated(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         c2, *coarser = (features[level] for level in LEVELS)
@@ -169,9 +169,11 @@ class YoloxNanoEncoder(Encoder):
 
 
 class CompositeEncoder(Encoder):
-    """Two encoders side by side, whose feature maps are concatenated: what one has learned from boxes and the other from whole images is there at
-    once. (CBNet, Liu et al., AAAI 2020, adds the maps of an assisting backbone to those of the lead; concatenated, a network that had
-    the lead alone goes on with the same answers, training/composing.py.)
+    """Two encoders side by side, whose feature maps are concatenated.
+
+    One that was pretrained on boxes and one that was pretrained on whole images know different things. CBNet (Liu et al., AAAI 2020) adds the
+    maps of an assisting backbone to those of the lead; beside them, they change no answer of a network that had the lead alone
+    before training gives them weight (training/composing.py).
 
     Attributes:
         lead_channels: how many of ``channels``, the first of each level, are the lead's.
@@ -242,14 +244,10 @@ ENCODERS: dict[str, Callable[[], Encoder]] = {
     "mobilenet_v3_large": lambda: _mobilenet_v3("mobilenet_v3_large", (4, 7, 13, 16), (24, 40, 112, 160)),
     "resnet18": lambda: _resnet("resnet18", (64, 128, 256, 512)),
     "resnet50": lambda: _resnet("resnet50", (256, 512, 1024, 2048)),
-    "yolox_nano": lambda: YoloxNanoEncoder(YOLOX_NANO_CHANNELS),
-    "yolox_nano_wide": lambda: YoloxNanoEncoder(WIDE_CHANNELS),
-    "yolox_nano+efficientnet_lite0": lambda: CompositeEncoder(YoloxNanoEncoder(YOLOX_NANO_CHANNELS), _efficientnet_lite(1.0, 1.0)),
+    "yolox_nano": YoloxNanoEncoder,
+    "yolox_nano+efficientnet_lite0": lambda: CompositeEncoder(YoloxNanoEncoder(), _efficientnet_lite(1.0, 1.0)),
     "swin_t": lambda: swin(_of_torchvision("swin_t")),
 }
-
-WIDER = {"yolox_nano": "yolox_nano_wide"}
-"""Encoders of which there is one with twice the channels everywhere."""
 
 COMPOSITES = {"yolox_nano": ("efficientnet_lite0", "yolox_nano+efficientnet_lite0")}
 """For an encoder, the second one that can stand beside it, and the name of both."""

@@ -17,15 +17,13 @@ from mtl_perception.core.layers import YOLOX_NORM_EPS, ConvNormAct
 
 CHANNELS = (32, 64, 128, 256)
 """Of the feature maps at strides 4, 8, 16 and 32."""
-WIDE_CHANNELS = (64, 128, 256, 512)
-"""Twice as many, for a network that begins with what one of ``CHANNELS`` knows (training/widening.py)."""
 POOLING = 5
 """Side of the window; three in a row see what windows of 5, 9 and 13 do."""
 
 
-def yolox_nano_stages(channels: tuple[int, int, int, int]) -> list[nn.Module]:
-    """The backbone, cut behind strides 4, 8, 16 and 32, with so many channels there."""
-    c2, c3, c4, c5 = channels
+def yolox_nano_stages() -> list[nn.Module]:
+    """The backbone, cut behind strides 4, 8, 16 and 32."""
+    c2, c3, c4, c5 = CHANNELS
     return [
         # The published stem sorts blocks of 2×2 pixels into channels before a 3×3 convolution; this is the same sum.
         nn.Sequential(_conv(3, c2 // 2, 6, stride=2), _separable(c2 // 2, c2, stride=2), _Partial(c2, c2, 1)),
@@ -38,9 +36,9 @@ def yolox_nano_stages(channels: tuple[int, int, int, int]) -> list[nn.Module]:
 class YoloxNanoNeck(nn.Module):
     """Backbone's feature maps at strides 8, 16 and 32 → the same, each of which has seen the others."""
 
-    def __init__(self, channels: tuple[int, int, int, int]) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        _, c3, c4, c5 = channels
+        _, c3, c4, c5 = CHANNELS
         self.reduce5 = _conv(c5, c4, 1)
         self.up4 = _Partial(2 * c4, c4, 1, residual=False)
         self.reduce4 = _conv(c4, c3, 1)

@@ -36,7 +36,9 @@ def compose(start: Path, out: Path, weights: str = "imagenet") -> ModelCard:
     if old.encoder not in COMPOSITES:
         raise CheckpointError(f"{start}: no second encoder is known for {old.encoder}, expected one of: {', '.join(COMPOSITES)}")
     if old.sharing.method != "hard" or old.channel_gains or old.branch is not None:
-        raise CheckpointError(f"{start}: only networks that share encoder and neck as they are (sharing: hard, no branch) can have two encoders")
+        raise CheckpointError(
+            f"{start}: only networks that share encoder and neck as they are (sharing: hard, no branch) can have two encoders"
+        )
     name, both = COMPOSITES[old.encoder]
     second = build_encoder(name)
     origin = fill_encoder(second, name, weights)

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mtl_perception.model.encoders import COMPOSITES, TIMM, WIDER, Encoder, TimmEncoder
+from mtl_perception.model.encoders import COMPOSITES, TIMM, Encoder, TimmEncoder
 from mtl_perception.model.necks import DenseFPN
 from mtl_perception.model.network import MultiTaskNetwork
 from mtl_perception.training.errors import TrainingError
@@ -62,10 +62,6 @@ def _imagenet(name: str) -> tuple[dict[str, Tensor], str]:
     if any(name == both for _, both in COMPOSITES.values()):
         raise TrainingError(
             f"encoder_weights: {name} is made of two encoders with weights of their own; start_from what 'mtl-perception compose' makes"
-        )
-    if name in WIDER.values():
-        raise TrainingError(
-            f"encoder_weights: nobody has published weights of {name}; start_from what 'mtl-perception widen' makes of a narrow one"
         )
     return _from_torchvision(name)
 

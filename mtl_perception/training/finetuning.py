@@ -16,7 +16,6 @@ from mtl_perception.model.checkpoint import CheckpointError, ModelCard, TaskCard
 from mtl_perception.model.encoders import LEVELS, CompositeEncoder, Encoder
 from mtl_perception.model.necks import Neck
 from mtl_perception.model.network import MultiTaskNetwork
-
 from mtl_perception.training.start import refuse_branch
 
 SHARED_PARTS = ("encoder", "lead", "neck", "lateral")
@@ -44,8 +43,8 @@ class Finetuning(BaseModel):
         freeze: parts that stay as they are: ``encoder``, ``lead``, ``neck``, ``lateral`` and heads by their task. Of a ``dense_fpn`` boxes see
             the ``lateral`` part alone: with ``encoder``, ``lateral`` and ``detection`` frozen they stay as they are, bit by bit, while
             masks and depth learn.
-        rates: factors of the learning rate, by part; 0 freezes. ``lateral`` goes by ``neck`` and ``lead`` by ``encoder`` if they are not named. That of ``classes``, the
-            layers with a row for each class, is on top of their head's.
+        rates: factors of the learning rate, by part; 0 freezes. ``lateral`` goes by ``neck`` and ``lead`` by ``encoder`` if they are not
+            named. That of ``classes``, the layers with a row for each class, is on top of their head's.
         frozen_batch_norms: keep the statistics of all batch norms, which a few pictures would spoil.
         patience: end after so many validations in a row that are not better; None: never before the schedule does.
     """

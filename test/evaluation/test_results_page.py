@@ -75,7 +75,8 @@ def test_training_stages_are_listed_oldest_first_with_what_is_known_of_them():
         ["1", "lite 1", "rooms", "–", "65", "1", "–", "–"],
         ["2", "lite 2", "rooms, &lt;b&gt;photos&lt;/b&gt;", "5 510", "20", "–", "encoder, detection", "0.7 × this + 0.3 × lite 1"],
     ]
-    wide = {**later, "widened": {"from": "lite 2", "seed": 0}}
-    assert history_rows(wide, "wide")[2][-1] == "0.7 × this + 0.3 × lite 1, then twice the channels"
-    assert history_rows({**earlier, "widened": {"from": "lite 1", "seed": 0}}, "wide")[1][-1] == "twice the channels"
+    composed = {"from": "lite 2", "encoder": "efficientnet_lite0", "encoder_weights": "ImageNet"}
+    added = "efficientnet_lite0 beside its encoder"
+    assert history_rows({**later, "composed": composed}, "base")[2][-1] == f"0.7 × this + 0.3 × lite 1, then {added}"
+    assert history_rows({**earlier, "composed": composed}, "base")[1][-1] == added
     assert history_rows({}, "lite") == [["stage"]]

@@ -50,7 +50,7 @@ def test_every_neck(neck: str) -> None:
     assert copies_while_running(five_tasks(neck=neck), 128, 96) == []
 
 
-@pytest.mark.parametrize("encoder", ["resnet18", "mobilenet_v3_large", "yolox_nano"])
+@pytest.mark.parametrize("encoder", ["resnet18", "mobilenet_v3_large", "yolox_nano", "yolox_nano+efficientnet_lite0"])
 def test_the_encoders_of_what_is_shipped(encoder: str) -> None:
     assert copies_while_running(five_tasks(encoder=encoder), 128, 96) == []
 

@@ -18,7 +18,7 @@ from torch import nn
 
 from mtl_perception.inference.folding import fold_batch_norms
 from mtl_perception.model.checkpoint import TaskCard, build_network, load_checkpoint, save_checkpoint
-from mtl_perception.model.encoders import ENCODERS, build_encoder
+from mtl_perception.model.encoders import ENCODERS, Encoder, build_encoder
 from mtl_perception.model.network import Architecture
 from mtl_perception.training import TrainingError
 from mtl_perception.training.encoder_weights import load_encoder_weights
@@ -73,7 +73,15 @@ def test_pretrained_weights_know_what_a_photograph_shows(name: str, picture: obj
 
 @pytest.mark.parametrize(
     "name",
-    ["efficientnet_lite0", "yolox_nano", "timm/resnet18", "timm/mobilenetv3_small_050", "timm/efficientnet_lite0", "timm/convnext_atto"],
+    [
+        "efficientnet_lite0",
+        "yolox_nano",
+        "yolox_nano+efficientnet_lite0",
+        "timm/resnet18",
+        "timm/mobilenetv3_small_050",
+        "timm/efficientnet_lite0",
+        "timm/convnext_atto",
+    ],
 )
 def test_folded_batch_norms_change_no_answer(name: str) -> None:
     """timm's batch norms hold the activation behind them, which has to stay."""
@@ -255,10 +263,31 @@ def published_block(stored: dict[str, torch.Tensor], name: str, x: torch.Tensor)
     return F.silu(F.batch_norm(F.conv2d(x, kernel, padding=kernel.shape[-1] // 2, groups=groups), *norm, eps=1e-3))
 
 
-def test_a_wide_network_begins_with_a_narrow_one() -> None:
-    network = build_network(tiny_card(architecture=Architecture(encoder="yolox_nano_wide", neck_channels=8)))
-    with pytest.raises(TrainingError, match="nobody has published weights of yolox_nano_wide; start_from what 'mtl-perception widen'"):
+def test_two_encoders_have_no_published_weights_together() -> None:
+    network = build_network(tiny_card(architecture=Architecture(encoder="yolox_nano+efficientnet_lite0", neck_channels=8)))
+    with pytest.raises(TrainingError, match="two encoders with weights of their own; start_from what 'mtl-perception compose' makes"):
         load_encoder_weights(network, "imagenet")
+
+
+def test_each_of_two_encoders_sees_the_image_as_its_weights_expect_it() -> None:
+    both = build_network(tiny_card(architecture=Architecture(encoder="yolox_nano+efficientnet_lite0", neck_channels=8))).eval()
+    images = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8).float()
+    alone = {}
+    for part, name in ("first", "yolox_nano"), ("second", "efficientnet_lite0"):
+        encoder = alone[name] = build_encoder(name).eval()
+        for own, stage in zip(encoder.stages, both.encoder.stages, strict=True):
+            theirs = getattr(stage, part)
+            own.load_state_dict((theirs[1] if part == "second" and stage is both.encoder.stages[0] else theirs).state_dict())
+    alone["yolox_nano"].aggregation.load_state_dict(both.encoder.aggregation.state_dict())
+    with torch.no_grad():
+        found = both.encoder((images - both.mean) / both.std)
+        expected = [encoder((images - mean) / std) for encoder, mean, std in ((one, *_normalization(one)) for one in alone.values())]
+    for level, value in found.items():
+        torch.testing.assert_close(value, torch.cat([maps[level] for maps in expected], 1), rtol=1e-3, atol=1e-4)
+
+
+def _normalization(encoder: Encoder) -> list[torch.Tensor]:
+    return [torch.tensor(part).view(1, 3, 1, 1) for part in encoder.normalization]
 
 
 def test_yolox_nano_is_not_looked_for_among_networks_of_imagenet() -> None:

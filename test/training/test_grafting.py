@@ -24,10 +24,10 @@ from mtl_perception.model.checkpoint import CheckpointError, ModelCard, TaskCard
 from mtl_perception.model.network import Architecture, Branch
 from mtl_perception.tasks.detection.branched import NEVER
 from mtl_perception.training import ConfigError
+from mtl_perception.training.composing import compose
 from mtl_perception.training.finetune_command import FinetuneOptions, configuration, finetune
 from mtl_perception.training.grafting import graft
 from mtl_perception.training.interpolation import interpolate
-from mtl_perception.training.widening import widen
 
 OLD = {
     "detection": {"labels": ["cup", "box", "chair"]},
@@ -299,7 +299,7 @@ def test_what_can_not_be_done_with_a_branch_is_told_in_a_sentence(tmp_path: Path
     with pytest.raises(CheckpointError, match="has a branch for crate, tin; beside it nothing was changed"):
         interpolate(start, out, 0.5, tmp_path / "half.safetensors")
     with pytest.raises(CheckpointError, match="no branch"):
-        widen(out, tmp_path / "wide.safetensors")
+        compose(out, tmp_path / "composed.safetensors")
 
 
 def test_networks_that_do_not_fit_are_named(tmp_path: Path) -> None:
