@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import rclpy
 import torch
+from branches import NEW, OLD, grafted
 from model import tiny_card, tiny_network
 from nodes import REAL
 from peer import camera_info, image
@@ -59,6 +60,17 @@ def test_what_arrives_is_what_the_engine_says(peer, start_node, checkpoint):
     assert len(detections[-1].detections) == len(scene.detections) > 0
     names = [one.results[0].hypothesis.class_id for one in detections[-1].detections]
     assert names == [engine.card.detection_labels[class_id] for class_id in scene.detections.class_ids]
+
+
+@pytest.mark.slow
+def test_new_classes_of_a_branch_are_published_beside_the_old_ones(peer, start_node, tmp_path):
+    _, _, path = grafted(tmp_path)
+    node = start_node("-p", "device:=cpu", "-p", "score_threshold:=0.0", "-p", "agnostic_nms_iou:=1.0", model=str(path), program=REAL)
+    pixels = np.random.default_rng(3).integers(0, 256, (64, 96, 3), np.uint8)
+    detections = peer.subscribe(f"{node.name}/detections", Detection2DArray)
+    peer.until(lambda: detections, "detections", every=lambda: peer.publish(f"{node.name}/image", image(pixels, "rgb8")))
+    names = {one.results[0].hypothesis.class_id for one in detections[-1].detections}
+    assert names & set(NEW) and names & set(OLD["detection"]["labels"]) and names <= {*NEW, *OLD["detection"]["labels"]}
 
 
 @pytest.mark.slow

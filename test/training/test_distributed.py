@@ -2,8 +2,11 @@
 """Two real processes over gloo."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import gradients
@@ -101,6 +104,62 @@ def test_a_run_of_two_processes_is_saved_by_one_and_goes_on_with_one(tmp_path: P
     size = sum(float(value.float().square().sum()) for value in one.values()) ** 0.5
     assert distance < 1e-2 * size
     assert load_state(config.folder / "state.pt", config)["schedule"]["samples"] == 8
+
+
+@contextmanager
+def two_machines() -> Iterator[list[tuple[str, str]]]:
+    """Two network namespaces, joined by a cable: each with its name and its address."""
+    names = [f"mtl{os.getpid()}{end}" for end in "ab"]
+    addresses = ["10.213.0.1", "10.213.0.2"]
+
+    def ip(*words: str) -> None:
+        done = subprocess.run(["ip", *words], capture_output=True, text=True)
+        if done.returncode:
+            raise PermissionError(done.stderr.strip())
+
+    try:
+        try:
+            for name in names:
+                ip("netns", "add", name)
+            ip("link", "add", "cable", "netns", names[0], "type", "veth", "peer", "name", "cable", "netns", names[1])
+            for name, address in zip(names, addresses, strict=True):
+                ip("-n", name, "address", "add", f"{address}/24", "dev", "cable")
+                for link in ("lo", "cable"):
+                    ip("-n", name, "link", "set", link, "up")
+        except (FileNotFoundError, PermissionError) as error:
+            pytest.skip(f"network namespaces can't be made here: {error}")
+        yield list(zip(names, addresses, strict=True))
+    finally:
+        for name in names:
+            subprocess.run(f"ip netns del {name}", shell=True, capture_output=True)
+
+
+@pytest.mark.slow
+def test_two_machines_train_one_network(tmp_path: Path) -> None:
+    """As docs/training.md says it, over a network of their own."""
+    write_shapes(tmp_path / "shapes", 8)
+    changes = {"precision": "float32", "steps": 2}
+    config = small_config(tmp_path, **changes)
+    write_config(tmp_path, **changes)
+    with two_machines() as machines:
+        first_address = machines[0][1]
+        started = [
+            subprocess.Popen(
+                ["ip", "netns", "exec", name, sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--node-rank", str(rank)]
+                + ["--nproc-per-node", "1", "--master-addr", first_address, "--master-port", "29500"]
+                + ["-m", "mtl_perception.cli", "train", str(tmp_path / "config.yaml")],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                env=os.environ | {"GLOO_SOCKET_IFNAME": "cable"},
+            )
+            for rank, (name, _) in enumerate(machines)
+        ]
+        said = [process.communicate(timeout=500)[0] for process in started]
+    assert [process.returncode for process in started] == [0, 0], "\n".join(said)
+    assert [text.count("wrote ") for text in said] == [1, 0]
+    card = read_card(config.output)
+    assert card.training["samples"] == 8 and card.training["device"].endswith("2 processes")
 
 
 def test_a_batch_that_processes_can_not_share_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from model import tiny_network
+from branches import LITE, NEW, OLD, ROOMS, card_of, grafted, write_start, write_tuned
 from rich.console import Console
 from runs import small_config, spoken
 from shapes import write_shapes
@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from mtl_perception.cli.app import app
 from mtl_perception.inference import Engine
 from mtl_perception.inference.export.run import RAW_TOLERANCE, ExportSettings, export
-from mtl_perception.model.checkpoint import CheckpointError, ModelCard, TaskCard, build_network, load_checkpoint, read_card, save_checkpoint
+from mtl_perception.model.checkpoint import CheckpointError, ModelCard, build_network, load_checkpoint, read_card, save_checkpoint
 from mtl_perception.model.network import Architecture, Branch
 from mtl_perception.tasks.detection.branched import NEVER
 from mtl_perception.training import ConfigError
@@ -29,45 +29,7 @@ from mtl_perception.training.finetune_command import FinetuneOptions, configurat
 from mtl_perception.training.grafting import graft
 from mtl_perception.training.interpolation import interpolate
 
-OLD = {
-    "detection": {"labels": ["cup", "box", "chair"]},
-    "segmentation": {"labels": ["wall", "floor", "chair"]},
-    "depth": {"max_m": 20.0},
-}
-NEW = ["crate", "tin"]
-LITE = Architecture(encoder="yolox_nano", neck="dense_fpn", neck_channels=16, heads="yolox")
-ROOMS = Architecture(encoder="mobilenet_v3_small", neck="pan", neck_channels=8)
 IMAGES = torch.randint(0, 256, (2, 3, 64, 96), dtype=torch.uint8, generator=torch.Generator().manual_seed(3))
-
-
-def card_of(tasks: dict[str, dict], architecture: Architecture) -> ModelCard:
-    cards = {task: TaskCard(kind=task, settings=settings) for task, settings in tasks.items()}
-    return ModelCard(name="old", version="1", architecture=architecture, input_width=96, input_height=64, tasks=cards)
-
-
-def write_start(path: Path, architecture: Architecture = LITE, tasks: dict[str, dict] = OLD) -> Path:
-    card = card_of(tasks, architecture)
-    save_checkpoint(path, tiny_network(card, seed=1), card, dtype=torch.float32)
-    return path
-
-
-def write_tuned(path: Path, start: Path, stages: int, labels: list[str] = NEW) -> Path:
-    """Another network, but for the first stages of its encoder, which are those of ``start``."""
-    network, card = load_checkpoint(start)
-    own_card = card_of({"detection": {"labels": labels}}, card.architecture)
-    own = tiny_network(own_card, seed=2)
-    for mine, theirs in list(zip(own.encoder.stages, network.encoder.stages, strict=True))[:stages]:
-        mine.load_state_dict(theirs.state_dict())
-    save_checkpoint(path, own, own_card)
-    return path
-
-
-def grafted(folder: Path, architecture: Architecture = LITE, stages: int = 4) -> tuple[Path, Path, Path]:
-    """The paths of a network, of one that was trained from it, and of what both make."""
-    start = write_start(folder / "old.safetensors", architecture)
-    tuned, out = write_tuned(folder / "tuned.safetensors", start, stages), folder / "new.safetensors"
-    graft(start, tuned, out)
-    return start, tuned, out
 
 
 def answers(path: Path) -> dict[str, dict[str, Tensor]]:
@@ -162,6 +124,29 @@ def test_an_exported_branch_answers_like_its_checkpoint(tmp_path: Path, backend:
         found.append(Engine.load(path, "cpu", "float32" if backend == "openvino" else "auto", backend)(image))
     for scene in found:
         np.testing.assert_allclose(scene.depth.depth_m, expected(image).depth.depth_m, rtol=1e-3)
+
+
+@pytest.mark.slow(10)
+def test_a_branch_in_eight_bits_finds_what_it_finds_in_float(tmp_path: Path) -> None:
+    """The scores that say never lie far outside those of the network: their layer can't share a scale with them."""
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    _, _, out = grafted(tmp_path, stages=2)
+    write_shapes(tmp_path / "shapes", 6)
+    settings = {"float32": ExportSettings(), "int8": ExportSettings(precision="int8", calibration=tmp_path / "shapes")}
+    scenes = []
+    for precision, chosen in settings.items():
+        report = export(out, tmp_path / f"{precision}.onnx", chosen)
+        engine = Engine.load(report.path, "cpu", backend="onnxruntime")
+        assert engine.precision == precision
+        engine.score_threshold = 0.0
+        scenes.append(engine(IMAGES[0].permute(1, 2, 0).contiguous().numpy()).detections)
+    exact, rounded = scenes
+    old = len(OLD["detection"]["labels"])
+    for labels in range(old), range(old, old + len(NEW)):
+        best = [float(found.scores[np.isin(found.class_ids, list(labels))].max()) for found in scenes]
+        assert best[0] > 0.001 and best[1] == pytest.approx(best[0], rel=0.3)
+    assert set(rounded.class_ids) == set(exact.class_ids)
 
 
 def write_labelled(root: Path, images: int = 8, names: tuple[str, str] = ("crate", "tin"), task: str = "detection") -> Path:
