@@ -128,6 +128,7 @@ def test_a_disk_without_space_for_anything_is_named_and_left_as_it_was(tmp_path)
         assert not list(folder.iterdir())
 
 
+@pytest.mark.slow(3)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_of_a_process_that_does_nothing_but_write_leaves_a_whole_bag(tmp_path, number):
     code = f"""

@@ -112,6 +112,7 @@ def drives(tmp_path_factory) -> dict[str, Path]:
 KINDS = ("mcap", "zstd_mcap", "message_mcap", "packed_mcap", "sqlite", "message_sqlite")
 
 
+@pytest.mark.slow(1)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("what", ["flipped", "cut", "filled"])
 def test_damage_is_named_or_harmless(drives, tmp_path, kind, what):

@@ -52,6 +52,7 @@ def test_a_stream_that_is_joined_shows_nothing_before_the_next_key_frame(codec: 
     assert not decoder.awaits_key_frame
 
 
+@pytest.mark.slow(4)
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("by", ["pts", "the middleware"])
 def test_after_a_lost_packet_nothing_is_shown_before_the_next_key_frame(codec: str, by: str) -> None:
@@ -111,6 +112,7 @@ def test_the_size_of_h264_that_is_too_large_is_told() -> None:
         VideoDecoder(max_pixels=1000).decode("h264", packets("h264", 1, (640, 480))[0][0], 0)
 
 
+@pytest.mark.slow(4)
 def test_a_stream_may_change_its_codec_and_its_size() -> None:
     known = [codec for codec in ENCODERS if has_encoder(codec)]
     decoder = VideoDecoder()

@@ -45,6 +45,7 @@ def test_a_camera_of_any_size(width: int, height: int) -> None:
     assert copies_while_running(five_tasks(), width, height) == []
 
 
+@pytest.mark.slow(1)
 @pytest.mark.parametrize("neck", NECKS)
 def test_every_neck(neck: str) -> None:
     assert copies_while_running(five_tasks(neck=neck), 128, 96) == []
@@ -55,6 +56,7 @@ def test_the_encoders_of_what_is_shipped(encoder: str) -> None:
     assert copies_while_running(five_tasks(encoder=encoder), 128, 96) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sharing",
     ["soft", "cross_stitch", {"method": "clustered", "groups": [["detection"], ["segmentation", "depth"], ["classification", "lanes"]]}],

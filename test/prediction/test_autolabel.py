@@ -258,6 +258,7 @@ def test_a_bag_becomes_a_data_folder_with_its_camera(tmp_path: Path) -> None:
     assert all(entry.camera is not None for entry in folder.entries)
 
 
+@pytest.mark.slow(10)
 def test_masks_and_depth_come_from_networks_that_say_them(tmp_path: Path) -> None:
     source = write_shapes(tmp_path / "shapes", 2)
     content = json.loads((source / "annotations.json").read_text())

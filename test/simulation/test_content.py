@@ -42,6 +42,7 @@ KNOWN = [
 ]
 
 
+@pytest.mark.slow(1)
 @pytest.mark.parametrize(("content", "place", "digest", "parts", "triangles", "middle", "cameras"), KNOWN)
 def test_contents_are_as_they_were(built, content, place, digest, parts, triangles, middle, cameras):
     """Rooms must come out again: what is drawn, and in which order, is part of published tests and of data sets that go on."""
@@ -83,6 +84,7 @@ def test_every_class_of_the_second_content_turns_up(built):
     assert ids[: len(SECOND_LABELS.segmentation)].all()
 
 
+@pytest.mark.slow(1)
 @pytest.mark.parametrize(("content", "place"), RICH)
 def test_parts_belong_to_objects_of_the_right_kind(built, content, place):
     _, world = built(place, content)
@@ -101,6 +103,7 @@ def test_parts_belong_to_objects_of_the_right_kind(built, content, place):
             assert world.geom_class[geom] == SECOND_LABELS.segmentation_id(label)
 
 
+@pytest.mark.slow(1)
 @pytest.mark.parametrize(("content", "place"), RICH)
 @pytest.mark.parametrize("is_another", [False, True])
 def test_rooms_are_closed(built, content, place, is_another):

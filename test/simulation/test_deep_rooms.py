@@ -21,6 +21,7 @@ def test_its_classes_are_those_of_the_second():
     assert {draw_place(np.random.default_rng(seed), 3) for seed in range(120)} == set(THIRD_PLACES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_an_open_plan_office_is_full_of_desks(seed):
     room = furnished_room((41, seed), place="open-plan office", content=3)

@@ -45,6 +45,7 @@ def test_weights_lie_between_both_and_classes_go_by_name(tmp_path: Path) -> None
         torch.testing.assert_close(value, b.heads["classification"].state_dict()[name], **close)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_the_ends_are_the_networks_themselves(tmp_path: Path, share: float) -> None:
     start, tuned = written(tmp_path / "old.safetensors", OLD, 1), written(tmp_path / "new.safetensors", OLD, 2)
