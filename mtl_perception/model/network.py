@@ -140,7 +140,7 @@ class Architecture(BaseModel):
 
 VARIANTS: dict[str, Architecture] = {
     "lite": Architecture(encoder="yolox_nano", neck="dense_fpn", neck_channels=64, heads="yolox"),
-    "base": Architecture(encoder="resnet18", neck_channels=96),
+    "base": Architecture(encoder="yolox_nano+efficientnet_lite0", neck="dense_fpn", neck_channels=64, heads="yolox"),
     "large": Architecture(encoder="resnet50", neck_channels=96),
 }
 

@@ -11,7 +11,7 @@ from mtl_perception.tasks import build_task
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("variant", "parameters_m", "gmac"), [("lite", 1.2, 2), ("base", 13, 20), ("large", 26, 35)])
+@pytest.mark.parametrize(("variant", "parameters_m", "gmac"), [("lite", 1.2, 2), ("base", 4.2, 5), ("large", 26, 35)])
 def test_stays_within_its_budget_at_vga(variant: str, parameters_m: float, gmac: float) -> None:
     labels = [f"class {i}" for i in range(17)]
     tasks = {
