@@ -277,7 +277,7 @@ def test_a_call_with_other_options_begins_anew(tmp_path: Path, predictor: Predic
 def test_exif_turns_the_picture_and_gives_the_lens(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[EXIF_ORIENTATION] = 6
-    exif.get_ifd(0x8769)[EXIF_FOCAL_35MM] = 26
+    exif[0x8769] = {EXIF_FOCAL_35MM: 26}
     write(tmp_path / "a.jpg", picture(width=96, height=64), exif=exif, quality=95)
     read = read_picture(tmp_path / "a.jpg")
     assert read.image_rgb.shape == (96, 64, 3) and read.focal_35mm == 26.0
