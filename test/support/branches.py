@@ -19,6 +19,7 @@ OLD = {
 }
 NEW = ["crate", "tin"]
 LITE = Architecture(encoder="yolox_nano", neck="dense_fpn", neck_channels=16, heads="yolox")
+TWO_ENCODERS = LITE.model_copy(update={"encoder": "yolox_nano+efficientnet_lite0"})
 ROOMS = Architecture(encoder="mobilenet_v3_small", neck="pan", neck_channels=8)
 
 

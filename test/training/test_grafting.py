@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from branches import LITE, NEW, OLD, ROOMS, card_of, grafted, write_start, write_tuned
+from branches import LITE, NEW, OLD, ROOMS, TWO_ENCODERS, card_of, grafted, write_start, write_tuned
 from rich.console import Console
 from runs import small_config, spoken
 from shapes import write_shapes
@@ -50,7 +50,7 @@ def assert_old_answers_stay(before: dict[str, dict[str, Tensor]], after: dict[st
     assert (after["detection"]["class_logits"][:, cells:, :-new] == NEVER).all()
 
 
-@pytest.mark.parametrize(("architecture", "stages"), [(LITE, 4), (LITE, 2), (ROOMS, 4), (ROOMS, 3)])
+@pytest.mark.parametrize(("architecture", "stages"), [(LITE, 4), (LITE, 2), (TWO_ENCODERS, 2), (ROOMS, 4), (ROOMS, 3)])
 def test_old_answers_stay_to_the_bit_and_new_ones_are_those_of_the_trained_copy(
     tmp_path: Path, architecture: Architecture, stages: int
 ) -> None:
