@@ -165,7 +165,7 @@ def test_rows_of_classes_have_a_rate_on_top_of_their_head() -> None:
     assert rates[head.regress["p3"].weight] == 0.5
     assert rates[network.heads["segmentation"].classify.weight] == 10.0
     Finetuning(rates={"classes": 10}).check(list(OLD))
-    with pytest.raises(ValueError, match=r"part 'classes' is not known; expected some of: encoder, neck, lateral, detection"):
+    with pytest.raises(ValueError, match=r"part 'classes' is not known; expected some of: encoder, lead, neck, lateral, detection"):
         Finetuning(freeze=["classes"]).check(list(OLD))
 
 
