@@ -143,6 +143,13 @@ def test_the_next_picture_is_far_from_what_is_labelled_and_among_equals_in_doubt
     assert most_worth(np.zeros(5), features, np.zeros(5, bool)) in (2, 4)  # first what stands for the most
 
 
+def test_what_is_like_nothing_else_is_not_labelled_before_what_stands_for_many() -> None:
+    angles = np.array([0.0, 0.9, 0.95, 1.0, 1.05, 2.7])
+    features = np.stack([np.cos(angles), np.sin(angles)], 1).astype(np.float32)
+    labelled = np.array([True, False, False, False, False, False])
+    assert most_worth(np.zeros(6), features, labelled) == 4  # 5 is the farthest, and alone
+
+
 def test_a_picture_of_which_the_network_is_asked(tmp_path: Path) -> None:
     teacher = open_teacher(str(write_red_detector(tmp_path / "red")))
     image = cv2.imread(str(write_pictures(tmp_path / "set") / "images/0.png"))[..., ::-1].copy()

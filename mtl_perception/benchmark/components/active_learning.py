@@ -4,8 +4,9 @@
     scripts/run python -m mtl_perception.benchmark.components.active_learning POOL [POOL ...] --validation DATA --out out/active_learning
 
 POOL and DATA are folders with boxes (docs/data.md). Their classes are renamed, so that the model has to learn them, as `finetune` does with a
-branch. Order and pictures are chosen from pool and model alone; labels are looked at in training only. Each figure is AP50 on
-DATA, over one training a seed; random pictures are other ones with each seed. Trainings that are done are kept in --out.
+branch. Order and pictures are chosen from pool and model alone; labels are looked at in training only. A figure is AP50 on DATA, mean and
+range of one training a seed, and the boxes that had to be labelled; random pictures are other ones with each seed. Trainings that are
+done are kept in --out.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def main() -> None:
     validation = ImageFolder(options.validation)
     if not (options.out / "validation/dataset.json").exists():
         write_renamed([(validation, i) for i in range(len(validation))], options.out / "validation")
-    scores: dict[str, dict[int, list[float]]] = {order: {budget: [] for budget in options.budgets} for order in ORDERS}
+    scores: dict[str, dict[int, list[tuple[float, int]]]] = {order: {budget: [] for budget in options.budgets} for order in ORDERS}
     for seed in range(options.seeds):
         shuffled = np.random.default_rng(seed).permutation(len(pool))[:largest].tolist()
         for order, indices in zip(ORDERS, (by_worth, shuffled), strict=True):
@@ -97,11 +98,14 @@ def write_renamed(pictures: Sequence[tuple[ImageFolder, int]], root: Path) -> No
     write_index(root, {"detection_labels": sorted(labels), "segmentation_labels": []}, entries)
 
 
-def score(folder: Path, pictures: Sequence[tuple[ImageFolder, int]], validation: Path, options: argparse.Namespace, seed: int) -> float:
-    """AP50 after a training on the pictures."""
+def score(
+    folder: Path, pictures: Sequence[tuple[ImageFolder, int]], validation: Path, options: argparse.Namespace, seed: int
+) -> tuple[float, int]:
+    """AP50 after a training on the pictures, and how many boxes they have."""
     result = folder / "score.json"
     if result.exists():
-        return json.loads(result.read_text())["AP50"]
+        known = json.loads(result.read_text())
+        return known["AP50"], known["boxes"]
     write_renamed(pictures, folder / "data")
     width, height = map(int, options.size.split("x"))
     chosen = FinetuneOptions(out=folder / "model.safetensors", steps=options.steps, width=width, height=height, seed=seed)
@@ -109,15 +113,21 @@ def score(folder: Path, pictures: Sequence[tuple[ImageFolder, int]], validation:
     engine = Engine.load(chosen.out, backend="torch")
     with open_samples(validation, engine.card) as samples:
         found = evaluate_engine(engine, samples).scores["detection"]["AP50"]
-    write_atomically(result, json.dumps({"AP50": found, "pictures": [str(f.image_files[i]) for f, i in pictures]}, indent=1).encode())
-    return found
+    boxes = sum(len(labels.class_ids) for f, i in pictures if (labels := f.box_arrays(i)) is not None)
+    names = [str(f.image_files[i]) for f, i in pictures]
+    write_atomically(result, json.dumps({"AP50": found, "boxes": boxes, "pictures": names}, indent=1).encode())
+    return found, boxes
 
 
-def table(scores: dict[str, dict[int, list[float]]], budgets: Sequence[int]) -> Table:
+def table(scores: dict[str, dict[int, list[tuple[float, int]]]], budgets: Sequence[int]) -> Table:
     """Mean and range over the seeds, by the number of pictures."""
-    rows = Table("AP50, pictures", *map(str, budgets))
+    rows = Table("AP50 and boxes, pictures", *map(str, budgets))
     for order, found in scores.items():
-        rows.add_row(order, *(f"{np.mean(found[b]):.3f} ({min(found[b]):.3f} to {max(found[b]):.3f})" for b in budgets))
+        cells = []
+        for budget in budgets:
+            ap50, boxes = zip(*found[budget], strict=True)
+            cells.append(f"{np.mean(ap50):.3f} ({min(ap50):.3f} to {max(ap50):.3f}), {min(boxes)} to {max(boxes)}")
+        rows.add_row(order, *cells)
     return rows
 
 

@@ -61,7 +61,8 @@ def doubt(boxes: Boxes, mask: np.ndarray | None) -> float:
 
 
 def most_worth(doubts: np.ndarray, features: np.ndarray, labelled: np.ndarray) -> int | None:
-    """The picture to label next: the one that is farthest from all that are labelled (greedy k-centre), farther where there is doubt.
+    """The picture to label next: the one that is farthest from all that are labelled (greedy k-centre), weighed by doubt and by how much it is
+    like the others (information density, Settles, Active Learning Literature Survey, 2009): the farthest alone is often a bare wall.
 
     Args:
         doubts: (N,) of all pictures. features: (N, C) of length 1. labelled: (N,) bool.
@@ -72,12 +73,9 @@ def most_worth(doubts: np.ndarray, features: np.ndarray, labelled: np.ndarray) -
     waiting = np.flatnonzero(~labelled)
     if not len(waiting):
         return None
-    if labelled.any():
-        distance = 1 - (features[waiting] @ features[labelled].T).max(1)
-    else:
-        # The first one is to stand for the many.
-        distance = 1e-3 + features[waiting] @ features.mean(0)
-    return int(waiting[(distance * (1 + doubts[waiting])).argmax()])
+    distance = 1 - (features[waiting] @ features[labelled].T).max(1) if labelled.any() else 1.0
+    density = 1e-3 + np.maximum(features[waiting] @ features.mean(0), 0)
+    return int(waiting[(distance * density * (1 + doubts[waiting])).argmax()])
 
 
 def features_of(model: str) -> Features:
