@@ -108,12 +108,13 @@ def origins_text(training: Mapping[str, Any]) -> str:
     for stage in stages:
         for source in stage.get("sources", []):
             sources.setdefault(source["name"], source)
-    encoders = [stage["encoder_weights"] for stage in stages if "encoder_weights" in stage]
+    encoders = [["encoder's first weights", stage["encoder_weights"]] for stage in stages if "encoder_weights" in stage]
+    encoders += [["second encoder's first weights", stage["composed"]["encoder_weights"]] for stage in stages if "composed" in stage]
     if not sources and not encoders:
         return ""
     rows = [["made from", "source", "licence"]]
     rows += [[one["name"], one.get("source", "not told"), one.get("license", "not told")] for one in sources.values()]
-    rows += [["encoder's first weights", encoder, "as named"] for encoder in encoders]
+    rows += [[*encoder, "as named"] for encoder in encoders]
     return table([[escaped(cell) for cell in row] for row in rows], figures=False)
 
 

@@ -89,6 +89,7 @@ def test_the_card_tells_where_data_and_weights_are_from_and_nothing_that_it_does
         "start_from": {
             "name": "earlier", "data": "rooms", "encoder_weights": "weights of [others](http://a.b)",
             "sources": [{"name": "rooms", "source": "rendered", "license": "Apache-2.0"}],
+            "composed": {"from": "earlier 1", "encoder": "efficientnet_lite0", "encoder_weights": "ImageNet's"},
         },
     }  # fmt: skip
     pages = {}
@@ -101,5 +102,6 @@ def test_the_card_tells_where_data_and_weights_are_from_and_nothing_that_it_does
     told, untold = pages.values()
     assert "| mine | our kitchen &lt;script&gt; | CC BY 4.0 |" in told
     assert "| more | not told | not told |" in told and "| rooms | rendered | Apache-2.0 |" in told
+    assert "| second encoder's first weights | ImageNet's | as named |" in told
     assert "\\[others](http://a.b)" in told and "# tiny &lt;b&gt;, 2" in told
     assert "<script>" not in told and "made from" not in untold and "others" not in untold
