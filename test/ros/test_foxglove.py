@@ -72,7 +72,11 @@ def watch(peer, viewer, condition, what, show):
 
 def test_every_topic_is_shown_as_its_schema_says(peer, scene):
     name, port, show = scene
-    peer.publish("/tf_static", TFMessage(transforms=[stamped(TransformStamped(child_frame_id="camera"))]), LATCHED)
+
+    def show_all() -> None:
+        peer.publish("/tf_static", TFMessage(transforms=[stamped(TransformStamped(child_frame_id="camera"))]), LATCHED)
+        show()
+
     own = {
         "image": "foxglove.CompressedImage",
         "overlay": "foxglove.CompressedImage",
@@ -88,7 +92,7 @@ def test_every_topic_is_shown_as_its_schema_says(peer, scene):
     with Viewer(port) as viewer:
         viewer.subscribe(*topics)
         assert {topic: viewer.channels[topic]["schemaName"] for topic in topics} == topics
-        watch(peer, viewer, lambda: all(viewer.seen[topic] for topic in topics), "a message of each", show)
+        watch(peer, viewer, lambda: all(viewer.seen[topic] for topic in topics), "a message of each", show_all)
         seen = {topic.removeprefix(f"{name}/"): messages[-1] for topic, messages in viewer.seen.items()}
 
     engine = ConstantEngine()
