@@ -248,7 +248,8 @@ def _cost_problem(model: onnx.ModelProto, exported: ExportedGraph) -> str | None
     shapes: dict[str, tuple[int, ...]] = {"": ()}
     for value in (*inferred.input, *inferred.value_info, *inferred.output):
         sides = value.type.tensor_type.shape.dim
-        if value.type.tensor_type.HasField("shape") and all(side.HasField("dim_value") for side in sides):
+        # Older versions of onnx infer what a constant says as it is, also a side of -1.
+        if value.type.tensor_type.HasField("shape") and all(side.HasField("dim_value") and side.dim_value >= 0 for side in sides):
             shapes[value.name] = tuple(side.dim_value for side in sides)
     shapes |= {tensor.name: tuple(tensor.dims) for tensor in inferred.initializer}
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
