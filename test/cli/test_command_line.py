@@ -28,6 +28,7 @@ def ends(after_s):
             pass
         except Exception:
             end = 1
+        signal.setitimer(signal.ITIMER_REAL, 0)  # what comes behind this block would end the process as SIGINT does
     except KeyboardInterrupt:  # it came when the import was over
         pass
     return end
