@@ -114,7 +114,7 @@ def camera_status(stream: Stream, recent: Change) -> DiagnosticStatus:
         problems.append((WARN, f"images are stale{_age(trace)}: {_WHY_OLD}"))
     if change.lost > _NOTABLE_LOSS * (change.lost + change.received):
         share = change.lost / (change.lost + change.received)
-        problems.append((WARN, f"{share:.0%} of the images got lost on their way from the camera: {_WHY_LOST}"))
+        problems.append((WARN, f"{share:.0%} of the images did not reach the node: {_WHY_LOST}"))
 
     if trace.frame_id == "":
         problems.append((WARN, _NO_FRAME_ID))
@@ -234,7 +234,10 @@ def unconfigured_status(node: GuardedNode, reason: str) -> DiagnosticStatus:
 
 _WHY_SILENT = "the camera stopped, or its messages do not get through; check it with ros2 topic hz"
 _WHY_OLD = "the camera is late, or its clock differs from this machine's (playing a bag? set use_sim_time)"
-_WHY_LOST = "start the camera with this package's Fast DDS profile (config/fastdds.xml), or set input.reliability to reliable"
+_WHY_LOST = (
+    "they got lost on their way (start the camera with this package's Fast DDS profile, config/fastdds.xml, or set input.reliability to "
+    "reliable), or newer ones replaced them while the machine was too busy to take them"
+)
 _WHY_UNDECODABLE = (
     "the stream was joined in the middle or packets got lost, and pictures come again with the next key frame; let the encoder send more of "
     "them (its GOP size), or set input.reliability to reliable; if none come, the packets are no video of the codec that they name, or of "

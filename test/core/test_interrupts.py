@@ -25,7 +25,11 @@ COMMAND = [sys.executable, "-m", "mtl_perception"]
 
 def started(arguments: list[str], folder: Path) -> subprocess.Popen:
     """In a session of its own, as under a terminal; from the moment on at which the package itself answers signals."""
-    process = subprocess.Popen(arguments, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    # The tool that measures coverage catches SIGTERM itself, before the package is there.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    process = subprocess.Popen(
+        arguments, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     while process.poll() is None and not catches_sigterm(process.pid):
         time.sleep(0.002)
     return process

@@ -80,4 +80,4 @@ def nodes(prefix: str) -> Iterator[Callable[..., NodeProcess]]:
             node.interrupt()
         statuses = [node.stop() for node in started]
     assert not any("Traceback" in node.log for node in started), [node.log for node in started]
-    assert set(statuses) <= {0, 1}
+    assert set(statuses) <= {0, 1}, (statuses, [node.log for node in started])

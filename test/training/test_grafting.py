@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from mtl_perception.cli.app import app
 from mtl_perception.inference import Engine
-from mtl_perception.inference.export.run import RAW_TOLERANCE, ExportSettings, export
+from mtl_perception.inference.export.run import RAW_TOLERANCE, ExportReport, ExportSettings, export
 from mtl_perception.model.checkpoint import CheckpointError, ModelCard, build_network, load_checkpoint, read_card, save_checkpoint
 from mtl_perception.model.network import Architecture, Branch
 from mtl_perception.tasks.detection.branched import NEVER
@@ -110,13 +110,21 @@ def test_an_engine_names_the_new_classes(tmp_path: Path) -> None:
     assert {3, 4} & set(after.detections.class_ids)
 
 
-@pytest.mark.slow(15)
-@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
-def test_an_exported_branch_answers_like_its_checkpoint(tmp_path: Path, backend: str) -> None:
-    for package in ("onnx", "onnxscript", backend):
+@pytest.fixture(scope="module")
+def branched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ExportReport]:
+    """A network with a branch, and its ONNX file."""
+    for package in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(package)
-    _, _, out = grafted(tmp_path, stages=2)
-    report = export(out, tmp_path / "new.onnx", ExportSettings())
+    folder = tmp_path_factory.mktemp("branched")
+    out = grafted(folder, stages=2)[2]
+    return out, export(out, folder / "new.onnx", ExportSettings())
+
+
+@pytest.mark.slow(10)
+@pytest.mark.parametrize("backend", ["onnxruntime", "openvino"])
+def test_an_exported_branch_answers_like_its_checkpoint(branched: tuple[Path, ExportReport], backend: str) -> None:
+    pytest.importorskip(backend)
+    out, report = branched
     assert max(difference.relative for difference in report.differences if difference.is_raw) <= RAW_TOLERANCE
     image = IMAGES[0].permute(1, 2, 0).contiguous().numpy()
     found, expected = [], Engine.load(out, "cpu", "float32", "torch")
@@ -127,26 +135,22 @@ def test_an_exported_branch_answers_like_its_checkpoint(tmp_path: Path, backend:
 
 
 @pytest.mark.slow(10)
-def test_a_branch_in_eight_bits_finds_what_it_finds_in_float(tmp_path: Path) -> None:
+def test_a_branch_in_eight_bits_finds_what_it_finds_in_float(tmp_path: Path, branched: tuple[Path, ExportReport]) -> None:
     """The scores that say never lie far outside those of the network: their layer can't share a scale with them."""
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        pytest.importorskip(package)
-    _, _, out = grafted(tmp_path, stages=2)
+    out, in_float = branched
     write_shapes(tmp_path / "shapes", 6)
-    settings = {"float32": ExportSettings(), "int8": ExportSettings(precision="int8", calibration=tmp_path / "shapes")}
+    rounded = export(out, tmp_path / "int8.onnx", ExportSettings(precision="int8", calibration=tmp_path / "shapes"))
     scenes = []
-    for precision, chosen in settings.items():
-        report = export(out, tmp_path / f"{precision}.onnx", chosen)
+    for precision, report in {"float32": in_float, "int8": rounded}.items():
         engine = Engine.load(report.path, "cpu", backend="onnxruntime")
         assert engine.precision == precision
         engine.score_threshold = 0.0
         scenes.append(engine(IMAGES[0].permute(1, 2, 0).contiguous().numpy()).detections)
-    exact, rounded = scenes
     old = len(OLD["detection"]["labels"])
     for labels in range(old), range(old, old + len(NEW)):
         best = [float(found.scores[np.isin(found.class_ids, list(labels))].max()) for found in scenes]
         assert best[0] > 0.001 and best[1] == pytest.approx(best[0], rel=0.3)
-    assert set(rounded.class_ids) == set(exact.class_ids)
+    assert len({frozenset(found.class_ids) for found in scenes}) == 1
 
 
 def write_labelled(root: Path, images: int = 8, names: tuple[str, str] = ("crate", "tin"), task: str = "detection") -> Path:

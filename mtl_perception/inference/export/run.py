@@ -15,6 +15,7 @@ from mtl_perception.core.geometry import View
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.inference.export.onnx_graph import ExportError, example_inputs, export_graph, finish
 from mtl_perception.inference.export.parity import Difference, differences
+from mtl_perception.inference.export.tensorrt import compile_for_tensorrt, require_tensorrt
 from mtl_perception.inference.exported import METADATA_KEY, ExportedGraph
 from mtl_perception.inference.folding import fold_batch_norms
 from mtl_perception.inference.graph import Graph
@@ -122,7 +123,9 @@ def export(checkpoint: Path, out: Path | None, settings: ExportSettings) -> Expo
 
 
 def _onnx(graph: Graph, exported: ExportedGraph, path: Path, settings: ExportSettings) -> ExportReport:
-    # A wrong folder is told before the export has taken its time.
+    # A wrong folder, or that TensorRT is missing, is told before the export has taken its time.
+    if settings.file_format == "tensorrt":
+        require_tensorrt()
     calibration = ImageFolder(settings.calibration) if settings.calibration is not None else None
     # What is compared with stays in float32; the graph itself is converted in place.
     example = example_inputs(graph, exported.batch)
@@ -147,8 +150,6 @@ def _onnx(graph: Graph, exported: ExportedGraph, path: Path, settings: ExportSet
             )
     finish(model, exported)
     if settings.file_format == "tensorrt":
-        from mtl_perception.inference.export.tensorrt import compile_for_tensorrt
-
         model = compile_for_tensorrt(model, exported)
     write_atomically(path, model.SerializeToString())
     return ExportReport(path, found)

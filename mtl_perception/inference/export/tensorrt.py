@@ -17,20 +17,29 @@ if TYPE_CHECKING:
 _PROVIDER = "TensorrtExecutionProvider"
 
 
-def compile_for_tensorrt(model: onnx.ModelProto, exported: ExportedGraph) -> onnx.ModelProto:
-    """Build the engine for this machine's GPU and TensorRT, the only ones it runs on; minutes.
+def require_tensorrt() -> None:
+    """Check that TensorRT can be asked, before anything takes its time.
 
     Raises:
         ExportError: ONNX Runtime has no TensorRT provider here.
     """
+    providers = import_onnxruntime().get_available_providers()
+    if _PROVIDER not in providers:
+        raise ExportError(
+            f"ONNX Runtime's {_PROVIDER} is not installed (it has {', '.join(providers)}); on a machine with an "
+            "NVIDIA GPU: pip install onnxruntime-gpu tensorrt; without one, export --format onnx and give the node backend tensorrt there"
+        )
+
+
+def compile_for_tensorrt(model: onnx.ModelProto, exported: ExportedGraph) -> onnx.ModelProto:
+    """Build the engine for this machine's GPU and TensorRT, the only ones it runs on; minutes.
+
+    Raises:
+        ExportError: TensorRT built none.
+    """
     import onnx
 
     ort = import_onnxruntime()
-    if _PROVIDER not in ort.get_available_providers():
-        raise ExportError(
-            f"ONNX Runtime's {_PROVIDER} is not installed (it has {', '.join(ort.get_available_providers())}); on a machine with an "
-            "NVIDIA GPU: pip install onnxruntime-gpu tensorrt; without one, export --format onnx and give the node backend tensorrt there"
-        )
     with tempfile.TemporaryDirectory(prefix="mtl_perception_") as folder:
         context = Path(folder) / "context.onnx"
         settings = {

@@ -8,7 +8,7 @@ the newest message, so that nobody is held up.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,7 +16,6 @@ from typing import Any
 import foxglove
 from diagnostic_msgs.msg import DiagnosticArray
 from foxglove import channels
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -31,6 +30,7 @@ from mtl_perception.ros.foxglove.video import VIDEO_QOS, VideoPictures, readable
 from mtl_perception.ros.outputs.topic import type_name
 from mtl_perception.ros.outputs.topics import TOPICS
 from mtl_perception.ros.replay.recording import MessageTypes
+from mtl_perception.ros.sequence import Sequence, WithInfo, number_of
 
 _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _LATCHED = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -108,12 +108,9 @@ class Bridge:
             self._feeds += [self._camera_feed] if self._camera_feed else []
         for feed in self._feeds:
             if feed.channel.has_sinks() and feed.subscription is None:
-                callback = partial(self._on_message, feed)
-                events = SubscriptionEventCallbacks(message_lost=lambda event, feed=feed: feed.lose(), use_default_callbacks=False)
+                callback = WithInfo(partial(self._on_message, feed, Sequence()))
                 feed.lose()
-                feed.subscription = self._node.create_subscription(
-                    feed.message_type, feed.topic, callback, feed.qos, event_callbacks=events, raw=feed.raw
-                )
+                feed.subscription = self._node.create_subscription(feed.message_type, feed.topic, callback, feed.qos, raw=feed.raw)
             elif not feed.channel.has_sinks() and feed.subscription is not None:
                 self._node.destroy_subscription(feed.subscription)
                 feed.subscription = None
@@ -189,8 +186,10 @@ class Bridge:
     def _picture(message: Image) -> Any:
         return schemas.picture(message.header, image_to_rgb(message))
 
-    def _on_message(self, feed: _Feed, message: Any) -> None:
+    def _on_message(self, feed: _Feed, sequence: Sequence, message: Any, info: Mapping[str, Any]) -> None:
         now_s = time.monotonic()
+        if not sequence.follows(number_of(info)):
+            feed.lose()
         try:
             message = feed.first(message)
             # /tf comes in many small messages, of which none is like another.

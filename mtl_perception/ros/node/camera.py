@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rclpy.event_handler import QoSMessageLostInfo, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -19,6 +18,7 @@ from mtl_perception.ros.cdr import CameraInfoView, CompressedImageView, ImageVie
 from mtl_perception.ros.graph import Source, other_topics, sources
 from mtl_perception.ros.node.frames import Frame, FrameCounts
 from mtl_perception.ros.node.video import VIDEO_DEPTH, VIDEO_TRANSPORTS, PictureView, VideoInput
+from mtl_perception.ros.sequence import Sequence, WithInfo, number_of
 
 _END_OF_STAMP = 12  # bytes: four of encapsulation, eight of the stamp
 
@@ -78,15 +78,13 @@ class Camera:
             depth=parameters["input.depth"],
             reliability=ReliabilityPolicy.get_from_short_key(parameters["input.reliability"]),
         )
-        losses = SubscriptionEventCallbacks(message_lost=self._on_lost)
+        self._sequence = Sequence()
         if is_video:
             message_type, topic = VIDEO_TRANSPORTS[self._transport].message_type, f"image/{self._transport}"
         else:
             message_type, topic = (CompressedImage, "image/compressed") if self._transport == "compressed" else (Image, "image")
         image_qos = QoSProfile(depth=max(parameters["input.depth"], VIDEO_DEPTH if is_video else 1), reliability=self._qos.reliability)
-        self._images = node.create_subscription(
-            message_type, f"{topics}/{topic}", self._on_image, image_qos, raw=True, event_callbacks=losses
-        )
+        self._images = node.create_subscription(message_type, f"{topics}/{topic}", WithInfo(self._on_image), image_qos, raw=True)
         self._infos = node.create_subscription(CameraInfo, f"{topics}/camera_info", self._on_info, self._qos, raw=True)
         self._latched_infos: Subscription | None = None
         self.topic, self.info_topic = self._images.topic_name, self._infos.topic_name
@@ -161,8 +159,12 @@ class Camera:
             if subscription is not None:
                 self._node.destroy_subscription(subscription)
 
-    def _on_image(self, serialised: bytes) -> None:
+    def _on_image(self, serialised: bytes, info: Mapping[str, Any]) -> None:
         now_s = time.monotonic()
+        known = self._sequence.lost
+        if not self._sequence.follows(number_of(info)) and self._video is not None:
+            self._video.lose()
+        self._counts.lost += self._sequence.lost - known
         if self.last_frame_s is not None:
             self.last_interval_s = now_s - self.last_frame_s
         self.last_frame_s = now_s
@@ -174,11 +176,6 @@ class Camera:
     def _on_damage(self, complaint: str) -> None:
         self._counts.damaged += 1
         self.last_damage = complaint
-
-    def _on_lost(self, event: QoSMessageLostInfo) -> None:
-        self._counts.lost += event.total_count_change
-        if self._video is not None:
-            self._video.lose()
 
     def _on_info(self, serialised: bytes) -> None:
         """A camera_info comes with every image and rarely changes: it is parsed only if more than its stamp differs."""
