@@ -22,12 +22,12 @@ from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
 from rclpy.context import Context
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node, NodeNameNonExistentError
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import deserialize_message
 from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
@@ -165,7 +165,7 @@ class _Player:
         )
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
-        self._matched: set[str] = set()
+        self._subscriptions: list[Subscription] = []
         self._sent_s: dict[int, float] = {}
         self._last_stamp_ns: int | None = None
         self._frames_received = 0
@@ -216,7 +216,7 @@ class _Player:
             self._depth = DepthPlayer(self._node, private, self._depth_stream, qos)
             publishers += self._depth.publishers
         self._spin_until(
-            lambda: self._matched == set(outputs) and all(p.get_subscription_count() for p in publishers),
+            lambda: all(s.get_publisher_count() for s in self._subscriptions) and all(p.get_subscription_count() for p in publishers),
             "the node's topics did not connect",
         )
         # The node may learn of these subscriptions a moment later than this side does.
@@ -323,14 +323,9 @@ class _Player:
             if is_status:
                 self._on_status(deserialize_message(data, PerceptionStatus))
 
-        def on_matched(status: Any) -> None:
-            if status.current_count:
-                self._matched.add(topic)
-
         package, _, type_name = msgtype.partition("/msg/")
         message_class = getattr(importlib.import_module(f"{package}.msg"), type_name)
-        events = SubscriptionEventCallbacks(matched=on_matched, use_default_callbacks=False)
-        self._node.create_subscription(message_class, topic, on_message, qos, event_callbacks=events, raw=True)
+        self._subscriptions.append(self._node.create_subscription(message_class, topic, on_message, qos, raw=True))
 
     def _on_status(self, status: PerceptionStatus) -> None:
         report, stamp = self._report, status.header.stamp
