@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
@@ -19,7 +20,7 @@ from mtl_perception.training.config import TrainingConfig
 from mtl_perception.training.difficulty import Difficulty
 from mtl_perception.training.distillation import Teacher
 from mtl_perception.training.distributed import Ranks, joined, local_device
-from mtl_perception.training.errors import LoaderDied, TrainingDiverged
+from mtl_perception.training.errors import LoaderDied, TrainingDiverged, TrainingError
 from mtl_perception.training.keeper import Keeper
 from mtl_perception.training.learner import Learner
 from mtl_perception.training.log import TrainingLog, event_writer
@@ -53,6 +54,7 @@ def train(config: TrainingConfig, console: Console | None = None, restart: bool 
         ConfigError, DataError, CheckpointError, DeviceError: the configuration, data, ``start_from`` or device can't be used.
         OSError: the last files could not be written.
     """
+    _require_main_guard()
     console = console or Console()
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -72,6 +74,15 @@ def train(config: TrainingConfig, console: Console | None = None, restart: bool 
         interruption = stack.enter_context(interruptible())
         Run(config, folder, device, ranks, interruption, console, restart)()
     return config.output
+
+
+def _require_main_guard() -> None:
+    # As multiprocessing itself asks before a process starts another one.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise TrainingError(
+            "a process that reads images loads the script that started it, and the script trains again there: put what it does under "
+            "if __name__ == '__main__':"
+        )
 
 
 class Run:

@@ -197,7 +197,9 @@ def loader_deaths_named() -> Iterator[None]:
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise
-        raise LoaderDied(f"a process that reads images ended ({error}); if memory ran out, lower 'workers' or 'prefetch'") from error
+        raise LoaderDied(
+            f"a process that reads images ended ({error}); if it printed nothing above, memory may have run out: lower 'workers' or 'prefetch'"
+        ) from error
 
 
 def _as_it_is(batch: Batch | Exception) -> Batch | Exception:

@@ -87,6 +87,18 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
         train(config)
 
 
+@pytest.mark.slow
+def test_a_script_that_trains_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
+    """Each process that reads its images loads the script again."""
+    write_shapes(tmp_path / "shapes", 6)
+    config = write_config(tmp_path, steps=2, workers=1)
+    script = tmp_path / "unguarded.py"
+    script.write_text(f"from mtl_perception.training import read_config, train\ntrain(read_config({str(config)!r}))\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "if __name__ == '__main__':" in done.stderr and "another process is training" not in done.stderr
+
+
 def test_a_damaged_state_is_named(tmp_path: Path) -> None:
     config = small_config(tmp_path)
     save_state(config.folder / "state.pt", {"weights": torch.zeros(1000)}, config)
