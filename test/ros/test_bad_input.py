@@ -355,7 +355,7 @@ def test_images_that_get_lost_are_named(peer, start_node):
         env=untuned,
     )
     try:
-        peer.until(lambda: peer.says(node.name, "camera", "of the images got lost"), "lost images named")
+        peer.until(lambda: peer.says(node.name, "camera", "of the images did not reach the node"), "lost images named")
     finally:
         camera.terminate()
         camera.wait()
