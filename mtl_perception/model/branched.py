@@ -25,9 +25,9 @@ class BranchedNetwork(MultiTaskNetwork):
 
     def features(self, images: Tensor, tasks: Collection[str]) -> dict[str, Features]:
         levels = self.encoder.levels(images)
-        shared = self.neck(self.encoder.aggregated(levels))
+        shared: Features = self.neck(self.encoder.aggregated(levels))
         task = self.architecture.branch.task
-        found: dict[str, Features] = dict.fromkeys(tasks, shared)
+        found = dict.fromkeys(tasks, shared)
         if task in tasks:
             found[task] = shared | self._branched(levels)
         return found
