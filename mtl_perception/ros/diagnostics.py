@@ -112,8 +112,8 @@ def camera_status(stream: Stream, recent: Change) -> DiagnosticStatus:
         )
     elif trace.age_s is not None and abs(trace.age_s) > _STALE_AGE_S and not silent:
         problems.append((WARN, f"images are stale{_age(trace)}: {_WHY_OLD}"))
-    if change.lost > _NOTABLE_LOSS * (change.lost + change.received):
-        share = change.lost / (change.lost + change.received)
+    if change.lost > _NOTABLE_LOSS * (change.lost + change.followed):
+        share = change.lost / (change.lost + change.followed)
         problems.append((WARN, f"{share:.0%} of the images did not reach the node: {_WHY_LOST}"))
 
     if trace.frame_id == "":

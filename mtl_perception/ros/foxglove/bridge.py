@@ -30,7 +30,7 @@ from mtl_perception.ros.foxglove.video import VIDEO_QOS, VideoPictures, readable
 from mtl_perception.ros.outputs.topic import type_name
 from mtl_perception.ros.outputs.topics import TOPICS
 from mtl_perception.ros.replay.recording import MessageTypes
-from mtl_perception.ros.sequence import Sequence, WithInfo, number_of
+from mtl_perception.ros.sequence_numbers import SequenceNumbers, WithInfo, number_of
 
 _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 _LATCHED = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -108,7 +108,7 @@ class Bridge:
             self._feeds += [self._camera_feed] if self._camera_feed else []
         for feed in self._feeds:
             if feed.channel.has_sinks() and feed.subscription is None:
-                callback = WithInfo(partial(self._on_message, feed, Sequence()))
+                callback = WithInfo(partial(self._on_message, feed, SequenceNumbers()))
                 feed.lose()
                 feed.subscription = self._node.create_subscription(feed.message_type, feed.topic, callback, feed.qos, raw=feed.raw)
             elif not feed.channel.has_sinks() and feed.subscription is not None:
@@ -186,9 +186,9 @@ class Bridge:
     def _picture(message: Image) -> Any:
         return schemas.picture(message.header, image_to_rgb(message))
 
-    def _on_message(self, feed: _Feed, sequence: Sequence, message: Any, info: Mapping[str, Any]) -> None:
+    def _on_message(self, feed: _Feed, numbers: SequenceNumbers, message: Any, info: Mapping[str, Any]) -> None:
         now_s = time.monotonic()
-        if not sequence.follows(number_of(info)):
+        if not numbers.follows(number_of(info)):
             feed.lose()
         try:
             message = feed.first(message)

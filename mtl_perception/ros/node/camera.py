@@ -18,7 +18,7 @@ from mtl_perception.ros.cdr import CameraInfoView, CompressedImageView, ImageVie
 from mtl_perception.ros.graph import Source, other_topics, sources
 from mtl_perception.ros.node.frames import Frame, FrameCounts
 from mtl_perception.ros.node.video import VIDEO_DEPTH, VIDEO_TRANSPORTS, PictureView, VideoInput
-from mtl_perception.ros.sequence import Sequence, WithInfo, number_of
+from mtl_perception.ros.sequence_numbers import SequenceNumbers, WithInfo, number_of
 
 _END_OF_STAMP = 12  # bytes: four of encapsulation, eight of the stamp
 
@@ -78,7 +78,7 @@ class Camera:
             depth=parameters["input.depth"],
             reliability=ReliabilityPolicy.get_from_short_key(parameters["input.reliability"]),
         )
-        self._sequence = Sequence()
+        self._numbers = SequenceNumbers()
         if is_video:
             message_type, topic = VIDEO_TRANSPORTS[self._transport].message_type, f"image/{self._transport}"
         else:
@@ -161,10 +161,11 @@ class Camera:
 
     def _on_image(self, serialised: bytes, info: Mapping[str, Any]) -> None:
         now_s = time.monotonic()
-        known = self._sequence.lost
-        if not self._sequence.follows(number_of(info)) and self._video is not None:
+        if not self._numbers.follows(number_of(info)) and self._video is not None:
             self._video.lose()
-        self._counts.lost += self._sequence.lost - known
+        lost, followed = self._numbers.take_certain()
+        self._counts.lost += lost
+        self._counts.followed += followed
         if self.last_frame_s is not None:
             self.last_interval_s = now_s - self.last_frame_s
         self.last_frame_s = now_s

@@ -88,6 +88,8 @@ class FrameCounts:
     """Nobody subscribed to a result."""
     lost: int = 0
     """Published by the camera but never arrived."""
+    followed: int = 0
+    """Received, of those among which ``lost`` are missing: some messages fewer than ``received``."""
 
 
 @dataclass(frozen=True)

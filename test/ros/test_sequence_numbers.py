@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Messages that never came are counted, and no event of the middleware is asked for it, which could stand still for good."""
+"""Messages that never came are counted, and no event of the middleware is asked for it, which can deadlock."""
 
 from pathlib import Path
 
@@ -12,14 +12,15 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import String
 
 from mtl_perception.ros.main import choose_executor
-from mtl_perception.ros.sequence import Sequence, WithInfo, number_of
+from mtl_perception.ros.sequence_numbers import SequenceNumbers, WithInfo, number_of
 
 PACKAGE = Path(__file__).parents[2] / "mtl_perception"
 
 
 def followed(*numbers: int | None) -> tuple[list[bool], int]:
-    sequence = Sequence()
-    return [sequence.follows(number) for number in numbers], sequence.lost
+    """For each message whether none is missing before it, and how many were lost for certain."""
+    sequence = SequenceNumbers()
+    return [sequence.follows(number) for number in numbers], sequence.take_certain()[0]
 
 
 def test_gaps_are_found_at_once_and_counted_when_they_are_certain():
@@ -28,6 +29,14 @@ def test_gaps_are_found_at_once_and_counted_when_they_are_certain():
     assert followed(7, 900) == ([True, False], 0)
     assert followed(7, 9, *range(12, 21))[1] == 1 + 2
     assert followed(*range(0, 90, 3))[1] == 2 * 20
+
+
+def test_the_share_of_lost_messages_is_right_however_late_it_is_certain():
+    numbers, taken = SequenceNumbers(), []
+    for number in range(0, 400, 4):
+        numbers.follows(number)
+        taken.append(numbers.take_certain())
+    assert [one for one in taken if one != (0, 0)] == [(30, 10)] * 9
 
 
 def test_a_publisher_that_starts_anew_lost_nothing():
@@ -85,6 +94,6 @@ def test_images_that_did_not_reach_the_node_are_named(peer, start_node):
 
 
 def test_nothing_asks_the_middleware_for_events():
-    """See ``mtl_perception.ros.sequence``: under a flood of packets on a busy machine the node stood still for good."""
+    """See ``mtl_perception.ros.sequence_numbers``: under a flood of packets on a busy machine the node deadlocked."""
     asking = [path.name for path in PACKAGE.rglob("*.py") if "EventCallbacks" in path.read_text(encoding="utf-8")]
     assert asking == []

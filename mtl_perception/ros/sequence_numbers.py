@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which messages of a topic never came, by the numbers that its publisher gives them.
+"""Lost messages of a topic, found by the sequence numbers that its publisher gives them.
 
-DDS has an event for it, MESSAGE_LOST. rmw_fastrtps before July 2026 may stand still for good while it is read
-(https://github.com/ros2/rmw_fastrtps/pull/890), and every callback of the node with it, so nothing here asks for it.
+DDS has an event for them, MESSAGE_LOST, but reading it can deadlock in rmw_fastrtps and so stop every callback of the node
+(https://github.com/ros2/rmw_fastrtps/pull/890, merged in June 2026): nothing here asks for it.
 """
 
 from __future__ import annotations
@@ -12,21 +12,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 _CERTAIN_AFTER = 10
-"""Messages without a step backwards, after which what is missing among them counts: two publishers of a topic take turns sooner."""
+"""Messages without a step backwards, after which they and what is missing among them count: two publishers of a topic take turns sooner."""
 
 
-class Sequence:
-    """Follows the sequence numbers of one subscription.
-
-    Attributes:
-        lost: messages that were sent and not received: they got lost, or newer ones replaced them in the queue. Those of a topic with
-            several publishers, which number their messages independently, are not counted.
-    """
+class SequenceNumbers:
+    """Follows the sequence numbers of one subscription."""
 
     def __init__(self) -> None:
-        self.lost = 0
         self._last: int | None = None
-        self._missing, self._forward = 0, 0
+        self._lost, self._received = 0, 0  # since the last step backwards, not certain yet
+        self._certain = (0, 0)
 
     def follows(self, number: int | None) -> bool:
         """Take note of the next message's number. Returns whether none is missing before it.
@@ -39,14 +34,23 @@ class Sequence:
             return True
         step = number - last
         if step <= 0:
-            self._missing, self._forward = 0, 0
+            self._lost, self._received = 0, 0
             return False
-        self._missing += step - 1
-        self._forward += 1
-        if self._forward == _CERTAIN_AFTER:
-            self.lost += self._missing
-            self._missing, self._forward = 0, 0
+        self._lost += step - 1
+        self._received += 1
+        if self._received == _CERTAIN_AFTER:
+            self._certain = (self._certain[0] + self._lost, self._certain[1] + self._received)
+            self._lost, self._received = 0, 0
         return step == 1
+
+    def take_certain(self) -> tuple[int, int]:
+        """Messages that were lost and received since the last call, as far as they are certain.
+
+        Lost are also those that newer ones replaced in the queue. Those of a topic with several publishers, which number their
+        messages independently, are not counted.
+        """
+        certain, self._certain = self._certain, (0, 0)
+        return certain
 
 
 class WithInfo:
