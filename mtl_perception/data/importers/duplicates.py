@@ -82,10 +82,12 @@ def _near_pairs(values: np.ndarray, bits: int) -> Iterator[tuple[int, int]]:
     for low, high in itertools.pairwise(edges):
         part = (values >> np.uint64(low)) & np.uint64((1 << int(high - low)) - 1)
         order = np.argsort(part, kind="stable")
-        starts = np.flatnonzero(np.diff(part[order], prepend=part[order][:1] + np.uint64(1))) if len(order) else []
-        for members in np.split(order, starts[1:]):
-            for k in range(len(members) - 1):
-                differing = values[members[k + 1 :]] ^ values[members[k]]
-                distance = np.unpackbits(differing.view(np.uint8).reshape(-1, 8), axis=1).sum(1)
-                for j in np.flatnonzero(distance <= bits):
-                    yield int(members[k]), int(members[k + 1 + j])
+        part, of_part = part[order], values[order]
+        for ahead in range(1, len(values)):  # neighbours that share the slice, then those two apart …
+            first = np.flatnonzero(part[ahead:] == part[:-ahead])
+            if len(first) == 0:
+                break
+            differing = of_part[first] ^ of_part[first + ahead]
+            distance = np.unpackbits(differing.view(np.uint8).reshape(-1, 8), axis=1).sum(1)
+            for k in first[distance <= bits]:
+                yield int(order[k]), int(order[k + ahead])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -60,7 +61,7 @@ class PictureFinder:
             path = os.path.normpath(f"{folder}/{wanted}" if folder else wanted).replace(os.sep, "/")
             if path in files:
                 return files[path]
-        return self._only(self._by_name.get(PurePosixPath(wanted).name.lower(), []), wanted, name)
+        return self._only(self._by_name.get(wanted.rpartition("/")[2].lower(), []), wanted, name)
 
     def find_stem(self, stem: str, near: str = "") -> str | None:
         """The picture whose path without its suffix is ``stem``, or ends so; None if there is none.
@@ -105,8 +106,9 @@ class PictureFinder:
                         path = prefix + file
                         key = same_spelling(path)
                         self._files[key] = path
-                        self._by_name[PurePosixPath(key).name.lower()].append(path)
-                        self._by_stem[PurePosixPath(key).stem.lower()].append(path)
+                        name = key.rpartition("/")[2].lower()
+                        self._by_name[name].append(path)
+                        self._by_stem[posixpath.splitext(name)[0]].append(path)
         return self._files
 
 

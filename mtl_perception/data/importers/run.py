@@ -231,8 +231,11 @@ def _fingerprint(source: Path, settings: Settings) -> dict[str, Any]:
 
 def _label_files(source: Path) -> str:
     """Changes when a label file is changed. Pictures may be mended meanwhile."""
-    files = [source] if source.is_file() else (Path(f) / n for f, _, names in sorted(os.walk(source)) for n in sorted(names))
-    return fingerprint(path for path in files if not has_picture_suffix(path.name))
+    if source.is_file():
+        files = [] if has_picture_suffix(source.name) else [source]
+    else:
+        files = [Path(f) / n for f, _, names in sorted(os.walk(source)) for n in sorted(names) if not has_picture_suffix(n)]
+    return fingerprint(files)
 
 
 def _plan(labelled: Labelled, out: Path, settings: Settings) -> Plan:
