@@ -83,8 +83,10 @@ def _near_pairs(values: np.ndarray, bits: int) -> Iterator[tuple[int, int]]:
         part = (values >> np.uint64(low)) & np.uint64((1 << int(high - low)) - 1)
         order = np.argsort(part, kind="stable")
         part, of_part = part[order], values[order]
-        for ahead in range(1, len(values)):  # neighbours that share the slice, then those two apart …
-            first = np.flatnonzero(part[ahead:] == part[:-ahead])
+        first = np.arange(len(values))
+        for ahead in range(1, len(values)):  # neighbours that share the slice, then those of them two apart …
+            first = first[first + ahead < len(values)]
+            first = first[part[first] == part[first + ahead]]
             if len(first) == 0:
                 break
             differing = of_part[first] ^ of_part[first + ahead]

@@ -122,6 +122,15 @@ def test_near_pictures_are_found_and_others_are_not() -> None:
     assert same_or_near(["x", "y", "x"], [None, None, None]) == [[0, 2]]
 
 
+def test_near_hashes_are_found_among_many_that_share_bits() -> None:
+    rng = np.random.default_rng(0)
+    firsts = [int(value) << 16 for value in rng.integers(0, 1 << 48, 100)]  # the lowest 16 bits of all are alike
+    near = [value ^ (1 << 3) ^ (1 << 25) ^ (1 << 60) for value in firsts]  # three bits apart, in three of the four slices
+    far = [value ^ (1 << 20) ^ (1 << 33) ^ (1 << 40) ^ (1 << 55) for value in firsts]  # four, and five and more from near
+    hashes = [*firsts, *near, *far]
+    assert same_or_near([str(i) for i in range(300)], hashes) == [[i, 100 + i] for i in range(100)]
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # EXIF
 
