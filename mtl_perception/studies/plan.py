@@ -27,11 +27,14 @@ class TransferConfig(BaseModel):
         output: folder of runs, tables and pages.
         tasks: each is trained alone and all together.
         factors: by task, its weight in the sum of losses of the multi-task networks, 1 if not given.
-        test: data folder or bag that every network is scored on; no part of the training data.
-        test_images: at most so many, spread over all.
+        test: data folders or bags that every network is scored on, all as one set, each for what it is labelled for; no part of the
+            training data.
+        test_images: at most so many of each, spread over all.
         base: a training configuration, without what the plan sets for each run (name, output, seed, data_share, tasks).
         setups: by name, the keys of ``base``, and of its ``architecture``, that a multi-task set-up replaces, or ``factors`` of its
             own; an empty mapping is the base itself.
+        alone: by task, the keys of ``base`` that its single-task network replaces, such as ``data`` where only some folders are labelled
+            for the task.
         shares: of the training data, for the data-efficiency curve; the tables show the largest.
         efficiency: set-ups that are trained on every share, as the single-task networks are; the first if None.
         once: set-ups that are trained with the first seed alone, however many the others have.
@@ -45,15 +48,21 @@ class TransferConfig(BaseModel):
     output: Path
     tasks: list[str] = Field(min_length=2)
     factors: dict[str, float] = Field(default_factory=dict)
-    test: Path
+    test: list[Path] = Field(min_length=1)
     test_images: int | None = Field(None, gt=0)
     base: dict[str, Any]
     setups: dict[str, dict[str, Any]] = Field(min_length=1)
+    alone: dict[str, dict[str, Any]] = Field(default_factory=dict)
     shares: list[float] = Field(default_factory=lambda: [1.0], min_length=1)
     efficiency: list[str] | None = None
     once: list[str] = Field(default_factory=list)
     rates: list[Annotated[float, Field(gt=0)]] = Field(default_factory=list)
     lengths: list[Annotated[int, Field(gt=0)]] = Field(default_factory=list)
+
+    @field_validator("test", mode="before")
+    @classmethod
+    def _several(cls, test: Any) -> Any:
+        return test if isinstance(test, list) else [test]
 
     @field_validator("setups", mode="before")
     @classmethod
@@ -64,13 +73,16 @@ class TransferConfig(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> TransferConfig:
-        for where, keys in (("base", self.base), *((f"setups.{name}", changes) for name, changes in self.setups.items())):
+        for where, keys in (("base", self.base), *self._changes()):
             taken = sorted(set(keys) & set(_OF_A_RUN))
             if taken:
                 raise ValueError(f"{where} has '{taken[0]}', which the report sets for each run; leave it out")
         if any(not 0 < share <= 1 for share in self.shares) or len(set(self.shares)) < len(self.shares):
             raise ValueError(f"shares are {self.shares}, expected different values in (0, 1]")
         self._check_sweep()
+        strange = sorted(set(self.alone) - set(self.tasks))
+        if strange:
+            raise ValueError(f"alone names task '{strange[0]}', expected some of: {', '.join(self.tasks)}")
         for key, named in (("efficiency", self.efficiency or ()), ("once", self.once)):
             unknown = sorted(set(named) - set(self.setups))
             if unknown:
@@ -87,6 +99,10 @@ class TransferConfig(BaseModel):
             raise ValueError("names of setups must differ in their letters and digits, and not begin with 'single'")
         return self
 
+    def _changes(self) -> list[tuple[str, dict[str, Any]]]:
+        """What replaces keys of the base, with where it stands."""
+        return [(f"{where}.{name}", changes) for where in ("setups", "alone") for name, changes in getattr(self, where).items()]
+
     def _check_sweep(self) -> None:
         if len(self.rates) == 1 or len(set(self.rates)) < len(self.rates):
             raise ValueError(f"rates are {self.rates}, expected at least two different ones to choose from, or none")
@@ -94,10 +110,10 @@ class TransferConfig(BaseModel):
             raise ValueError(
                 "rates are chosen on validation images, never on the test set; give 'validation' in 'base', or leave 'rates' out"
             )
-        for name, changes in self.setups.items():
+        for where, changes in self._changes():
             chosen = sorted({"learning_rate", "validation"} & set(changes)) if self.rates else []
             if chosen:
-                raise ValueError(f"setups.{name} has '{chosen[0]}', but 'rates' are swept for every set-up alike; leave one of them out")
+                raise ValueError(f"{where} has '{chosen[0]}', but 'rates' are swept for every network alike; leave one of them out")
         if self.lengths and (
             self.base.get("steps") is None or self.base["steps"] in self.lengths or len(set(self.lengths)) < len(self.lengths)
         ):
@@ -172,7 +188,7 @@ def plan_trials(config: TransferConfig) -> list[PlannedRun]:
 
 def _kinds(config: TransferConfig) -> list[tuple[str, dict[str, Any], list[str]]]:
     """Name, changes and tasks of each kind of network."""
-    alone: list[tuple[str, dict[str, Any], list[str]]] = [(f"single {task}", {"balancing": "fixed"}, [task]) for task in config.tasks]
+    alone = [(f"single {task}", {"balancing": "fixed", **config.alone.get(task, {})}, [task]) for task in config.tasks]
     return alone + [(name, changes, config.tasks) for name, changes in config.setups.items()]
 
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -124,20 +125,24 @@ def _score(config: TransferConfig, run: PlannedRun, checkpoint: Path, result: Ru
     engine = Engine.load(checkpoint, run.training.device, "float32", "torch")
     latencies_ms: list[float] = []
     try:
-        with open_samples(config.test, engine.card, config.test_images) as samples, closing(prefetched(samples)) as frames:
+        with ExitStack() as opened:
+            sets = [opened.enter_context(open_samples(test, engine.card, config.test_images)) for test in config.test]
+            frames = opened.enter_context(closing(prefetched(chain.from_iterable(sets))))
             evaluation = evaluate_engine(engine, frames, lambda scene, _: latencies_ms.append(1e3 * sum(scene.stage_s.values())))
     finally:
         engine.close()
     training = engine.card.training
     result.evaluation = EvaluationResult(
         mtl_perception=__version__,
-        command=f"mtl-perception evaluate {checkpoint} {config.test}",
+        command=f"mtl-perception evaluate {checkpoint} {' '.join(map(str, config.test))}",
         model=describe_model(engine.card, checkpoint),
         device=engine.device,
         precision=engine.precision,
     )
     scores = {task: values for task, values in plain(evaluation.scores).items() if task in run.training.tasks}
-    one = SetResult(data=config.test.name, frames=len(evaluation.frames), limit=config.test_images, scores=scores)
+    one = SetResult(
+        data=", ".join(test.name for test in config.test), frames=len(evaluation.frames), limit=config.test_images, scores=scores
+    )
     result.evaluation.add(SET, one)
     result.minutes, result.memory_mb = training.get("minutes"), training.get("memory_mb")
     result.latency_p50_ms = round(statistics.median(latencies_ms), 3)

@@ -42,8 +42,9 @@ def report_transfer(path: Path, seeds: int, console: Console, docs: Path | None 
         raise TransferError(f"{seeds} seed says nothing of how far networks scatter; give at least 2, and 5 for a claim")
     config = read_transfer_config(path)
     trials, runs = plan_trials(config), plan(config, seeds)
-    if training and not config.test.exists():
-        raise TransferError(f"test: {config.test} does not exist; give a data folder or a bag that networks are scored on")
+    absent = [test for test in config.test if not test.exists()]
+    if training and absent:
+        raise TransferError(f"test: {absent[0]} does not exist; give a data folder or a bag that networks are scored on")
     check_unseen(config, runs)
     require_writable(config.output)
     rates: dict[str, float] = {}

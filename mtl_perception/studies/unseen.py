@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mtl_perception.data.folder import ImageFolder
@@ -13,7 +13,7 @@ from mtl_perception.studies.runs import TransferError
 
 
 def check_unseen(config: TransferConfig, runs: Sequence[PlannedRun]) -> None:
-    """Compare the images of the test folder with all that the networks are trained on or chosen by, and, where learning rates are chosen,
+    """Compare the images of the test folders with all that the networks are trained on or chosen by, and, where learning rates are chosen,
     those that choose with those that train. Frames of a bag are not compared.
 
     Raises:
@@ -22,15 +22,19 @@ def check_unseen(config: TransferConfig, runs: Sequence[PlannedRun]) -> None:
     """
     if config.rates:
         _check_chosen_on_unseen(runs)
-    if not _is_folder(config.test):
-        return
-    tested = ImageFolder(config.test).image_files
-    for folder in dict.fromkeys(folder for run in runs for folder in _seen_by(run)):
+    seen = dict.fromkeys(folder for run in runs for folder in _seen_by(run))
+    for test in filter(_is_folder, config.test):
+        _check_unseen(test, seen)
+
+
+def _check_unseen(test: Path, seen: Iterable[Path]) -> None:
+    tested = ImageFolder(test).image_files
+    for folder in seen:
         both = shared_images(tested, ImageFolder(folder).image_files) if _is_folder(folder) else []
         if both:
             one, other = both[0]
             raise TransferError(
-                f"test: {len(both)} of {len(tested)} images of {config.test} are also in {folder}, which networks are trained on or chosen by "
+                f"test: {len(both)} of {len(tested)} images of {test} are also in {folder}, which networks are trained on or chosen by "
                 f"({one} is {other}): they would be scored on what they know by heart. Give images of other rooms or drives"
             )
 

@@ -66,7 +66,7 @@ def open_sources(config: TrainingConfig) -> Sources:
 
     Raises:
         DataError: a folder can't be used.
-        ConfigError: nothing in them is labelled for a task, or nothing that is held out for any.
+        ConfigError: nothing in them is labelled for a task, nothing in one of them for any, or nothing that is held out for any.
     """
     folders = [_opened(path, config) for path in config.data]
     _check_labels(config, folders)
@@ -171,6 +171,12 @@ def _check_labels(config: TrainingConfig, folders: Sequence[ImageFolder]) -> Non
             raise ConfigError(
                 f"no image of {names} is labelled for task '{task}' (labelled: {', '.join(sorted(labelled)) or 'none of the tasks'}); "
                 "leave the task out, or label some"
+            )
+    for folder in folders:
+        if not len(folder):
+            raise ConfigError(
+                f"data: no image of {folder.root} is labelled for what is trained ({', '.join(config.tasks)}); leave the folder out, or "
+                "label some"
             )
 
 

@@ -278,12 +278,54 @@ def test_there_is_no_table_before_there_is_something_to_compare(tmp_path: Path) 
         ({"setups": {"x": {"factors": {"pose": 2.0}}}}, "setups.x: factors name task 'pose'"),
         ({"setups": {"x": {"factors": {"depth": -1.0}}}}, "setup 'x': .*task 'depth' has weight -1.0"),
         ({"test": "nowhere"}, "test: nowhere does not exist"),
+        ({"test": []}, "test: .*at least 1"),
+        ({"alone": {"pose": {}}}, "alone names task 'pose', expected some of: segmentation, depth"),
+        ({"alone": {"depth": {"seed": 3}}}, "alone.depth has 'seed', which the report sets for each run"),
+        ({"alone": {"depth": {"step": 3}}}, "setup 'single depth': .*step"),
     ],
 )
 def test_a_wrong_configuration_is_told_before_anything_trains(folder: Path, changes: dict[str, object], words: str) -> None:
     with pytest.raises((ConfigError, TransferError), match=words):
         report_transfer(write(folder, **{"output": str(folder / "wrong"), **changes}), 2, QUIET)
     assert not list((folder / "wrong").rglob("*.safetensors"))
+
+
+def labelled_for(task: str, folder: Path, images: int, seed: int) -> Path:
+    """Pictures that are labelled for one of their tasks alone, as those of several sources are."""
+    write_shapes(folder, images, seed=seed)
+    index = folder / "annotations.json"
+    content = json.loads(index.read_text())
+    for entry in content["images"]:
+        entry["tasks"] = [task]
+    index.write_text(json.dumps(content))
+    return folder
+
+
+@pytest.mark.slow
+def test_each_task_may_have_pictures_of_its_own(folder: Path, tmp_path: Path) -> None:
+    """A network alone trains on what is labelled for its task, together on everything, and each is scored on every set."""
+    data = [labelled_for("segmentation", tmp_path / "masks", 4, 11), labelled_for("depth", tmp_path / "depths", 6, 12)]
+    tests = [labelled_for("segmentation", tmp_path / "test_masks", 2, 13), labelled_for("depth", tmp_path / "test_depths", 3, 14)]
+    held_out = [labelled_for("segmentation", tmp_path / "val_masks", 2, 15), labelled_for("depth", tmp_path / "val_depths", 2, 16)]
+    validation = {"data": [str(one) for one in held_out], "every_steps": 2}
+    base = yaml.safe_load(write(folder).read_text())["base"] | {"data": [str(one) for one in data], "validation": validation}
+    alone = {"segmentation": {"data": str(data[0])}, "depth": {"data": str(data[1])}}
+    config = write(tmp_path, base=base, alone=alone, setups={"both": None}, test=[str(one) for one in tests])
+    transfer = report_transfer(config, 2, QUIET)
+    assert transfer.facts["test"] == "5 images of test_masks, test_depths"
+    results = {path.stem: RunResult.model_validate_json(path.read_text()) for path in (tmp_path / "out" / "runs").glob("*.json")}
+    trained = {name: result.evaluation.model.training["images"] for name, result in results.items()}
+    assert trained == {
+        f"{name}-100-{seed}": n for name, n in (("single-segmentation", 4), ("single-depth", 6), ("both", 10)) for seed in (0, 1)
+    }
+    for name, tasks in (("single-depth", ["depth"]), ("both", ["segmentation", "depth"])):
+        scores = results[f"{name}-100-0"].evaluation.sets["test"].scores
+        assert [task for task in tasks if scores[task]] == tasks
+    assert sorted(results["both-100-0"].history[0][1]) == ["depth", "segmentation"]
+    assert list(results["single-depth-100-0"].history[0][1]) == ["depth"]
+    with pytest.raises(TransferError, match="2 of 2 images of .*test_masks are also in .*test_masks, which networks are trained on"):
+        leaking = {**alone, "segmentation": {"data": str(tests[0])}}
+        report_transfer(write(tmp_path, base=base, alone=leaking, test=[str(one) for one in reversed(tests)]), 2, QUIET)
 
 
 def test_networks_are_not_scored_on_what_they_are_trained_on(folder: Path, tmp_path: Path) -> None:

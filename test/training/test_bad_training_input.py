@@ -68,6 +68,10 @@ def test_a_task_that_nothing_is_labelled_for_is_refused(tmp_path: Path) -> None:
     (root / "annotations.json").write_text(json.dumps(index))
     with pytest.raises(ConfigError, match="no image of .*shapes is labelled for task 'depth'.*detection, segmentation"):
         train(small_config(tmp_path), Console(quiet=True))
+    write_shapes(tmp_path / "labelled", 4)
+    both = [str(tmp_path / "labelled"), str(root)]
+    with pytest.raises(ConfigError, match="data: no image of .*shapes is labelled for what is trained .depth.; leave the folder out"):
+        train(small_config(tmp_path, data=both, tasks=["depth"]), Console(quiet=True))
 
 
 def test_data_that_are_not_there_are_named(tmp_path: Path) -> None:
