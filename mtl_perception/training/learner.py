@@ -160,7 +160,7 @@ def _card(config: TrainingConfig, sources: Sources, report: ChannelReport | None
             settings.setdefault(task, {}).update(balancing_settings(sources, task))
     if config.finetuning is not None and config.start_from is not None:
         before = start_card(config.start_from).tasks
-        settings |= {task: grown_settings(card, settings.get(task, {})) for task, card in before.items()}
+        settings |= {task: grown_settings(card, settings.get(task, {})) for task, card in before.items() if task in config.tasks}
     last = config.stages[-1]
     return ModelCard(
         name=config.name,

@@ -18,7 +18,7 @@ from mtl_perception.data.batch import collate
 from mtl_perception.data.folder import DataError, ImageFolder
 from mtl_perception.model.checkpoint import CheckpointError, ModelCard, TaskCard, load_checkpoint, save_checkpoint
 from mtl_perception.model.network import Architecture, MultiTaskNetwork
-from mtl_perception.training import ConfigError
+from mtl_perception.training import ConfigError, train
 from mtl_perception.training.distillation import Teacher
 from mtl_perception.training.finetune_command import FinetuneOptions, configuration, finetune
 from mtl_perception.training.finetuning import Finetuning, hold, part_rates
@@ -95,6 +95,20 @@ def test_a_configuration_need_not_list_the_classes_that_are_kept(tmp_path: Path,
     sources = open_sources(config.model_copy(update={"labels": listed, "validation": None}))
     new = {"detection": ["tin"] if listed else ["crate", "tin"], "segmentation": ["box", "can"]}
     assert sources.labels == {name: [*task["labels"], *new.get(name, [])] for name, task in OLD.items() if "labels" in task}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["detection", "depth"])
+def test_a_run_may_go_on_with_some_of_the_tasks_alone(tmp_path: Path, task: str) -> None:
+    """Whatever settings the card has of the tasks that are left behind, and the data have nothing of."""
+    start, data = write_start(tmp_path / "old.safetensors"), write_labelled(tmp_path / "shapes", tasks=(task,))
+    description = json.loads((data / "dataset.json").read_text())
+    (data / "dataset.json").write_text(json.dumps(description | {"segmentation_labels": []}))
+    config, _ = configuration(str(start), [data], options(tmp_path))
+    train(config.model_copy(update={"tasks": {task: 1.0}, "labels": {}}), Console(quiet=True))
+    _, card = load_checkpoint(tmp_path / "new.safetensors")
+    assert list(card.tasks) == [task]
+    assert card.tasks[task].settings == OLD[task] | ({"labels": ["cup", "box", "chair", "crate", "tin"]} if task == "detection" else {})
 
 
 @pytest.mark.slow
