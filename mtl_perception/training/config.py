@@ -215,7 +215,7 @@ class TrainingConfig(_Strict):
     prefetch: int = Field(2, gt=0)
     cache: bool = False
     threads: int | None = Field(None, gt=0)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**64)
     save_every_minutes: float = Field(5.0, gt=0)
     log_every_steps: int = Field(50, gt=0)
     tensorboard: bool | None = None

@@ -113,7 +113,8 @@ class GradientBalancer(Balancer):
     def _own_random_numbers(self, device: torch.device) -> Iterator[None]:
         """Those of seed and step: the same on every process and in a resumed run, and nobody else's are disturbed."""
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed((self.problem.seed << 32) + self._step)
+            # The generator takes 64 bits, and a run any seed of so many.
+            torch.manual_seed(((self.problem.seed << 32) + self._step) % 2**64)
             yield
 
     def _trunks(self, rows: Mapping[str, dict[int, Tensor]], values: Mapping[str, Tensor]) -> list[Trunk]:
