@@ -177,7 +177,7 @@ def test_a_loss_scale_cancels(method: str) -> None:
     for _ in range(3):
         if balancer.wants_validation:
             balancer.see_validation(plain.losses(TASKS))
-            other.see_validation(scaled.losses(TASKS))
+            other.see_validation(scaled.losses(TASKS), scaler.scale)
         balancer.backward(plain.losses(TASKS))
         other.backward(scaled.losses(TASKS), scale=scaler.scale)
         scaler.unscale_(optimizer)
