@@ -294,6 +294,9 @@ class TrainingConfig(_Strict):
             if self.start_from is None:
                 raise ValueError("finetuning keeps what a network knows; say which with 'start_from'")
             self.finetuning.check(self.tasks)
+            for path in self.finetuning.replay:
+                if path not in self.data:
+                    raise ValueError(f"finetuning: replay names {path}, which is not among 'data': {', '.join(map(str, self.data))}")
         for task in self.label_share:
             if task not in self.tasks:
                 raise ValueError(f"label_share names task {shown(task)}, which is not trained; expected one of: {', '.join(self.tasks)}")
