@@ -115,10 +115,10 @@ def measured_alone(measured_m: np.ndarray, noise: SensorNoise = SensorNoise()) -
     """Returns what the sensor measured, (H, W) metres, NaN elsewhere, as a ``FusedDepth``."""
     valid = _trusted(measured_m)
     depth_m = np.where(valid, measured_m, np.float32(np.nan))
-    step = max(1, round(max(measured_m.shape) / _LONGER_SIDE))
-    small = depth_m[::step, ::step]
     source = np.where(valid, np.uint8(Source.MEASURED), np.uint8(Source.NONE))
-    return FusedDepth(Depth(depth_m, noise.relative_std(small).astype(np.float32)), source, float("nan"))
+    # Of each pixel: one of a coarser grid may be missing where others beside it are not. What is not measured has any number.
+    relative_std = noise.relative_std(np.where(valid, measured_m, np.float32(1))).astype(np.float32)
+    return FusedDepth(Depth(depth_m, relative_std), source, float("nan"))
 
 
 def _trusted(measured_m: np.ndarray) -> np.ndarray:
