@@ -122,7 +122,9 @@ def test_a_detection_without_depth_is_not_valid_and_disturbs_no_other() -> None:
     np.testing.assert_array_equal(boxes.quaternions_xyzw[0], [0, 0, 0, 1])
 
 
-@pytest.mark.parametrize("box", [(-50, -40, 5, 5), (310, 230, 400, 300), (100, 100, 100.2, 100.4), (500, 10, 600, 50), (9, 9, 2, 2)])
+@pytest.mark.parametrize(
+    "box", [(-50, -40, 5, 5), (310, 230, 400, 300), (100, 100, 100.2, 100.4), (500, 10, 600, 50), (500, 500, 600, 600), (9, 9, 2, 2)]
+)
 @pytest.mark.parametrize("is_known", [True, False])
 @pytest.mark.filterwarnings("error")
 def test_boxes_at_and_beyond_the_edge_of_the_image_raise_nothing(box: tuple, is_known: bool) -> None:
