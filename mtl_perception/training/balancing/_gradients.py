@@ -146,7 +146,7 @@ class GradientBalancer(Balancer):
 
 
 def scale_factor(scale: Callable[[Tensor], Tensor] | None, device: torch.device) -> float:
-    """What a ``GradScaler``'s ``scale`` multiplies by at present; 1 without one."""
+    """The factor of a ``GradScaler``'s ``scale`` at present; 1 without one."""
     return 1.0 if scale is None else float(scale(torch.ones((), device=device)))
 
 
