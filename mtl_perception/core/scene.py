@@ -143,12 +143,16 @@ class Boxes3D:
 
     def first(self, count: int) -> Boxes3D:
         """Those of the ``count`` best detections."""
+        return self.where(slice(count))
+
+    def where(self, chosen: np.ndarray | slice) -> Boxes3D:
+        """Those that ``chosen`` names, by a mask, by numbers or as a part."""
         return Boxes3D(
-            self.centers_m[:count],
-            self.sizes_m[:count],
-            self.quaternions_xyzw[:count],
-            self.center_covariances_m2[:count],
-            self.valid[:count],
+            self.centers_m[chosen],
+            self.sizes_m[chosen],
+            self.quaternions_xyzw[chosen],
+            self.center_covariances_m2[chosen],
+            self.valid[chosen],
         )
 
 

@@ -75,7 +75,7 @@ class Boxes3DMetric(Metric):
         matched = np.flatnonzero((taken >= 0) & boxes.valid)
         matched = matched[is_true[taken[matched]]]
         partners = taken[matched]
-        rows = _errors(_some(boxes, matched), _some(truth.boxes_3d, partners), up)
+        rows = _errors(boxes.where(matched), truth.boxes_3d.where(partners), up)
         self._rows = np.concatenate([self._rows, np.column_stack([found.class_ids[matched], rows])])
         self._true += np.bincount(truth.class_ids[is_true], minlength=len(self._labels))
         own = _measures(rows, int(is_true.sum()))
@@ -122,13 +122,3 @@ def _up(truth: Truth) -> np.ndarray | None:
         return truth.camera_pose[2, :3]
     upright = np.flatnonzero(truth.boxes_3d.valid)
     return rotation_matrix(truth.boxes_3d.quaternions_xyzw[upright[0]])[:, 2] if len(upright) else None
-
-
-def _some(boxes: Boxes3D, chosen: np.ndarray) -> Boxes3D:
-    return Boxes3D(
-        boxes.centers_m[chosen],
-        boxes.sizes_m[chosen],
-        boxes.quaternions_xyzw[chosen],
-        boxes.center_covariances_m2[chosen],
-        boxes.valid[chosen],
-    )

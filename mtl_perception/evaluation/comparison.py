@@ -3,19 +3,20 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from mtl_perception.evaluation.registry import METRICS
-from mtl_perception.reporting.numbers import NONE, change, fixed, per_cent
+from mtl_perception.reporting.numbers import NONE, change, fixed, known, per_cent
 from mtl_perception.reporting.tables import ARROWS
 
 
 @dataclass(frozen=True)
 class Value:
-    """Mean over seeds, and their standard deviation where there is more than one."""
+    """Mean over seeds, and their standard deviation where there is more than one; NaN and None where one of them is not known."""
 
     mean: float
     sd: float | None = None
@@ -23,7 +24,8 @@ class Value:
     @classmethod
     def of(cls, values: Iterable[float]) -> Value:
         found = list(values)
-        return cls(statistics.fmean(found), statistics.stdev(found) if len(found) > 1 else None)
+        mean = statistics.fmean(found)
+        return cls(mean, statistics.stdev(found) if len(found) > 1 and math.isfinite(mean) else None)
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Comparison:
     remarks: list[str]
 
     def plain(self) -> dict[str, Any]:
-        """For JSON."""
+        """For JSON, with None for a gain that is not defined."""
         return {
             "set": self.set_name,
             "frames": self.frames,
@@ -107,7 +109,7 @@ def _share(value: Value) -> str:
 
 def _plain_column(column: Column) -> dict[str, Any]:
     def plain(value: Value) -> dict[str, float | None]:
-        return {"mean": round(value.mean, 5), "sd": None if value.sd is None else round(value.sd, 5)}
+        return {name: round(number, 5) if known(number) else None for name, number in (("mean", value.mean), ("sd", value.sd))}
 
     return {
         "parameters": column.parameters,

@@ -23,7 +23,7 @@ def relative_gain(value: float | None, baseline: float | None, direction: Direct
 
 
 def task_gains(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> dict[str, float]:
-    """Task → relative gain of its main measure (mAP, mIoU, RMSE), for the tasks that both have.
+    """Task → relative gain of its main measure (mAP, mIoU, RMSE), for the tasks that both have; NaN where one of them lacks the measure.
 
     Args:
         scores: task → measure → value of the multi-task network.
@@ -32,7 +32,7 @@ def task_gains(scores: Mapping[str, Any], baselines: Mapping[str, Any]) -> dict[
     gains = {}
     for task, metric in METRICS.items():
         if task in scores and task in baselines:
-            value, baseline = scores[task][metric.main], baselines[task][metric.main]
+            value, baseline = scores[task].get(metric.main), baselines[task].get(metric.main)
             gains[task] = relative_gain(value, baseline, metric.directions[metric.main])
     return gains
 

@@ -43,7 +43,7 @@ def recorded_scenes(bag: Bag, detection_labels: list[str], node: str = NODE) -> 
         stamp = stamp_ns(message)
         parts = pending.setdefault(stamp, {})
         if recorded.topic == status:
-            finished.append(stamp)
+            finished += [stamp] if stamp not in finished else []  # a camera may give two images one stamp
         else:
             parts |= readers[recorded.topic](message)
         # A status may overtake its frame's images by a moment: let the next frame's status come first.

@@ -108,8 +108,8 @@ def _hanging_together(z_m: np.ndarray, count: np.ndarray, size: np.ndarray) -> t
     """
     ordered = np.sort(z_m, axis=1)
     number, (objects, pixels) = np.arange(len(z_m)), z_m.shape
-    largest_step_m = _GAP * size * ordered[number, np.maximum(count - 1, 0) // 2]
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # of objects without any depth
+        largest_step_m = _GAP * size * ordered[number, np.maximum(count - 1, 0) // 2]
         jumps = np.diff(ordered, axis=1) > largest_step_m[:, None]
     run = np.zeros(z_m.shape, np.int32)
     np.cumsum(jumps, axis=1, out=run[:, 1:])

@@ -103,7 +103,7 @@ def fuse(measured_m: np.ndarray, network: Depth, noise: SensorNoise = SensorNois
     log_factor = np.where(both, np.log(np.where(both, measured_m[grid], 1.0)) - guide, 0.0)
     median = float(np.median(log_factor[both]))
     factor = np.exp(_continued(log_factor - median, both, guide) + median)
-    filled = depth_m * cv2.resize(factor.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
+    filled = depth_m * _enlarged(factor, step, width, height)
     source[valid] = Source.MEASURED
     spread = 1.4826 * float(np.median(np.abs(log_factor[both] - median)))
     of_sensor = noise.relative_std(np.where(valid[grid], measured_m[grid], 1.0))
@@ -115,10 +115,10 @@ def measured_alone(measured_m: np.ndarray, noise: SensorNoise = SensorNoise()) -
     """Returns what the sensor measured, (H, W) metres, NaN elsewhere, as a ``FusedDepth``."""
     valid = _trusted(measured_m)
     depth_m = np.where(valid, measured_m, np.float32(np.nan))
-    step = max(1, round(max(measured_m.shape) / _LONGER_SIDE))
-    small = depth_m[::step, ::step]
     source = np.where(valid, np.uint8(Source.MEASURED), np.uint8(Source.NONE))
-    return FusedDepth(Depth(depth_m, noise.relative_std(small).astype(np.float32)), source, float("nan"))
+    # Of each pixel: one of a coarser grid may be missing where others beside it are not. What is not measured has any number.
+    relative_std = noise.relative_std(np.where(valid, measured_m, np.float32(1))).astype(np.float32)
+    return FusedDepth(Depth(depth_m, relative_std), source, float("nan"))
 
 
 def _trusted(measured_m: np.ndarray) -> np.ndarray:
@@ -167,6 +167,13 @@ def _continued(values: np.ndarray, known: np.ndarray, guide: np.ndarray) -> np.n
         last, size = size, float(np.vdot(rest, ready))
         direction = ready + (size / last) * direction
     return x
+
+
+def _enlarged(coarse: np.ndarray, step: int, width: int, height: int) -> np.ndarray:
+    """(height, width) float32 with the values of ``coarse`` at every ``step``-th pixel of both axes, linear between them."""
+    to_coarse = np.array([[1 / step, 0.0, 0.0], [0.0, 1 / step, 0.0]])
+    how = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(coarse.astype(np.float32), to_coarse, (width, height), flags=how, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _blurred(values: np.ndarray, known: np.ndarray) -> np.ndarray:

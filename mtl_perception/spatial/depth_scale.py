@@ -63,15 +63,18 @@ def scale_from_floor(
     Args:
         depth, segmentation: of one image, of one size.
         floor_id: of the class floor in the mask.
+        intrinsics: of the image's camera; scaled if they are for another size.
         up: (3,) unit vector against gravity, in the optical frame.
     """
     if not height_m > 0:
         return nothing(f"the camera is {height_m:.2f} m above the floor, expected more than 0: check the frames")
+    height, width = depth.depth_m.shape
+    camera = intrinsics.scaled(width, height)
     grid = np.s_[_EVERY // 2 :: _EVERY, _EVERY // 2 :: _EVERY]
     depth_m = depth.depth_m[grid]
     rows, columns = np.indices(depth_m.shape)
-    x = (columns * _EVERY + _EVERY // 2 - intrinsics.cx) / intrinsics.fx
-    y = (rows * _EVERY + _EVERY // 2 - intrinsics.cy) / intrinsics.fy
+    x = (columns * _EVERY + _EVERY // 2 - camera.cx) / camera.fx
+    y = (rows * _EVERY + _EVERY // 2 - camera.cy) / camera.fy
     drop = -(up[0] * x + up[1] * y + up[2])
     is_floor = (segmentation.mask[grid] == floor_id) & (segmentation.confidence[grid] >= _LEAST_CONFIDENCE)
     used = is_floor & (drop > _LEAST_DROP) & (depth_m > 0)
@@ -92,13 +95,15 @@ def scale_from_points(depth: Depth, intrinsics: Intrinsics, points_m: np.ndarray
     """Tell the factor from measured points, such as those of a laser scanner.
 
     Args:
+        intrinsics: of the image's camera; scaled if they are for another size.
         points_m: (N, 3) metres in the optical frame, at the time of the image; those out of view don't matter.
     """
     height, width = depth.depth_m.shape
+    camera = intrinsics.scaled(width, height)
     z = points_m[:, 2]
     with np.errstate(divide="ignore", invalid="ignore"):
-        column = np.rint(points_m[:, 0] / z * intrinsics.fx + intrinsics.cx)
-        row = np.rint(points_m[:, 1] / z * intrinsics.fy + intrinsics.cy)
+        column = np.rint(points_m[:, 0] / z * camera.fx + camera.cx)
+        row = np.rint(points_m[:, 1] / z * camera.fy + camera.cy)
         inside = (z > 0) & (column >= 0) & (column < width) & (row >= 0) & (row < height)
     found_m = depth.depth_m[row[inside].astype(int), column[inside].astype(int)]
     used = found_m > 0

@@ -135,7 +135,8 @@ class _Cells:
         """(2n, 2n) bool: cells with a point in them, and those between such: far away rays end farther apart than cells are wide."""
         side = 2 * self._half
         near = x_m**2 + y_m**2 < self._max_range_m**2
-        column, row = (np.floor(values[near] / self._cell_m).astype(np.int64) + self._half for values in (x_m, y_m))
+        # Clipped: a point at the rim may be rounded to the far side of it.
+        column, row = ((np.floor(values[near] / self._cell_m).astype(np.int64) + self._half).clip(0, side - 1) for values in (x_m, y_m))
         hit = np.zeros((side, side), np.uint8)
         hit[row, column] = 1
         return cv2.morphologyEx(hit, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)).astype(bool)

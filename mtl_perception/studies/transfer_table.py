@@ -134,7 +134,8 @@ def tabulate(
     largest = max(config.shares)
     good = [result for result in results if result.evaluation is not None]
     whole = [result for result in good if result.share == largest]
-    main = [result for result in whole if _steps(config, result) == config.base.get("steps")]
+    as_planned = [result for result in good if not _is_of_another_length(config, result)]
+    main = [result for result in as_planned if result.share == largest]
     alone = {task for result in main for task in result.evaluation.model.tasks if len(result.evaluation.model.tasks) == 1}
     if alone != set(config.tasks) or not any(result.setup in config.setups for result in main):
         return None
@@ -146,7 +147,7 @@ def tabulate(
             row = _row(networks[name], [r for r in main if r.setup == name])
             gains, delta_m = _gains(config, main, name)
             rows.append(replace(row, gains=gains, delta_m=delta_m, rate=(rates or {}).get(name)))
-    curves = _curves(config, good)
+    curves = _curves(config, as_planned)
     return Transfer(
         rows=rows,
         curves=curves,
@@ -172,6 +173,12 @@ def _gains(config: TransferConfig, results: Sequence[RunResult], name: str) -> t
 
 def _steps(config: TransferConfig, result: RunResult) -> int | None:
     return result.training.get("steps", config.base.get("steps"))
+
+
+def _is_of_another_length(config: TransferConfig, result: RunResult) -> bool:
+    """Whether it was trained for one of the further ``lengths``, and not for as long as its set-up says."""
+    changes = config.setups.get(result.setup, {})
+    return _steps(config, result) != changes.get("steps", config.base.get("steps"))
 
 
 def _by_length(config: TransferConfig, whole: Sequence[RunResult]) -> dict[str, list[tuple[int, Interval]]]:
@@ -220,7 +227,7 @@ def _baseline_row(column: Column, runs: Sequence[RunResult]) -> Row:
     return Row(column, Value(sum(known)) if known else None, max(memories, default=None), sum(latencies) if latencies else None)
 
 
-def _curves(config: TransferConfig, good: Sequence[RunResult]) -> dict[str, dict[str, list[tuple[float, float]]]]:
+def _curves(config: TransferConfig, results: Sequence[RunResult]) -> dict[str, dict[str, list[tuple[float, float]]]]:
     if len(config.shares) < 2:
         return {}
     curves: dict[str, dict[str, list[tuple[float, float]]]] = {}
@@ -230,7 +237,7 @@ def _curves(config: TransferConfig, good: Sequence[RunResult]) -> dict[str, dict
             setup = f"single {task}" if name == "single-task" else name
             points = []
             for share in sorted(config.shares):
-                of_share = [r.evaluation.sets for r in good if r.setup == setup and r.share == share]
+                of_share = [r.evaluation.sets for r in results if r.setup == setup and r.share == share]
                 values = [sets["test"].scores.get(task, {}).get(METRICS[task].main) for sets in of_share]
                 known = [value for value in values if value is not None]
                 if known:

@@ -215,7 +215,7 @@ class TrainingConfig(_Strict):
     prefetch: int = Field(2, gt=0)
     cache: bool = False
     threads: int | None = Field(None, gt=0)
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**64)
     save_every_minutes: float = Field(5.0, gt=0)
     log_every_steps: int = Field(50, gt=0)
     tensorboard: bool | None = None
@@ -294,6 +294,9 @@ class TrainingConfig(_Strict):
             if self.start_from is None:
                 raise ValueError("finetuning keeps what a network knows; say which with 'start_from'")
             self.finetuning.check(self.tasks)
+            for path in self.finetuning.replay:
+                if path not in self.data:
+                    raise ValueError(f"finetuning: replay names {path}, which is not among 'data': {', '.join(map(str, self.data))}")
         for task in self.label_share:
             if task not in self.tasks:
                 raise ValueError(f"label_share names task {shown(task)}, which is not trained; expected one of: {', '.join(self.tasks)}")

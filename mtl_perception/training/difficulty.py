@@ -155,9 +155,11 @@ class Difficulty:
         tables = {number: torch.from_numpy(table) for number, table in self._tables.items()}
         return {"losses": torch.from_numpy(self._losses.copy()), "tables": tables, "last": self._last, "round": self.round}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> bool:
-        """Go on from what was known. Whether it is of these images: what is known of other data is left."""
+    def load_state_dict(self, state: Mapping[str, Any], samples: int) -> bool:
+        """Go on from what was known, with sample number ``samples``. Whether it is of these images: what is known of other data is left, and
+        draws are uniform again until the rounds that are read ahead by now are over."""
         if tuple(state["losses"].shape) != self._losses.shape or state["round"] != self.round:
+            self._last = samples // self.round + PLAIN_ROUNDS - 1
             return False
         self._losses = state["losses"].numpy().copy()
         self._tables = {number: table.numpy() for number, table in state["tables"].items()}

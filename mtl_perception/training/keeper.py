@@ -50,7 +50,7 @@ class Keeper:
         self._learner.load_state_dict(state)
         self._schedule.load_state_dict(state["schedule"])
         self.best, self.validated = state["best"], state["validated"]
-        if self._difficulty is None or self._difficulty.load_state_dict(state["difficulty"]):
+        if self._difficulty is None or self._difficulty.load_state_dict(state["difficulty"], self._schedule.samples):
             return []
         return ["sampling: there are other images than when this run began, so what they cost is measured anew"]
 

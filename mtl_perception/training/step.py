@@ -98,7 +98,8 @@ class Step:
         whole = self._look_at(batches, present, random_state(self._device)) if len(batches) > 1 else None
         with running_statistics_kept(*self._moved):
             for batch, tasks in zip(batches, present, strict=True):
-                self._balancer.see_validation(divided(self._sums(batch.to(self._device), tasks), whole).losses)
+                losses = divided(self._sums(batch.to(self._device), tasks), whole).losses
+                self._balancer.see_validation(losses, self._precision.scale)
 
     def losses(self, batch: Batch, tasks: Sequence[str]) -> TaskLosses:
         """Returns the losses of ``tasks`` on ``batch``, which is on the device already."""

@@ -63,6 +63,19 @@ def test_a_proposal_is_no_truth_to_score_by(folder: Path) -> None:
     assert data.labels["detection"].index(UNKNOWN) not in truth.labelled_ids
 
 
+def test_what_is_left_of_the_boxes_keeps_its_place_in_space(folder: Path) -> None:
+    path = folder / "annotations.json"
+    content = json.loads(path.read_text())
+    for number, annotation in enumerate(content["annotations"]):
+        annotation["box_3d"] = {"center_m": [0.0, 0.0, 1.0 + number], "size_m": [0.1, 0.2, 0.3], "quaternion_xyzw": [0.0, 0.0, 0.0, 1.0]}
+    path.write_text(json.dumps(content))
+    data, i = proposed(folder)
+    boxes, truth = data[i].labels["detection"], truth_of(data[i])
+    drawn = boxes.weights == 1
+    np.testing.assert_array_equal(truth.boxes_3d.centers_m, boxes.boxes_3d.centers_m[drawn])
+    assert len(truth.boxes_3d) == len(truth.class_ids)
+
+
 def gradient(network: MultiTaskNetwork, data: ImageFolder, i: int) -> torch.Tensor:
     batch = collate([data[i]], network.tasks)
     raw = {k: v.detach().requires_grad_(v.is_floating_point()) for k, v in network(batch.images)["detection"].items()}

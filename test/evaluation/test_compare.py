@@ -63,6 +63,24 @@ def test_what_follows_from_several_tasks_needs_no_baseline():
     assert compare([multi, *SINGLES]).networks[0].delta_m.mean == pytest.approx(0.2 / 3)
 
 
+def no_number(word):
+    raise AssertionError(f"{word} is no JSON")
+
+
+@pytest.mark.parametrize("baseline", [None, 0.0], ids=["nothing to find", "found nothing"])
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_gain_over_nothing_is_left_open(baseline, seeds):
+    """Of a set without a box of a known class there is no mAP, and a network that has hardly begun has one of 0."""
+    networks, alone = [scored() for _ in range(seeds)], scored("lite_detection", tasks=["detection"])
+    for result in (alone, *(networks if baseline is None else ())):
+        result.sets["unseen rooms"].scores["detection"]["mAP"] = baseline
+    comparison = compare([*networks, alone, *SINGLES[1:]])
+    assert rows(comparison)["Δm ↑"] == ["–", "–"]
+    (network,) = json.loads(json.dumps(comparison.plain()), parse_constant=no_number)["networks"].values()
+    assert network["delta_m"]["mean"] is None and network["gains"]["detection"]["mean"] is None
+    assert network["gains"]["depth"]["mean"] == 0.0
+
+
 @pytest.mark.parametrize(
     "results, message",
     [

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 import numpy as np
 import pytest
-from small_bags import STUFF, WIDTH, SmallBag, box, write_drive
+from small_bags import SECOND_NS, STUFF, WIDTH, SmallBag, box, write_drive
 
 from mtl_perception.bags import Bag, BagError
 from mtl_perception.evaluation.ground_truth import BagTruth
+from mtl_perception.evaluation.poses import camera_poses
 
 
 def test_truth_is_found_by_stamp_in_the_labels_of_the_model(tmp_path):
@@ -53,3 +54,19 @@ def test_a_bag_without_truth_has_none(tmp_path):
     write_drive(tmp_path / "drive", 1, truth=False)
     with Bag(tmp_path / "drive") as bag:
         assert len(BagTruth(bag, ["cup"], STUFF)) == 0
+
+
+@pytest.mark.parametrize("delay_s", [0, 3600, -3600], ids=["in time", "recorder ahead", "recorder behind"])
+@pytest.mark.parametrize("count", [20, 200], ids=["short", "long"])
+def test_each_stamp_that_transforms_reach_has_a_pose(tmp_path, delay_s, count):
+    """Also where the first image was taken before they begin, and whatever the recorder's clock says: a simulation's begins at 0."""
+    frames = range(count)
+    with SmallBag(tmp_path / "bag") as bag:
+        for frame in frames:
+            bag.write_transform(frame, "odom", "camera", 0.1 * frame, delay_ns=delay_s * SECOND_NS)
+        stamps = [bag.stamp_ns(frame) for frame in frames]
+    early, late = stamps[0] - SECOND_NS, stamps[-1] + SECOND_NS
+    with Bag(tmp_path / "bag") as bag:
+        poses = camera_poses(bag, dict.fromkeys([early, *stamps, late], "camera"), "odom")
+    assert list(poses) == stamps
+    assert [poses[stamp][0, 3] for stamp in stamps] == pytest.approx([0.1 * frame for frame in frames])

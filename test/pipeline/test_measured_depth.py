@@ -6,7 +6,8 @@ import pytest
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import Depth, Detections, Scene, Segmentation
-from mtl_perception.pipeline import KnownPlacement, PipelineOptions, Postprocessor
+from mtl_perception.pipeline import KnownPlacement, PipelineOptions, Postprocessor, TrackingOptions
+from mtl_perception.spatial.points import PointFilter, PointProjector
 
 CAMERA = Intrinsics(64, 48, 60.0, 60.0, 31.5, 23.5)
 IMAGE = np.zeros((48, 64, 3), np.uint8)
@@ -28,6 +29,26 @@ def test_depth_and_boxes_follow_the_source(source: str, distance_m: float, seen:
     np.testing.assert_allclose(depth_m[np.isfinite(depth_m)], distance_m, rtol=0.01)
     assert found.boxes_3d.centers_m[0, 2] == pytest.approx(distance_m, abs=0.5)
     assert (found.fused is None) == (source == "network")
+
+
+@pytest.mark.parametrize("source", ["camera", "fused"])
+@pytest.mark.parametrize("missing", [0.01, 0.3])
+def test_what_a_sensor_misses_here_and_there_leaves_the_rest_of_an_object_known(source: str, missing: float) -> None:
+    """At the size of real images the uncertainty is known on a coarse grid, whose pixels are missing as others are."""
+    scene = Scene(640, 480, DETECTIONS.scaled(10, 10), depth=Depth(np.full((480, 640), 2.2, np.float32)))
+    process = Postprocessor(["can"], [], PipelineOptions(depth_source=source, tracking=TrackingOptions()))
+    measured_m = np.full((480, 640), 2.0, np.float32)
+    measured_m[np.random.default_rng(0).random(measured_m.shape) < missing] = np.nan
+    for frame_number in range(3):
+        found = process(scene, np.zeros((480, 640, 3), np.uint8), CAMERA, 0.1 * frame_number, measured_m=measured_m)
+    boxes, (track,) = found.boxes_3d, found.tracks.tracks
+    assert boxes.valid.all() and boxes.centers_m[0, 2] == pytest.approx(2.0, abs=0.25)
+    assert np.isfinite(boxes.sizes_m).all() and np.isfinite(boxes.center_covariances_m2).all()
+    np.testing.assert_allclose(track.position_m, boxes.centers_m[0], atol=0.01)
+    for stride in (1, 4):
+        project, sure = (PointProjector(stride, PointFilter(max_relative_std=std)) for std in (np.inf, 0.05))
+        points, kept = (one(found.scene.depth, CAMERA)["z"] for one in (project, sure))
+        np.testing.assert_array_equal(points[np.isclose(points, 2.0)], kept[np.isclose(points, 2.0)])
 
 
 @pytest.mark.parametrize("source", ["camera", "fused"])

@@ -122,9 +122,14 @@ def test_a_detection_without_depth_is_not_valid_and_disturbs_no_other() -> None:
     np.testing.assert_array_equal(boxes.quaternions_xyzw[0], [0, 0, 0, 1])
 
 
-@pytest.mark.parametrize("box", [(-50, -40, 5, 5), (310, 230, 400, 300), (100, 100, 100.2, 100.4), (500, 10, 600, 50), (9, 9, 2, 2)])
-def test_boxes_at_and_beyond_the_edge_of_the_image_raise_nothing(box: tuple) -> None:
+@pytest.mark.parametrize(
+    "box", [(-50, -40, 5, 5), (310, 230, 400, 300), (100, 100, 100.2, 100.4), (500, 10, 600, 50), (500, 500, 600, 600), (9, 9, 2, 2)]
+)
+@pytest.mark.parametrize("is_known", [True, False])
+@pytest.mark.filterwarnings("error")
+def test_boxes_at_and_beyond_the_edge_of_the_image_raise_nothing(box: tuple, is_known: bool) -> None:
     scene = picture([Cuboid(0.0, 2.0, 0.9, (0.4, 0.4, 0.4))])
+    scene.depth.depth_m[...] = scene.depth.depth_m if is_known else np.nan
     found = Detections(np.array([box], np.float32), np.ones(1, np.float32), np.zeros(1, np.int64))
     boxes = ESTIMATE(replace(scene, detections=found), CAMERA, UP)
     assert (boxes.sizes_m >= 0).all() and np.isfinite(boxes.quaternions_xyzw).all()

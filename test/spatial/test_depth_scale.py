@@ -78,6 +78,23 @@ def test_a_laser_gives_the_factor_and_ignores_what_is_out_of_view() -> None:
     assert "don't fit by one factor" in scale_from_points(Depth(truth_m), CAMERA, other_plane).problem
 
 
+def test_a_calibration_may_be_for_another_size_of_the_image() -> None:
+    """As everywhere else in this room: the image may have been made smaller on the way."""
+    truth_m, mask = room()
+    network = Depth(truth_m * 1.3)
+    can = Detections(np.float32([[60, 30, 90, 70]]), np.float32([0.9]), np.array([0]))
+    column, z = np.arange(0, 160, 4), truth_m[70, ::4]
+    points_m = np.stack([(column - CAMERA.cx) / CAMERA.fx * z, (70 - CAMERA.cy) / CAMERA.fy * z, z], 1)
+    sources = (
+        lambda camera: scale_from_floor(network, seen(mask), FLOOR, camera, UP, HEIGHT_M),
+        lambda camera: scale_from_points(network, camera, points_m),
+        lambda camera: scale_from_sizes(Depth(np.full_like(truth_m, 0.5)), can, ["can"], camera),
+    )
+    for evidence in sources:
+        here, of_sensor = evidence(CAMERA), evidence(CAMERA.scaled(640, 480))
+        assert here.problem is None and of_sensor.factor == pytest.approx(here.factor, rel=1e-6)
+
+
 def test_the_filter_holds_its_factor_while_there_is_no_evidence() -> None:
     filter_, nothing = ScaleFilter(), ScaleEvidence(math.nan, math.inf, "no floor")
     assert filter_.update(0.0, nothing) == 1.0 and math.isinf(filter_.relative_std)

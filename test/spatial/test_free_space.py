@@ -9,7 +9,7 @@ import pytest
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import Depth, Segmentation
-from mtl_perception.spatial.free_space import FreeSpaceOptions, free_space, traversable_ids
+from mtl_perception.spatial.free_space import FreeSpaceOptions, _Cells, free_space, traversable_ids
 
 CAMERA = Intrinsics(320, 240, 250.0, 250.0, 159.5, 119.5)
 HEIGHT_M, FLOOR, WALL, TABLE = 1.0, 0, 1, 2
@@ -117,3 +117,15 @@ def test_classes_that_are_driven_on_are_known_by_name() -> None:
 def test_options_that_leave_nothing_are_refused(values: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="expected 0 <"):
         FreeSpaceOptions(**values)
+
+
+@pytest.mark.parametrize(("cell_m", "max_range_m"), [(0.05, 5.0), (0.13, 5.2), (0.062, 1.488), (0.641, 10.256), (0.88, 3.52), (0.3, 4.0)])
+def test_what_lies_at_the_rim_lies_in_the_outermost_cells(cell_m: float, max_range_m: float) -> None:
+    """In single precision the last point within the range may be as far as the range itself."""
+    options = FreeSpaceOptions(cell_m=cell_m, max_range_m=max_range_m)
+    cells = _Cells(options)
+    for rim in np.float32(max_range_m) * (1 + np.float32(1e-7) * np.arange(-4, 5, dtype=np.float32)):
+        for sign in (1, -1):
+            at = np.array([sign * rim], np.float32)
+            for places in cells.middles(cells.hit(at, 0 * at)), cells.middles(cells.hit(0 * at, at))[:, ::-1]:
+                assert len(places) <= 1 and (np.abs(places - [sign * max_range_m, 0]) <= cell_m).all()

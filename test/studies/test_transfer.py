@@ -25,7 +25,7 @@ from shapes import write_shapes
 from mtl_perception.model.necks import NECKS
 from mtl_perception.reporting.charts import bar_chart, heat_map, line_chart
 from mtl_perception.studies.intervals import paired_gains
-from mtl_perception.studies.plan import plan, plan_trials, read_transfer_config, remarks
+from mtl_perception.studies.plan import PlannedRun, plan, plan_trials, read_transfer_config, remarks
 from mtl_perception.studies.runs import RunResult, TransferError, finished
 from mtl_perception.studies.sweep import choose_rates
 from mtl_perception.studies.transfer import report_transfer
@@ -473,6 +473,34 @@ def test_gains_go_with_the_length_of_training(tmp_path: Path) -> None:
     assert transfer.length_table()[0] == ["", "2 steps", "8 steps"]
     assert "By length of training" in markdown(transfer) and "By length of training" in html(transfer)
     assert transfer.rows[1].delta_m.mean == pytest.approx(0.15), "the table is of the base's length"
+
+
+def trained(folder: Path, score: Callable[[PlannedRun], tuple[float, float]], **changes: object) -> Transfer:
+    """The table of everything that is planned, where each run's mIoU and RMSE are what ``score`` says."""
+    config = read_transfer_config(write(folder, **changes))
+    runs = []
+    for run in plan(config, 2):
+        m_iou, rmse = score(run)
+        of_all = segmentation(m_iou) | depth(rmse)
+        found = result(run.setup, run.seed, {task: of_all[task] for task in run.training.tasks}, run.share)
+        runs.append(found.model_copy(update={"training": {"steps": run.training.steps}}))
+    return tabulate(config, runs)
+
+
+def test_what_less_data_does_is_told_of_one_length(tmp_path: Path) -> None:
+    """The other lengths are trained on all the data alone: among them, less data would look worse than it is."""
+    transfer = trained(
+        tmp_path, lambda run: (0.5 if run.training.steps == 2 else 0.9, 0.8), setups={"shared": {}}, lengths=[8], shares=[0.5, 1.0]
+    )
+    assert transfer.curves["segmentation"] == {name: [(0.5, 0.5), (1.0, 0.5)] for name in ("single-task", "shared")}
+
+
+def test_a_set_up_may_have_steps_of_its_own(tmp_path: Path) -> None:
+    transfer = trained(
+        tmp_path, lambda run: (0.6 if run.training.steps == 4 else 0.5, 0.8), setups={"shared": {}, "longer": {"steps": 4}}, lengths=[8]
+    )
+    assert [row.column.name for row in transfer.rows] == ["single-task", "shared", "longer"]
+    assert [row.delta_m.mean for row in transfer.rows[1:]] == [pytest.approx(0.0), pytest.approx(0.1)]
 
 
 def test_a_set_up_that_can_not_do_what_its_name_says_is_named(folder: Path, tmp_path: Path) -> None:

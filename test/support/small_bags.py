@@ -127,7 +127,7 @@ class SmallBag:
         }
         self.write(topic, frame, self.make("sensor_msgs/msg/CameraInfo", **usual | fields))
 
-    def write_transform(self, frame: int, parent: str, child: str, x: float, w: float = 1.0, topic: str = "/tf") -> None:
+    def write_transform(self, frame: int, parent: str, child: str, x: float, w: float = 1.0, topic: str = "/tf", delay_ns: int = 0) -> None:
         """``child`` stands ``x`` metres along x of ``parent``; with a ``w`` other than 1 it is no transform."""
         transform = self.make(
             "geometry_msgs/msg/Transform",
@@ -140,7 +140,7 @@ class SmallBag:
             child_frame_id=child,
             transform=transform,
         )
-        self.write(topic, frame, self.make("tf2_msgs/msg/TFMessage", transforms=[stamped]))
+        self.write(topic, frame, self.make("tf2_msgs/msg/TFMessage", transforms=[stamped]), delay_ns)
 
     def write_truth(self, frame: int, class_name: str = "cup") -> None:
         """A box of ``class_name`` where ``picture`` draws one; wall behind it, the left half's depth unknown."""

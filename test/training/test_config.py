@@ -32,6 +32,7 @@ APART = {"method": "clustered", "groups": [["detection"], ["segmentation"], ["de
         ({"validation": {"share": 0.1}}, "exactly one of 'every_minutes' and 'every_steps'"),
         ({"validation": {"every_steps": 1}}, "exactly one of 'share' and 'data'"),
         ({"start_from": "a.safetensors", "encoder_weights": "imagenet"}, "one of 'start_from' and 'encoder_weights'"),
+        ({"seed": 2**64}, "seed.*less than 18446744073709551616"),
         ({"precision": "int8"}, "precision.*bfloat16.*int8"),
         ({"architecture": {"necks": "pan"}}, "architecture: necks"),
         ({"balancing": {"method": "magic"}}, "'magic' is not known.*uncertainty"),

@@ -135,13 +135,23 @@ def test_what_is_saved_draws_what_would_have_been_drawn(root: Path, tmp_path: Pa
         cut.note(at, [Part(at, BATCH, BATCH)], [losses])
     torch.save(cut.state_dict(), tmp_path / "state.pt")
     resumed = opened(ranked(root, tmp_path))
-    assert resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True), 2 * ROUND + half)
     for at in range(2 * ROUND + half, 3 * ROUND, BATCH):
         losses = torch.tensor([[10.0 if row == 3 else 1.0 + row / 100, 5.0, float("nan")] for _, row in resumed.places(at, BATCH)])
         resumed.note(at, [Part(at, BATCH, BATCH)], [losses])
     assert resumed.places(3 * ROUND, 2 * ROUND) == whole.places(3 * ROUND, 2 * ROUND)
     fewer = write_shapes(tmp_path / "fewer", 5, width=64, height=64)
-    assert not opened(ranked(fewer, tmp_path)).load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    other = opened(ranked(fewer, tmp_path))
+    first = 5 * other.round + BATCH
+    assert not other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True), first)
+    # What is read ahead when the run goes on is what its losses are noted for; a full round later what is known decides.
+    ahead = other.places(first, 8 * BATCH)
+    for at in range(first, 7 * other.round, BATCH):
+        losses = torch.tensor([[10.0 if row == 3 else 1.0 + row / 100, 5.0, float("nan")] for _, row in other.places(at, BATCH)])
+        other.note(at, [Part(at, BATCH, BATCH)], [losses])
+        assert at > first or other.places(first, 8 * BATCH) == ahead
+    rows = Counter(row for _, row in other.places(7 * other.round, other.round))
+    assert rows.most_common(1)[0][0] == 3 and max(rows.values()) > 2 * min(rows.values())
 
 
 @pytest.mark.slow

@@ -416,6 +416,14 @@ def test_another_encoder_is_an_error_that_says_what_fits(tmp_path: Path) -> None
         spoken(config)
 
 
+def test_what_is_replayed_is_trained_on(tmp_path: Path) -> None:
+    """Else a folder in another spelling would be taken for new data, and its labels would silence the teacher."""
+    config = small_config(tmp_path, start_from="lite_rooms", finetuning={"replay": [str(tmp_path / "." / "shapes")]})
+    assert config.finetuning.replay == config.data
+    with pytest.raises(ConfigError, match="finetuning: replay names shapes, which is not among 'data': .*shapes"):
+        small_config(tmp_path, start_from="lite_rooms", finetuning={"replay": ["shapes"]})
+
+
 def test_finetuning_needs_a_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="start_from"):
         small_config(tmp_path, finetuning={})

@@ -91,7 +91,7 @@ def _of_labelled_classes(boxes: BoxLabels) -> BoxLabels:
     if boxes.labelled is None:
         return boxes
     kept = boxes.labelled[boxes.class_ids]
-    boxes_3d = None if boxes.boxes_3d is None else boxes.boxes_3d[kept]
+    boxes_3d = None if boxes.boxes_3d is None else boxes.boxes_3d.where(kept)
     return BoxLabels(boxes.boxes_xyxy[kept], boxes.class_ids[kept], boxes.labelled, boxes_3d)
 
 

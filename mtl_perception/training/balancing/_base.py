@@ -202,9 +202,9 @@ class Balancer(ABC):
         """Returns the losses of the step's batches (their mean losses, or ``values``) with the parameters that the optimiser has just
         made."""
 
-    def see_validation(self, losses: Mapping[str, Tensor]) -> None:
+    def see_validation(self, losses: Mapping[str, Tensor], scale: Callable[[Tensor], Tensor] | None = None) -> None:
         """Losses of held-out images, with their graphs, at the parameters of the step that follows. Those of several batches
-        before one step add up."""
+        before one step add up. ``scale`` as for ``backward``."""
 
     def state_dict(self) -> dict[str, Any]:
         """Returns what a resumed run needs: tensors, numbers, strings and containers of them."""

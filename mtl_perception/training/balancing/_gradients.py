@@ -87,7 +87,7 @@ class GradientBalancer(Balancer):
         self._reduce_gradients([p for task in rows for p in self.problem.own[task] if p.requires_grad])
         weights = {task: schedule[task] * self.own_weight(task) for task in rows}
         device = next(iter(values.values())).device
-        factor = 1.0 if scale is None else float(scale(torch.ones((), device=device)))
+        factor = scale_factor(scale, device)
         # Methods are not all indifferent to a common factor, and a GradScaler's changes over time.
         trunks = [trunk.divided(factor) for trunk in self._trunks(rows, values)]
         if not all(trunk.is_finite for trunk in trunks):
@@ -113,7 +113,8 @@ class GradientBalancer(Balancer):
     def _own_random_numbers(self, device: torch.device) -> Iterator[None]:
         """Those of seed and step: the same on every process and in a resumed run, and nobody else's are disturbed."""
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed((self.problem.seed << 32) + self._step)
+            # The generator takes 64 bits, and a run any seed of so many.
+            torch.manual_seed(((self.problem.seed << 32) + self._step) % 2**64)
             yield
 
     def _trunks(self, rows: Mapping[str, dict[int, Tensor]], values: Mapping[str, Tensor]) -> list[Trunk]:
@@ -142,6 +143,11 @@ class GradientBalancer(Balancer):
             parameter = self._shared[i]
             gradient = torch.empty_like(parameter).copy_(piece.view_as(parameter))
             parameter.grad = gradient if parameter.grad is None else parameter.grad + gradient
+
+
+def scale_factor(scale: Callable[[Tensor], Tensor] | None, device: torch.device) -> float:
+    """The factor of a ``GradScaler``'s ``scale`` at present; 1 without one."""
+    return 1.0 if scale is None else float(scale(torch.ones((), device=device)))
 
 
 def weighted_sum(weights: Mapping[str, float], rows: Mapping[str, Tensor]) -> Tensor:

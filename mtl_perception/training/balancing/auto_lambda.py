@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -11,7 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mtl_perception.training.balancing._base import Problem
-from mtl_perception.training.balancing._gradients import GradientBalancer, GradientSettings
+from mtl_perception.training.balancing._gradients import GradientBalancer, GradientSettings, scale_factor
 from mtl_perception.training.balancing._trunks import Trunk
 from mtl_perception.training.balancing._weighting import PerTask
 
@@ -60,14 +60,15 @@ class AutoLambdaBalancer(GradientBalancer):
     def own_weight(self, task: str) -> float:
         return float(self.weights[task])
 
-    def see_validation(self, losses: Mapping[str, Tensor]) -> None:
+    def see_validation(self, losses: Mapping[str, Tensor], scale: Callable[[Tensor], Tensor] | None = None) -> None:
         """Take the gradient of the primary tasks' losses; a batch without their labels teaches nothing."""
         known = [self.problem.factors[task] * losses[task] for task in self._primary if task in losses]
         if not known:
             return
-        gradients = torch.autograd.grad(torch.stack(known).sum(), self._shared, allow_unused=True)
+        total = torch.stack(known).sum()
+        gradients = torch.autograd.grad(total if scale is None else scale(total), self._shared, allow_unused=True)
         zeros = (torch.zeros_like(p) if g is None else g for p, g in zip(self._shared, gradients, strict=True))
-        flat = torch.cat([g.reshape(-1).float() for g in zeros])
+        flat = torch.cat([g.reshape(-1).float() for g in zeros]) / scale_factor(scale, total.device)
         if self.problem.reduce is not None:
             self.problem.reduce([flat])
         before = self._validation if self._seen_before == self._step else None

@@ -273,6 +273,17 @@ def test_auto_lambda_finds_the_task_that_helps_the_primary_one() -> None:
     assert balancer.backward(problem.losses()) == pytest.approx(weights, abs=0.011)
 
 
+def test_auto_lambda_sees_gradients_of_held_out_images_that_half_precision_loses_without_a_scale() -> None:
+    problem = Linear({"helper": torch.tensor([1e6, 0.0]), "foe": torch.tensor([-1e6, 0.0])})
+    balancer = problem.balancer("auto_lambda", start=0.1, learning_rate=0.01)
+    scale = torch.amp.GradScaler("cpu").scale
+    small = problem.shared.half() * 1e-4
+    # 1e-8 by the shared parameter; the least number of half precision is 6e-8
+    balancer.see_validation(dict.fromkeys(problem.rows, small.float().sum() * 0.5e-4), scale)
+    balancer.backward(problem.losses())
+    assert balancer.backward(problem.losses()) == pytest.approx({"helper": 0.11, "foe": 0.09}, rel=1e-3)
+
+
 def test_the_values_that_methods_weigh_by_need_not_be_the_losses() -> None:
     problem = two(a=-1.0, b=8.0)  # a's likelihood term is negative
     balancer = problem.balancer("geometric")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,15 @@ def about(state: Any, task: str) -> list[Any]:
     if not isinstance(state, dict):
         return []
     return [v for key, value in state.items() for v in ([value] if task in str(key).split() else about(value, task))]
+
+
+@EVERY
+def test_the_seed_may_be_any_that_a_run_may_have(method: str) -> None:
+    """A date and a time of day have more than 32 bits."""
+    toy = Toy()
+    balancer = toy.balancer(method)
+    balancer.problem = replace(balancer.problem, seed=2**64 - 1)
+    assert all(gradient is None or gradient.isfinite().all() for gradient in toy.step(balancer))
 
 
 @pytest.mark.slow
@@ -167,7 +177,7 @@ def test_a_loss_scale_cancels(method: str) -> None:
     for _ in range(3):
         if balancer.wants_validation:
             balancer.see_validation(plain.losses(TASKS))
-            other.see_validation(scaled.losses(TASKS))
+            other.see_validation(scaled.losses(TASKS), scaler.scale)
         balancer.backward(plain.losses(TASKS))
         other.backward(scaled.losses(TASKS), scale=scaler.scale)
         scaler.unscale_(optimizer)
