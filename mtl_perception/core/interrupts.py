@@ -190,3 +190,18 @@ def leave_to_parent() -> None:
     are at, or ends them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def end_with_parent() -> None:
+    """For worker processes: end when the process that started this one has ended, however early that was, instead of waiting for work for
+    ever."""
+    threading.Thread(target=_follow_parent, name="parent", daemon=True).start()
+
+
+def _follow_parent() -> None:
+    from multiprocessing import parent_process
+
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

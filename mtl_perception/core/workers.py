@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
-from mtl_perception.core.interrupts import kept_from_children, leave_to_parent
+from mtl_perception.core.interrupts import end_with_parent, kept_from_children, leave_to_parent
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -139,11 +138,4 @@ def _start_worker(threads: int) -> None:
     import cv2
 
     cv2.setNumThreads(threads)
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    parent.join()
-    os._exit(1)
+    end_with_parent()

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from mtl_perception.core.interrupts import kept_from_children, leave_to_parent
+from mtl_perception.core.interrupts import end_with_parent, kept_from_children, leave_to_parent
 from mtl_perception.data.augmentation import random_appearance, random_view
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import DataError
@@ -210,6 +210,7 @@ def _start_worker(_: int) -> None:
     import cv2
 
     leave_to_parent()
+    end_with_parent()  # torch's own watch does not notice a parent that ends before it begins
     # Once its batches are handed over. Taking the interpreter down with native threads in it aborts now and then
     # ("terminate called without an active exception"), which torch then reports as a dead worker.
     Finalize(None, os._exit, args=(0,), exitpriority=_AFTER_QUEUES)
