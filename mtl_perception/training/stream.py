@@ -25,6 +25,7 @@ from mtl_perception.data.augmentation import random_appearance, random_view
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import DataError
 from mtl_perception.data.mixed import MixedData
+from mtl_perception.data.mosaic import TILES, can_be_tiled, mosaic
 from mtl_perception.data.recoloring import recolored
 from mtl_perception.tasks import Sample, Task
 from mtl_perception.training.config import ConfigError, Stage, TrainingConfig
@@ -100,10 +101,21 @@ class _Batches(Dataset):
         """Sample ``i``, the image at ``place``, as it is augmented."""
         rng = np.random.default_rng([self.seed, 1, i])
         folder, row = place
-        viewed = random_view(self.samples.folders[folder][row], stage.width, stage.height, stage.max_zoom, rng, stage.whole)
+        sample = self.samples.folders[folder][row]
+        viewed = self._tiled(sample, folder, stage, rng) if stage.mosaic and rng.uniform() < stage.mosaic else None
+        if viewed is None:
+            viewed = random_view(sample, stage.width, stage.height, stage.max_zoom, rng, stage.whole)
         if stage.recolored and rng.uniform() < stage.recolored:
             viewed = recolored(viewed, rng)
         return random_appearance(viewed, rng, stage.appearance)
+
+    def _tiled(self, sample: Sample, folder: int, stage: Stage, rng: np.random.Generator) -> Sample | None:
+        """``sample`` beside three others of its folder; None where their labels don't allow it."""
+        if not can_be_tiled([sample]):
+            return None
+        others = rng.integers(len(self.samples.folders[folder]), size=TILES - 1)
+        samples = [sample, *(self.samples.folders[folder][int(row)] for row in others)]
+        return mosaic(samples, stage.width, stage.height, stage.max_zoom, rng) if can_be_tiled(samples) else None
 
 
 class Stream:
