@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,10 +16,9 @@ _CENTRE = 0.3, 0.7
 """Where the four meet, as shares of the sides."""
 
 
-def can_be_tiled(samples: Sequence[Sample]) -> bool:
-    """Whether they have the same kinds of labels, all of which make sense in an image of several scenes; depth does not."""
-    kinds = set(samples[0].labels)
-    return all(LABELS[kind].can_be_tiled for kind in kinds) and all(set(sample.labels) == kinds for sample in samples)
+def can_be_tiled(tasks: Iterable[str]) -> bool:
+    """Whether labels of all these tasks make sense in an image of several scenes; depth does not."""
+    return all(LABELS[task].can_be_tiled for task in tasks)
 
 
 def mosaic(samples: Sequence[Sample], width: int, height: int, max_zoom: float, rng: np.random.Generator) -> Sample:
@@ -29,7 +28,7 @@ def mosaic(samples: Sequence[Sample], width: int, height: int, max_zoom: float, 
     The intrinsics are those of the first one; they have no meaning for the others.
 
     Args:
-        samples: four that ``can_be_tiled``.
+        samples: four that are labelled for the same tasks, which ``can_be_tiled``.
         max_zoom: as in ``random_view``, of each window.
     """
     right, below = (round(length * rng.uniform(*_CENTRE)) for length in (width, height))

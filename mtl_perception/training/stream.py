@@ -100,22 +100,21 @@ class _Batches(Dataset):
     def _view(self, i: int, place: tuple[int, int], stage: Stage) -> Sample:
         """Sample ``i``, the image at ``place``, as it is augmented."""
         rng = np.random.default_rng([self.seed, 1, i])
-        folder, row = place
-        sample = self.samples.folders[folder][row]
-        viewed = self._tiled(sample, folder, stage, rng) if stage.mosaic and rng.uniform() < stage.mosaic else None
-        if viewed is None:
-            viewed = random_view(sample, stage.width, stage.height, stage.max_zoom, rng, stage.whole)
+        folder, row = self.samples.folders[place[0]], place[1]
+        if stage.mosaic and can_be_tiled(folder.entries[row].tasks) and rng.uniform() < stage.mosaic:
+            viewed = mosaic(self._neighbours(place, rng), stage.width, stage.height, stage.max_zoom, rng)
+        else:
+            viewed = random_view(folder[row], stage.width, stage.height, stage.max_zoom, rng, stage.whole)
         if stage.recolored and rng.uniform() < stage.recolored:
             viewed = recolored(viewed, rng)
         return random_appearance(viewed, rng, stage.appearance)
 
-    def _tiled(self, sample: Sample, folder: int, stage: Stage, rng: np.random.Generator) -> Sample | None:
-        """``sample`` beside three others of its folder; None where their labels don't allow it."""
-        if not can_be_tiled([sample]):
-            return None
-        others = rng.integers(len(self.samples.folders[folder]), size=TILES - 1)
-        samples = [sample, *(self.samples.folders[folder][int(row)] for row in others)]
-        return mosaic(samples, stage.width, stage.height, stage.max_zoom, rng) if can_be_tiled(samples) else None
+    def _neighbours(self, place: tuple[int, int], rng: np.random.Generator) -> list[Sample]:
+        """The image at ``place``, and three others of its folder that are labelled for the same tasks."""
+        folder = self.samples.folders[place[0]]
+        tasks = set(folder.entries[place[1]].tasks)
+        alike = [row for row, entry in enumerate(folder.entries) if set(entry.tasks) == tasks]
+        return [folder[row] for row in (place[1], *rng.choice(alike, TILES - 1).tolist())]
 
 
 class Stream:
