@@ -11,9 +11,11 @@ from mtl_perception.tasks._labels import (
     MadeCodec,
     MapCodec,
     MasksCodec,
+    Tile,
     Window,
     known_among,
     padded_map,
+    tiled_map,
     truth_fields,
 )
 from mtl_perception.tasks._metric import Direction, Metric
@@ -46,11 +48,13 @@ __all__ = [
     "Metric",
     "Sample",
     "Task",
+    "Tile",
     "Truth",
     "Window",
     "build_task",
     "known_among",
     "padded_map",
+    "tiled_map",
     "truth_fields",
 ]
 

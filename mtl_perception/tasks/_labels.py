@@ -54,6 +54,24 @@ class Window(NamedTuple):
         return cv2.resize(self.part(pixels), (self.width, self.height), interpolation=cv2.INTER_NEAREST_EXACT)
 
 
+class Tile(NamedTuple):
+    """Where an image lies in one that is put together of several; all in pixels."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+
+def tiled_map(parts: Sequence[np.ndarray], tiles: Sequence[Tile]) -> np.ndarray:
+    """(H, W, …) pixels put together from those of each tile; the tiles cover it."""
+    height, width = max(tile.top + tile.height for tile in tiles), max(tile.left + tile.width for tile in tiles)
+    whole = np.empty((height, width, *parts[0].shape[2:]), parts[0].dtype)
+    for part, tile in zip(parts, tiles, strict=True):
+        whole[tile.top : tile.top + tile.height, tile.left : tile.left + tile.width] = part
+    return whole
+
+
 def padded_map(pixels: np.ndarray, width: int, height: int, unknown: int) -> np.ndarray:
     """(H, W, …) ``pixels`` extended to (height, width, …) with ``unknown``, right and below."""
     below, right = height - pixels.shape[0], width - pixels.shape[1]
@@ -72,6 +90,7 @@ class LabelCodec(ABC):
         most_classes: largest number of classes; None: any.
         needs_camera: whether they require the camera's intrinsics.
         made_from: of a ``made`` kind: the kind that it is computed from.
+        can_be_tiled: whether an image put together from parts of others has a sensible label of this kind.
     """
 
     place: ClassVar[Place]
@@ -82,6 +101,7 @@ class LabelCodec(ABC):
     most_classes: ClassVar[int | None] = None
     needs_camera: ClassVar[bool] = False
     made_from: ClassVar[str | None] = None
+    can_be_tiled: ClassVar[bool] = False
 
     @abstractmethod
     def teaches(self, label: Any) -> bool:
@@ -98,6 +118,10 @@ class LabelCodec(ABC):
     @abstractmethod
     def padded(self, label: Any, width: int, height: int) -> Any:
         """``label`` for its image extended right and below to ``width`` × ``height`` pixels; the added area is unlabelled."""
+
+    def tiled(self, labels: Sequence[Any], tiles: Sequence[Tile]) -> Any:
+        """One label for images that are put together as ``tiles`` of one; of kinds that ``can_be_tiled``."""
+        raise NotImplementedError
 
     def truth(self, label: Any) -> dict[str, Any]:
         """Fields of ``Truth`` for ``label``, beside ``Truth.labels``."""

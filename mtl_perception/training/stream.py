@@ -25,6 +25,7 @@ from mtl_perception.data.augmentation import random_appearance, random_view
 from mtl_perception.data.batch import Batch, collate
 from mtl_perception.data.folder import DataError
 from mtl_perception.data.mixed import MixedData
+from mtl_perception.data.mosaic import TILES, can_be_tiled, mosaic
 from mtl_perception.data.recoloring import recolored
 from mtl_perception.tasks import Sample, Task
 from mtl_perception.training.config import ConfigError, Stage, TrainingConfig
@@ -99,11 +100,21 @@ class _Batches(Dataset):
     def _view(self, i: int, place: tuple[int, int], stage: Stage) -> Sample:
         """Sample ``i``, the image at ``place``, as it is augmented."""
         rng = np.random.default_rng([self.seed, 1, i])
-        folder, row = place
-        viewed = random_view(self.samples.folders[folder][row], stage.width, stage.height, stage.max_zoom, rng, stage.whole)
+        folder, row = self.samples.folders[place[0]], place[1]
+        if stage.mosaic and can_be_tiled(folder.entries[row].tasks) and rng.uniform() < stage.mosaic:
+            viewed = mosaic(self._neighbours(place, rng), stage.width, stage.height, stage.max_zoom, rng)
+        else:
+            viewed = random_view(folder[row], stage.width, stage.height, stage.max_zoom, rng, stage.whole)
         if stage.recolored and rng.uniform() < stage.recolored:
             viewed = recolored(viewed, rng)
         return random_appearance(viewed, rng, stage.appearance)
+
+    def _neighbours(self, place: tuple[int, int], rng: np.random.Generator) -> list[Sample]:
+        """The image at ``place``, and three others of its folder that are labelled for the same tasks."""
+        folder = self.samples.folders[place[0]]
+        tasks = set(folder.entries[place[1]].tasks)
+        alike = [row for row, entry in enumerate(folder.entries) if set(entry.tasks) == tasks]
+        return [folder[row] for row in (place[1], *rng.choice(alike, TILES - 1).tolist())]
 
 
 class Stream:

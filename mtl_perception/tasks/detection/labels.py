@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from mtl_perception.core.scene import Boxes3D
-from mtl_perception.tasks._labels import BoxesCodec, Window
+from mtl_perception.tasks._labels import BoxesCodec, Tile, Window
 
 
 class BoxLabels(NamedTuple):
@@ -42,6 +43,8 @@ SMALLEST_VISIBLE_SHARE = 0.2
 
 
 class DetectionCodec(BoxesCodec):
+    can_be_tiled: ClassVar[bool] = True
+
     def of_boxes(
         self,
         boxes_xyxy: np.ndarray,
@@ -73,6 +76,18 @@ class DetectionCodec(BoxesCodec):
 
     def padded(self, label: BoxLabels, width: int, height: int) -> BoxLabels:
         return label
+
+    def tiled(self, labels: Sequence[BoxLabels], tiles: Sequence[Tile]) -> BoxLabels:
+        """All boxes; a class counts as labelled where it is in every tile."""
+        moved = [label.boxes_xyxy + np.float32([t.left, t.top, t.left, t.top]) for label, t in zip(labels, tiles, strict=True)]
+        known = [label.labelled for label in labels if label.labelled is not None]
+        weights = [np.ones(len(label.class_ids), np.float32) if label.weights is None else label.weights for label in labels]
+        return BoxLabels(
+            np.concatenate(moved),
+            np.concatenate([label.class_ids for label in labels]),
+            np.logical_and.reduce(known) if known else None,
+            weights=np.concatenate(weights) if any(label.weights is not None for label in labels) else None,
+        )
 
     def truth(self, label: BoxLabels) -> dict[str, Any]:
         labelled = label.labelled

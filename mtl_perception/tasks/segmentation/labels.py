@@ -10,13 +10,14 @@ import cv2
 import numpy as np
 
 from mtl_perception.core.scene import UNLABELLED
-from mtl_perception.tasks._labels import LabelError, MapCodec, Window, padded_map
+from mtl_perception.tasks._labels import LabelError, MapCodec, Tile, Window, padded_map, tiled_map
 
 
 class SegmentationCodec(MapCodec):
     folder: ClassVar[str] = "semantic"
     is_listed: ClassVar[bool] = True
     most_classes: ClassVar[int | None] = UNLABELLED
+    can_be_tiled: ClassVar[bool] = True
 
     def check(self, stored: np.ndarray, classes: int) -> None:
         if classes < UNLABELLED and cv2.countNonZero(cv2.inRange(stored, classes, UNLABELLED - 1)):
@@ -43,6 +44,9 @@ class SegmentationCodec(MapCodec):
 
     def padded(self, label: np.ndarray, width: int, height: int) -> np.ndarray:
         return padded_map(label, width, height, UNLABELLED)
+
+    def tiled(self, labels: Sequence[np.ndarray], tiles: Sequence[Tile]) -> np.ndarray:
+        return tiled_map(labels, tiles)
 
     def truth(self, label: np.ndarray) -> dict[str, Any]:
         return {"mask": label}
