@@ -83,6 +83,7 @@ def predict(
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
+        from mtl_perception.core.sole_writer import sole_writer
         from mtl_perception.pipeline import PipelineOptions
         from mtl_perception.prediction.command import CameraOptions, predict_source
         from mtl_perception.prediction.files import IMAGE_FOLDERS
@@ -95,7 +96,8 @@ def predict(
         options = PipelineOptions() if score is None else PipelineOptions(score_threshold=score)
         window = Window(source) if show else None
         predictor = Predictor(model, device, precision, options)
-        predict_source(pictures, predictor, out, Terminal(stderr=True), known, points, limit, spread(workers, ray), window)
+        with sole_writer(out):
+            predict_source(pictures, predictor, out, Terminal(stderr=True), known, points, limit, spread(workers, ray), window)
 
 
 @app.command()
