@@ -27,7 +27,7 @@ def check_cameras(cameras: Sequence[str]) -> str | None:
 
 
 def topics_of(node: str, camera: str = "") -> str:
-    """What the topics of ``node`` begin with, or those of one of its cameras: ``/perception``, ``/perception/front``.
+    """Returns the name that those of the topics of ``node``, or of one of its cameras, begin with: ``/perception``, ``/perception/front``.
 
     Raises:
         ValueError: ``node`` is no full name, or ``camera`` can't be the name of one.
