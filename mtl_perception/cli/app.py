@@ -83,18 +83,21 @@ def predict(
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line():
+        from mtl_perception.core.sole_writer import sole_writer
         from mtl_perception.pipeline import PipelineOptions
         from mtl_perception.prediction.command import CameraOptions, predict_source
+        from mtl_perception.prediction.files import IMAGE_FOLDERS
         from mtl_perception.prediction.predictor import Predictor
         from mtl_perception.prediction.sources import open_source
         from mtl_perception.prediction.window import Window
 
-        pictures = open_source(source, image, camera_info)
+        known = CameraOptions(focal, fov)
+        pictures = open_source(source, image, camera_info, [out / kind for kind in IMAGE_FOLDERS])
         options = PipelineOptions() if score is None else PipelineOptions(score_threshold=score)
         window = Window(source) if show else None
         predictor = Predictor(model, device, precision, options)
-        known = CameraOptions(focal, fov)
-        predict_source(pictures, predictor, out, Terminal(stderr=True), known, points, limit, spread(workers, ray), window)
+        with sole_writer(out):
+            predict_source(pictures, predictor, out, Terminal(stderr=True), known, points, limit, spread(workers, ray), window)
 
 
 @app.command()

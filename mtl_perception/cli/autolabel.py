@@ -40,6 +40,7 @@ def autolabel(
 
     console = Terminal()
     with errors_in_one_line(), import_extra():
+        from mtl_perception.core.sole_writer import sole_writer
         from mtl_perception.prediction.autolabel.run import AutolabelOptions
         from mtl_perception.prediction.autolabel.run import autolabel as label_pictures
 
@@ -49,7 +50,7 @@ def autolabel(
         except ValueError:
             raise ValueError(f"--scales: '{scales}' are no numbers with commas, such as 0.7,1.5") from None
         options = AutolabelOptions(wanted, score, views, flip, zooms)
-        with pictures_bar(console) as (on_start, on_pictures):
+        with sole_writer(out), pictures_bar(console) as (on_start, on_pictures):
             done = label_pictures(source, teacher, out, options, device, spread(workers, ray), on_start, on_pictures, say_kept(console))
         console.print(f"{out}: {done.pictures} pictures, {done.boxes} boxes of the teacher", highlight=False, markup=False, soft_wrap=True)
         if done.nothing:

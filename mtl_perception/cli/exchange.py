@@ -61,6 +61,7 @@ def import_(
 
     console = Terminal()
     with errors_in_one_line(), import_extra():
+        from mtl_perception.core.sole_writer import sole_writer
         from mtl_perception.data.importers.command import import_command, list_formats
 
         if source_format == "formats":
@@ -73,7 +74,7 @@ def import_(
             "group": group, "split": split, "duplicates": duplicates, "camera": camera, "rescale": rescale,
             "skip_broken": skip_broken, "seed": seed,
         }  # fmt: skip
-        with pictures_bar(console) as (on_start, on_pictures):
+        with sole_writer(out), pictures_bar(console) as (on_start, on_pictures):
             show = import_command(source_format, source, out, values, spread(workers, ray), on_start, on_pictures, say_kept(console))
         show(console)
 

@@ -31,7 +31,9 @@ def label(
     from mtl_perception.core.terminal import Terminal
 
     with errors_in_one_line(), import_extra():
+        from mtl_perception.core.sole_writer import sole_writer
         from mtl_perception.prediction.labelling.run import label as serve
 
         names = [name.strip() for name in (classes or "").split(",") if name.strip()]
-        serve(data, None if model == "none" else model, Terminal(), names, add, score, port, device, browser)
+        with sole_writer(data):
+            serve(data, None if model == "none" else model, Terminal(), names, add, score, port, device, browser)

@@ -17,6 +17,7 @@ from mtl_perception import __version__
 from mtl_perception.core.progress import frame_progress
 from mtl_perception.core.resources import find_model
 from mtl_perception.core.scene import Scene
+from mtl_perception.core.sole_writer import sole_writer
 from mtl_perception.core.unfinished import Unfinished, done_already, fingerprint
 from mtl_perception.core.workers import Workers
 from mtl_perception.evaluation.kept import KeptScores
@@ -88,23 +89,24 @@ def evaluate_model(model: str, data: Sequence[str], options: Options, console: C
             precision=engine.precision,
         )
         report = Report(engine.card)
-        unfinished = Unfinished(out / "unfinished", _fingerprint(checkpoint, sets, options))
-        for number, (name, path) in enumerate(sets.items()):
-            with open_samples(path, engine.card, options.limit, options.image, options.camera_info) as samples:
-                ask = None if options.workers == 1 else functools.partial(scenes_of, settings, options.workers)
-                kept = KeptScores(unfinished.folder / f"{number}.scores", engine.card)
-                evaluation = _score(engine, samples, f"{engine.card.name} on {name}", console, ask, kept)
-                one = _set_result(path, samples, evaluation, engine.tasks, options.limit)
-                for remark in _remarks(one):
-                    console.print(remark, highlight=False)
-                if not one.scores:
-                    raise ResultError(f"{path}: no frame could be scored; {' '.join(_remarks(one)) or 'none has labels'}")
-                result.add(name, one)
-                for place in places:
-                    result.write(place)
-                report.add_set(name, one, evaluation, samples, engine)
-                report.write(result, out / "index.html")
-        unfinished.finish()
+        with sole_writer(out):
+            unfinished = Unfinished(out / "unfinished", _fingerprint(checkpoint, sets, options))
+            for number, (name, path) in enumerate(sets.items()):
+                with open_samples(path, engine.card, options.limit, options.image, options.camera_info) as samples:
+                    ask = None if options.workers == 1 else functools.partial(scenes_of, settings, options.workers)
+                    kept = KeptScores(unfinished.folder / f"{number}.scores", engine.card)
+                    evaluation = _score(engine, samples, f"{engine.card.name} on {name}", console, ask, kept)
+                    one = _set_result(path, samples, evaluation, engine.tasks, options.limit)
+                    for remark in _remarks(one):
+                        console.print(remark, highlight=False)
+                    if not one.scores:
+                        raise ResultError(f"{path}: no frame could be scored; {' '.join(_remarks(one)) or 'none has labels'}")
+                    result.add(name, one)
+                    for place in places:
+                        result.write(place)
+                    report.add_set(name, one, evaluation, samples, engine)
+                    report.write(result, out / "index.html")
+            unfinished.finish()
     finally:
         engine.close()
     console.print(sets_table(result))

@@ -273,7 +273,7 @@ def _opened(path: Path | str) -> Iterator[_Stored]:
         with safe_open(path, framework="pt") as file:
             yield _Stored(path, file)
     except FileNotFoundError:
-        raise CheckpointError(f"checkpoint {path} does not exist; give the path of a .safetensors file or a shipped model's name") from None
+        raise CheckpointError(f"checkpoint {path} does not exist; give the path of a .safetensors file") from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(
             f"{path} is not a readable safetensors file ({shown(str(error))}); it may be truncated or, in a git checkout, a pointer "

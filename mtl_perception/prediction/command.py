@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -33,6 +34,14 @@ class CameraOptions:
 
     focal_px: float | None = None
     fov_deg: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what is of no lens, or for both at once, before there is a picture."""
+        if self.focal_px is not None and self.fov_deg is not None:
+            raise ValueError("give one of --focal and --fov")
+        if self.focal_px is not None and not 0 < self.focal_px < math.inf:
+            raise ValueError(f"the focal length is {self.focal_px:g} pixels, expected a positive number")
+        intrinsics_for(1, 1, fov_deg=self.fov_deg)
 
     def intrinsics(self, picture: Picture) -> Intrinsics | None:
         """Of ``picture``: from the options, else from the source, else from EXIF data, else None."""
@@ -88,7 +97,7 @@ def predict_source(
                 picture, intrinsics = asked.popleft()
                 without_camera += intrinsics is None
                 prediction = Prediction(picture.image_rgb, scene, predictor.card, intrinsics)
-                files.add(picture.name, prediction)
+                files.add(picture.name, prediction, picture.file_name)
                 done += 1
                 bar.update(task, completed=done, note=f"{(done - kept) / (time.perf_counter() - started_s):.1f} images/s")
                 if window is not None:

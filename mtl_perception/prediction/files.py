@@ -21,12 +21,15 @@ from mtl_perception.model.checkpoint import ModelCard
 from mtl_perception.prediction.predictor import Prediction
 from mtl_perception.spatial.points import PointProjector
 
+IMAGE_FOLDERS = ("overlay", "mask", "depth")
+"""Folders of images below that of the results."""
+
 
 class PredictionFiles:
     """Writes into one folder; ``close`` finishes what is written at the end.
 
     ``overlay/NAME.jpg`` (or ``overlay.webm`` of a film), ``mask/NAME.png`` (8 bits, class ids, 255 for none), ``depth/NAME.png``
-    (16 bits, millimetres, 0 unknown), ``points/NAME.ply``, ``detections.json`` (COCO results with file names, plus the categories; with the
+    (16 bits, millimetres, 0 unknown), ``points/NAME.ply``, ``detections.json`` (COCO results with file names, NAME and the categories; with the
     masks of detections, uncompressed run lengths, where the model has them).
 
     What is done is noted in ``unfinished/`` picture by picture; another ``PredictionFiles`` of the same settings goes on with it.
@@ -58,8 +61,11 @@ class PredictionFiles:
         self.done: dict[str, bool] = {row["name"]: row["camera"] for row in self._journal.rows}
         self._rows = {row["name"]: row for row in self._journal.rows}
 
-    def add(self, name: str, prediction: Prediction) -> None:
+    def add(self, name: str, prediction: Prediction, file_name: str = "") -> None:
         """One more picture.
+
+        Args:
+            file_name: the one that COCO's form has; empty: ``name``, of a picture without a file.
 
         Raises:
             OSError: a file can't be written.
@@ -77,7 +83,7 @@ class PredictionFiles:
                 cloud = self._points(scene.depth, prediction.intrinsics, prediction.image_rgb, scene.segmentation)
                 self._folder("points")
                 write_atomically(self.folder / "points" / f"{name}.ply", ply(cloud), durable=False)
-        self._note(name, prediction)
+        self._note(name, file_name or name, prediction)
 
     def add_again(self, name: str, image_rgb: np.ndarray) -> None:
         """Puts a picture that an earlier call has done into the film, with what is written of it; a film that was cut off can't be
@@ -102,12 +108,13 @@ class PredictionFiles:
         if complete:
             self._unfinished.finish()
 
-    def _note(self, name: str, prediction: Prediction) -> None:
+    def _note(self, name: str, file_name: str, prediction: Prediction) -> None:
         height, width = prediction.image_rgb.shape[:2]
         found = prediction.scene.detections
         boxes = None if found is None else [found.boxes_xyxy.tolist(), found.scores.tolist(), found.class_ids.tolist()]
         masks = None if prediction.masks is None else [prediction.masks.run_lengths(i) for i in range(len(prediction.masks))]
-        row = {"name": name, "width": width, "height": height, "camera": prediction.intrinsics is not None, "boxes": boxes, "masks": masks}
+        known = prediction.intrinsics is not None
+        row = {"name": name, "file_name": file_name, "width": width, "height": height, "camera": known, "boxes": boxes, "masks": masks}
         self._journal.add(row)
 
     def _scene(self, name: str) -> Scene:
@@ -132,7 +139,7 @@ class PredictionFiles:
         images: list[dict[str, Any]] = []
         results: list[dict[str, Any]] = []
         for image_id, row in enumerate(self._journal.rows, 1):
-            images.append({"id": image_id, "file_name": row["name"], "width": row["width"], "height": row["height"]})
+            images.append({"id": image_id} | {key: row[key] for key in ("file_name", "name", "width", "height")})
             masks = row["masks"]
             for number, ((left, top, right, bottom), score, class_id) in enumerate(zip(*(row["boxes"] or [[], [], []]), strict=True)):
                 results.append(

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
@@ -34,12 +36,14 @@ class Picture:
         image_rgb: (H, W, 3) uint8, upright.
         intrinsics: of the camera, where the source says it.
         focal_35mm: as EXIF has it: millimetres of a 35 mm camera with this field of view.
+        file_name: path of its file below the folder of the source; empty for a frame of a film, a camera or a bag.
     """
 
     name: str
     image_rgb: np.ndarray
     intrinsics: Intrinsics | None = None
     focal_35mm: float | None = None
+    file_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,13 +66,14 @@ class Source:
     done: set[str] = field(default_factory=set)
 
 
-def open_source(source: str, image_topic: str | None = None, camera_info_topic: str | None = None) -> Source:
+def open_source(source: str, image_topic: str | None = None, camera_info_topic: str | None = None, without: Iterable[Path] = ()) -> Source:
     """The pictures of ``source``.
 
     Args:
         source: a picture, a folder of pictures, a pattern such as ``'shots/*.jpg'``, a film, a number for the camera of that number, a
             stream's address (RTSP, HTTP), or a bag.
         image_topic, camera_info_topic: of a bag with several cameras.
+        without: folders that are left out where the source is a folder or a pattern around them.
 
     Raises:
         SourceError: there is nothing, or nothing that can be read.
@@ -82,7 +87,7 @@ def open_source(source: str, image_topic: str | None = None, camera_info_topic: 
     if path.is_dir():
         if (path / "metadata.yaml").is_file():
             return _bag(path, image_topic, camera_info_topic)
-        return _files(sorted(p for p in path.rglob("*") if p.suffix.lower() in PICTURES), f"folder {source}")
+        return _files(_outside(without, (p for p in path.rglob("*") if p.suffix.lower() in PICTURES)), f"folder {source}", path)
     if path.is_file():
         suffix = path.suffix.lower()
         if suffix in (".mcap", ".db3"):
@@ -91,7 +96,7 @@ def open_source(source: str, image_topic: str | None = None, camera_info_topic: 
             return _film(str(path), path.stem)
         return _files([path], source)
     if glob.has_magic(source):
-        return _files(sorted(Path(p) for p in glob.glob(source, recursive=True)), f"pattern {source}")
+        return _files(_outside(without, map(Path, glob.glob(source, recursive=True))), f"pattern {source}")
     raise SourceError(
         f"{source} does not exist; expected a picture, a folder, a pattern, a film, a camera's number, a stream's address or a bag"
     )
@@ -119,9 +124,16 @@ def read_picture(path: Path) -> Picture:
     return Picture(path.stem, image_rgb, focal_35mm=float(focal_35mm) if usable else None)
 
 
-def _files(paths: list[Path], what: str) -> Source:
+def _outside(folders: Iterable[Path], paths: Iterable[Path]) -> list[Path]:
+    """The paths in order, those below ``folders`` left out."""
+    resolved = [folder.resolve() for folder in folders]
+    return sorted(path for path in paths if not any(path.resolve().is_relative_to(folder) for folder in resolved))
+
+
+def _files(paths: list[Path], what: str, folder: Path | None = None) -> Source:
     if not paths:
         raise SourceError(f"{what}: no picture in it; expected files that end with {', '.join(PICTURES)}")
+    root = folder or os.path.commonpath([path.parent.absolute() for path in paths])
     skipped: list[str] = []
     done: set[str] = set()
 
@@ -130,7 +142,8 @@ def _files(paths: list[Path], what: str) -> Source:
             if name in done:
                 continue
             try:
-                yield replace(read_picture(path), name=name)
+                file_name = Path(os.path.relpath(path, root)).as_posix()
+                yield replace(read_picture(path), name=name, file_name=file_name)
             except SourceError as error:
                 if len(paths) == 1:
                     raise
@@ -168,7 +181,7 @@ def _film(address: str, name: str) -> Source:
         with container:
             try:
                 for frame in container.decode(stream):
-                    yield Picture(f"{name}_{number:06d}", frame.to_ndarray(format="rgb24"))
+                    yield Picture(f"{name}_{number:06d}", _upright(frame))
                     number += 1
             except (av.FFmpegError, OSError) as error:
                 if number == 0:
@@ -178,6 +191,20 @@ def _film(address: str, name: str) -> Source:
     rate = stream.average_rate or stream.guessed_rate
     files = [] if _STREAM.match(address) else [Path(address)]
     return Source(pictures(), stream.frames or None, float(rate) if rate else 25.0, skipped, files)
+
+
+def _upright(frame: Any) -> np.ndarray:
+    """A film's frame as RGB, turned and mirrored as its display matrix says: phones store films as the sensor lies.
+
+    Of the matrix (ISO/IEC 14496-12, 8.3.2) its part a b u c d is used, where (x, y) is shown at (a x + c y, b x + d y) and y points down.
+    """
+    image_rgb, matrix = frame.to_ndarray(format="rgb24"), frame.side_data.get("DISPLAYMATRIX")
+    if matrix is None:
+        return image_rgb
+    a, b, _, c, d = np.frombuffer(matrix, np.int32, 5).tolist()
+    if abs(b) > abs(a):
+        image_rgb, a, d = image_rgb.transpose(1, 0, 2), c, b
+    return np.ascontiguousarray(image_rgb[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
 
 
 def _camera(number: int) -> Source:

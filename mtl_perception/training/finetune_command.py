@@ -98,6 +98,9 @@ def configuration(model: str, data: Sequence[Path], options: FinetuneOptions) ->
     Raises:
         CheckpointError, DataError, ConfigError: as ``finetune``.
     """
+    out = options.out
+    if out.suffix != ".safetensors" or out.is_dir():
+        raise ConfigError(f"--out is {out}, expected the new model's file, whose name ends with .safetensors")
     start = Path(model)
     card = start_card(start)
     known = kept_labels(card)

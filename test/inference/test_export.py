@@ -175,6 +175,12 @@ def test_what_cannot_be_exported_is_said(checkpoint: Path, tmp_path: Path, setti
     assert not (tmp_path / "no.onnx").exists()
 
 
+@pytest.mark.parametrize("file_format", ["onnx", "torch-export"])
+def test_a_folder_is_refused_before_anything_is_exported(checkpoint: Path, tmp_path: Path, file_format: str) -> None:
+    with pytest.raises(ExportError, match=f"{tmp_path} is a folder, expected the new file, such as {tmp_path}/{checkpoint.stem}"):
+        export(checkpoint, tmp_path, ExportSettings(file_format))
+
+
 def test_files_that_are_not_ours_or_of_another_version_are_refused(exported: ExportReport, tmp_path: Path) -> None:
     model = onnx.load(exported.path)
     card = json.loads(model.metadata_props[0].value)

@@ -66,6 +66,18 @@ def test_without_a_command_it_says_how_to_use_it() -> None:
     assert result.returncode == 1 and "no command" in result.stderr
 
 
+@pytest.mark.parametrize("name", ["no_such_program", "/no/such/program"])
+def test_a_program_that_is_not_there_is_named(name: str) -> None:
+    result = run(name)
+    assert result.returncode == 1 and result.stderr.startswith(f"scripts/run: error: there is no program '{name}'")
+
+
+@pytest.mark.skipif(shutil.which("ros2") is not None, reason="this ROS has ros2")
+def test_without_ros2_it_says_how_the_node_is_started() -> None:
+    result = run("ros2", "launch", "mtl_perception", "robot.launch.py")
+    assert result.returncode == 1 and "mtl-perception run" in result.stderr and "make setup" in result.stderr
+
+
 def test_another_ros_is_refused_by_name() -> None:
     result = run("true", ROS_DISTRO="humble")
     assert result.returncode == 1

@@ -3,7 +3,9 @@
 
 import json
 import re
+import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -17,8 +19,10 @@ import pytest
 from made_pictures import bomb
 from PIL import Image
 from rich.console import Console
+from typer.testing import CliRunner
 
 import mtl_perception
+from mtl_perception.cli.app import app
 from mtl_perception.core.depth_image import depth_to_millimetres
 from mtl_perception.core.resources import resource
 from mtl_perception.pipeline import PipelineOptions
@@ -70,10 +74,34 @@ def test_a_folder_becomes_overlays_boxes_masks_depth_and_points(tmp_path: Path) 
         depth = cv2.imread(str(out / "depth" / f"{name}.png"), cv2.IMREAD_UNCHANGED)
         assert depth.dtype == np.uint16 and depth.shape == (64, 96) and (depth > 0).mean() > 0.9
     content = json.loads((out / "detections.json").read_text())
-    assert {image["file_name"] for image in content["images"]} == set(names)
+    assert {image["file_name"]: image["name"] for image in content["images"]} == {"b/2.png": "2", "a.jpg": "a", "ü 1.jpg": "ü 1"}
     ids = {category["id"] for category in content["categories"]}
     for box in content["annotations"]:
         assert box["category_id"] in ids and 0 <= box["score"] <= 1 and box["bbox"][2] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", ["{tmp}", "{tmp}/**/*.[jp][pn]g"])
+def test_results_in_the_folder_of_the_pictures_are_no_pictures(tmp_path: Path, source: str) -> None:
+    for name in ("a.jpg", "a.png"):
+        write(tmp_path / "in" / name, picture())
+    for out in ("in/results", "in"):
+        for _ in range(2):
+            done = predict(source.replace("{tmp}", str(tmp_path / "in")), "--out", str(tmp_path / out))
+            assert done.returncode == 0 and "2 images" in done.stderr, done.stderr
+        shutil.rmtree(tmp_path / "in/results", ignore_errors=True)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [("{tmp}", ["sub/a.jpg", "sub/a.png"]), ("{tmp}/sub/a.*", ["a.jpg", "a.png"]), ("{tmp}/sub/a.png", ["a.png"])],
+)
+def test_each_picture_knows_its_file(tmp_path: Path, source: str, expected: list[str]) -> None:
+    for name in ("a.jpg", "a.png"):
+        write(tmp_path / "sub" / name, picture())
+    pictures = list(open_source(source.replace("{tmp}", str(tmp_path))).pictures)
+    assert [one.file_name for one in pictures] == expected
+    assert [one.name for one in pictures] == ["a", "a_2"][: len(expected)]
 
 
 @pytest.mark.slow
@@ -120,6 +148,32 @@ def test_a_film_becomes_a_film(tmp_path: Path, suffix: str) -> None:
         rate_hz = float(container.streams.video[0].average_rate)
     assert len(frames) == 6 and (frames[0].width, frames[0].height) == (96, 64)
     assert rate_hz == pytest.approx(10, rel=0.1)
+
+
+@pytest.mark.parametrize("matrix", [(s, 0, 0, t) for s in (1, -1) for t in (1, -1)] + [(0, s, t, 0) for s in (1, -1) for t in (1, -1)])
+def test_a_film_is_shown_upright(tmp_path: Path, matrix: tuple[int, int, int, int]) -> None:
+    """Turned and mirrored, all eight ways, as the film's header says and every player shows it."""
+    a, b, c, d = matrix
+    corners = {(-1, -1): (230, 20, 20), (1, -1): (20, 230, 20), (-1, 1): (20, 20, 230), (1, 1): (230, 230, 20)}
+    stored = np.zeros((48, 64, 3), np.uint8)
+    for (x, y), color in corners.items():
+        stored[24 * (y > 0) : 24 * (y > 0) + 24, 32 * (x > 0) : 32 * (x > 0) + 32] = color
+    path = tmp_path / "in.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(stored, format="rgb24")))
+        container.mux(stream.encode(None))
+    content = bytearray(path.read_bytes())
+    place = content.index(b"tkhd") + 44  # ISO/IEC 14496-12: 16.16 fixed point, the third column 2.30
+    content[place : place + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    path.write_bytes(content)
+    (shown,) = open_source(str(path)).pictures
+    assert shown.image_rgb.shape == ((48, 64, 3) if a else (64, 48, 3))
+    height, width = shown.image_rgb.shape[:2]
+    for (x, y), color in corners.items():
+        column, row = width // 2 + (a * x + c * y) * width // 4, height // 2 + (b * x + d * y) * height // 4
+        assert np.abs(shown.image_rgb[row, column].astype(int) - color).max() < 40, (x, y)
 
 
 def test_a_film_that_breaks_off_gives_what_it_has(tmp_path: Path) -> None:
@@ -303,6 +357,22 @@ def test_a_bomb_is_refused_by_its_size(tmp_path: Path) -> None:
 def test_a_lens_that_can_not_be_is_refused(options: dict) -> None:
     with pytest.raises(ValueError, match="expected"):
         intrinsics_for(640, 480, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--fov", "nan"], "nan°, expected 5 to 175"),
+        (["--fov", "-inf"], "-inf°, expected 5 to 175"),
+        (["--focal", "nan"], "nan pixels, expected a positive number"),
+        (["--focal", "inf"], "inf pixels, expected a positive number"),
+        (["--focal", "0"], "0 pixels, expected a positive number"),
+        (["--focal", "300", "--fov", "60"], "one of --focal and --fov"),
+    ],
+)
+def test_a_lens_that_can_not_be_is_told_before_any_picture(options: list[str], words: str) -> None:
+    done = CliRunner().invoke(app, ["predict", "nowhere.jpg", *options])
+    assert done.exit_code == 1 and words in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_three_lines_of_python(tmp_path: Path) -> None:

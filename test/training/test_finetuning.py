@@ -65,8 +65,8 @@ def write_labelled(root: Path, images: int = 8, tasks: tuple[str, ...] = ("detec
 
 
 def options(folder: Path, **changes: object) -> FinetuneOptions:
-    values = {"steps": 2, "batch_size": 4, "branch": False, "workers": 0, "device": "cpu", "threads": 1, **changes}
-    return FinetuneOptions(out=folder / "new.safetensors", **values)
+    values = {"steps": 2, "batch_size": 4, "branch": False, "workers": 0, "device": "cpu", "threads": 1, "out": folder / "new.safetensors"}
+    return FinetuneOptions(**{**values, **changes})
 
 
 def finetuned(start: Path, data: list[Path], chosen: FinetuneOptions) -> tuple[MultiTaskNetwork, ModelCard, str]:
@@ -388,6 +388,9 @@ def test_a_class_in_another_spelling_is_pointed_out(tmp_path: Path) -> None:
         ({"freeze": ["encoder", "neck", *OLD]}, "every part of the network is frozen"),
         ({"classes": ["lamp"]}, "'lamp' is no class of the data; they have: crate, tin"),
         ({"tasks": ["depth", "pose"]}, "no picture is labelled for 'pose'"),
+        ({"out": Path("models")}, "--out is models, expected .* ends with .safetensors"),
+        ({"out": Path("models"), "branch": True}, "--out is models, expected .* ends with .safetensors"),
+        ({"out": Path("new.onnx"), "branch": True}, "--out is new.onnx, expected .* ends with .safetensors"),
     ],
 )
 def test_a_wrong_option_is_named_before_training(tmp_path: Path, changes: dict, problem: str) -> None:

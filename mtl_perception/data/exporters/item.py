@@ -70,6 +70,7 @@ class Item:
         objects: None where it is not labelled for boxes.
         semantic: (H, W) int32 ids, -1 unlabelled; ``depth_m`` (H, W) float32, 0 unknown; ``lanes`` (H, W) uint8 bits.
         notes: what the writer of the format could not hold.
+        is_written: its image is in the new folder; formats leave out what they have no place for.
     """
 
     number: int
@@ -87,6 +88,7 @@ class Item:
     camera: Intrinsics | None
     extra: dict[str, Any]
     notes: Notes = field(default_factory=Notes)
+    is_written: bool = False
 
     @property
     def stem(self) -> str:
@@ -103,6 +105,7 @@ class Item:
 
     def write_image(self, path: Path) -> None:
         write_atomically(path, self.content, durable=False)
+        self.is_written = True
 
 
 def item_of(picture: Picture, number: int, wanted: frozenset[str]) -> Item:

@@ -22,7 +22,7 @@ _PICTURES = 32
 
 @dataclass(frozen=True)
 class Export:
-    """The result of an export. ``lost``: what the format can't hold, one line a kind."""
+    """The result of an export. ``images``: how many were written. ``lost``: what the format can't hold, one line a kind."""
 
     format: str
     out: Path
@@ -62,9 +62,10 @@ def export_data(
     unfinished.mkdir(parents=True)
     on_start("exporting", len(pictures))
     try:
-        records = []
-        for made, (counts, examples) in _written(pictures, chosen, unfinished, labels, workers):
+        records, images = [], 0
+        for made, written, (counts, examples) in _written(pictures, chosen, unfinished, labels, workers):
             records += made
+            images += written
             notes.merge(counts, examples)
             on_pictures(len(made))
         exporter.finish(records, unfinished, labels)
@@ -74,10 +75,11 @@ def export_data(
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-    return Export(chosen.name, out, len(pictures), notes.lines())
+    return Export(chosen.name, out, images, notes.lines())
 
 
-_Made = tuple[list[Any], tuple[dict[str, int], dict[str, str]]]
+_Made = tuple[list[Any], int, tuple[dict[str, int], dict[str, str]]]
+"""Records, how many images were written, counts and examples of notes."""
 
 
 def _written(pictures: list[Picture], chosen: Format, out: Path, labels: Labels, workers: Workers) -> Iterator[_Made]:
@@ -88,7 +90,7 @@ def _written(pictures: list[Picture], chosen: Format, out: Path, labels: Labels,
 
 def _write_chunk(work: tuple[list[Picture], int, Format, Path, Labels]) -> _Made:
     pictures, number, chosen, out, labels = work
-    exporter, notes, records = chosen.load(), Notes(), []
+    exporter, notes, records, written = chosen.load(), Notes(), [], 0
     for i, picture in enumerate(pictures):
         try:
             item = item_of(picture, number + i, exporter.HOLDS)
@@ -97,5 +99,6 @@ def _write_chunk(work: tuple[list[Picture], int, Format, Path, Labels]) -> _Made
         except ValueError as error:
             raise DataError(f"{picture.name}: {error}", "mask") from error
         records.append(exporter.write_picture(item, out, labels))
+        written += item.is_written
         notes.merge(item.notes.counts, item.notes.examples)
-    return records, (dict(notes.counts), notes.examples)
+    return records, written, (dict(notes.counts), notes.examples)

@@ -117,6 +117,10 @@ def export(checkpoint: Path, out: Path | None, settings: ExportSettings) -> Expo
     path = out or Path(
         f"{checkpoint.stem}{'' if settings.precision == 'float32' else f'_{settings.precision}'}{_SUFFIXES[settings.file_format]}"
     )
+    if path.is_dir():
+        raise ExportError(
+            f"{path} is a folder, expected the new file, such as {path / f'{checkpoint.stem}{_SUFFIXES[settings.file_format]}'}"
+        )
     if settings.file_format == "torch-export":
         return _torch_export(graph, exported, path)
     return _onnx(graph, exported, path, settings)

@@ -7,6 +7,8 @@ and keeps its own values for all that follow.
 
 from __future__ import annotations
 
+from mtl_perception.ros.names import topics_of
+
 
 def sensors_yaml(node: str = "/perception", camera: str = "") -> str:
     """sensors_3d.yaml for ``move_group``.
@@ -16,11 +18,9 @@ def sensors_yaml(node: str = "/perception", camera: str = "") -> str:
         camera: one of its cameras, empty where it has only one.
 
     Raises:
-        ValueError: ``node`` is no full name.
+        ValueError: as ``topics_of``.
     """
-    if not node.startswith("/"):
-        raise ValueError(f"node is {node!r}, expected its full name, such as /perception")
-    return _SENSORS.format(topics=f"{node}/{camera}" if camera else node)
+    return _SENSORS.format(topics=topics_of(node, camera))
 
 
 _SENSORS = """\

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mtl_perception.ros.names import check_cameras, topics_of
 from mtl_perception.spatial.free_space import TRAVERSABLE
 
 OVERHEAD = frozenset({"ceiling", "sky"})
@@ -33,14 +34,15 @@ def costmap_yaml(model: str, labels: Sequence[str], node: str = "/perception", c
         cameras: as its parameter has them; empty for one camera.
 
     Raises:
-        ValueError: the model has no classes, or ``node`` is no full name.
+        ValueError: the model has no classes, ``node`` is no full name, or ``cameras`` are not names of several.
     """
     if not labels:
         raise ValueError(f"model {model} has no segmentation classes: a costmap of classes needs the task segmentation")
-    if not node.startswith("/"):
-        raise ValueError(f"node is {node!r}, expected its full name, such as /perception")
+    reason = check_cameras(cameras)
+    if reason:
+        raise ValueError(reason)
     groups = group_classes(labels)
-    sources = {name: f"{node}/{name}" for name in cameras} or {"camera": node}
+    sources = {name: topics_of(node, name) for name in cameras} or {"camera": topics_of(node)}
     names = " ".join(sources)
     has_floor = "traversable" in groups
     observed = " ".join(f"{name} {name}_floor" for name in sources) if has_floor else names

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from mtl_perception.core.terminal_table import TerminalTable
 from mtl_perception.ros.doctor.verdicts import ON_THE_GROUND, Finding, Heard, judge
+from mtl_perception.ros.names import topics_of
 from mtl_perception.ros.outputs.topic import LATCHED
 from mtl_perception.ros.outputs.topics import TOPICS
 
@@ -32,19 +33,18 @@ def examine(node: str, camera: str = "", seconds: float = 10.0) -> list[Finding]
     It ends early once enough frames were heard. The listening makes the node run all of its heads.
 
     Raises:
-        ValueError: ``node`` is no full name.
+        ValueError: as ``topics_of``.
     """
-    if not node.startswith("/"):
-        raise ValueError(f"node is {node!r}, expected its full name, such as /perception")
+    topics = topics_of(node, camera)
     context = rclpy.Context()
     rclpy.init(context=context)
     listener = rclpy.create_node("perception_doctor", context=context)
     try:
-        heard = _listen(listener, f"{node}/{camera}" if camera else node, seconds)
+        heard = _listen(listener, topics, seconds)
     finally:
         listener.destroy_node()
         rclpy.try_shutdown(context=context)
-    return list(judge(heard, node))
+    return list(judge(heard, node, camera))
 
 
 def findings_table(node: str, findings: Iterable[Finding]) -> TerminalTable:

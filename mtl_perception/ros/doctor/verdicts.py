@@ -12,6 +12,7 @@ from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.ros.doctor import contract
+from mtl_perception.ros.names import topics_of
 from mtl_perception.ros.outputs.detections import DetectionsWriter
 from mtl_perception.ros.outputs.free_space import FreeSpaceWriter
 from mtl_perception.ros.outputs.images import MaskWriter
@@ -62,11 +63,14 @@ class Heard:
         return ((message, by_stamp.get(_stamp(message))) for message in self.messages[topic])
 
 
-def judge(heard: Heard, node: str) -> Iterator[Finding]:
-    """Every rule, for what was heard of ``node``."""
+def judge(heard: Heard, node: str, camera: str = "") -> Iterator[Finding]:
+    """Every rule, for what was heard of ``node``, or of one of its cameras."""
     if not any(heard.publishers.values()):
-        remedy = "start it, or give its full name with --node; the same ROS_DOMAIN_ID is needed"
-        yield Finding("node", "broken", f"nobody publishes below {node}", remedy)
+        remedy = (
+            "start it, or give its full name with --node and, where its parameter cameras has names, one of these with --camera; "
+            "the same ROS_DOMAIN_ID is needed"
+        )
+        yield Finding("node", "broken", f"nobody publishes below {topics_of(node, camera)}", remedy)
         return
     tasks = _tasks(heard, node)
     present = []

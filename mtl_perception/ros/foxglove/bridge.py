@@ -27,6 +27,7 @@ from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.image_messages import ConversionError, image_to_rgb
 from mtl_perception.ros.foxglove import schemas
 from mtl_perception.ros.foxglove.video import VIDEO_QOS, VideoPictures, readable_video
+from mtl_perception.ros.names import topics_of
 from mtl_perception.ros.outputs.topic import type_name
 from mtl_perception.ros.outputs.topics import TOPICS
 from mtl_perception.ros.replay.recording import MessageTypes
@@ -89,7 +90,7 @@ class Bridge:
 
     def __init__(self, node: Node, settings: Settings, context: foxglove.Context) -> None:
         self._node, self._settings, self._context = node, settings, context
-        self._base = f"{settings.node}/{settings.camera}" if settings.camera else settings.node
+        self._base = topics_of(settings.node, settings.camera)
         self._period_s = 1 / settings.rate_hz
         self._labels: list[str] = []
         self._static: dict[tuple[str, str], Any] = {}

@@ -23,6 +23,7 @@ from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.interrupts import Interruption, noted
 from mtl_perception.ros.foxglove.bridge import Bridge, Settings
 from mtl_perception.ros.foxglove.gate import Gate, OneLineOfAKind
+from mtl_perception.ros.names import topics_of
 
 _LOOK_EVERY_S = 0.2
 _BACKLOG = 32
@@ -38,10 +39,10 @@ def serve(settings: Settings, on_start: Callable[[str], None] = lambda address: 
     """Serve until SIGINT or SIGTERM. ``on_start`` hears the server's address.
 
     Raises:
-        FoxgloveError: ``node`` is no full name, or host and port can't be had.
+        FoxgloveError: host and port can't be had.
+        ValueError: as ``topics_of``.
     """
-    if not settings.node.startswith("/"):
-        raise FoxgloveError(f"node is {settings.node!r}, expected its full name, such as /perception")
+    topics_of(settings.node, settings.camera)
     _log_to_stderr()
     context = foxglove.Context()
     stop = noted()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +11,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from mtl_perception.core.foreign_text import LONGEST, cut
+from mtl_perception.ros.names import check_cameras
 from mtl_perception.ros.node.specs import ALL_TASKS, FRAMES, PER_CAMERA, SPECS, Spec
 from mtl_perception.ros.outputs.outputs import pipeline_options
-
-_CAMERA_NAME = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*")
 
 
 class CameraParameters:
@@ -94,19 +92,6 @@ class Parameters:
         return None
 
     @staticmethod
-    def check_cameras(cameras: list[str]) -> str | None:
-        """Why ``cameras`` is invalid; None if it is valid."""
-        for number, name in enumerate(cameras):
-            if not _CAMERA_NAME.fullmatch(name):
-                return (
-                    f"cameras has {cut(name)!r}, expected names that can stand in a topic: letters, digits and single "
-                    "underscores, a letter first; for one camera on ~/image leave cameras empty: []"
-                )
-            if name in cameras[:number]:
-                return f"cameras has {name!r} twice, expected a name of its own for each camera"
-        return None
-
-    @staticmethod
     def check_frame(name: str, frame: str) -> str | None:
         """Why ``frame`` is invalid for the parameter ``name``; None if it is valid."""
         if frame.startswith("/"):
@@ -156,7 +141,7 @@ class Parameters:
         if spec.choices and parameter.value not in spec.choices and not spec.has_number(parameter.value):
             return f"{spec.name} is {cut(repr(parameter.value))}, expected {spec.descriptor().additional_constraints}"
         if spec.name == "cameras":
-            return self.check_cameras(list(parameter.value or []))
+            return check_cameras(list(parameter.value or []))
         if spec.name == "tasks":
             return self.check_tasks(list(parameter.value or []))
         if spec.name in FRAMES:
