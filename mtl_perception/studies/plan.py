@@ -100,7 +100,7 @@ class TransferConfig(BaseModel):
         return self
 
     def _changes(self) -> list[tuple[str, dict[str, Any]]]:
-        """What replaces keys of the base, with where it stands."""
+        """Where keys of the base are replaced, and by what."""
         return [(f"{where}.{name}", changes) for where in ("setups", "alone") for name, changes in getattr(self, where).items()]
 
     def _check_sweep(self) -> None:
