@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import io
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,8 +80,13 @@ def note_validation(path: Path, step: int, of_tasks: dict[str, float]) -> None:
     Raises:
         OSError: it can't be written.
     """
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"step": step, "scores": of_tasks}) + "\n")
+    line = json.dumps({"step": step, "scores": of_tasks}) + "\n"
+    with path.open("ab+") as file:
+        # Behind a line that was cut off, as by a full disk, in one of its own.
+        if file.tell():
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else "\n" + line
+        file.write(line.encode())
 
 
 def read_validations(path: Path) -> list[tuple[int, dict[str, float]]]:

@@ -11,6 +11,7 @@ from shapes import write_shapes
 from mtl_perception.model.checkpoint import load_checkpoint, read_card
 from mtl_perception.training import train
 from mtl_perception.training.sources import open_sources
+from mtl_perception.training.state import note_validation, read_validations
 from mtl_perception.training.validation import Interrupted, Validator
 
 
@@ -58,3 +59,14 @@ def test_a_network_of_one_task_is_scored_by_it_alone(tmp_path: Path) -> None:
     best = card.training["validation"]
     assert list(card.tasks) == list(best["measures"]) == ["depth"]
     assert best["score"] == best["measures"]["depth"]["delta1"]
+
+
+@pytest.mark.parametrize("cut", range(1, 42, 8))
+def test_a_record_that_was_cut_off_takes_no_other_with_it(tmp_path: Path, cut: int) -> None:
+    path = tmp_path / "validations.jsonl"
+    for step in (100, 200):
+        note_validation(path, step, {"depth": step / 1000})
+    path.write_bytes(path.read_bytes()[:-cut])
+    for step in (200, 300):
+        note_validation(path, step, {"depth": step / 1000})
+    assert read_validations(path) == [(step, {"depth": step / 1000}) for step in (100, 200, 300)]
