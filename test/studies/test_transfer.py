@@ -545,7 +545,7 @@ def test_the_shipped_configuration_holds_what_it_should() -> None:
 def test_the_converged_plan_sweeps_rates_on_validation_and_trains_at_three_lengths() -> None:
     config = read_transfer_config(Path(__file__).parents[2] / "config" / "transfer_converged.yaml")
     runs, trials = plan(config, 5), plan_trials(config)
-    assert remarks(runs) == [] and len(trials) == 3 * 5
+    assert remarks(runs) == [] and len(trials) == 5 * 5
     assert len(runs) == 3 * 5 * 5 and {run.training.steps for run in runs} == {500, 2000, 4000}
     for run in [*runs, *trials]:
         assert config.test not in [*run.training.data, *run.training.validation.data]
