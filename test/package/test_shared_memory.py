@@ -44,7 +44,7 @@ def test_who_left_it_decides(tmp_path: Path, hidden: tuple[str, ...], status: in
         run = subprocess.run([ROOT / "scripts" / "test", "-q", tmp_path / "test_left.py"], capture_output=True, text=True)
         segments = left.read_text().splitlines()
         assert "1 passed" in run.stdout and run.returncode == status, run.stdout + run.stderr
-        assert all(segment in run.stderr for segment in segments) == bool(status)
+        assert all(segment in run.stderr for segment in segments) == bool(status), (segments, run.stdout, run.stderr)
     finally:
         for segment in left.read_text().splitlines():
             for path in (segment, f"{segment}_el"):
