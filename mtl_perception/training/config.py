@@ -41,8 +41,8 @@ class Stage(_Strict):
         max_zoom: how much narrower than the whole image a training window may be.
         whole: share of the images that are shown whole, with grey right and below, as the running network sees images of another
             shape, and up to 0.7 times smaller than fits. For data of many shapes.
-        mosaic: share of the images that are put together from four of one data folder, where their labels allow it: boxes and masks do,
-            depth does not. For few labelled images.
+        mosaic: share of the images that are put together from four of one data folder, where their labels allow it: boxes and
+            segmentation masks do, others do not. For few labelled images.
         recolored: share of the images in which some classes get other colours; needs masks. Meant for data whose images
             share few materials.
         appearance: how strongly exposure, white balance, blur, noise and JPEG artefacts vary; 1 is right for one kind of camera,

@@ -3,21 +3,25 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
-from shapes import DETECTION_LABELS, SEGMENTATION_LABELS, write_shapes
+import torch
+from runs import small_config
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import UNLABELLED
-from mtl_perception.data.folder import ImageFolder
+from mtl_perception.data.labelled_image import LabelledImage
 from mtl_perception.data.mosaic import TILES, can_be_tiled, mosaic
+from mtl_perception.data.writer import write_index, write_sample
 from mtl_perception.tasks import Sample
 from mtl_perception.tasks.detection.labels import BoxLabels
-from mtl_perception.training import read_config, train
+from mtl_perception.training.distributed import Ranks
+from mtl_perception.training.learner import Learner
+from mtl_perception.training.schedule import Schedule
+from mtl_perception.training.sources import open_sources
+from mtl_perception.training.stream import Stream
 
 WIDTH, HEIGHT = 96, 64
 COLOURS = {1: (200, 0, 0), 2: (0, 200, 0), 3: (0, 0, 200), 4: (200, 200, 0)}
@@ -68,36 +72,30 @@ def test_what_has_depth_is_not_tiled() -> None:
     assert not can_be_tiled(["detection", "depth"]) and not can_be_tiled(["normals"])
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_training_tiles_the_folders_that_allow_it(tmp_path: Path, workers: int) -> None:
-    """A folder of boxes, most images with masks too, beside a folder with depth, which comes as it is."""
-    for name, tasks in (("things", ["detection", "segmentation"]), ("room", ["depth"])):
-        index = write_shapes(tmp_path / name, 6) / "annotations.json"
-        content = json.loads(index.read_text())
-        content["images"] = [image | {"tasks": tasks[: 1 + (i < 5)]} for i, image in enumerate(content["images"])]
-        content["annotations"] = content["annotations"] if "detection" in tasks else []
-        index.write_text(json.dumps(content))
-    folders = [ImageFolder(tmp_path / name) for name in ("things", "room")]
-    assert [can_be_tiled(folder.entries[0].tasks) for folder in folders] == [True, False]
-    config = tmp_path / "train.yaml"
-    config.write_text(
-        json.dumps(
-            {
-                "name": "tiled",
-                "variant": "lite",
-                "architecture": {"neck_channels": 8},
-                "data": [str(tmp_path / "things"), str(tmp_path / "room")],
-                "output": str(tmp_path / "tiled.safetensors"),
-                "steps": 3,
-                "stages": [{"until": 1.0, "width": 96, "height": 64, "batch_size": 4, "mosaic": 0.8}],
-                "tasks": ["detection", "segmentation", "depth"],
-                "labels": {"detection": list(DETECTION_LABELS), "segmentation": list(SEGMENTATION_LABELS)},
-                "warmup_steps": 0,
-                "workers": workers,
-                "device": "cpu",
-                "tensorboard": False,
-            }
-        )
-    )
-    assert train(read_config(config), Console(quiet=True)).exists()
+@pytest.mark.parametrize(("share", "scenes"), [(0.0, {1}), (0.5, {1, 4}), (1.0, {4})])
+def test_a_training_tiles_the_folders_that_allow_it(tmp_path: Path, share: float, scenes: set[int]) -> None:
+    """A folder of boxes, some images with masks too, beside one with depth, whose images come as they are."""
+    camera = Intrinsics(64, 48, 60.0, 60.0, 31.5, 23.5)
+    for name, blue in (("things", 0), ("room", 250)):
+        entries = []
+        for i in range(40):
+            image = np.full((48, 64, 3), (6 * i, 240 - 6 * i, blue), np.uint8)
+            maps = {"depth": np.ones((48, 64), np.float32)} if blue else {"segmentation": np.zeros((48, 64), np.uint8)} if i < 20 else {}
+            entries.append(
+                write_sample(
+                    tmp_path / name, f"{i:02d}", LabelledImage(image, camera, f"{i}", None if blue else [], maps), jpeg_quality=100
+                )
+            )
+        write_index(tmp_path / name, {"segmentation_labels": ["floor", "wall"], "detection_labels": [] if blue else ["box"]}, entries)
+    stage = {"until": 1.0, "width": 96, "height": 64, "batch_size": 16, "mosaic": share, "appearance": 0.0}
+    data = [str(tmp_path / name) for name in ("things", "room")]
+    config = small_config(tmp_path, data=data, stages=[stage], tasks=["detection", "segmentation", "depth"])
+    ranks, sources = Ranks(), open_sources(config)
+    tasks = Learner(config, sources, torch.device("cpu"), ranks).network.tasks
+    _, batches = next(iter(Stream(config, sources.samples, tasks, Schedule(config), ranks, pinned=False)))
+    found: dict[str, set[int]] = {"things": set(), "room": set()}
+    for image in batches[0].images.numpy():
+        corners = image[:, [0, 0, -1, -1], [0, -1, 0, -1]].T.astype(int)
+        others = [corner for n, corner in enumerate(corners) if all(np.abs(corner - one).max() > 2 for one in corners[:n])]
+        found["room" if corners[0][2] > 125 else "things"].add(4 if len(others) > 1 else 1)
+    assert found == {"things": scenes, "room": {1}}
