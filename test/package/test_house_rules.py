@@ -2,6 +2,7 @@
 """What CONTRIBUTING asks of the code, where a machine can tell."""
 
 import ast
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,28 @@ def test_every_source_file_names_its_licence() -> None:
     files = [path for path in files if path.is_file() and path.stat().st_size and "__pycache__" not in path.parts]
     missing = [name(path) for path in files if "SPDX-License-Identifier: Apache-2.0" not in path.read_text()[:300]]
     assert missing == []
+
+
+def tracked(*options: str) -> list[str]:
+    """What ``git ls-files`` lists. Containers check out as another user, which git refuses to read unless told."""
+    command = ["git", "-c", f"safe.directory={ROOT}", "ls-files", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+
+
+needs_git = pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a git checkout")
+
+
+@needs_git
+def test_nothing_is_committed_that_git_is_told_to_leave() -> None:
+    assert len(tracked()) > 1000
+    assert tracked("--cached", "--ignored", "--exclude-standard") == []
+
+
+@needs_git
+def test_no_committed_link_leads_out_of_the_repository() -> None:
+    """A link to a folder of one machine leads nowhere on all others, and says where that machine keeps its data."""
+    links = [line.split("\t")[1] for line in tracked("--stage") if line.startswith("120000")]
+    targets = {link: (ROOT / link).readlink() for link in links}
+    assert [
+        link for link, to in targets.items() if to.is_absolute() or not (ROOT / link).parent.joinpath(to).resolve().is_relative_to(ROOT)
+    ] == []
