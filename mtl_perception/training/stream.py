@@ -8,13 +8,16 @@ after the last one trained on, and any number of processes sees the samples that
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.reduction import DupFd, ForkingPickler
 from multiprocessing.util import Finalize
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -89,6 +92,25 @@ class _Batches(Dataset):
 
     def __init__(self, samples: MixedData, stages: Sequence[Stage], tasks: Mapping[str, Task], seed: int) -> None:
         self.samples, self.stages, self.tasks, self.seed = samples, stages, tasks, seed
+        self._handed_over: list[int] = []
+
+    def __reduce__(self) -> tuple[Callable[..., _Batches], tuple[Any]]:
+        """For a helper process: by a file in memory. The pipe that multiprocessing writes to holds 64 KiB, and with more it waits for
+        ever, deaf to signals, for a process that ended before it read."""
+        with os.fdopen(os.memfd_create("samples"), "wb") as file:
+            ForkingPickler(file).dump((self.samples, self.stages, self.tasks, self.seed))
+            file.flush()
+            self._handed_over.append(os.dup(file.fileno()))
+        return _batches_from, (DupFd(self._handed_over[-1]),)
+
+    @contextmanager
+    def handed_over(self) -> Iterator[None]:
+        """Inside, helper processes start."""
+        try:
+            yield
+        finally:
+            while self._handed_over:
+                os.close(self._handed_over.pop())
 
     def __getitem__(self, part: Part) -> Batch | Exception:
         try:
@@ -117,6 +139,12 @@ class _Batches(Dataset):
         return [folder[row] for row in (place[1], *rng.choice(alike, TILES - 1).tolist())]
 
 
+def _batches_from(descriptor: Any) -> _Batches:
+    with os.fdopen(descriptor.detach(), "rb") as file:
+        file.seek(0)
+        return _Batches(*pickle.load(file))
+
+
 class Stream:
     """Iterates over steps: for each its parts and their batches, on the host.
 
@@ -139,8 +167,9 @@ class Stream:
     ) -> None:
         self._parts = config.gradient_accumulation
         self._plan = Plan(config, schedule, ranks, difficulty)
+        self._batches = _Batches(samples, config.stages, tasks, config.seed)
         self._loader = DataLoader(
-            _Batches(samples, config.stages, tasks, config.seed),
+            self._batches,
             batch_size=None,
             sampler=self._plan,
             num_workers=config.workers,
@@ -155,7 +184,7 @@ class Stream:
         )
 
     def __iter__(self) -> Iterator[tuple[list[Part], list[Batch]]]:
-        with kept_from_children():
+        with kept_from_children(), self._batches.handed_over():
             batches: Iterator[Batch | Exception] | None = iter(self._loader)
         try:
             while True:

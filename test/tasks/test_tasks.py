@@ -216,7 +216,7 @@ def test_a_view_of_another_shape_is_padded_and_cut_back() -> None:
     ("kind", "settings", "words"),
     [
         ("segmentation", {"labels": ["a", "b"], "class_weights": [1.0]}, "1 values for 2 labels"),
-        ("segmentation", {"labels": ["alone"]}, "labels"),
+        ("segmentation", {"labels": ["alone"]}, "the only class is alone, expected two or more"),
         ("depth", {"min_m": 3.0, "max_m": 2.0}, "max_m is 2.0"),
         ("depth", {"focal": 3.0}, "focal"),
         ("detection", {}, "labels"),

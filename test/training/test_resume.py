@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
+import pickle
 import resource
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from rich.console import Console
 from runs import SMALL, small_config, spoken, weights_of, write_config
 from shapes import write_shapes
 
+from mtl_perception.data.folder import ImageFolder
 from mtl_perception.model.checkpoint import read_card
 from mtl_perception.training import TrainingError, train
 from mtl_perception.training.state import RunFolder, load_state, save_state
@@ -89,8 +91,10 @@ def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_script_that_trains_without_a_main_guard_is_told_so(tmp_path: Path) -> None:
-    """Each process that reads its images loads the script again."""
-    write_shapes(tmp_path / "shapes", 6)
+    """Each process that reads its images loads the script again. What is known of the images is more than fits into a pipe to a
+    process: writing that to one that had ended hung, and no signal ended it."""
+    write_shapes(tmp_path / "shapes", 700, width=64, height=48)
+    assert len(pickle.dumps(ImageFolder(tmp_path / "shapes"))) > 64 * 1024
     config = write_config(tmp_path, steps=2, workers=1)
     script = tmp_path / "unguarded.py"
     script.write_text(f"from mtl_perception.training import read_config, train\ntrain(read_config({str(config)!r}))\n")

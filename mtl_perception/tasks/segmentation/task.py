@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, field_validator, model_validator
 from torch import Tensor, nn
 
 from mtl_perception.core.geometry import View
@@ -30,8 +30,18 @@ from mtl_perception.tasks.segmentation.panel import panels
 class SegmentationSettings(TaskSettings):
     """Class names in the order of their ids, and how much a pixel of each weighs in the loss (None: all alike)."""
 
-    labels: Annotated[Labels, Field(min_length=2, max_length=UNLABELLED)]
+    labels: Annotated[Labels, Field(max_length=UNLABELLED)]
     class_weights: list[Annotated[FiniteFloat, Field(ge=0)]] | None = None
+
+    @field_validator("labels")
+    @classmethod
+    def _two_or_more(cls, labels: list[str]) -> list[str]:
+        if len(labels) < 2:
+            raise ValueError(
+                f"the only class is {labels[0]}, expected two or more: pixels without a class are unlabelled and teach "
+                "nothing; give the others one too, such as 'background'"
+            )
+        return labels
 
     @model_validator(mode="after")
     def _one_weight_per_class(self) -> SegmentationSettings:
