@@ -76,4 +76,7 @@ def _sentence(error: Exception) -> str:
         from mtl_perception.core.validation_text import problems
 
         return problems(error)
-    return "".join(one if one.isprintable() or one == "\n" else "?" for one in str(error))
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:  # without the error's number
+        text = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+    return "".join(one if one.isprintable() or one == "\n" else "?" for one in text)

@@ -23,7 +23,7 @@ def sole_writer(folder: Path) -> Iterator[None]:
 
     Raises:
         FolderInUse: another process writes to it.
-        OSError: it can't be made or read; the text names it.
+        OSError: it can't be made or written to; the text names it.
     """
     is_new = not folder.exists()
     try:
@@ -32,8 +32,10 @@ def sole_writer(folder: Path) -> Iterator[None]:
     except FileExistsError:
         raise NotADirectoryError(f"{folder} is a file, expected a folder") from None
     except OSError as error:
-        raise OSError(error.errno, f"can't write to {folder}: {error.strerror}; choose another folder") from None
+        raise OSError(f"can't write to {folder}: {error.strerror}; choose another folder") from None
     try:
+        if not os.access(folder, os.W_OK | os.X_OK, effective_ids=True):
+            raise PermissionError(f"can't write to {folder}: it is read-only; choose another folder")
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

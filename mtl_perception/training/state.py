@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,25 +40,6 @@ class RunFolder:
         self.last.unlink(missing_ok=True)
         self.validations.unlink(missing_ok=True)
         shutil.rmtree(self.tensorboard, ignore_errors=True)
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keeps a second run out; a killed one leaves no lock behind.
-
-        Raises:
-            TrainingError: the folder can't be written to, or another process trains there.
-        """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / "lock").open("w")
-        except OSError as error:
-            raise TrainingError(f"can't write to {self.path}: {error.strerror}; choose another 'output'") from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise TrainingError(f"another process is training in {self.path}; wait for it, or choose another 'output'") from None
-            yield
 
 
 def save_state(path: Path, state: dict[str, Any], config: TrainingConfig) -> None:

@@ -70,3 +70,19 @@ def test_other_errors_stay_what_they_are():
             raise ValueError("before")
         except ValueError:
             raise ImportError("no such module") from None
+
+
+@pytest.mark.parametrize(
+    ("opened", "sentence"),
+    [
+        ("/nowhere/model.onnx", "error: /nowhere/model.onnx: No such file or directory\n"),
+        (OSError(28, "can't write a.png: No space left on device"), "error: can't write a.png: No space left on device\n"),
+        (OSError("a robot's words"), "error: a robot's words\n"),
+    ],
+)
+def test_errors_of_files_are_told_without_their_number(opened: str | OSError, sentence: str, capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(typer.Exit), errors_in_one_line():
+        if isinstance(opened, OSError):
+            raise opened
+        open(opened)
+    assert capsys.readouterr().err == sentence

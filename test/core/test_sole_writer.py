@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two processes never write to one folder of results, whichever command they run."""
 
+import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -55,6 +57,18 @@ def test_what_is_no_folder_is_named(tmp_path: Path) -> None:
         with pytest.raises(OSError, match=words):
             with sole_writer(path):
                 pass
+
+
+def test_a_folder_that_others_own_is_named_before_any_work() -> None:
+    mine = os.geteuid()
+    if mine == 0:  # root may write anywhere
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        with pytest.raises(OSError, match="^can't write to /usr: it is read-only; choose another folder$"):
+            with sole_writer(Path("/usr")):
+                pass
+    finally:
+        os.seteuid(mine)
 
 
 @pytest.mark.slow

@@ -13,10 +13,11 @@ from rich.console import Console
 from runs import SMALL, small_config, spoken, weights_of, write_config
 from shapes import write_shapes
 
+from mtl_perception.core.sole_writer import sole_writer
 from mtl_perception.data.folder import ImageFolder
 from mtl_perception.model.checkpoint import read_card
 from mtl_perception.training import TrainingError, train
-from mtl_perception.training.state import RunFolder, load_state, save_state
+from mtl_perception.training.state import load_state, save_state
 
 
 def start(config: Path) -> subprocess.Popen:
@@ -85,7 +86,8 @@ def test_another_configuration_is_refused_and_what_differs_is_named(tmp_path: Pa
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     config = small_config(tmp_path)
-    with RunFolder(config.folder).locked(), pytest.raises(TrainingError, match="another process is training"):
+    words = f"output {config.output}: another process is writing to {config.folder}; wait"
+    with sole_writer(config.folder), pytest.raises(TrainingError, match=words):
         train(config)
 
 
@@ -100,7 +102,7 @@ def test_a_script_that_trains_without_a_main_guard_is_told_so(tmp_path: Path) ->
     script.write_text(f"from mtl_perception.training import read_config, train\ntrain(read_config({str(config)!r}))\n")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "if __name__ == '__main__':" in done.stderr and "another process is training" not in done.stderr
+    assert "if __name__ == '__main__':" in done.stderr and "another process is writing" not in done.stderr
 
 
 def test_a_damaged_state_is_named(tmp_path: Path) -> None:
