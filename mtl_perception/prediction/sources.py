@@ -79,20 +79,22 @@ def open_source(source: str, image_topic: str | None = None, camera_info_topic: 
         SourceError: there is nothing, or nothing that can be read.
         BagError: a bag can't be read.
     """
+    if not source:  # an unset variable of a shell; as a path it would be the current folder
+        raise SourceError("the source is empty; expected a picture, a folder, a pattern, a film, a camera's number, a stream's address or a bag")
+    path = Path(source)
+    is_bag = (path / "metadata.yaml").is_file() if path.is_dir() else path.suffix.lower() in (".mcap", ".db3")
+    if is_bag and path.exists():
+        return _bag(path, image_topic, camera_info_topic)
+    if not is_bag and (image_topic or camera_info_topic):
+        raise SourceError(f"{source} is no bag; leave --image and --camera-info out, which choose a bag's topics")
     if source.isdecimal():
         return _camera(int(source))
     if _STREAM.match(source):
         return _film(source, source.rpartition("/")[2] or "stream")
-    path = Path(source)
     if path.is_dir():
-        if (path / "metadata.yaml").is_file():
-            return _bag(path, image_topic, camera_info_topic)
         return _files(_outside(without, (p for p in path.rglob("*") if p.suffix.lower() in PICTURES)), f"folder {source}", path)
     if path.is_file():
-        suffix = path.suffix.lower()
-        if suffix in (".mcap", ".db3"):
-            return _bag(path, image_topic, camera_info_topic)
-        if suffix in FILMS:
+        if path.suffix.lower() in FILMS:
             return _film(str(path), path.stem)
         return _files([path], source)
     if glob.has_magic(source):

@@ -212,6 +212,7 @@ def test_what_depth_means_without_a_camera_is_said(tmp_path: Path) -> None:
     ("source", "words"),
     [
         ("nowhere.jpg", "nowhere.jpg does not exist; expected a picture, a folder"),
+        ("", "the source is empty; expected a picture, a folder"),
         ("{tmp}", "no picture in it"),
         ("{tmp}/*.jpg", "pattern .* no picture in it"),
         ("97", "camera 97 can't be opened"),
@@ -227,6 +228,13 @@ def test_a_source_without_pictures_is_named_in_one_line(tmp_path: Path, source: 
     done = predict(source.replace("{tmp}", str(folder)), "--out", str(tmp_path / "out"))
     assert done.returncode == 1
     assert re.search(words, " ".join(done.stderr.split())) and "Traceback" not in done.stderr
+
+
+def test_topics_are_a_bag_s(tmp_path: Path) -> None:
+    write(tmp_path / "a.png", picture())
+    for topics in ({"image_topic": "/camera"}, {"camera_info_topic": "/camera/info"}):
+        with pytest.raises(SourceError, match="a.png is no bag; leave --image and --camera-info out"):
+            open_source(str(tmp_path / "a.png"), **topics)
 
 
 @pytest.mark.slow
