@@ -80,7 +80,9 @@ def open_source(source: str, image_topic: str | None = None, camera_info_topic: 
         BagError: a bag can't be read.
     """
     if not source:  # an unset variable of a shell; as a path it would be the current folder
-        raise SourceError("the source is empty; expected a picture, a folder, a pattern, a film, a camera's number, a stream's address or a bag")
+        raise SourceError(
+            "the source is empty; expected a picture, a folder, a pattern, a film, a camera's number, a stream's address or a bag"
+        )
     path = Path(source)
     is_bag = (path / "metadata.yaml").is_file() if path.is_dir() else path.suffix.lower() in (".mcap", ".db3")
     if is_bag and path.exists():
