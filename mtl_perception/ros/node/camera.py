@@ -66,7 +66,7 @@ class Camera:
         self._video = VideoInput(self._transport, self._settings.max_pixels, counts) if is_video else None
         self._info_body = b""
         self._info: CameraInfoView | None = None
-        self._calibrated: tuple[Any, Any, Calibration | ValueError] = (None, None, ValueError())
+        self._calibrated: tuple[Any, Any, Calibration | str] = (None, None, "")
         self.started_s = time.monotonic()
         self.last_frame_s: float | None = None
         self.last_interval_s = 0.0
@@ -125,16 +125,17 @@ class Camera:
             size = self.image_size
             calibration = self._calibrate(info, *(size or (info.width, info.height)))
             self._calibrated = (info, size, calibration)
-        if isinstance(calibration, ValueError):
-            raise calibration
+        if isinstance(calibration, str):  # an exception that is raised again and again keeps every frame it was raised in
+            raise ValueError(calibration)
         return calibration
 
-    def _calibrate(self, info: CameraInfoView, width: int, height: int) -> Calibration | ValueError:
+    def _calibrate(self, info: CameraInfoView, width: int, height: int) -> Calibration | str:
+        """The calibration, or why there is none."""
         self.info_frame_id = info.frame_id
         try:
             return calibrate(info, width, height, rectified=self._rectified, rectify=self._rectify)
         except ValueError as error:
-            return error
+            return str(error)
 
     def update_publishers(self) -> None:
         """List the publishers, and subscribe to a latched camera_info, which may have been published before the node started."""
