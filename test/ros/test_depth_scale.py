@@ -3,9 +3,10 @@
 
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TransformStamped
 from peer import BEST_EFFORT, FRAME_ID, LATCHED, camera_info, image, stamped
-from sensor_msgs.msg import Image, LaserScan
+from sensor_msgs.msg import Image, LaserScan, PointCloud2
 from tf2_msgs.msg import TFMessage
 
 from mtl_perception.ros.cdr import LaserScanView, Stamp
@@ -43,6 +44,7 @@ def twice_as_far(depth: Image) -> LaserScan:
 def test_a_laser_gives_the_scale(peer, start_node) -> None:
     node = start_node("-p", "depth.scale:=scan", "-p", "fixed_frame:=''")
     found = peer.subscribe(f"{node.name}/depth/image_rect", Image, BEST_EFFORT)
+    peer.subscribe(f"{node.name}/free_space", PointCloud2)  # it misses the floor's frame, and the scale does not
     unscaled: list[Image] = []
 
     def show() -> None:
@@ -57,6 +59,12 @@ def test_a_laser_gives_the_scale(peer, start_node) -> None:
     peer.until(lambda: peer.says(node.name, "camera", "no scan within 0.1 s"), "the missing laser", every=show)
     unscaled.append(found[-1])
     peer.until(lambda: abs(median_depth_m(found[-1]) / before_m - 2.0) < 0.3, "depth twice as far", every=show)
+
+    def is_well() -> bool:
+        status = peer.status(node.name, "camera")
+        return "depth scale" in {value.key for value in status.values} and status.level == DiagnosticStatus.OK
+
+    peer.until(is_well, "no doubt of the scale", every=show)
 
 
 @pytest.mark.slow

@@ -141,7 +141,9 @@ class Pipeline:
         stream.counts.processed += 1
         stream.trace.unpublished, stream.trace.unplaced = place.unpublished, place.unplaced
         scale = stream.trace.scale = result.frame.scale
-        stream.trace.unscaled = "" if scale is None else place.ungrounded or scale.evidence.problem or ""
+        stream.trace.unscaled = "" if scale is None else scale.evidence.problem or ""
+        if stream.trace.unscaled and stream.parameters["depth.scale"] == "floor":
+            stream.trace.unscaled = place.ungrounded or stream.trace.unscaled
         self._finish(job)
 
     def _measured_m(self, job: _Job, place: Place) -> np.ndarray | None:
