@@ -25,7 +25,7 @@ CONFIG = Path(__file__).parents[1] / "config"
 ARGUMENTS = {  # name: (default, description)
     "image": (
         "/{camera}/image_raw",
-        "topic of the raw images, {camera} stands for the name of each camera; compressed ones are read from <image>/compressed",
+        "topic of the raw images, {camera} stands for the name of each camera; compressed ones and video are read from <image>/TRANSPORT",
     ),
     "camera_info": ("/{camera}/camera_info", "topic of the calibration, {camera} as in image"),
     "transport": ("", "raw, compressed, ffmpeg, foxglove or theora; empty: as in params_file"),
@@ -93,7 +93,11 @@ def cameras_of(params_file: str) -> list[str]:
 def remappings(camera: str, image: str, camera_info: str, depth: str, depth_camera_info: str) -> list[tuple[str, str]]:
     """The node's inputs of one camera, the images first."""
     own = f"~/{camera}" if camera else "~"
-    pairs = [(f"{own}/image", image), (f"{own}/image/compressed", f"{image}/compressed"), (f"{own}/camera_info", camera_info)]
+    pairs = [
+        (f"{own}/image", image),
+        *((f"{own}/image/{name}", f"{image}/{name}") for name in ("compressed", "ffmpeg", "foxglove", "theora")),
+    ]
+    pairs.append((f"{own}/camera_info", camera_info))
     if depth:
         info = depth_camera_info or f"{depth.rpartition('/')[0]}/camera_info"
         pairs += [

@@ -2,6 +2,7 @@
 """launch/robot.launch.py and replay.launch.py, launched."""
 
 import os
+import runpy
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ from websockets.sync.client import connect
 
 from mtl_perception.model.checkpoint import ModelCard, TaskCard, build_network, save_checkpoint
 from mtl_perception.model.network import Architecture
+from mtl_perception.ros.node.video import VIDEO_TRANSPORTS
 
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "robot.launch.py"
 REPLAY_FILE = LAUNCH_FILE.with_name("replay.launch.py")
@@ -113,6 +115,13 @@ def call(node: Node, service_type: type, name: str, request: object) -> object:
 def state(node: Node, name: str) -> int | None:
     response = call(node, GetState, f"{name}/get_state", GetState.Request())
     return response and response.current_state.id
+
+
+def test_images_of_every_transport_are_read_below_the_cameras_topic() -> None:
+    pairs = runpy.run_path(str(LAUNCH_FILE))["remappings"]("front", "/{camera}/color", "/{camera}/info", "", "")
+    assert ("~/front/image", "/front/color") in pairs
+    for transport in ("compressed", *VIDEO_TRANSPORTS):
+        assert (f"~/front/image/{transport}", f"/front/color/{transport}") in pairs
 
 
 def test_foxglove_is_served_beside_the_node(launch: Callable, tmp_path: Path) -> None:
