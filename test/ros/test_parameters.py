@@ -216,3 +216,12 @@ def test_a_task_that_the_model_lacks_fails_configure():
     assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
     assert "tasks has 'lanes', expected 'all' or names out of detection" in node.configure_error
     node.destroy_node()
+
+
+def test_configure_that_fails_leaves_no_topic_behind():
+    node = make_node(model="free", points__remove_classes=["sofa"])
+    before = [publisher.topic_name for publisher in node.publishers]
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert "points.remove_classes has 'sofa'" in node.configure_error
+    assert [publisher.topic_name for publisher in node.publishers] == before
+    node.destroy_node()
