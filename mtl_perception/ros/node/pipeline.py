@@ -93,8 +93,9 @@ class Pipeline:
         tasks = self._wanted_tasks(stream, writers)
         if not tasks:
             return _Job(stream, watch, header, writers, tasks)
-        if stream.depth_camera is not None:
-            stream.depth_camera.hold(message.stamp.nanoseconds)
+        for sensor in (stream.depth_camera, stream.laser):
+            if sensor is not None:
+                sensor.hold(message.stamp.nanoseconds)
         image_rgb = stream.camera.decode(message)
         calibration = self._calibration(stream)
         if calibration is not None and calibration.rectify is not None:
