@@ -124,6 +124,15 @@ def test_images_of_every_transport_are_read_below_the_cameras_topic() -> None:
         assert (f"~/front/image/{transport}", f"/front/color/{transport}") in pairs
 
 
+@pytest.mark.parametrize(
+    "text", ["perception: {ros__parameters: {cameras: [front]}}", "robot1: {perception: {ros__parameters: {cameras: [front]}}}"]
+)
+def test_cameras_are_found_in_whichever_section(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "robot.yaml"
+    file.write_text(text)
+    assert runpy.run_path(str(LAUNCH_FILE))["cameras_of"](str(file)) == ["front"]
+
+
 def test_foxglove_is_served_beside_the_node(launch: Callable, tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
