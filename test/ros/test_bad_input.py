@@ -134,7 +134,7 @@ def resident_mb(node) -> float:
 
 
 def test_a_bad_camera_info_takes_no_memory_frame_by_frame(peer, start_node):
-    """The error that is kept of it must not keep the frames that asked: at 30 Hz these were 60 MB a second."""
+    """The error that is kept of it must not keep the frames that asked, with their bytes and pixels."""
     node = start_node()
     statuses = peer.subscribe(f"{node.name}/status", PerceptionStatus)
     depths = peer.subscribe(f"{node.name}/depth/image_rect", Image)
