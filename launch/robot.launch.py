@@ -7,6 +7,7 @@
 import os
 import shlex
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -25,7 +26,7 @@ CONFIG = Path(__file__).parents[1] / "config"
 ARGUMENTS = {  # name: (default, description)
     "image": (
         "/{camera}/image_raw",
-        "topic of the raw images, {camera} stands for the name of each camera; compressed ones are read from <image>/compressed",
+        "topic of the raw images, {camera} stands for the name of each camera; compressed ones and video are read from <image>/TRANSPORT",
     ),
     "camera_info": ("/{camera}/camera_info", "topic of the calibration, {camera} as in image"),
     "transport": ("", "raw, compressed, ffmpeg, foxglove or theora; empty: as in params_file"),
@@ -81,19 +82,38 @@ def cameras_of(params_file: str) -> list[str]:
         sections = yaml.safe_load(Path(params_file).read_text(encoding="utf-8")) or {}
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise RuntimeError(f"params_file {params_file} can't be read: {' '.join(str(error).split())}") from None
-    if not isinstance(sections, dict) or not all(isinstance(section, dict) for section in sections.values()):
-        raise RuntimeError(f"params_file {params_file} holds no sections of the form /**: ros__parameters: ...")
-    named = [(section.get("ros__parameters") or {}).get("cameras") for section in sections.values()]
+    if not isinstance(sections, dict):
+        raise _no_sections(params_file)
+    named = [parameters.get("cameras") for parameters in parameters_in(sections, params_file)]
     cameras = next((names for names in named if names), [""])
     if not isinstance(cameras, list) or not all(isinstance(name, str) for name in cameras):
         raise RuntimeError(f"cameras in params_file {params_file} is {cameras!r}, expected a list of names, such as [front, left]")
     return cameras
 
 
+def parameters_in(sections: dict, params_file: str) -> Iterator[dict]:
+    """The parameters of each section; namespaces may be nested."""
+    for section in sections.values():
+        if not isinstance(section, dict):
+            raise _no_sections(params_file)
+        if "ros__parameters" in section:
+            yield section["ros__parameters"] or {}
+        else:
+            yield from parameters_in(section, params_file)
+
+
+def _no_sections(params_file: str) -> RuntimeError:
+    return RuntimeError(f"params_file {params_file} holds no sections of the form /**: ros__parameters: ...")
+
+
 def remappings(camera: str, image: str, camera_info: str, depth: str, depth_camera_info: str) -> list[tuple[str, str]]:
     """The node's inputs of one camera, the images first."""
     own = f"~/{camera}" if camera else "~"
-    pairs = [(f"{own}/image", image), (f"{own}/image/compressed", f"{image}/compressed"), (f"{own}/camera_info", camera_info)]
+    pairs = [
+        (f"{own}/image", image),
+        *((f"{own}/image/{name}", f"{image}/{name}") for name in ("compressed", "ffmpeg", "foxglove", "theora")),
+    ]
+    pairs.append((f"{own}/camera_info", camera_info))
     if depth:
         info = depth_camera_info or f"{depth.rpartition('/')[0]}/camera_info"
         pairs += [

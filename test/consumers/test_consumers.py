@@ -131,6 +131,7 @@ def test_every_class_stands_in_one_group_under_its_own_name():
 def test_groups_without_a_class_are_left_out():
     """The layer ends the process over a source without classes, and complains of an empty group."""
     assert set(group_classes(["wall", "table"])) == {"obstacle"}
+    assert group_classes(["Road", "Sky"]) == {"traversable": ["Road"], "ignored": ["Sky"]}
     found = layers(costmap_yaml("walls", ["wall"]))
     assert found["semantic_segmentation_layer"]["camera"]["class_types"] == ["obstacle"]
     assert found["voxel_layer"]["observation_sources"] == "camera", "a model without a floor has no free space"

@@ -59,10 +59,11 @@ def test_eight_bit(encoding, pixels, expected, padding):
 
 @pytest.mark.parametrize("encoding", ["mono16", "16UC1"])
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_sixteen_bit_in_either_byte_order(encoding, order):
+@pytest.mark.parametrize("padding", [0, 3, 4])
+def test_sixteen_bit_in_either_byte_order(encoding, order, padding):
     values = np.arange(0, 65536, 1024, dtype=np.uint32)
     values = np.concatenate([values, [65535] * 8]).reshape(9, 8).astype(f"{order}u2")
-    message = raw(values, encoding, padding=4, is_bigendian=order == ">")
+    message = raw(values, encoding, padding=padding, is_bigendian=order == ">")
     converted = image_to_rgb(message, InputSettings(mono16_max=65535))
     np.testing.assert_array_equal(converted, repeated(np.rint(values.astype(float) / 257).astype(np.uint8)))
 

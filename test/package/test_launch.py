@@ -2,6 +2,7 @@
 """launch/robot.launch.py and replay.launch.py, launched."""
 
 import os
+import runpy
 import shutil
 import signal
 import socket
@@ -26,6 +27,7 @@ from websockets.sync.client import connect
 
 from mtl_perception.model.checkpoint import ModelCard, TaskCard, build_network, save_checkpoint
 from mtl_perception.model.network import Architecture
+from mtl_perception.ros.node.video import VIDEO_TRANSPORTS
 
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "robot.launch.py"
 REPLAY_FILE = LAUNCH_FILE.with_name("replay.launch.py")
@@ -113,6 +115,22 @@ def call(node: Node, service_type: type, name: str, request: object) -> object:
 def state(node: Node, name: str) -> int | None:
     response = call(node, GetState, f"{name}/get_state", GetState.Request())
     return response and response.current_state.id
+
+
+def test_images_of_every_transport_are_read_below_the_cameras_topic() -> None:
+    pairs = runpy.run_path(str(LAUNCH_FILE))["remappings"]("front", "/{camera}/color", "/{camera}/info", "", "")
+    assert ("~/front/image", "/front/color") in pairs
+    for transport in ("compressed", *VIDEO_TRANSPORTS):
+        assert (f"~/front/image/{transport}", f"/front/color/{transport}") in pairs
+
+
+@pytest.mark.parametrize(
+    "text", ["perception: {ros__parameters: {cameras: [front]}}", "robot1: {perception: {ros__parameters: {cameras: [front]}}}"]
+)
+def test_cameras_are_found_in_whichever_section(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "robot.yaml"
+    file.write_text(text)
+    assert runpy.run_path(str(LAUNCH_FILE))["cameras_of"](str(file)) == ["front"]
 
 
 def test_foxglove_is_served_beside_the_node(launch: Callable, tmp_path: Path) -> None:

@@ -38,6 +38,14 @@ def test_package_xml_names_every_ros_package_that_is_imported() -> None:
     assert imported - IMPLIED - OPTIONAL <= listed
 
 
+def test_the_tutorial_names_every_python_package_that_colcon_does_not_bring() -> None:
+    """Those of pyproject.toml, but for the two that come with ROS."""
+    listed = re.search(r"^dependencies = \[(.+?)^\]", (ROOT / "pyproject.toml").read_text(), re.MULTILINE | re.DOTALL).group(1)
+    needed = set(re.findall(r'^  "([a-z-]+)', listed, re.MULTILINE)) - {"numpy", "pyyaml"}
+    line = re.search(r"^pip install (torch .+)$", (ROOT / "docs" / "tutorial.md").read_text(), re.MULTILINE).group(1)
+    assert set(line.split()) == needed
+
+
 def test_every_message_is_built() -> None:
     cmake = (ROOT / "CMakeLists.txt").read_text()
     messages = sorted(path.name for path in (ROOT / "msg").glob("*.msg"))

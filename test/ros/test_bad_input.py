@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -124,6 +125,33 @@ def test_a_camera_info_of_another_shape_is_named(peer, start_node):
     assert infos == []
     peer.until(lambda: infos, "the camera_info of the whole sensor", every=lambda: show(640, 480))
     assert (infos[-1].width, infos[-1].height, infos[-1].k[0]) == (64, 48, 50.0)
+
+
+def resident_mb(node) -> float:
+    """Memory that the node's process holds."""
+    pages = int(Path(f"/proc/{node.process.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def test_a_bad_camera_info_takes_no_memory_frame_by_frame(peer, start_node):
+    """The error that is kept of it must not keep the frames that asked, with their bytes and pixels."""
+    node = start_node()
+    statuses = peer.subscribe(f"{node.name}/status", PerceptionStatus)
+    depths = peer.subscribe(f"{node.name}/depth/image_rect", Image)
+    large = image(np.zeros((480, 640, 3), np.uint8))
+
+    def until_processed(frames):
+        peer.until(lambda: statuses and statuses[-1].frames_processed >= frames, "frames", every=show)
+
+    def show():
+        depths.clear()
+        peer.publish(f"{node.name}/camera_info", camera_info(64, 64))
+        peer.publish(f"{node.name}/image", large)
+
+    until_processed(20)
+    before_mb = resident_mb(node)
+    until_processed(120)
+    assert resident_mb(node) - before_mb < 50
 
 
 def test_a_camera_info_of_another_camera_is_named(peer, start_node):

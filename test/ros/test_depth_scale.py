@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Depth is brought to the scale that a laser or the floor tells of, over DDS; poor evidence is named."""
 
+import time
+
 import numpy as np
 import pytest
+from diagnostic_msgs.msg import DiagnosticStatus
 from geometry_msgs.msg import TransformStamped
 from peer import BEST_EFFORT, FRAME_ID, LATCHED, camera_info, image, stamped
-from sensor_msgs.msg import Image, LaserScan
+from sensor_msgs.msg import Image, LaserScan, PointCloud2
 from tf2_msgs.msg import TFMessage
 
 from mtl_perception.ros.cdr import LaserScanView, Stamp
@@ -39,10 +42,17 @@ def twice_as_far(depth: Image) -> LaserScan:
     return scan
 
 
+def stamped_scan(depth: Image, stamp_s: float) -> LaserScan:
+    scan = stamped(twice_as_far(depth), stamp_s)
+    scan.header.frame_id = "laser"
+    return scan
+
+
 @pytest.mark.slow
 def test_a_laser_gives_the_scale(peer, start_node) -> None:
     node = start_node("-p", "depth.scale:=scan", "-p", "fixed_frame:=''")
     found = peer.subscribe(f"{node.name}/depth/image_rect", Image, BEST_EFFORT)
+    peer.subscribe(f"{node.name}/free_space", PointCloud2)  # it misses the floor's frame, and the scale does not
     unscaled: list[Image] = []
 
     def show() -> None:
@@ -57,6 +67,52 @@ def test_a_laser_gives_the_scale(peer, start_node) -> None:
     peer.until(lambda: peer.says(node.name, "camera", "no scan within 0.1 s"), "the missing laser", every=show)
     unscaled.append(found[-1])
     peer.until(lambda: abs(median_depth_m(found[-1]) / before_m - 2.0) < 0.3, "depth twice as far", every=show)
+
+    def is_well() -> bool:
+        status = peer.status(node.name, "camera")
+        return "depth scale" in {value.key for value in status.values} and status.level == DiagnosticStatus.OK
+
+    peer.until(is_well, "no doubt of the scale", every=show)
+
+
+@pytest.mark.slow
+def test_the_scan_of_an_image_is_kept_however_long_the_network_takes(peer, start_node) -> None:
+    """A scanner of 40 Hz turns twenty times while a network takes half a second."""
+    node = start_node("-p", "depth.scale:=scan", "-p", "fixed_frame:=''", model="gated")
+    found = peer.subscribe(f"{node.name}/depth/image_rect", Image, BEST_EFFORT)
+
+    def send(stamp_s: float | None = None) -> None:
+        peer.publish(f"{node.name}/camera_info", camera_info(64, 48))
+        peer.publish(f"{node.name}/image", image(PIXELS, stamp_s=stamp_s))
+
+    def answer() -> None:
+        send()
+        node.let_pass()
+
+    peer.until(lambda: found, "depth", every=answer)
+    unscaled, count = found[0], 0
+    while count < len(found):  # until the gate is closed, and a frame waits at it
+        count = len(found)
+        send()
+        peer.spin_for(0.5)
+
+    def show() -> None:
+        now_s = time.time()
+        peer.publish("/tf_static", camera_on_robot("laser", 0.0), LATCHED)
+        peer.publish(f"{node.name}/scan", stamped_scan(unscaled, now_s))
+        send(now_s)
+        peer.spin_for(0.2)
+        node.let_pass()  # the frame before
+        peer.spin_for(0.2)
+        for number in range(20):
+            peer.publish(f"{node.name}/scan", stamped_scan(unscaled, now_s + 1 + 0.025 * number))
+        peer.spin_for(0.2)
+
+    def has_scale() -> bool:
+        status = peer.status(node.name, "camera")
+        return status is not None and "depth scale" in {value.key for value in status.values} and status.level == DiagnosticStatus.OK
+
+    peer.until(has_scale, "the scale by the scan", every=show)
 
 
 @pytest.mark.slow

@@ -211,6 +211,14 @@ def test_trouble_in_the_diagnostics_is_told_and_their_absence_a_breach():
     assert verdicts(worried)["/diagnostics"] == "broken"
 
 
+def test_of_several_cameras_the_diagnostics_of_the_one_in_question_are_told():
+    of = heard()
+    for camera in ("front", "rear"):
+        of.diagnostics[0].status.append(DiagnosticStatus(name=f"perception/{camera}: camera", level=DiagnosticStatus.ERROR, message=camera))
+    found = {finding.rule: finding.text for finding in judge(of, "/perception", "front")}
+    assert found["/diagnostics: camera"] == "front" and "/diagnostics: model" in found
+
+
 def test_what_others_write_is_shown_as_it_is_and_cut():
     hostile = heard()
     status = hostile.diagnostics[0].status[0]

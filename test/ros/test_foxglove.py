@@ -179,6 +179,38 @@ def test_one_of_several_cameras_whose_jpegs_go_through_as_they_are(peer, start_n
     assert server.end() == 0
 
 
+def test_a_depth_sensor_beside_the_camera_is_not_taken_for_it(peer, start_node):
+    node = start_node("-p", "depth.source:=fused", "-r", "~/image:=/eyes/color", "-r", "~/depth/image:=/eyes/aligned")
+    server = Server("--node", node.name, "--port", "0")
+
+    def show():
+        peer.publish("/eyes/color", image(PIXELS, "rgb8"))
+        peer.publish("/eyes/aligned", image(np.full((48, 64), 3000, np.uint16), "16UC1"))
+
+    with Viewer(server.port) as viewer:
+        viewer.subscribe(f"{node.name}/image")
+        watch(peer, viewer, lambda: viewer.seen[f"{node.name}/image"], "the camera's picture", show)
+    assert server.end() == 0, server.said
+
+
+def test_transforms_that_come_together_are_all_shown(peer):
+    """Each node of a robot publishes its own, often at one moment."""
+    server = Server("--port", "0")
+    frames = [f"link_{number}" for number in range(20)]
+
+    def show():
+        for frame in frames:
+            peer.publish("/tf", TFMessage(transforms=[stamped(TransformStamped(child_frame_id=frame))]))
+
+    with Viewer(server.port) as viewer:
+        viewer.subscribe("/tf")
+        seen = viewer.seen["/tf"]
+        watch(peer, viewer, lambda: len(seen) >= 100, "transforms", show)
+        shown = {transform.child_frame_id for message in seen for transform in message.transforms}
+    assert shown >= set(frames)
+    assert server.end() == 0, server.said
+
+
 def test_a_port_that_is_taken_is_named(scene):
     _, port, _ = scene
     server = Server("--port", str(port))

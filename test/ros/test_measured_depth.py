@@ -125,6 +125,19 @@ def test_depth_in_a_frame_of_its_own_is_registered_here(peer, start_node) -> Non
     peer.silence("/tf_static")
 
 
+@pytest.mark.slow
+def test_a_sensors_camera_info_that_was_published_once_is_heard(peer, start_node) -> None:
+    topic = "/eyes/depth/camera_info"
+    peer.publish(topic, camera_info(64, 48), LATCHED)
+    node = start_node("-p", "depth.source:=camera", "-r", f"~/depth/image/camera_info:={topic}")
+    robot = Robot(peer, node)
+    elsewhere = image(MEASURED_MM, "16UC1")
+    elsewhere.header.frame_id = SENSOR
+    words = "nobody has published a transform of the frame"  # so all else is there
+    peer.until(lambda: peer.says(node.name, "camera", words), words, every=lambda: robot.show(elsewhere))
+    peer.silence(topic)
+
+
 def _values(peer, node):
     status = peer.status(node.name, "camera")
     return [(one.key, one.value) for one in status.values] if status else []

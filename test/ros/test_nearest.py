@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which messages of another sensor wait for their image."""
 
+import threading
+
 from mtl_perception.ros.node.nearest import KEPT, NearestByStamp
 
 MS = 1_000_000
@@ -35,3 +37,24 @@ def test_more_are_held_than_are_kept_where_they_come_so_often():
     for number in range(100):
         messages.put(number * 10 * MS, number)
     assert messages.at(0) == 0
+
+
+def test_a_dead_sensor_is_not_waited_for_at_every_image():
+    """Else it would hold up all cameras, here for an hour."""
+    messages = NearestByStamp[int](20 * MS, wait_s=0.1)
+    assert messages.at(0) is None
+    messages._wait_s = 3600.0
+    messages._waited_in_vain_s += 300.0  # a test may be held up itself
+    assert messages.at(33 * MS) is None
+
+
+def test_what_is_late_is_waited_for_also_where_time_began_anew():
+    """As with a bag that loops: what is left of the last round has later stamps."""
+    messages = NearestByStamp[int](20 * MS, wait_s=300.0)
+    for number in range(KEPT):
+        messages.put((100 + number) * 33 * MS, number)
+    messages.put(0, 0)
+    late = threading.Timer(0.1, lambda: messages.put(33 * MS, 1))
+    late.start()
+    assert messages.at(33 * MS) == 1
+    late.join()

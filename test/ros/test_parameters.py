@@ -179,6 +179,17 @@ def test_a_camera_may_have_values_of_its_own():
     node.destroy_node()
 
 
+def test_what_each_camera_has_of_its_own_changes_there():
+    """The value for all would change nothing any more."""
+    node = make_node(cameras=["front", "left"], region="0,0 9,0 9,9")
+    refused, taken = node.set_parameters([Parameter("region", value=""), Parameter("left.region", value="")])
+    assert not refused.successful and "set front.region or left.region" in refused.reason
+    assert taken.successful
+    assert (node.parameters.of("front")["region"], node.parameters.of("left")["region"]) == ("0,0 9,0 9,9", "")
+    assert node.set_parameters([Parameter("region", value="0,0 9,0 9,9")])[0].successful  # as a file that was dumped has it
+    node.destroy_node()
+
+
 @pytest.mark.parametrize("value", ["auto", 1023, 65535])
 def test_what_is_white_is_a_word_or_a_number(value):
     node = PerceptionNode(load_engine, cli_args=["--ros-args", "-p", f"input.mono16_max:={value}"])
@@ -204,4 +215,13 @@ def test_a_task_that_the_model_lacks_fails_configure():
     node = make_node(model="free", tasks=["lanes"])
     assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
     assert "tasks has 'lanes', expected 'all' or names out of detection" in node.configure_error
+    node.destroy_node()
+
+
+def test_configure_that_fails_leaves_no_topic_behind():
+    node = make_node(model="free", points__remove_classes=["sofa"])
+    before = [publisher.topic_name for publisher in node.publishers]
+    assert node.trigger_configure() == TransitionCallbackReturn.FAILURE
+    assert "points.remove_classes has 'sofa'" in node.configure_error
+    assert [publisher.topic_name for publisher in node.publishers] == before
     node.destroy_node()

@@ -252,6 +252,14 @@ def test_the_user_is_told_which_depth_is_taken_and_can_choose(tmp_path):
         assert origins is None or all((origin == origins).any() for origin in sources(out))
 
 
+@pytest.mark.slow(10)
+def test_a_scale_that_needs_a_laser_is_said_to_be_missing(tmp_path):
+    file = tmp_path / "scan.yaml"
+    file.write_text("/**: {ros__parameters: {depth.scale: scan}}")
+    said = replayed(write_depth_drive(tmp_path / "drive", 1), tmp_path / "out", offline=True, params_file=file)
+    assert "depth.scale is scan, and a replay plays no laser" in said
+
+
 def test_a_choice_that_cannot_be_is_refused_before_anything_is_written(tmp_path):
     drive = write_depth_drive(tmp_path / "drive", 1)
     for options, words in (

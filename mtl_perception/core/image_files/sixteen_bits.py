@@ -25,7 +25,7 @@ def to_8_bit(values: np.ndarray, white: int | str = AUTO) -> np.ndarray:
         values: of either byte order.
         white: 1 to 65535, such as 4095 for a camera of 12 bits; "auto": the 99.5th percentile of ``values``.
     """
-    values = values.astype(np.uint16, copy=False)
+    values = np.ascontiguousarray(values, np.uint16)  # OpenCV misreads rows of an odd number of bytes
     return cv2.convertScaleAbs(values, alpha=255.0 / (_white(values) if white == AUTO else white))  # pyright: ignore[reportOperatorIssue]
 
 

@@ -20,7 +20,7 @@ def group_classes(labels: Sequence[str]) -> dict[str, list[str]]:
     the way. Empty groups are left out: the layer refuses them."""
     groups: dict[str, list[str]] = {"traversable": [], "obstacle": [], "ignored": []}
     for label in labels:
-        groups["traversable" if label.lower() in TRAVERSABLE else "ignored" if label in OVERHEAD else "obstacle"].append(label)
+        groups["traversable" if label.lower() in TRAVERSABLE else "ignored" if label.lower() in OVERHEAD else "obstacle"].append(label)
     return {name: members for name, members in groups.items() if members}
 
 

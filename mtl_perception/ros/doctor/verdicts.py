@@ -91,7 +91,7 @@ def judge(heard: Heard, node: str, camera: str = "") -> Iterator[Finding]:
     yield from _judge_contents(heard)
     yield from _judge_headers(heard, [topic for topic in present if heard.messages[topic]])
     yield from _judge_empty_arrays(heard)
-    yield from _judge_diagnostics(heard, node)
+    yield from _judge_diagnostics(heard, node, camera)
 
 
 def _judge_publishers(topic: Topic, publishers: list[Any]) -> Iterator[Finding]:
@@ -205,8 +205,8 @@ def _judge_empty_arrays(heard: Heard) -> Iterator[Finding]:
             yield Finding(f"{topic}: empty arrays", "broken", text, "publish an array without detections too")
 
 
-def _judge_diagnostics(heard: Heard, node: str) -> Iterator[Finding]:
-    statuses = _statuses(heard, node)
+def _judge_diagnostics(heard: Heard, node: str, camera: str) -> Iterator[Finding]:
+    statuses = _statuses(heard, node) | _statuses(heard, topics_of(node, camera))
     if not statuses:
         yield Finding("/diagnostics", "broken", f"nothing of {node}", "publish diagnostic_msgs/DiagnosticArray")
     for name, status in statuses.items():
@@ -215,7 +215,7 @@ def _judge_diagnostics(heard: Heard, node: str) -> Iterator[Finding]:
 
 
 def _statuses(heard: Heard, node: str) -> dict[str, Any]:
-    """The newest diagnostics of the node, by name."""
+    """The newest diagnostics of the node, or of a camera that goes before its topics, by name."""
     prefix = node.lstrip("/") + ": "
     return {one.name: one for array in heard.diagnostics for one in array.status if one.name.startswith(prefix)}
 

@@ -34,6 +34,7 @@ from mtl_perception.ros.replay.recording import MessageTypes
 from mtl_perception.ros.sequence_numbers import SequenceNumbers, WithInfo, number_of
 
 _NEWEST = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+_EVERY = QoSProfile(depth=100, reliability=ReliabilityPolicy.BEST_EFFORT)
 _LATCHED = QoSProfile(depth=100, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _STATIC_EVERY_S = 1.0
 
@@ -99,6 +100,8 @@ class Bridge:
         self._transforms = channels.FrameTransformsChannel("/tf", context=context)
         self._feeds = [*self._typed(), *self._verbatim()]
         self._camera_feed: _Feed | None = None
+        self._camera_topic = ""
+        node.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
         node.create_subscription(LabelInfo, f"{self._base}/segmentation/label_info", self._on_labels, _LATCHED)
         node.create_subscription(TFMessage, "/tf_static", self._on_static, _LATCHED)
 
@@ -139,7 +142,7 @@ class Bridge:
         yield feed("points", channels.PointCloudChannel, clouds)
         yield feed("free_space", channels.PointCloudChannel, clouds)
         yield feed("markers", channels.SceneUpdateChannel, schemas.scene_update)
-        yield _Feed("/tf", TFMessage, self._transforms, lambda message: schemas.frame_transforms(message.transforms))
+        yield _Feed("/tf", TFMessage, self._transforms, lambda message: schemas.frame_transforms(message.transforms), qos=_EVERY)
 
     def _verbatim(self) -> Iterator[_Feed]:
         """Topics that Foxglove shows as they are, with ROS's own definition of the message."""
@@ -168,8 +171,8 @@ class Bridge:
                 return None
             found = {topic: wanted.get(types[0]) for topic, types in read}
         found = {topic: of for topic, of in found.items() if of is not None}
-        if len(found) > 1 and self._settings.camera:
-            found = {topic: of for topic, of in found.items() if f"/{self._settings.camera}/" in topic}
+        if len(found) > 1:  # other cameras, or a depth sensor
+            found = {topic: of for topic, of in found.items() if topic == self._camera_topic} or found
         if len(found) != 1:
             if found:
                 names = ", ".join(sorted(found))
@@ -200,6 +203,12 @@ class Bridge:
             feed.channel.log(feed.convert(message))
         except (ConversionError, ValueError, IndexError, KeyError) as error:
             self._node.get_logger().warning(f"{feed.topic}: not shown: {cut(error, 300)}", throttle_duration_sec=10.0)
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        """The node says there which of its inputs is the camera."""
+        for status in message.status:
+            if f"/{status.name}" == f"{self._base}: camera":
+                self._camera_topic = next((value.value for value in status.values if value.key == "topic"), "")
 
     def _on_labels(self, message: LabelInfo) -> None:
         names = {one.class_id: one.class_name for one in message.class_map}

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.subscription import Subscription
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage, Image
 
 from mtl_perception.core.camera_info import Calibration, calibrate
 from mtl_perception.core.image_messages import ConversionError, InputSettings, compressed_image_to_rgb, image_to_rgb
 from mtl_perception.ros.cdr import CameraInfoView, CompressedImageView, ImageView, read_camera_info, read_compressed_image, read_image
 from mtl_perception.ros.graph import Source, other_topics, sources
+from mtl_perception.ros.node.camera_infos import CameraInfos
 from mtl_perception.ros.node.frames import Frame, FrameCounts
 from mtl_perception.ros.node.video import VIDEO_DEPTH, VIDEO_TRANSPORTS, PictureView, VideoInput
 from mtl_perception.ros.sequence_numbers import SequenceNumbers, WithInfo, number_of
@@ -27,8 +27,6 @@ _CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 _TYPES = {"raw": "sensor_msgs/msg/Image", "compressed": "sensor_msgs/msg/CompressedImage"} | {
     name: transport.type_name for name, transport in VIDEO_TRANSPORTS.items()
 }
-# A transient-local subscription gets what was published before, and does not match volatile publishers: hence a second one.
-_LATCHED = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Camera:
@@ -66,7 +64,7 @@ class Camera:
         self._video = VideoInput(self._transport, self._settings.max_pixels, counts) if is_video else None
         self._info_body = b""
         self._info: CameraInfoView | None = None
-        self._calibrated: tuple[Any, Any, Calibration | ValueError] = (None, None, ValueError())
+        self._calibrated: tuple[Any, Any, Calibration | str] = (None, None, "")
         self.started_s = time.monotonic()
         self.last_frame_s: float | None = None
         self.last_interval_s = 0.0
@@ -85,9 +83,8 @@ class Camera:
             message_type, topic = (CompressedImage, "image/compressed") if self._transport == "compressed" else (Image, "image")
         image_qos = QoSProfile(depth=max(parameters["input.depth"], VIDEO_DEPTH if is_video else 1), reliability=self._qos.reliability)
         self._images = node.create_subscription(message_type, f"{topics}/{topic}", WithInfo(self._on_image), image_qos, raw=True)
-        self._infos = node.create_subscription(CameraInfo, f"{topics}/camera_info", self._on_info, self._qos, raw=True)
-        self._latched_infos: Subscription | None = None
-        self.topic, self.info_topic = self._images.topic_name, self._infos.topic_name
+        self._infos = CameraInfos(node, f"{topics}/camera_info", self._on_info, self._qos)
+        self.topic, self.info_topic = self._images.topic_name, self._infos.topic
         self.update_publishers()
 
     def read(self, frame: Frame) -> ImageView | CompressedImageView | PictureView:
@@ -125,26 +122,23 @@ class Camera:
             size = self.image_size
             calibration = self._calibrate(info, *(size or (info.width, info.height)))
             self._calibrated = (info, size, calibration)
-        if isinstance(calibration, ValueError):
-            raise calibration
+        if isinstance(calibration, str):  # an exception that is raised again and again keeps every frame it was raised in
+            raise ValueError(calibration)
         return calibration
 
-    def _calibrate(self, info: CameraInfoView, width: int, height: int) -> Calibration | ValueError:
+    def _calibrate(self, info: CameraInfoView, width: int, height: int) -> Calibration | str:
+        """The calibration, or why there is none."""
         self.info_frame_id = info.frame_id
         try:
             return calibrate(info, width, height, rectified=self._rectified, rectify=self._rectify)
         except ValueError as error:
-            return error
+            return str(error)
 
     def update_publishers(self) -> None:
-        """List the publishers, and subscribe to a latched camera_info, which may have been published before the node started."""
+        """List the publishers, and hear a latched camera_info, which may have been published before the node started."""
         publishers = self._node.get_publishers_info_by_topic
         self.sources = sources(publishers(self.topic), _TYPES[self._transport], "set the parameter transport, or remap", self._qos)
-        infos = publishers(self.info_topic)
-        self.info_sources = sources(infos, _CAMERA_INFO, "remap", self._qos)
-        # Not without a latched publisher: a volatile one would warn of an incompatible QoS.
-        if self._latched_infos is None and any(info.qos_profile.durability == _LATCHED.durability for info in infos):
-            self._latched_infos = self._node.create_subscription(CameraInfo, self._infos.topic, self._on_info, _LATCHED, raw=True)
+        self.info_sources = sources(self._infos.update_publishers(), _CAMERA_INFO, "remap", self._qos)
 
     def other_image_topics(self) -> list[str]:
         """Other topics with images of any transport, which the user may have meant."""
@@ -155,9 +149,8 @@ class Camera:
         return other_topics(self._node, (_CAMERA_INFO,), self.info_topic)
 
     def close(self) -> None:
-        for subscription in (self._images, self._infos, self._latched_infos):
-            if subscription is not None:
-                self._node.destroy_subscription(subscription)
+        self._infos.close()
+        self._node.destroy_subscription(self._images)
 
     def _on_image(self, serialised: bytes, info: Mapping[str, Any]) -> None:
         now_s = time.monotonic()

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from mtl_perception.core.foreign_text import cut
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.image_messages import ConversionError
 from mtl_perception.core.transforms import TransformError
 from mtl_perception.ros.cdr import read_stamp
+from mtl_perception.ros.node.camera_infos import CameraInfos
 from mtl_perception.ros.node.measured_depth import MeasuredDepth
 from mtl_perception.ros.node.nearest import KEPT, NearestByStamp
 from mtl_perception.ros.transforms import Place
@@ -42,8 +43,8 @@ class DepthCamera:
         qos = QoSProfile(depth=KEPT, reliability=ReliabilityPolicy.get_from_short_key(parameters["input.reliability"]))
         self._subscription = node.create_subscription(message_type, f"{topics}/{topic}", self._on_depth, qos, raw=True)
         info_qos = QoSProfile(depth=1, reliability=qos.reliability)
-        self._infos = node.create_subscription(CameraInfo, f"{topics}/depth/image/camera_info", self._on_info, info_qos, raw=True)
-        self.topic, self.info_topic = self._subscription.topic_name, self._infos.topic_name
+        self._infos = CameraInfos(node, f"{topics}/depth/image/camera_info", self._on_info, info_qos)
+        self.topic, self.info_topic = self._subscription.topic_name, self._infos.topic
         self._measured = MeasuredDepth(is_compressed=is_compressed, max_pixels=parameters["input.max_pixels"], info_topic=self.info_topic)
 
     @property
@@ -92,9 +93,13 @@ class DepthCamera:
         self.problem = ""
         return measured_m
 
+    def update_publishers(self) -> None:
+        """Hear a latched camera_info, which may have been published before the node started; to be called from time to time."""
+        self._infos.update_publishers()
+
     def close(self) -> None:
-        for subscription in (self._subscription, self._infos):
-            self._node.destroy_subscription(subscription)
+        self._infos.close()
+        self._node.destroy_subscription(self._subscription)
 
     def _on_info(self, serialised: bytes) -> None:
         self._measured.take_info(serialised)

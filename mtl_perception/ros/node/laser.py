@@ -34,6 +34,10 @@ class Laser:
         self._subscription = node.create_subscription(LaserScan, f"{topics}/scan", self._on_scan, qos, raw=True)
         self.topic = self._subscription.topic_name
 
+    def hold(self, stamp_ns: int) -> None:
+        """Keep the scans of this stamp until ``points_at`` is asked for it, however long the network takes."""
+        self._scans.hold(stamp_ns)
+
     def points_at(self, stamp_ns: int, place: Place) -> np.ndarray | None:
         """(N, 3) metres in the camera's optical frame at ``place``; None, with the reason in ``problem``, if there is no scan."""
         scan = self._scans.at(stamp_ns)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -13,13 +14,16 @@ T = TypeVar("T")
 KEPT = 8
 """Messages that wait for their image: it takes longer through the network than a sensor's through the middleware."""
 
+_SILENT_S = 1.0
+
 
 class NearestByStamp(Generic[T]):
     """The newest messages of one topic. Callbacks and the worker may use it from different threads.
 
     Args:
         tolerance_ns: by which a message's stamp may differ from the one that is asked for.
-        wait_s: how long to wait for a message that is on its way.
+        wait_s: how long to wait for a message that is on its way; of a silent topic, at most once a second, so that a dead sensor does
+            not hold up the cameras.
 
     Attributes:
         received: messages so far.
@@ -31,6 +35,7 @@ class NearestByStamp(Generic[T]):
         self._messages: OrderedDict[int, T] = OrderedDict()
         self._arrived = threading.Condition()
         self._held_ns: int | None = None
+        self._heard_s = self._waited_in_vain_s = -math.inf
         self.received = 0
 
     @property
@@ -46,6 +51,7 @@ class NearestByStamp(Generic[T]):
         """Keep ``message`` for as long as few came after it, or it is held; one of the same stamp takes its place."""
         with self._arrived:
             self.received += 1
+            self._heard_s = time.monotonic()
             self._messages[stamp_ns] = message
             self._messages.move_to_end(stamp_ns)
             while (
@@ -62,10 +68,17 @@ class NearestByStamp(Generic[T]):
                 nearest = min(self._messages, key=lambda one: abs(one - stamp_ns), default=None)
                 if nearest is not None and abs(nearest - stamp_ns) <= self._tolerance_ns:
                     return self._messages[nearest]
-                left_s = end_s - time.monotonic()
-                if left_s <= 0 or (nearest is not None and max(self._messages) > stamp_ns + self._tolerance_ns):  # it went by
+                newest = next(reversed(self._messages), None)  # by arrival: time may have begun anew
+                now_s = time.monotonic()
+                if (newest is not None and newest > stamp_ns + self._tolerance_ns) or self._is_dead(now_s):  # it went by, or won't come
                     return None
-                self._arrived.wait(left_s)
+                if now_s >= end_s:
+                    self._waited_in_vain_s = now_s
+                    return None
+                self._arrived.wait(end_s - now_s)
+
+    def _is_dead(self, now_s: float) -> bool:
+        return now_s - self._heard_s > _SILENT_S and now_s - self._waited_in_vain_s < _SILENT_S
 
     def _is_held(self, stamp_ns: int) -> bool:
         return self._held_ns is not None and abs(stamp_ns - self._held_ns) <= self._tolerance_ns

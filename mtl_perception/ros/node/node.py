@@ -189,7 +189,7 @@ class PerceptionNode(GuardedNode, LifecycleNode):
         recent = [stream.recent.change(stream.counts) for stream in streams]
         statuses = [model_status(self, self._engine, activity, streams, recent), node_status(self, streams)]
         for stream, change in zip(streams, recent) if is_active else ():
-            stream.camera.update_publishers()
+            stream.update_publishers()
             statuses += [
                 camera_status(stream, change),
                 calibration_status(stream),

@@ -146,4 +146,7 @@ class Parameters:
             return self.check_tasks(list(parameter.value or []))
         if spec.name in FRAMES:
             return self.check_frame(spec.name, parameter.value)
+        own = [name for camera in self._values.get("cameras", ()) if (name := f"{camera}.{spec.name}") in self._specs]
+        if own and parameter.value != self[spec.name]:
+            return f"{spec.name} is only what cameras start with, and each has its own since: set {' or '.join(own)}"
         return None

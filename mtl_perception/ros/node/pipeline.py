@@ -93,8 +93,9 @@ class Pipeline:
         tasks = self._wanted_tasks(stream, writers)
         if not tasks:
             return _Job(stream, watch, header, writers, tasks)
-        if stream.depth_camera is not None:
-            stream.depth_camera.hold(message.stamp.nanoseconds)
+        for sensor in (stream.depth_camera, stream.laser):
+            if sensor is not None:
+                sensor.hold(message.stamp.nanoseconds)
         image_rgb = stream.camera.decode(message)
         calibration = self._calibration(stream)
         if calibration is not None and calibration.rectify is not None:
@@ -141,7 +142,9 @@ class Pipeline:
         stream.counts.processed += 1
         stream.trace.unpublished, stream.trace.unplaced = place.unpublished, place.unplaced
         scale = stream.trace.scale = result.frame.scale
-        stream.trace.unscaled = "" if scale is None else place.ungrounded or scale.evidence.problem or ""
+        stream.trace.unscaled = "" if scale is None else scale.evidence.problem or ""
+        if stream.trace.unscaled and stream.parameters["depth.scale"] == "floor":
+            stream.trace.unscaled = place.ungrounded or stream.trace.unscaled
         self._finish(job)
 
     def _measured_m(self, job: _Job, place: Place) -> np.ndarray | None:

@@ -71,6 +71,12 @@ class Stream:
         if self.parameters["depth.scale"] == "scan":
             self.laser = Laser(self._node, self._topics)
 
+    def update_publishers(self) -> None:
+        """Look for who publishes to this camera; to be called from time to time while it is started."""
+        for sensor in (self.camera, self.depth_camera):
+            if sensor is not None:
+                sensor.update_publishers()
+
     def stop(self) -> None:
         """Unsubscribe. Frames that the worker has taken may still be processed."""
         for sensor in (self.camera, self.depth_camera, self.laser):

@@ -27,7 +27,7 @@ from mtl_perception.ros.outputs.further import further_topics
 from mtl_perception.ros.outputs.images import ConfidenceWriter, DepthInfoWriter, DepthSourceWriter, DepthWriter, MaskWriter, OverlayWriter
 from mtl_perception.ros.outputs.markers import MarkersWriter
 from mtl_perception.ros.outputs.people import People, PeopleWriter, person_ids
-from mtl_perception.ros.outputs.points import PointsWriter
+from mtl_perception.ros.outputs.points import PointsWriter, point_filter
 from mtl_perception.ros.outputs.topic import Topic
 from mtl_perception.ros.outputs.topics import STATUS
 from mtl_perception.ros.outputs.tracks import TracksWriter
@@ -40,7 +40,11 @@ _LOOK_EVERY_S = 2.0
 
 
 class Outputs:
-    """Every topic of one camera. ``card`` is the model's, ``topics`` what its topics begin with, such as ``~/front``."""
+    """Every topic of one camera. ``card`` is the model's, ``topics`` what its topics begin with, such as ``~/front``.
+
+    Raises:
+        ValueError: as ``point_filter``; nothing is published then.
+    """
 
     def __init__(self, node: LifecycleNode, parameters: Mapping[str, Any], card: Any, topics: str = "~") -> None:
         self._node = node
@@ -58,6 +62,7 @@ class Outputs:
         )
         # Each detection carries its class's name.
         objects, stuff = ([cut(label) for label in labels] for labels in (card.detection_labels, card.segmentation_labels))
+        kept_points = point_filter(stuff, parameters)  # refuses a class before there is a publisher
         tracks: list[Writer] = []
         if parameters["tracking.enabled"]:
             tracks = [writer(TracksWriter, objects, parameters)]
@@ -77,7 +82,7 @@ class Outputs:
         self._overlay = writer(OverlayWriter, card)
         # The largest message first: it travels while the others are filled. Drawing is for people, who can wait.
         self._writers: tuple[Writer, ...] = (
-            writer(PointsWriter, stuff, parameters),
+            writer(PointsWriter, stride, kept_points),
             writer(DepthWriter, parameters["depth.encoding"]),
             writer(DepthInfoWriter),
             *measured,

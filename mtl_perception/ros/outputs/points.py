@@ -23,17 +23,14 @@ class PointsWriter(Writer):
     """``sensor_msgs/PointCloud2`` on the grid of the mask; see ``spatial.points.POINT`` for its fields.
 
     Nothing while the camera is not calibrated, or while its place in the output frame is not known.
-
-    Raises:
-        ValueError: a class to remove that the model doesn't know.
     """
 
     topic = Topic("points", PointCloud2, "organised cloud with colour, class and confidence", ("depth",), "output", is_recorded=False)
     helpful_tasks = ("segmentation",)
 
-    def __init__(self, publisher: LifecyclePublisher, labels: Sequence[str], parameters: Mapping[str, Any]) -> None:
+    def __init__(self, publisher: LifecyclePublisher, stride: int, filter: PointFilter) -> None:
         super().__init__(publisher)
-        self._project = PointProjector(parameters["stride"], point_filter(labels, parameters))
+        self._project = PointProjector(stride, filter)
         self._cloud: Cloud | None = None
 
     def fill(self, result: Result) -> PointCloud2 | None:

@@ -81,6 +81,8 @@ def replay_bag(
         console.print(
             _about_depth(bag, image_topic, settings["depth.source"], depth_topics), highlight=False, markup=False, soft_wrap=True, end=""
         )
+        if settings["depth.scale"] == "scan":
+            console.print("depth.scale is scan, and a replay plays no laser: depth keeps the network's scale", highlight=False)
         if depth_topics is not None:
             require_depth(bag, image_topic, info_topic, depth_topics, settings)
         what = f"{'offline' if offline else 'live'} replay of {bag_path.name}"
