@@ -53,6 +53,15 @@ def test_coco_reads_polygons_run_lengths_and_crowds_beside_each_other(tmp_path: 
     assert [image["file_name"] for image in index(tmp_path / "out")["images"]] == ["val2017/a.jpg", "val2017/b.jpg"]
 
 
+@pytest.mark.parametrize("is_crowd", [False, True])
+def test_coco_annotator_says_true_and_false_of_crowds(tmp_path: Path, is_crowd: bool) -> None:
+    write_picture(tmp_path / "in/a.jpg")
+    annotation = {"id": 1, "image_id": 397133, "category_id": 47, "bbox": [0, 0, 5, 5], "isbbox": False, "iscrowd": is_crowd}
+    coco_file(tmp_path / "in/a.json", [annotation])
+    folder, _ = imported(tmp_path / "in", tmp_path / "out", "coco")
+    assert boxes(folder) == ([] if is_crowd else [("cup", [0, 0, 5, 5])])
+
+
 def test_coco_finds_pictures_however_they_are_named(tmp_path: Path) -> None:
     write_picture(tmp_path / "in/images/train/Küche 1.jpg", 1)
     write_picture(tmp_path / "in/images/train/b.jpg", 2)
