@@ -185,6 +185,23 @@ def check_voc(folder: ImageFolder, report: Report) -> None:
     assert any(note.startswith("parts of objects") for note in report.notes)
 
 
+def test_voc_has_pictures_of_one_name_in_several_folders(tmp_path: Path) -> None:
+    for i, folder in enumerate(("morning", "evening")):
+        write_picture(tmp_path / f"in/JPEGImages/{folder}/1.jpg", i)
+        write_text(tmp_path / f"in/Annotations/{folder}/1.xml", VOC.format(width=64).replace("dog", folder))
+        for name in ("SegmentationClass", "SegmentationObject"):
+            path = tmp_path / "in" / name / folder / "1.png"
+            path.parent.mkdir(parents=True)
+            ids = np.zeros((HEIGHT, WIDTH), np.uint8)
+            ids[4:14, 10:20] = 1 + i
+            path.write_bytes(cv2.imencode(".png", ids)[1].tobytes())
+    folder, _ = imported(tmp_path / "in", tmp_path / "out", "voc")
+    assert [entry.file_name for entry in folder.entries] == ["evening/1.jpg", "morning/1.jpg"]
+    assert [boxes(folder, i)[0][0] for i in range(2)] == ["evening", "morning"]
+    assert [int(folder[i].labels["segmentation"].max()) for i in range(2)] == [2, 1]
+    assert instance_masks(folder, 1)[0].sum() == 100
+
+
 def test_voc_of_tools_that_count_from_zero_is_noticed(tmp_path: Path) -> None:
     write_picture(tmp_path / "in/a.jpg")
     write_text(tmp_path / "in/a.xml", VOC.format(width=0).replace("<xmin>1<", "<xmin>0<"))
