@@ -41,7 +41,8 @@ def looks_like(source: Path) -> str:
     if config is not None:
         return f"{config.name} names its classes"
     root = source if source.is_dir() else source.parent
-    if any((root / name).is_file() for name in _NAME_FILES[:3]) and next(root.glob("**/*.txt"), None):
+    names = [root / name for name in _NAME_FILES[:3]]
+    if any(path.is_file() for path in names) and any(path not in names for path in root.glob("**/*.txt")):
         return "it has a list of class names and text files"
     labels = next((path for path in root.glob("**/labels/**/*.txt")), None)
     first = labels.read_text(errors="replace").split("\n", 1)[0].split() if labels is not None else []

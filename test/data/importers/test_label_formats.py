@@ -372,6 +372,21 @@ def test_mask_folders_with_every_kind_of_palette(tmp_path: Path, palette: str, t
     np.testing.assert_array_equal(folder[0].labels["segmentation"], np.array([0, 1, 255])[ids])
 
 
+def test_a_black_and_white_mask_is_grey_or_in_colours(tmp_path: Path) -> None:
+    grey = np.zeros((HEIGHT, WIDTH), np.uint8)
+    grey[10:20] = 255
+    for i, pixels in enumerate((grey, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))):
+        source = mask_set(tmp_path / f"in{i}", pixels, "class_dict.csv", "name,r,g,b\nfloor,0,0,0\ncup,255,255,255\n")
+        folder, _ = imported(source, tmp_path / f"out{i}", "masks")
+        np.testing.assert_array_equal(folder[0].labels["segmentation"], grey // 255)
+
+
+def test_masks_with_a_list_of_class_names_are_not_taken_for_yolo(tmp_path: Path) -> None:
+    source = mask_set(tmp_path / "in", np.ones((HEIGHT, WIDTH), np.uint8), "classes.txt", "floor\ncup\n")
+    _, report = imported(source, tmp_path / "out", "auto")
+    assert report.format == "masks"
+
+
 def test_a_mask_with_an_unknown_colour_is_named(tmp_path: Path) -> None:
     source = mask_set(tmp_path / "in", np.full((HEIGHT, WIDTH, 3), 5, np.uint8), "palette.yaml", "floor: [0, 0, 0]\n")
     with pytest.raises(DataError, match=r"a\.png holds colour 5,5,5, which no class has \(floor …\)"):
