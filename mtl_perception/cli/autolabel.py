@@ -52,7 +52,8 @@ def autolabel(
         options = AutolabelOptions(wanted, score, views, flip, zooms)
         with sole_writer(out), pictures_bar(console) as (on_start, on_pictures):
             done = label_pictures(source, teacher, out, options, device, spread(workers, ray), on_start, on_pictures, say_kept(console))
-        console.print(f"{out}: {done.pictures} pictures, {done.boxes} boxes of the teacher", highlight=False, markup=False, soft_wrap=True)
+        written = done.pictures - done.nothing
+        console.print(f"{out}: {written} pictures, {done.boxes} boxes of the teacher", highlight=False, markup=False, soft_wrap=True)
         if done.nothing:
             console.print(
                 f"  {done.nothing} pictures were left out: neither people nor the teacher label anything in them", highlight=False

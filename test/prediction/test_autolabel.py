@@ -17,7 +17,9 @@ from PIL import Image
 from red_onnx import SCORE, write_red_detector
 from shapes import write_shapes
 from small_bags import SmallBag
+from typer.testing import CliRunner
 
+from mtl_perception.cli.app import app
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.yaml_file import ConfigError
 from mtl_perception.data.errors import DataError
@@ -290,6 +292,16 @@ def test_pictures_alone_get_what_the_teacher_says_and_are_left_out_where_it_says
     assert [(entry.file_name, entry.group) for entry in folder.entries] == [("c.png", "c"), ("kitchen/a.png", "kitchen")]
     assert folder[0].labels["detection"].labelled.tolist() == [False]
     assert folder[0].labels["detection"].weights == pytest.approx([SCORE])
+
+
+def test_the_command_counts_the_pictures_that_it_wrote(tmp_path: Path) -> None:
+    for name, box in (("a", (40, 20, 70, 60)), ("b", None)):
+        (tmp_path / "shots").mkdir(exist_ok=True)
+        cv2.imwrite(str(tmp_path / "shots" / f"{name}.png"), red_picture(box)[..., ::-1])
+    teacher = str(write_red_detector(tmp_path / "red"))
+    done = CliRunner().invoke(app, ["autolabel", str(tmp_path / "shots"), "--teacher", teacher, "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    assert "out: 1 pictures, " in done.output and "1 pictures were left out" in done.output
 
 
 def test_a_photograph_on_its_side_is_looked_at_upright(tmp_path: Path) -> None:

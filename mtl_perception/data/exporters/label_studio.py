@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from xml.etree import ElementTree
 
 import numpy as np
@@ -24,7 +25,7 @@ def write_picture(item: Item, out: Path, labels: Labels) -> dict[str, Any]:
         results.append({"from_name": "class", "to_name": "image", "type": "choices", "value": {"choices": item.classes}})
     return {
         "id": item.number,
-        "data": {"image": f"/data/local-files/?d=images/{item.name}"},
+        "data": {"image": f"/data/local-files/?d=images/{quote(item.name)}"},
         "annotations": [{"result": results, "was_cancelled": False, "ground_truth": False}],
     }
 

@@ -46,7 +46,7 @@ class _Annotation(msgspec.Struct, gc=False):
     category_id: int
     bbox: tuple[float, ...] | None = None
     segmentation: msgspec.Raw = msgspec.Raw()
-    iscrowd: int = 0
+    iscrowd: int | bool = 0
     keypoints: msgspec.Raw = msgspec.Raw()
     id: int | str | None = None
     track_id: int | str | None = None

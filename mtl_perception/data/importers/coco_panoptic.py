@@ -37,7 +37,7 @@ class _Image(msgspec.Struct):
 class _Segment(msgspec.Struct):
     id: int
     category_id: int
-    iscrowd: int = 0
+    iscrowd: int | bool = 0
 
 
 class _Annotation(msgspec.Struct):

@@ -61,7 +61,7 @@ class PictureFinder:
             path = os.path.normpath(f"{folder}/{wanted}" if folder else wanted).replace(os.sep, "/")
             if path in files:
                 return files[path]
-        return self._only(self._by_name.get(wanted.rpartition("/")[2].lower(), []), wanted, name)
+        return self._only(self._by_name.get(wanted.rpartition("/")[2].lower(), []), _without_suffix(wanted), name)
 
     def find_stem(self, stem: str, near: str = "") -> str | None:
         """The picture whose path without its suffix is ``stem``, or ends so; None if there is none.
@@ -77,13 +77,14 @@ class PictureFinder:
             exact = [found for found in candidates if same_spelling(_without_suffix(found)) == path]
             if exact:
                 return self._only(exact, "", stem)
-        return self._only(candidates, "", stem)
+        return self._only(candidates, wanted, stem)
 
     def _only(self, candidates: list[str], wanted: str, name: str) -> str | None:
+        """``wanted``: path without its suffix; "" where all candidates have it."""
         if len(candidates) > 1 and wanted:
             # The one that shares most of the end of its path.
             parts = PurePosixPath(wanted).parts
-            shared = {found: _common_end(PurePosixPath(same_spelling(found)).parts, parts) for found in candidates}
+            shared = {found: _common_end(PurePosixPath(_without_suffix(same_spelling(found))).parts, parts) for found in candidates}
             best = max(shared.values())
             candidates = [found for found in candidates if shared[found] == best]
         if len(candidates) > 1:

@@ -185,5 +185,5 @@ def _collected(path: Path, entries: list[_Entry]) -> LabelColors:
         table[key] = target
         if color is not None:
             ids.setdefault(position, target)  # the same order is used for palette indices
-    ids.setdefault(255, -1)
+    ids.setdefault(255, colors.get(rgb(255, 255, 255), -1))  # a grey picture of black and white, or nothing
     return LabelColors(list(labels), ids, colors)

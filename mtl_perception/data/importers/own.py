@@ -67,7 +67,7 @@ class _Annotation(msgspec.Struct, gc=False):
     image_id: int
     category_id: int
     bbox: tuple[float, float, float, float]
-    iscrowd: int = 0
+    iscrowd: int | bool = 0
     segmentation: msgspec.Raw = msgspec.Raw()
     box_3d: dict[str, list[float]] | None = None
     track: int | str | None = None

@@ -44,6 +44,7 @@ class _Object:
 @dataclass
 class _Sheet:
     path: Path
+    stem: str  # its path in Annotations/ without a suffix: the picture's in JPEGImages/
     file_name: str
     size: tuple[int, int] | None
     objects: list[_Object]
@@ -68,7 +69,7 @@ def read(source: Path, settings: Settings) -> Labelled:
     )
     notes = Notes()
     finder = PictureFinder(inner, skip=_LABEL_FOLDERS)
-    sheets = [sheet for path in _sheets(inner) if (sheet := _sheet(path, notes)) is not None]
+    sheets = [sheet for path in _sheets(inner) if (sheet := _sheet(path, inner, notes)) is not None]
     maps = PictureFinder(inner / "SegmentationClass") if (inner / "SegmentationClass").is_dir() else None
     if not sheets and maps is None:
         raise NotThisFormat(f"{source} holds no Pascal VOC annotations (XML files with <annotation>)")
@@ -79,7 +80,7 @@ def read(source: Path, settings: Settings) -> Labelled:
     for sheet in sheets:
         labels.update(dict.fromkeys(instance.label for instance in sheet.objects))
         found = _find(finder, sheet)
-        name = found or sheet.file_name or f"{sheet.path.stem}.jpg"
+        name = found or sheet.file_name or f"{sheet.stem}.jpg"
         seen.add(name)
         pictures.append(
             Picture(
@@ -87,15 +88,14 @@ def read(source: Path, settings: Settings) -> Labelled:
                 image=ImageFile(finder.path(found) if found else inner / "JPEGImages" / name),
                 size=sheet.size,
                 instances=_instances(sheet, first_pixel, settings, inner, notes),
-                semantic=_label_map(inner, maps, sheet.path.stem, colors),
+                semantic=_label_map(inner, maps, sheet.stem, colors),
                 where=sheet.path.name,
             )
         )
     for found in finder.all():
         if found in seen:
             continue
-        stem = PurePosixPath(found).stem
-        semantic = _label_map(inner, maps, stem, colors)
+        semantic = _label_map(inner, maps, str(PurePosixPath(found).with_suffix("")), colors)
         if semantic is None and settings.unlabelled == "skip":
             notes.add("pictures without an XML file, left out (setting unlabelled=empty takes them as empty)", found)
             continue
@@ -111,7 +111,7 @@ def _sheets(source: Path) -> list[Path]:
     return sorted(folder.rglob("*.xml") if folder.is_dir() else source.rglob("*.xml"))
 
 
-def _sheet(path: Path, notes: Notes) -> _Sheet | None:
+def _sheet(path: Path, inner: Path, notes: Notes) -> _Sheet | None:
     root = read_xml(path)
     if root.tag != "annotation":
         notes.add("XML files that are no <annotation>, not read", path.name)
@@ -130,7 +130,9 @@ def _sheet(path: Path, notes: Notes) -> _Sheet | None:
         corners = tuple(number(box.findtext(side), str(path), f"{side} of a {label}") for side in ("xmin", "ymin", "xmax", "ymax"))
         _note_rest(instance, path, notes)
         objects.append(_Object(label, corners, text_of(instance, "difficult", "0") == "1"))
-    return _Sheet(path, text_of(root, "filename"), size, objects)
+    folder = inner / "Annotations"
+    stem = path.relative_to(folder if folder.is_dir() else inner).with_suffix("").as_posix()
+    return _Sheet(path, stem, text_of(root, "filename"), size, objects)
 
 
 def _note_rest(instance: ElementTree.Element, path: Path, notes: Notes) -> None:
@@ -153,8 +155,7 @@ def _first_pixel(settings: Settings, sheets: list[_Sheet], notes: Notes) -> int:
 
 def _find(finder: PictureFinder, sheet: _Sheet) -> str | None:
     """By the XML file's own name first: the <filename> in it is often wrong after copying."""
-    relative = sheet.path.parent.relative_to(finder.root).as_posix() if sheet.path.is_relative_to(finder.root) else ""
-    found = finder.find_stem(sheet.path.stem, "" if relative == "." else relative)
+    found = finder.find_stem(sheet.stem)
     if found is None and sheet.file_name:
         name = sheet.file_name
         found = finder.find(name) if has_picture_suffix(name) else finder.find_stem(name)
@@ -162,7 +163,7 @@ def _find(finder: PictureFinder, sheet: _Sheet) -> str | None:
 
 
 def _instances(sheet: _Sheet, first_pixel: int, settings: Settings, root: Path, notes: Notes) -> list[Instance]:
-    masks = root / "SegmentationObject" / f"{sheet.path.stem}.png"
+    masks = root / "SegmentationObject" / f"{sheet.stem}.png"
     has_masks = masks.is_file()
     instances = []
     for i, instance in enumerate(sheet.objects):

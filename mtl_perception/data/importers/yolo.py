@@ -41,7 +41,8 @@ def looks_like(source: Path) -> str:
     if config is not None:
         return f"{config.name} names its classes"
     root = source if source.is_dir() else source.parent
-    if any((root / name).is_file() for name in _NAME_FILES[:3]) and next(root.glob("**/*.txt"), None):
+    names = [root / name for name in _NAME_FILES[:3]]
+    if any(path.is_file() for path in names) and any(path not in names for path in root.glob("**/*.txt")):
         return "it has a list of class names and text files"
     labels = next((path for path in root.glob("**/labels/**/*.txt")), None)
     first = labels.read_text(errors="replace").split("\n", 1)[0].split() if labels is not None else []
@@ -146,7 +147,7 @@ def _names(root: Path, content: dict[str, Any], config: Path | None, settings: S
         raise DataError(f"{settings.names} does not exist (setting names)", "missing")
     if path is None:
         return {}
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    lines = _lines(path)
     while lines and not lines[-1].strip():
         lines.pop()
     return {i: line.strip() for i, line in enumerate(lines)}
@@ -170,7 +171,7 @@ def _pictures_of(entry: str, config: Path, finder: PictureFinder) -> Iterable[st
         file = next((path for path in (finder.root / name, config.parent / name, Path(entry)) if path.is_file()), None)
         if file is None:
             raise DataError(f"{config} names the list {entry}, which does not exist below {finder.root}", "missing")
-        for line in file.read_text(encoding="utf-8-sig").splitlines():
+        for line in _lines(file):
             if line.strip():
                 yield finder.find(line) or posix_name(line)
         return
@@ -201,13 +202,16 @@ def _label_file(picture: Path) -> Path | None:
     return beside if beside.is_file() else None
 
 
-def _instances(path: Path, names: dict[int, str], keypoints: Any, notes: Notes) -> list[Instance]:
-    instances: dict[tuple, Instance] = {}
+def _lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        return path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} can't be read: {error}", "unreadable") from error
-    for number, line in enumerate(lines, start=1):
+
+
+def _instances(path: Path, names: dict[int, str], keypoints: Any, notes: Notes) -> list[Instance]:
+    instances: dict[tuple, Instance] = {}
+    for number, line in enumerate(_lines(path), start=1):
         words = line.split()
         if not words:
             continue

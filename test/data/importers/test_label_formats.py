@@ -53,6 +53,15 @@ def test_coco_reads_polygons_run_lengths_and_crowds_beside_each_other(tmp_path: 
     assert [image["file_name"] for image in index(tmp_path / "out")["images"]] == ["val2017/a.jpg", "val2017/b.jpg"]
 
 
+@pytest.mark.parametrize("is_crowd", [False, True])
+def test_coco_annotator_says_true_and_false_of_crowds(tmp_path: Path, is_crowd: bool) -> None:
+    write_picture(tmp_path / "in/a.jpg")
+    annotation = {"id": 1, "image_id": 397133, "category_id": 47, "bbox": [0, 0, 5, 5], "isbbox": False, "iscrowd": is_crowd}
+    coco_file(tmp_path / "in/a.json", [annotation])
+    folder, _ = imported(tmp_path / "in", tmp_path / "out", "coco")
+    assert boxes(folder) == ([] if is_crowd else [("cup", [0, 0, 5, 5])])
+
+
 def test_coco_finds_pictures_however_they_are_named(tmp_path: Path) -> None:
     write_picture(tmp_path / "in/images/train/Küche 1.jpg", 1)
     write_picture(tmp_path / "in/images/train/b.jpg", 2)
@@ -108,6 +117,14 @@ def test_yolo_of_cvat_and_label_studio_names_classes_in_a_list(tmp_path: Path) -
     write_text(tmp_path / "in/obj.data", "classes = 2\ntrain = data/train.txt\nnames = data/obj.names\n")
     folder, _ = imported(tmp_path / "in", tmp_path / "out", "yolo")
     assert boxes(folder) == [("bottle", [16, 12, 48, 36])] and folder.labels["detection"] == ["cup", "bottle"]
+
+
+def test_a_file_of_class_names_that_is_no_utf_8_is_named(tmp_path: Path) -> None:
+    write_picture(tmp_path / "in/a.jpg")
+    write_text(tmp_path / "in/a.txt", "0 0.5 0.5 0.2 0.2\n")
+    (tmp_path / "in/classes.txt").write_bytes("Tür\n".encode("cp1252"))
+    with pytest.raises(DataError, match=r"classes\.txt can't be read: 'utf-8'"):
+        imported(tmp_path / "in", tmp_path / "out", "yolo")
 
 
 @pytest.mark.parametrize(
@@ -166,6 +183,23 @@ def check_voc(folder: ImageFolder, report: Report) -> None:
     semantic = folder[0].labels["segmentation"]
     assert folder.labels["segmentation"][semantic[5, 12]] == "dog" and semantic[0, 0] == 255 and semantic[20, 0] == 0
     assert any(note.startswith("parts of objects") for note in report.notes)
+
+
+def test_voc_has_pictures_of_one_name_in_several_folders(tmp_path: Path) -> None:
+    for i, folder in enumerate(("morning", "evening")):
+        write_picture(tmp_path / f"in/JPEGImages/{folder}/1.jpg", i)
+        write_text(tmp_path / f"in/Annotations/{folder}/1.xml", VOC.format(width=64).replace("dog", folder))
+        for name in ("SegmentationClass", "SegmentationObject"):
+            path = tmp_path / "in" / name / folder / "1.png"
+            path.parent.mkdir(parents=True)
+            ids = np.zeros((HEIGHT, WIDTH), np.uint8)
+            ids[4:14, 10:20] = 1 + i
+            path.write_bytes(cv2.imencode(".png", ids)[1].tobytes())
+    folder, _ = imported(tmp_path / "in", tmp_path / "out", "voc")
+    assert [entry.file_name for entry in folder.entries] == ["evening/1.jpg", "morning/1.jpg"]
+    assert [boxes(folder, i)[0][0] for i in range(2)] == ["evening", "morning"]
+    assert [int(folder[i].labels["segmentation"].max()) for i in range(2)] == [2, 1]
+    assert instance_masks(folder, 1)[0].sum() == 100
 
 
 def test_voc_of_tools_that_count_from_zero_is_noticed(tmp_path: Path) -> None:
@@ -336,6 +370,21 @@ def test_mask_folders_with_every_kind_of_palette(tmp_path: Path, palette: str, t
     folder, _ = imported(mask_set(tmp_path / "in", pixels, palette, text), tmp_path / "out", "masks")
     assert folder.labels["segmentation"] == ["floor", "table"]
     np.testing.assert_array_equal(folder[0].labels["segmentation"], np.array([0, 1, 255])[ids])
+
+
+def test_a_black_and_white_mask_is_grey_or_in_colours(tmp_path: Path) -> None:
+    grey = np.zeros((HEIGHT, WIDTH), np.uint8)
+    grey[10:20] = 255
+    for i, pixels in enumerate((grey, cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR))):
+        source = mask_set(tmp_path / f"in{i}", pixels, "class_dict.csv", "name,r,g,b\nfloor,0,0,0\ncup,255,255,255\n")
+        folder, _ = imported(source, tmp_path / f"out{i}", "masks")
+        np.testing.assert_array_equal(folder[0].labels["segmentation"], grey // 255)
+
+
+def test_masks_with_a_list_of_class_names_are_not_taken_for_yolo(tmp_path: Path) -> None:
+    source = mask_set(tmp_path / "in", np.ones((HEIGHT, WIDTH), np.uint8), "classes.txt", "floor\ncup\n")
+    _, report = imported(source, tmp_path / "out", "auto")
+    assert report.format == "masks"
 
 
 def test_a_mask_with_an_unknown_colour_is_named(tmp_path: Path) -> None:

@@ -123,6 +123,18 @@ def test_what_a_format_holds_comes_back(data: Path, tmp_path: Path, name: str) -
         assert (feature in lost_features) == any(text.startswith(line) for text in done.lost), (feature, done.lost)
 
 
+@pytest.mark.parametrize("name", [entry.name for entry in FORMATS if entry.name not in ("coco-panoptic", "folders", "masks")])
+def test_pictures_come_back_whatever_they_are_called(tmp_path: Path, name: str) -> None:
+    image = LabelledImage(noise(1), None, "a", [Instance("cup", (0, 0, 10, 10))])
+    other = LabelledImage(noise(2), None, "b", [Instance("bottle", (5, 5, 9, 9))])
+    pictures = {"left/1 50%20+ #2 & ä.b": image, "right/1 50%20+ #2 & ä.b": other}
+    write_index(tmp_path / "in", LABELS, [write_sample(tmp_path / "in", stem, picture, None) for stem, picture in pictures.items()])
+    export_data(tmp_path / "in", tmp_path / "there", name)
+    import_data(tmp_path / "there", tmp_path / "back", Settings("auto", duplicates="keep"))
+    folder = ImageFolder(tmp_path / "back")
+    assert [boxes(folder, i) for i in range(2)] == [[("cup", [0, 0, 10, 10])], [("bottle", [5, 5, 9, 9])]]
+
+
 EXACT = {"yolo": False, "voc": False}
 """Formats in which an object has one outline, or a pixel is of one object."""
 
