@@ -59,6 +59,8 @@ def read(source: Path, settings: Settings) -> Labelled:
         raise ValueError(f"setting unlabelled is '{settings.unlabelled}', expected empty or skip")
     config = _config(source)
     root = source if source.is_dir() else source.parent
+    if config is None and (root / "data.yaml").is_file():
+        _read_config(root / "data.yaml")  # if it is damaged, that is why there are no names
     content: dict[str, Any] = _read_config(config) if config is not None else {}
     names = _names(root, content, config, settings)
     finder = PictureFinder(_data_root(root, content, config))
@@ -111,7 +113,11 @@ def _quiet(path: Path) -> dict[str, Any]:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    return _quiet(path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"{path} can't be read: {' '.join(str(error).split())}", "unreadable") from error
+    return content if isinstance(content, dict) else {}
 
 
 def _data_root(root: Path, content: dict[str, Any], config: Path | None) -> Path:

@@ -119,11 +119,19 @@ def test_yolo_of_cvat_and_label_studio_names_classes_in_a_list(tmp_path: Path) -
     assert boxes(folder) == [("bottle", [16, 12, 48, 36])] and folder.labels["detection"] == ["cup", "bottle"]
 
 
-def test_a_file_of_class_names_that_is_no_utf_8_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("classes.txt", "Tür\n", "'utf-8'"),
+        ("data.yaml", "names: [Tür]\n", "'utf-8'"),
+        ("data.yaml", 'path: "C:\\Users\\me"\nnames: [door]\n', "while scanning a double-quoted scalar .* line 1, column 7"),
+    ],
+)
+def test_a_file_of_class_names_that_can_not_be_read_is_named(tmp_path: Path, name: str, content: str, words: str) -> None:
     write_picture(tmp_path / "in/a.jpg")
     write_text(tmp_path / "in/a.txt", "0 0.5 0.5 0.2 0.2\n")
-    (tmp_path / "in/classes.txt").write_bytes("Tür\n".encode("cp1252"))
-    with pytest.raises(DataError, match=r"classes\.txt can't be read: 'utf-8'"):
+    (tmp_path / "in" / name).write_bytes(content.encode("cp1252"))
+    with pytest.raises(DataError, match=rf"{name} can't be read: {words}"):
         imported(tmp_path / "in", tmp_path / "out", "yolo")
 
 
