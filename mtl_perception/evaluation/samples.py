@@ -26,7 +26,7 @@ class Samples(Protocol):
     """Something to score a model on.
 
     Attributes:
-        names: of the frames, in order.
+        names: of the frames, in order; those that a pass left out are gone after it.
         tasks: what the data is labelled for, known to the model or not.
         left_out: classes of the data that the model does not know; they are not scored. Complete after a pass.
         problems: what could not be used and was not scored, in sentences. Complete after a pass.
@@ -119,7 +119,7 @@ class BagSamples:
     """Every image of an open bag that has ground truth, or ``limit`` of them spread evenly; see ``Samples``.
 
     Attributes:
-        stamps_ns: of the images, in order.
+        stamps_ns: of the images, in order; after a pass, of those that it gave.
 
     Raises:
         BagError: no image has ground truth, or the bag is damaged.
@@ -130,24 +130,28 @@ class BagSamples:
         self._truth = BagTruth(bag, card.detection_labels, card.segmentation_labels)
         if not len(self._truth):
             raise BagError(f"bag {bag.path} holds no ground truth under /ground_truth/: there is nothing to score")
-        chosen = _spread(len(self._truth), limit)
-        self.stamps_ns = [self._truth.stamps_ns[index] for index in chosen]
-        self.names = [f"{(stamp - self.stamps_ns[0]) * 1e-9:.1f} s" for stamp in self.stamps_ns]
+        self._labelled = [self._truth.stamps_ns[index] for index in _spread(len(self._truth), limit)]
+        self.stamps_ns = self._labelled
         self.tasks = self._truth.tasks
         self.left_out = self._truth.left_out
         self.problems: list[str] = []
         self.description = {"duration_s": bag.duration_s, "images": image.count, "topic": image.name}
 
     def __len__(self) -> int:
-        return len(self.stamps_ns)
+        return len(self._labelled)
+
+    @property
+    def names(self) -> list[str]:
+        return [self._name(stamp) for stamp in self.stamps_ns]
 
     def __iter__(self) -> Iterator[Sample]:
-        self.problems = []
-        seen = 0
-        for _, sample in self.some(range(len(self))):
-            seen += 1
+        self.stamps_ns, self.problems = self._labelled, []
+        given = []
+        for index, sample in self.some(range(len(self))):
+            given.append(self._labelled[index])
             yield sample
-        missing = len(self) - seen - len(self.problems)
+        self.stamps_ns = given  # whoever scored them counts these alone
+        missing = len(self) - len(given) - len(self.problems)
         if missing:
             self.problems.append(f"{missing} labelled stamps of {len(self)} have no image on {self._image.name}")
 
@@ -161,10 +165,13 @@ class BagSamples:
             if index is None:
                 continue
             if frame.image_rgb is None:
-                self.problems.append(f"the image at {self.names[index]} can't be read: {frame.problem}")
+                self.problems.append(f"the image at {self._name(frame.stamp_ns)} can't be read: {frame.problem}")
                 continue
             truth = replace(self._truth.at(frame.stamp_ns), intrinsics=frame.intrinsics)
             yield index, (frame.image_rgb, frame.intrinsics, truth)
+
+    def _name(self, stamp: int) -> str:
+        return f"{(stamp - self._labelled[0]) * 1e-9:.1f} s"
 
 
 def _spread(count: int, limit: int | None) -> np.ndarray:

@@ -160,17 +160,22 @@ def save_checkpoint(path: Path | str, network: MultiTaskNetwork, card: ModelCard
     """Write weights and card; the file appears whole or not at all.
 
     Args:
-        dtype: of the stored weights. Half precision halves the file; batch norm's running variances stay in float32,
-            as they may leave the range of half precision.
+        dtype: of the stored weights. Half precision halves the file; batch norm's running variances, which may leave its range, stay
+            as they are, and so does any other tensor that leaves it.
 
     Raises:
         OSError: the file can't be written, as on a full disk; an earlier file of that name is kept.
     """
     tensors: dict[str, Tensor] = {}
     for name, tensor in network.state_dict().items():
-        narrow = tensor.is_floating_point() and not name.endswith("running_var")
-        tensors[name] = tensor.detach().cpu().to(dtype if narrow else tensor.dtype).contiguous().clone()
+        own = tensor.detach().cpu()
+        narrow = own.is_floating_point() and not name.endswith("running_var") and _fits(own, dtype)
+        tensors[name] = own.to(dtype if narrow else own.dtype).contiguous().clone()
     write_atomically(path, save(tensors, metadata={_CARD_KEY: card.model_dump_json()}))
+
+
+def _fits(tensor: Tensor, dtype: torch.dtype) -> bool:
+    return not tensor.numel() or bool(tensor.abs().max() <= torch.finfo(dtype).max)
 
 
 def replace_card(path: Path | str, card: ModelCard) -> None:

@@ -78,6 +78,11 @@ class Chart:
         return drawn[drawn.index("<svg") :].replace("<svg", f'<svg role="img" aria-label="{escape(self._title)}"', 1)
 
 
+def as_text(name: str) -> str:
+    """A foreign name as it is: matplotlib reads what stands between two $ as a formula, and ends with an error where it is none."""
+    return name.replace("$", r"\$")
+
+
 def bar_chart(title: str, bars: Mapping[str, tuple[float, float | tuple[float, float] | None]], unit: str = "%") -> str:
     """Horizontal bars from a common zero, with error bars.
 
@@ -88,7 +93,7 @@ def bar_chart(title: str, bars: Mapping[str, tuple[float, float | tuple[float, f
     errors = [error if isinstance(error, tuple) else (error or 0.0, error or 0.0) for _, error in bars.values()]
     ax, values = chart.ax, [value for value, _ in bars.values()]
     drawn = ax.barh(
-        list(bars),
+        list(map(as_text, bars)),
         values,
         xerr=np.array(errors).T.reshape(2, len(bars)),
         color=[GOOD if value >= 0 else BAD for value in values],
@@ -110,7 +115,7 @@ def line_chart(title: str, series: Mapping[str, Sequence[tuple[float, float]]], 
     ax = chart.ax
     for number, (name, values) in enumerate(known.items()):
         marker = "o" if len(values) <= 12 else None
-        ax.plot(*zip(*values), label=name, color=COLORS[number % len(COLORS)], marker=marker, markersize=4) if values else None
+        ax.plot(*zip(*values), label=as_text(name), color=COLORS[number % len(COLORS)], marker=marker, markersize=4) if values else None
     if level is not None:
         ax.axhline(level, color=DIM, linestyle=":")
     ax.set_xlabel(x_name)
@@ -144,8 +149,8 @@ def cells(
 ) -> None:
     """A matrix of named rows and columns, with ``words`` in its cells."""
     ax.pcolormesh(np.ma.masked_invalid(matrix), cmap=colors, vmin=low, vmax=high, edgecolors="white", linewidth=1.5)
-    ax.set_xticks(np.arange(len(columns)) + 0.5, columns)
-    ax.set_yticks(np.arange(len(rows)) + 0.5, rows)
+    ax.set_xticks(np.arange(len(columns)) + 0.5, list(map(as_text, columns)))
+    ax.set_yticks(np.arange(len(rows)) + 0.5, list(map(as_text, rows)))
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.grid(visible=False)

@@ -176,6 +176,8 @@ def test_frames_of_a_bag_that_cannot_be_scored_are_counted_and_told(root, tmp_pa
     assert "the image at 0.2 s can't be read" in found.problems[0]
     assert "1 labelled stamps of 4 have no image" in found.problems[1]
     assert "not scored: the image at 0.2 s" in " ".join(printed.split())
+    page = _Page((root / "out/index.html").read_text())
+    assert set(re.findall(r"(?:best|worst) , (\S+) s", page.text)) == {"0.0", "0.3"}, "each picture is of the frame that has its score"
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_the_run(root, tmp_path):

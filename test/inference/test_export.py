@@ -15,9 +15,9 @@ from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.scene import Scene
 from mtl_perception.inference import BackendError, DeviceError, Engine
 from mtl_perception.inference.export.onnx_graph import ExportError
-from mtl_perception.inference.export.parity import Difference
+from mtl_perception.inference.export.parity import Difference, differences
 from mtl_perception.inference.export.run import RAW_TOLERANCE, ExportReport, ExportSettings, card_of, export
-from mtl_perception.inference.exported import METADATA_KEY
+from mtl_perception.inference.exported import FOCAL_PX, IMAGES, METADATA_KEY
 from mtl_perception.model.checkpoint import CheckpointError, ModelCard, save_checkpoint
 from mtl_perception.model.network import Architecture
 
@@ -230,3 +230,14 @@ def test_pixels_are_compared_by_the_digits_that_single_precision_has() -> None:
     boxes = Difference("raw.detection.boxes_xyxy", largest=1.2e-4, magnitude=640.0, equal=1.0)
     logits = Difference("raw.segmentation.logits", largest=1.2e-4, magnitude=0.5, equal=1.0)
     assert boxes.relative < RAW_TOLERANCE < logits.relative
+
+
+def test_an_export_that_says_nan_is_far_from_pytorch() -> None:
+    images = onnx.helper.make_tensor_value_info(IMAGES, onnx.TensorProto.UINT8, [1, 2, 2, 3])
+    focal_px = onnx.helper.make_tensor_value_info(FOCAL_PX, onnx.TensorProto.FLOAT, [1])
+    z = onnx.helper.make_tensor_value_info("raw.depth.z", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph([onnx.helper.make_node("Log", [FOCAL_PX], ["raw.depth.z"])], "log", [images, focal_px], [z])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+    inputs = torch.zeros(1, 2, 2, 3, dtype=torch.uint8), torch.tensor([-1.0])
+    (found,) = differences(model.SerializeToString(), inputs, {}, {"depth": {"z": torch.zeros(1)}})
+    assert found.relative > RAW_TOLERANCE and found.equal == 0

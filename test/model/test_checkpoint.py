@@ -49,6 +49,16 @@ def test_half_precision_halves_the_file_and_moves_answers_little(tmp_path: Path)
         torch.testing.assert_close(loaded(image)["depth"]["z"], network(image)["depth"]["z"], rtol=0, atol=0.02)
 
 
+def test_a_weight_beyond_half_precision_is_stored_whole(tmp_path: Path) -> None:
+    network = tiny_network()
+    weight = next(network.parameters())
+    with torch.no_grad():
+        weight.view(-1)[0] = 1e5
+    save_checkpoint(tmp_path / "m.safetensors", network, tiny_card())
+    loaded, _ = load_checkpoint(tmp_path / "m.safetensors")
+    torch.testing.assert_close(next(loaded.parameters()), weight, rtol=0, atol=0)
+
+
 def test_a_pickle_is_refused_by_name_unopened(tmp_path: Path) -> None:
     trap = tmp_path / "weights.pth"
 

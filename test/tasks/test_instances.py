@@ -338,6 +338,9 @@ def test_what_cannot_be_scored_is_not() -> None:
     one = InstanceMasks(128, 96, [(20, 8)], [np.ones((40, 40), bool)])
     assert metric.update(one, found, true, np.array([0, 1])) == {"mask_AP50": 0.5}
     assert metric.update(one, found, InstanceLabels(two_objects() % 2, np.array([1, 1])), np.array([1])) == {"mask_AP50": 0.0}
+    before = metric.compute()["per_class"]
+    assert metric.update(one, found, true, np.array([0])) == {"mask_AP50": 1.0}, "what a network proposed of other classes is no truth"
+    assert metric.compute()["per_class"]["b"] == before["b"]
     with pytest.raises(ValueError, match="1 masks of 0 detections"):
         metric.update(one, found.first(0), true)
     with pytest.raises(ValueError, match="expected both in the image's size"):

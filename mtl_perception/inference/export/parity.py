@@ -62,6 +62,7 @@ def differences(model: bytes, inputs: tuple[Tensor, Tensor], expected: dict[str,
 
 def _difference(name: str, expected: np.ndarray, found: np.ndarray) -> Difference:
     apart = np.abs(expected.astype(np.float64) - found.astype(np.float64))
+    apart = np.where(np.isnan(apart), np.inf, apart)  # NaN would pass every comparison with a tolerance
     whole = np.issubdtype(expected.dtype, np.integer)
     same = apart == 0 if whole else apart <= 1e-3 * np.maximum(np.abs(expected), 1e-3)
     magnitude = np.abs(expected.astype(np.float64)).max(initial=0.0)

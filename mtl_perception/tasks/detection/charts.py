@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mtl_perception.core.drawing import class_color
-from mtl_perception.reporting.charts import DIM, GOOD, WIDTH_IN, Chart
+from mtl_perception.reporting.charts import DIM, GOOD, WIDTH_IN, Chart, as_text
 from mtl_perception.reporting.numbers import fixed
 from mtl_perception.tasks._metric import TitledChart
 
@@ -47,7 +47,7 @@ def _small_multiples(curves: dict[str, Any]) -> str:
         ax.plot(recall, curve.precision_75, color=color, linestyle="--", alpha=0.7)
         ax.plot(recall, curve.precision_50, color=color)
         ax.set(xlim=(0, 1), ylim=(0, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-        ax.set_title(f"{name}  {fixed(max(0.0, curve.precision_50.mean()), 2)}")
+        ax.set_title(f"{as_text(name)}  {fixed(max(0.0, curve.precision_50.mean()), 2)}")
     for ax in chart.axes.flat[len(curves) :]:
         ax.set_visible(False)
     return chart.svg()

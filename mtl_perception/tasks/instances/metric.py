@@ -68,7 +68,8 @@ class InstancesMetric(Metric):
         Args:
             found: masks of the ``detections``, in their order.
             true: of the same size.
-            labelled_ids: classes that are labelled in this image; None: all. Detections of others are ignored.
+            labelled_ids: classes that are labelled in this image; None: all. Detections of others are ignored, and so are true objects
+                of them: a network proposed these.
 
         Returns:
             The image's own AP50; empty without ground truth.
@@ -84,7 +85,8 @@ class InstancesMetric(Metric):
         chosen = np.flatnonzero(is_labelled)
         scores, class_ids = detections.scores[chosen], detections.class_ids[chosen]
         masks = [encoded_mask(found.whole(number)) for number in chosen.tolist()]
-        numbers = [number for number in np.unique(true.ids).tolist() if number]
+        is_truth = np.ones(len(true.class_ids), bool) if labelled_ids is None else np.isin(true.class_ids, labelled_ids)
+        numbers = [number for number in np.unique(true.ids).tolist() if number and is_truth[number - 1]]
         true_ids = true.class_ids[np.array(numbers, np.int64) - 1]
         true_masks = [encoded_mask(true.ids == number) for number in numbers]
         no_boxes = np.zeros((len(masks), 4)), np.zeros((len(numbers), 4))
