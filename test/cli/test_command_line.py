@@ -18,8 +18,8 @@ from mtl_perception.core.interrupts import interruptions
 def ends(after_s):
     end = 130
     signal.signal(signal.SIGALRM, signal.default_int_handler)
-    signal.setitimer(signal.ITIMER_REAL, after_s)
     try:
+        signal.setitimer(signal.ITIMER_REAL, after_s)
         try:
             with interruptions():
                 import rclpy
