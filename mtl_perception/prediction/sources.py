@@ -17,8 +17,8 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from mtl_perception.bags import Bag
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.core.image_files import MAX_FILE_PIXELS, refuse_too_large, to_8_bit
+from mtl_perception.data.importers.image_file import SUFFIXES, has_picture_suffix
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 FILMS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".mpg", ".mpeg")
 _STREAM = re.compile(r"^(rtsps?|rtmp|https?|udp|tcp)://", re.IGNORECASE)
 
@@ -94,7 +94,7 @@ def open_source(source: str, image_topic: str | None = None, camera_info_topic: 
     if _STREAM.match(source):
         return _film(source, source.rpartition("/")[2] or "stream")
     if path.is_dir():
-        return _files(_outside(without, (p for p in path.rglob("*") if p.suffix.lower() in PICTURES)), f"folder {source}", path)
+        return _files(_outside(without, (p for p in path.rglob("*") if has_picture_suffix(p.name))), f"folder {source}", path)
     if path.is_file():
         if path.suffix.lower() in FILMS:
             return _film(str(path), path.stem)
@@ -136,7 +136,7 @@ def _outside(folders: Iterable[Path], paths: Iterable[Path]) -> list[Path]:
 
 def _files(paths: list[Path], what: str, folder: Path | None = None) -> Source:
     if not paths:
-        raise SourceError(f"{what}: no picture in it; expected files that end with {', '.join(PICTURES)}")
+        raise SourceError(f"{what}: no picture in it; expected files that end with {', '.join(SUFFIXES)}")
     root = folder or os.path.commonpath([path.parent.absolute() for path in paths])
     skipped: list[str] = []
     done: set[str] = set()

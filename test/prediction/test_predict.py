@@ -25,6 +25,7 @@ import mtl_perception
 from mtl_perception.cli.app import app
 from mtl_perception.core.depth_image import depth_to_millimetres
 from mtl_perception.core.resources import resource
+from mtl_perception.data.importers.image_file import SUFFIXES
 from mtl_perception.pipeline import PipelineOptions
 from mtl_perception.prediction import Predictor, intrinsics_for
 from mtl_perception.prediction.command import CameraOptions, predict_source
@@ -228,6 +229,14 @@ def test_a_source_without_pictures_is_named_in_one_line(tmp_path: Path, source: 
     done = predict(source.replace("{tmp}", str(folder)), "--out", str(tmp_path / "out"))
     assert done.returncode == 1
     assert re.search(words, " ".join(done.stderr.split())) and "Traceback" not in done.stderr
+
+
+def test_a_folder_gives_pictures_of_every_kind_that_import_reads(tmp_path: Path) -> None:
+    for number, suffix in enumerate(SUFFIXES):
+        shade = Image.new("L" if suffix == ".pgm" else "RGB", (48, 32), 10 * number if suffix == ".pgm" else (10 * number,) * 3)
+        shade.save(tmp_path / f"{number:02d}{suffix.upper() if number % 2 else suffix}", "JPEG" if suffix == ".jfif" else None)
+    pictures = list(open_source(str(tmp_path)).pictures)
+    assert [(one.name, round(one.image_rgb.mean(), -1)) for one in pictures] == [(f"{n:02d}", 10 * n) for n in range(len(SUFFIXES))]
 
 
 def test_topics_are_a_bag_s(tmp_path: Path) -> None:

@@ -161,6 +161,7 @@ def test_good_changes_are_taken(node):
         ({"cameras": ["0"]}, "cameras has '0'"),
         ({"cameras": [""]}, "cameras has '', .* for one camera on ~/image leave cameras empty"),
         ({"cameras": ["front", "left", "front"]}, "cameras has 'front' twice"),
+        ({"cameras": ["colour", "depth"]}, "cameras has 'depth', but depth.transport is a parameter of the node"),
         ({"cameras": ["front"], "front__transport": "zip"}, "front.transport is 'zip', expected one of raw"),
         ({"cameras": "front"}, "cameras"),
     ],

@@ -134,6 +134,12 @@ class Parameters:
     def _take(self, parameters: list[Parameter]) -> None:
         self._values |= {parameter.name: [] if parameter.value is None else parameter.value for parameter in parameters}
 
+    @staticmethod
+    def _reason_against_cameras(cameras: list[str]) -> str | None:
+        declared = {spec.name for spec in SPECS}
+        taken = [f"{camera}.{name}" for camera in cameras for name in PER_CAMERA if f"{camera}.{name}" in declared]
+        return f"cameras has {taken[0].split('.')[0]!r}, but {taken[0]} is a parameter of the node; choose another name" if taken else None
+
     def _reason_against(self, parameter: Parameter) -> str | None:
         spec = self._specs.get(parameter.name)
         if spec is None:  # one of rclpy's own, such as use_sim_time
@@ -141,7 +147,7 @@ class Parameters:
         if spec.choices and parameter.value not in spec.choices and not spec.has_number(parameter.value):
             return f"{spec.name} is {cut(repr(parameter.value))}, expected {spec.descriptor().additional_constraints}"
         if spec.name == "cameras":
-            return check_cameras(list(parameter.value or []))
+            return check_cameras(list(parameter.value or [])) or self._reason_against_cameras(list(parameter.value or []))
         if spec.name == "tasks":
             return self.check_tasks(list(parameter.value or []))
         if spec.name in FRAMES:
