@@ -177,7 +177,7 @@ def _steps(config: TransferConfig, result: RunResult) -> int | None:
 
 def _is_of_another_length(config: TransferConfig, result: RunResult) -> bool:
     """Whether it was trained for one of the further ``lengths``, and not for as long as its set-up says."""
-    changes = config.setups.get(result.setup, {})
+    changes = {**config.setups, **{f"single {task}": changes for task, changes in config.alone.items()}}.get(result.setup, {})
     return _steps(config, result) != changes.get("steps", config.base.get("steps"))
 
 

@@ -503,6 +503,14 @@ def test_a_set_up_may_have_steps_of_its_own(tmp_path: Path) -> None:
     assert [row.delta_m.mean for row in transfer.rows[1:]] == [pytest.approx(0.0), pytest.approx(0.1)]
 
 
+def test_a_network_alone_may_have_steps_of_its_own(tmp_path: Path) -> None:
+    transfer = trained(
+        tmp_path, lambda run: (0.5, 0.7 if run.training.steps == 4 else 0.8), setups={"shared": {}}, alone={"depth": {"steps": 4}}
+    )
+    assert [row.column.name for row in transfer.rows] == ["single-task", "shared"]
+    assert transfer.rows[0].column.scores["depth"]["RMSE"].mean == pytest.approx(0.7)
+
+
 def test_a_set_up_that_can_not_do_what_its_name_says_is_named(folder: Path, tmp_path: Path) -> None:
     text = io.StringIO()
     config = write(folder, output=str(tmp_path / "out"), setups={"averaged": {"balancing": "dwa"}})
