@@ -38,6 +38,8 @@ def mosaic(samples: Sequence[Sample], width: int, height: int, max_zoom: float, 
         for left, across in ((0, right), (right, width - right))
     ]
     views = [random_view(sample, tile.width, tile.height, max_zoom, rng) for sample, tile in zip(samples, tiles, strict=True)]
-    labels = {kind: LABELS[kind].tiled([view.labels[kind] for view in views], tiles) for kind in views[0].labels}
+    # An image whose classes nobody asks for has no label of the kind, though it is listed for the task.
+    kinds = [kind for kind in views[0].labels if all(kind in view.labels for view in views)]
+    labels = {kind: LABELS[kind].tiled([view.labels[kind] for view in views], tiles) for kind in kinds}
     camera = replace(views[0].intrinsics, width=width, height=height)
     return replace(views[0], image=tiled_map([view.image for view in views], tiles), intrinsics=camera, labels=labels)

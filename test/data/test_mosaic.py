@@ -54,6 +54,14 @@ def test_boxes_and_masks_lie_where_their_pixels_are(seed: int) -> None:
         assert (mask[rows, columns] == value).mean() > 0.9
 
 
+@pytest.mark.parametrize("without", [0, 2])
+def test_a_kind_of_label_that_one_of_the_four_lacks_is_unlabelled(without: int) -> None:
+    """As of an image whose labelled classes are none of those that are trained."""
+    samples = [block(value, (16, 12, 48, 36)) for value in range(1, TILES + 1)]
+    del samples[without].labels["detection"]
+    assert set(mosaic(samples, WIDTH, HEIGHT, 1.6, np.random.default_rng(0)).labels) == {"segmentation"}
+
+
 def test_a_class_is_labelled_where_it_is_in_every_tile_and_confidences_stay_with_their_boxes() -> None:
     box = (24, 18, 40, 30)
     samples = [
