@@ -13,6 +13,7 @@ from shapes import DETECTION_LABELS, write_shapes
 from mtl_perception.data.augmentation import crop_and_resize, mirrored
 from mtl_perception.data.batch import collate
 from mtl_perception.data.folder import ImageFolder
+from mtl_perception.data.importers.run import Settings, import_data
 from mtl_perception.evaluation.truth import truth_of
 from mtl_perception.model.network import MultiTaskNetwork
 
@@ -101,6 +102,28 @@ def test_a_proposal_teaches_where_it_is_and_nothing_of_the_rest(folder: Path) ->
     drawn = gradient(network, ImageFolder(folder), i)
     assert (drawn != 0).all()
     torch.testing.assert_close(found[found != 0], 0.5 * drawn[found != 0])
+
+
+def test_pictures_with_nothing_but_proposals_are_imported_anew(folder: Path, tmp_path: Path) -> None:
+    """As where classes are renamed or a set is split."""
+    path = folder / "annotations.json"
+    content = json.loads(path.read_text())
+    unknown = next(category["id"] for category in content["categories"] if category["name"] == UNKNOWN)
+    content["annotations"] = [annotation for annotation in content["annotations"] if annotation["category_id"] == unknown]
+    for image in content["images"]:
+        image["tasks"] = ["detection"]
+        image["detection_labels"] = []
+    shown = {annotation["image_id"] for annotation in content["annotations"]}
+    content["images"] = [image for image in content["images"] if image["id"] in shown]
+    path.write_text(json.dumps(content))
+    import_data(folder, tmp_path / "anew", Settings("own", duplicates="keep"))
+    before, after = ImageFolder(folder), ImageFolder(tmp_path / "anew")
+    assert len(after) == len(before) > 0
+    for i in range(len(before)):
+        one, other = before[i].labels["detection"], after[i].labels["detection"]
+        np.testing.assert_array_equal(other.boxes_xyxy, one.boxes_xyxy)
+        np.testing.assert_array_equal(other.weights, one.weights)
+        assert not other.labelled.any()
 
 
 def test_a_score_out_of_range_is_named(folder: Path) -> None:

@@ -139,7 +139,7 @@ def _convert(job: Job, plan: Plan, done: Done) -> None:
 
     tasks = []
     if annotations is not None and "detection" in plan.tasks:
-        if exhaustive == []:
+        if exhaustive == [] and not any("score" in annotation for annotation in annotations):
             done.notes.add("pictures in which no class is wholly labelled: their boxes are left out", picture.name)
         else:
             tasks.append("detection")
@@ -183,7 +183,7 @@ def _convert(job: Job, plan: Plan, done: Done) -> None:
         entry["camera"] = _lens(camera)
         if picture.depth_is_nominal:
             entry["camera"]["depth_scale"] = "nominal"
-    if exhaustive and "detection" in tasks:
+    if exhaustive is not None and "detection" in tasks:
         entry["detection_labels"] = exhaustive
     if classes is not None:
         entry["classes"] = classes
