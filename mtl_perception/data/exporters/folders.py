@@ -17,7 +17,11 @@ def write_picture(item: Item, out: Path, labels: Labels) -> None:
         item.notes.add("pictures of no class, left out", item.name)
         return
     item.notes.add("pictures of several classes: the first is taken", item.name, int(len(item.classes) > 1))
-    item.write_image(out / item.classes[0] / item.name)
+    name = item.classes[0].replace("/", "_").strip(".") or "_"
+    item.notes.add(
+        "class names with / or dots around them, which no folder can have: changed", item.classes[0], int(name != item.classes[0])
+    )
+    item.write_image(out / name / item.name)
 
 
 def finish(records: Iterable[Any], out: Path, labels: Labels) -> None:
