@@ -9,11 +9,12 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 
 from mtl_perception.core.files import write_atomically
 from mtl_perception.core.geometry import Intrinsics
-from mtl_perception.data.importers.image_file import read_header
+from mtl_perception.data.importers.image_file import Header, ImageBytes, decode, read_header
 from mtl_perception.data.importers.labelled import Notes, Picture
 from mtl_perception.data.importers.shapes import Encoded
 from mtl_perception.data.masks import decode_mask
@@ -119,7 +120,8 @@ def item_of(picture: Picture, number: int, wanted: frozenset[str]) -> Item:
         ValueError: a mask is damaged.
     """
     image = picture.image.read()
-    width, height = read_header(image).upright_size
+    header = read_header(image)
+    width, height = header.width, header.height
     instances = None
     if picture.instances is not None:
         instances = [
@@ -137,10 +139,13 @@ def item_of(picture: Picture, number: int, wanted: frozenset[str]) -> Item:
     def read(source: Any, feature: str) -> np.ndarray | None:
         return source.read() if source is not None and feature in wanted else None
 
+    notes = Notes()
+    if header.orientation != 1:
+        notes.add("pictures whose EXIF orientation, which their labels do not follow, was removed: compressed anew", picture.name)
     return Item(
         number,
         picture.name,
-        image.content,
+        image.content if header.orientation == 1 else _as_stored(image, header),
         width,
         height,
         picture.group or picture.name,
@@ -152,7 +157,14 @@ def item_of(picture: Picture, number: int, wanted: frozenset[str]) -> Item:
         None if picture.classes is None else list(picture.classes),
         picture.camera,
         dict(picture.extra or {}),
+        notes,
     )
+
+
+def _as_stored(image: ImageBytes, header: Header) -> bytes:
+    """The stored pixels, without the orientation by which other programs would turn them away from their labels."""
+    suffix, options = (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95]) if header.kind == "JPEG" else (".png", [])
+    return cv2.imencode(suffix, decode(image, cv2.IMREAD_COLOR), options)[1].tobytes()
 
 
 def lost(picture: Picture, holds: frozenset[str]) -> Notes:

@@ -161,6 +161,7 @@ class Labelled:
         total: how many pictures, where ``pictures`` has no length.
         keeps_unlabelled: pictures without a label are worth having too: they go to ``unlabelled/``, to be labelled.
         origin: kept in dataset.json: what says how the data came about.
+        source, license: of the pictures, as dataset.json tells them.
     """
 
     pictures: Iterable[Picture]
@@ -172,3 +173,5 @@ class Labelled:
     total: int | None = None
     keeps_unlabelled: bool = False
     origin: dict[str, Any] = field(default_factory=dict)
+    source: str = ""
+    license: str = ""

@@ -149,6 +149,7 @@ def read(source: Path, settings: Settings) -> Labelled:
                 classes=image.get("classes", []) if "classification" in tasks else None,
                 lanes=LanesFile(source / "lanes" / label) if "lanes" in tasks else None,
                 extra={key: value for key, value in image.items() if key not in _KNOWN},
+                labels_are_upright=False,
                 where="annotations.json",
             )
         )
@@ -159,6 +160,8 @@ def read(source: Path, settings: Settings) -> Labelled:
         described.labels("classification"),
         described.labels("lanes"),
         notes=Notes(),
+        source=described.source,
+        license=described.license,
     )
 
 

@@ -411,6 +411,7 @@ def _description(chosen: Format, labelled: Labelled, plan: Plan, settings: Setti
         description["classification_labels"] = classification
     if lanes:
         description["lanes_labels"] = lanes
+    description |= {key: told for key, told in (("source", labelled.source), ("license", labelled.license)) if told}
     return description | {"imported": {"format": chosen.name, "source": source.name, **labelled.origin}}
 
 

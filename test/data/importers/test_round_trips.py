@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from imported import HEIGHT, WIDTH, boxes, noise
 from instance_masks import instance_masks
+from made_pictures import exif, with_segment
 
 from mtl_perception.core.geometry import Intrinsics
 from mtl_perception.data.exporters.item import FEATURES
@@ -153,6 +154,48 @@ def test_panoptic_segments_come_back(tmp_path: Path) -> None:
             wanted, [before.labels["segmentation"].index(name) for name in before.labels["detection"]]
         )
         np.testing.assert_array_equal(found == 255, (wanted == 255) | bare)  # pixels of objects too small for a mask
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+@pytest.mark.parametrize("name", ["own", "coco", "yolo", "voc"])
+def test_labels_stay_on_the_stored_pixels_of_a_picture_with_an_orientation(tmp_path: Path, name: str, orientation: int) -> None:
+    """A data folder's labels do not follow EXIF (docs/data.md)."""
+    picture = noise(1)
+    picture[10:30, 8:20] = (250, 0, 0)
+    image = LabelledImage(picture, None, "a", [Instance("cup", (8, 10, 20, 30))])
+    root = tmp_path / "in"
+    write_index(root, LABELS, [write_sample(root, "a", image)])
+    stored = (root / "images/a.jpg").read_bytes()
+    (root / "images/a.jpg").write_bytes(with_segment(stored, 0xE1, b"Exif\0\0" + exif(orientation)))
+    if name == "own":
+        import_data(root, tmp_path / "back", Settings("own"))
+    else:
+        assert any("EXIF" in line for line in export_data(root, tmp_path / "there", name).lost)
+        import_data(tmp_path / "there", tmp_path / "back", Settings(name))
+    sample = ImageFolder(tmp_path / "back")[0]
+    left, top, right, bottom = sample.labels["detection"].boxes_xyxy[0].round().astype(int)
+    inside = np.zeros(sample.image.shape[:2], bool)
+    inside[top:bottom, left:right] = True
+    red = np.abs(sample.image.astype(int) - (250, 0, 0)).max(2) < 60
+    assert (inside == red).mean() > 0.97
+
+
+@pytest.mark.parametrize("label", ["../../outside", "a/b", ".."])
+def test_a_class_is_one_folder_whatever_it_is_called(tmp_path: Path, label: str) -> None:
+    image = LabelledImage(noise(1), None, "a", classes=[label])
+    root = tmp_path / "data/in"
+    write_index(root, {**LABELS, "classification_labels": [label]}, [write_sample(root, "a", image)])
+    export_data(root, tmp_path / "data/there", "folders")
+    assert len(list((tmp_path / "data/there").glob("*/a.jpg"))) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"data"}
+
+
+def test_where_the_pictures_are_from_stays_known(tmp_path: Path) -> None:
+    told = {"source": "a flea market", "license": "CC-BY-4.0"}
+    image = LabelledImage(noise(1), None, "a", [Instance("cup", (0, 0, 10, 10))])
+    write_index(tmp_path / "in", {**LABELS, **told}, [write_sample(tmp_path / "in", "a", image)])
+    import_data(tmp_path / "in", tmp_path / "out", Settings("own"))
+    assert ImageFolder(tmp_path / "out").origin == {"name": "out", **told}
 
 
 BOXES = ["coco", "yolo", "voc", "labelme", "cvat", "label-studio", "openimages", "kitti"]
