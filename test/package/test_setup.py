@@ -126,6 +126,52 @@ def test_a_machine_for_which_pypi_has_no_ros_is_told_so(checkout: Path, tools: P
     assert "aarch64" in message and "Install ROS 2 Jazzy" in message
 
 
+def test_a_folder_that_messages_cannot_be_made_in_is_refused(checkout: Path, tools: Path) -> None:
+    """CMake drops letters beyond ASCII from the lists that rosidl writes; spaces are no harm."""
+    moved = checkout.rename(checkout.with_name("prüf stand"))
+    message = refusal(moved, PATH=str(tools))
+    assert str(moved) in message and "ASCII" in message
+
+
+@pytest.mark.slow
+def test_a_venv_that_does_not_see_the_sourced_ros_is_made_anew(checkout: Path, tools: Path) -> None:
+    """Such as one of one's own, or of a set-up that was interrupted before ROS was sourced."""
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", checkout / ".venv"], check=True)
+    stale = checkout / "build/mtl_perception/CMakeCache.txt"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    answers = 'case "$*" in *"import rclpy"*) echo /opt/ros/jazzy; exit;; *"import numpy"*) echo numpy==1.26.4; exit;; esac'
+    replace(tools, "python3", f'{answers}; exec {PYTHON} "$@"')
+    (tools / "grep").symlink_to(shutil.which("grep"))
+    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHON", "PYTHONPATH", "VIRTUAL_ENV")}
+    offline = {
+        **clean,
+        "ROS_DISTRO": "jazzy",
+        "PATH": str(tools),
+        "PIP_CONFIG_FILE": "/dev/null",
+        "PIP_NO_INDEX": "1",
+        "PIP_FIND_LINKS": "",
+    }
+    assert subprocess.run(["scripts/setup"], cwd=checkout, env=offline, capture_output=True).returncode != 0, "there is no index"
+    assert "include-system-site-packages = true\n" in (checkout / ".venv/pyvenv.cfg").read_text()
+    assert not stale.exists(), "it would name the headers of the Python before"
+    # Not in build/, which `make clean` empties: scripts/extra wants it later.
+    assert (checkout / ".venv/constraints.txt").read_text() == "numpy==1.26.4\n"
+
+
+def test_the_executable_finds_a_python_whose_path_has_a_space(tmp_path: Path) -> None:
+    python, executable = tmp_path / "my robot/python3", tmp_path / "perception"
+    python.parent.mkdir()
+    python.write_text('#!/bin/sh\nprintf "%s|" "$@"\n')
+    python.chmod(0o755)
+    text = (ROOT / "scripts/perception.in").read_text().replace("@Python3_EXECUTABLE@", str(python))
+    compile(text, executable, "exec")
+    executable.write_text(text)
+    executable.chmod(0o755)
+    said = subprocess.run([executable, "--ros-args", "a b"], capture_output=True, text=True, check=True).stdout
+    assert said == f"{executable}|--ros-args|a b|"
+
+
 @pytest.mark.slow
 def test_a_set_up_that_fails_does_not_count(checkout: Path, tools: Path) -> None:
     """pip cannot reach an index: the next run must start again, not build."""
