@@ -36,8 +36,8 @@ def random_view(sample: Sample, width: int, height: int, max_zoom: float, rng: n
     least = max(width / source_width, height / source_height)
     scale = least * max_zoom ** rng.uniform()
     window_width, window_height = (
-        min(source_width, round(width / scale)),
-        min(source_height, round(height / scale)),
+        min(source_width, max(1, round(width / scale))),
+        min(source_height, max(1, round(height / scale))),
     )
     left = int(rng.integers(source_width - window_width + 1))
     top = int(rng.integers(source_height - window_height + 1))

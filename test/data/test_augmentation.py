@@ -49,6 +49,12 @@ def test_a_mirrored_view_shows_mirrored_points() -> None:
     assert plane_error(mirrored(slanted_wall()), -1) < 1e-5
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_picture_of_one_pixel_across_has_a_window_too(seed: int) -> None:
+    line = crop_and_resize(slanted_wall(), 40, 0, 1, 96, 1, 96)
+    assert random_view(line, 96, 64, 3.0, np.random.default_rng(seed)).image.shape == (64, 96, 3)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_boxes_follow_their_pixels(seed: int) -> None:
     viewed = random_view(slanted_wall(), 96, 64, 2.5, np.random.default_rng(seed))
