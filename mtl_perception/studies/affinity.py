@@ -148,7 +148,7 @@ def train_and_measure(config: TrainingConfig, every: int, batches: int, console:
                 show(round(1000 * schedule.measure()), f"step {schedule.step}")
     except KeyboardInterrupt:
         console.print("training ended early; the report tells what was measured until then")
-    if course[-1].step != schedule.step:
+    if not course or course[-1].step != schedule.step:  # none where it ended within the first measurement
         course.append(measure(learner.network, losses, schedule.step))
     first = looked_at[0]
     importance = channel_importance(learner.network, first.images, lambda raw: plain_losses(raw, first, tasks))
