@@ -52,7 +52,7 @@ class BoxMasks:
     """Class ids of a picture: those that it is labelled with, and beside them the pixels of objects with a box.
 
     Attributes:
-        image: the picture, upright.
+        image: the picture, as it is stored.
         size: its width and height.
         known: its label map; None if it has none.
         boxes: all of its boxes.
