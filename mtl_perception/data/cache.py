@@ -52,7 +52,7 @@ class PixelCache:
         self._file = tempfile.TemporaryFile(dir=folder)
         try:
             # Without its blocks reserved, a file that no longer fits would end the process by a signal.
-            os.posix_fallocate(self._file.fileno(), 0, int(self._starts[-1]))
+            os.posix_fallocate(self._file.fileno(), 0, max(1, int(self._starts[-1])))  # it refuses 0: no image is left
         except OSError as error:
             self._file.close()
             if error.errno not in (errno.ENOSPC, errno.EFBIG):

@@ -233,6 +233,11 @@ def test_a_cache_without_room_says_how_much_it_wants(root: Path, tmp_path: Path)
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+def test_a_cache_of_no_image_is_none_of_its_business(tmp_path: Path) -> None:
+    """That nothing is labelled for the tasks is said by those who draw from the folder."""
+    assert len(ImageFolder(write_shapes(tmp_path / "shapes", 2)).with_tasks(["lanes"]).cached(tmp_path)) == 0
+
+
 def test_labels_of_other_tasks_are_not_even_read(root: Path) -> None:
     edit(root / "annotations.json", lambda c: c["images"][1].update(tasks=["segmentation"]))
     folder = ImageFolder(root)
