@@ -134,8 +134,8 @@ def test_a_folder_that_messages_cannot_be_made_in_is_refused(checkout: Path, too
 
 
 @pytest.mark.slow
-def test_a_venv_that_does_not_see_the_sourced_ros_is_made_anew(checkout: Path, tools: Path) -> None:
-    """Such as one of one's own, or of a set-up that was interrupted before ROS was sourced."""
+def test_a_venv_that_does_not_see_the_sourced_ros_is_refused(checkout: Path, tools: Path) -> None:
+    """One's own is not to be lost, and what is in that of a set-up that was interrupted before ROS was sourced would hide the ROS."""
     subprocess.run([PYTHON, "-m", "venv", "--without-pip", checkout / ".venv"], check=True)
     stale = checkout / "build/mtl_perception/CMakeCache.txt"
     stale.parent.mkdir(parents=True)
@@ -152,6 +152,10 @@ def test_a_venv_that_does_not_see_the_sourced_ros_is_made_anew(checkout: Path, t
         "PIP_NO_INDEX": "1",
         "PIP_FIND_LINKS": "",
     }
+    refused = subprocess.run(["scripts/setup"], cwd=checkout, env=offline, capture_output=True, text=True)
+    assert refused.returncode == 1 and "the .venv that is there" in refused.stderr and "Remove it" in refused.stderr, refused.stderr
+    assert "include-system-site-packages = false\n" in (checkout / ".venv/pyvenv.cfg").read_text()
+    shutil.rmtree(checkout / ".venv")
     assert subprocess.run(["scripts/setup"], cwd=checkout, env=offline, capture_output=True).returncode != 0, "there is no index"
     assert "include-system-site-packages = true\n" in (checkout / ".venv/pyvenv.cfg").read_text()
     assert not stale.exists(), "it would name the headers of the Python before"
