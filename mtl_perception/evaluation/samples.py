@@ -33,11 +33,13 @@ class Samples(Protocol):
         description: how the data came about, as far as it says.
     """
 
-    names: list[str]
     tasks: set[str]
     left_out: set[str]
     problems: list[str]
     description: dict[str, Any]
+
+    @property
+    def names(self) -> list[str]: ...
 
     def __len__(self) -> int: ...
 
