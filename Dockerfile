@@ -27,7 +27,7 @@ RUN case "$DEVICE" in \
   esac \
   && python3 -m venv --system-site-packages /ws/venv \
   && python3 -c 'import numpy; print(f"numpy=={numpy.__version__}")' >/ws/constraints.txt \
-  && /ws/venv/bin/pip install --constraint /ws/constraints.txt $index "torch>=2.7" "torchvision>=0.21"
+  && /ws/venv/bin/pip install --constraint /ws/constraints.txt $index "torch>=2.7" "torchvision>=0.22"
 
 COPY . .
 # What pyproject.toml asks for, then the package as colcon builds it; the node's executable names the Python of this environment.

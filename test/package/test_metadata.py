@@ -50,3 +50,9 @@ def test_every_message_is_built() -> None:
     cmake = (ROOT / "CMakeLists.txt").read_text()
     messages = sorted(path.name for path in (ROOT / "msg").glob("*.msg"))
     assert messages and all(f'"msg/{name}"' in cmake for name in messages)
+
+
+def test_the_image_asks_for_the_versions_that_the_package_asks_for() -> None:
+    asked = re.findall(r'"((?:torch|torchvision)>=[^"]+)"', (ROOT / "Dockerfile").read_text())
+    assert len(asked) == 2
+    assert [one for one in asked if f'  "{one}",\n' not in (ROOT / "pyproject.toml").read_text()] == []
