@@ -20,6 +20,7 @@ from mtl_perception.core.image_files import MAX_FILE_PIXELS, refuse_too_large, t
 from mtl_perception.data.importers.image_file import SUFFIXES, has_picture_suffix
 
 FILMS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".ts", ".mpg", ".mpeg")
+_EXPECTED = "expected a picture, a folder, a pattern, a film, a camera's number, a stream's address or a bag"
 _STREAM = re.compile(r"^(rtsps?|rtmp|https?|udp|tcp)://", re.IGNORECASE)
 
 
@@ -80,9 +81,7 @@ def open_source(source: str, image_topic: str | None = None, camera_info_topic: 
         BagError: a bag can't be read.
     """
     if not source:  # an unset variable of a shell; as a path it would be the current folder
-        raise SourceError(
-            "the source is empty; expected a picture, a folder, a pattern, a film, a camera's number, a stream's address or a bag"
-        )
+        raise SourceError(f"the source is empty; {_EXPECTED}")
     path = Path(source)
     is_bag = (path / "metadata.yaml").is_file() if path.is_dir() else path.suffix.lower() in (".mcap", ".db3")
     if is_bag and path.exists():
@@ -101,9 +100,7 @@ def open_source(source: str, image_topic: str | None = None, camera_info_topic: 
         return _files([path], source)
     if glob.has_magic(source):
         return _files(_outside(without, map(Path, glob.glob(source, recursive=True))), f"pattern {source}")
-    raise SourceError(
-        f"{source} does not exist; expected a picture, a folder, a pattern, a film, a camera's number, a stream's address or a bag"
-    )
+    raise SourceError(f"{source} does not exist; {_EXPECTED}")
 
 
 def read_picture(path: Path) -> Picture:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import torch
@@ -70,21 +70,14 @@ def train(config: TrainingConfig, console: Console | None = None, restart: bool 
             console = Console(quiet=True)
         folder = RunFolder(config.folder)
         if ranks.is_first:
-            stack.enter_context(_sole_writer(config))
+            try:
+                stack.enter_context(sole_writer(config.folder))
+            except OSError as error:
+                raise TrainingError(f"output {config.output}: {error}") from None
         ranks.wait()
         interruption = stack.enter_context(interruptible())
         Run(config, folder, device, ranks, interruption, console, restart)()
     return config.output
-
-
-@contextmanager
-def _sole_writer(config: TrainingConfig) -> Iterator[None]:
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(sole_writer(config.folder))
-        except OSError as error:
-            raise TrainingError(f"output {config.output}: {error}") from None
-        yield
 
 
 def _require_main_guard() -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from multiprocessing.reduction import DupFd, ForkingPickler
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -92,16 +92,16 @@ class _Batches(Dataset):
 
     def __init__(self, samples: MixedData, stages: Sequence[Stage], tasks: Mapping[str, Task], seed: int) -> None:
         self.samples, self.stages, self.tasks, self.seed = samples, stages, tasks, seed
-        self._handed_over: list[int] = []
+        self._handed_over: list[BinaryIO] = []
 
     def __reduce__(self) -> tuple[Callable[..., _Batches], tuple[Any]]:
         """For a helper process: by a file in memory. The pipe that multiprocessing writes to holds 64 KiB, and with more it waits for
         ever, deaf to signals, for a process that ended before it read."""
-        with os.fdopen(os.memfd_create("samples"), "wb") as file:
-            ForkingPickler(file).dump((self.samples, self.stages, self.tasks, self.seed))
-            file.flush()
-            self._handed_over.append(os.dup(file.fileno()))
-        return _batches_from, (DupFd(self._handed_over[-1]),)
+        file = os.fdopen(os.memfd_create("samples"), "wb")
+        self._handed_over.append(file)
+        ForkingPickler(file).dump((self.samples, self.stages, self.tasks, self.seed))
+        file.flush()
+        return _batches_from, (DupFd(file.fileno()),)
 
     @contextmanager
     def handed_over(self) -> Iterator[None]:
@@ -110,7 +110,7 @@ class _Batches(Dataset):
             yield
         finally:
             while self._handed_over:
-                os.close(self._handed_over.pop())
+                self._handed_over.pop().close()
 
     def __getitem__(self, part: Part) -> Batch | Exception:
         try:
